@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod digest;
+mod entropy;
+mod error_kind;
+mod ids;
+mod principal;
+mod scope;
+mod seal;
+mod secret;
+mod time;
+
+pub use digest::{Sha256, constant_time_eq, hex, sha256};
+pub use entropy::{Entropy, EntropyUnavailable, SeededEntropy, SystemEntropy};
+pub use error_kind::ErrorKind;
+pub use ids::{KeyId, PrincipalId, RequestId, ServerId, ToolName};
+pub use principal::{Principal, PrincipalKind, Role, ServerGrants};
+pub use scope::{InvalidScope, ScopeSet};
+pub use seal::{Purpose, SealError, Sealer};
+pub use secret::{AccessToken, ApiKey, ClientSecret, RefreshToken, SecretValue};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};

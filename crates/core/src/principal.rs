@@ -1,0 +1,71 @@
+//! Who is calling.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::ids::{KeyId, PrincipalId, ServerId};
+use crate::scope::ScopeSet;
+
+/// How a principal proved who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PrincipalKind {
+    /// The operator's master key.
+    MasterKey,
+    /// A virtual key from the file or the store.
+    ApiKey,
+}
+
+/// What a principal may do to the gateway itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// May call what it is granted.
+    User,
+    /// May also read everything.
+    Viewer,
+    /// May also change everything.
+    Admin,
+}
+
+/// Which servers a principal may see. The empty set sees nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerGrants {
+    /// Every server, now and later: the master key, or a key that says so in words.
+    pub all: bool,
+    /// Single servers.
+    pub servers: BTreeSet<ServerId>,
+    /// Every server that carries one of these access groups.
+    pub access_groups: BTreeSet<String>,
+}
+
+/// A caller whose credential was verified. There is no anonymous or default principal.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// Unique over all ways of authenticating; what sessions, caches and cursors are bound to.
+    pub id: PrincipalId,
+    /// The `sub` of a token, or the key's id.
+    pub subject: Arc<str>,
+    /// How it authenticated.
+    pub kind: PrincipalKind,
+    /// The human or service account behind it, if known.
+    pub user_id: Option<Arc<str>>,
+    /// Their e-mail address, if known.
+    pub email: Option<Arc<str>>,
+    /// Team, if any.
+    pub team: Option<Arc<str>>,
+    /// Organization, if any.
+    pub org: Option<Arc<str>>,
+    /// Groups that an issuer asserts.
+    pub groups: BTreeSet<String>,
+    /// OAuth scopes.
+    pub scopes: ScopeSet,
+    /// Which key, when a key was used.
+    pub key_id: Option<KeyId>,
+    /// Which issuer, when a token was used.
+    pub issuer: Option<Arc<str>>,
+    /// Rights over the gateway itself.
+    pub role: Role,
+    /// Rights over upstream servers.
+    pub grants: ServerGrants,
+    /// When the credential ends: long streams end with it.
+    pub expires_at: Option<crate::Timestamp>,
+}

@@ -1,0 +1,71 @@
+//! Virtual keys: only their MAC is stored, never the key.
+
+use async_trait::async_trait;
+use portcullis_core::{KeyId, Role, ScopeSet, ServerGrants, Timestamp};
+
+use crate::{Page, PageRequest, StoreError};
+
+/// One virtual key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKeyRecord {
+    /// The public part, unique.
+    pub id: KeyId,
+    /// HMAC-SHA-256 of the whole key under the pepper, unique.
+    pub mac: [u8; 32],
+    /// What people call it (LiteLLM's `key_alias`); free text, unique when present.
+    pub alias: Option<String>,
+    /// User, team and organization that it acts for.
+    pub user_id: Option<String>,
+    /// Team.
+    pub team: Option<String>,
+    /// Organization.
+    pub org: Option<String>,
+    /// Rights over the gateway.
+    pub role: Role,
+    /// Which servers it sees.
+    pub grants: ServerGrants,
+    /// OAuth scopes that the key carries.
+    pub scopes: ScopeSet,
+    /// When it was made, and by whom.
+    pub created_at: Timestamp,
+    /// The principal that made it.
+    pub created_by: String,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Free JSON object that the operator attached, as text.
+    pub metadata: String,
+}
+
+/// What became of an insert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// Stored.
+    Stored,
+    /// The id, MAC or alias is taken; nothing was changed.
+    Duplicate,
+}
+
+/// Keys at rest.
+///
+/// Every change gets the next number of one sequence, so that each replica keeps an index in
+/// memory by asking for what is new.
+#[async_trait]
+pub trait ApiKeyStore: Send + Sync + std::fmt::Debug {
+    /// Stores a new key; of several concurrent inserts of one id, MAC or alias exactly one is `Stored`.
+    async fn insert(&self, record: &ApiKeyRecord) -> Result<Inserted, StoreError>;
+    /// The key with this id, revoked or not.
+    async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError>;
+    /// All keys in order of their ids.
+    async fn list(&self, page: &PageRequest) -> Result<Page<ApiKeyRecord>, StoreError>;
+    /// Marks the key revoked; repeated calls keep the first time. `None`: no such key.
+    async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError>;
+    /// Up to `limit` keys changed after sequence number `after` (0: all), oldest change first,
+    /// each with its number.
+    async fn changed_since(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, ApiKeyRecord)>, StoreError>;
+}
