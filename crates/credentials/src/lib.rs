@@ -1,1 +1,32 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod auth;
+mod credential;
+mod error;
+
+pub use auth::{
+    ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, TokenEndpointAuth, UpstreamAuth,
+};
+pub use credential::{CredentialKind, UpstreamCredential};
+pub use error::{CredentialError, CredentialErrorKind};
+
+use async_trait::async_trait;
+use portcullis_policy::Evidence;
+
+/// Where a permitted request gets what it presents upstream.
+#[async_trait]
+pub trait CredentialBroker: Send + Sync + std::fmt::Debug {
+    /// The credential for one server. Fails closed: never another, stronger or empty credential in
+    /// its place.
+    async fn obtain(
+        &self,
+        evidence: &Evidence,
+        auth: &ServerAuth,
+    ) -> Result<UpstreamCredential, CredentialError>;
+
+    /// The upstream refused this credential with 401. Forgets it, so that the next `obtain` gets a
+    /// fresh one; says whether asking again can help at all (false for static credentials, and
+    /// within the cool-down after a refetch).
+    async fn rejected(&self, auth: &ServerAuth, credential: &UpstreamCredential) -> bool;
+}

@@ -1,1 +1,10 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod authorize;
+mod permit;
+mod server;
+
+pub use authorize::{Denied, DeniedRule, authorize, authorize_service, sees};
+pub use permit::{Acting, Evidence, Permit};
+pub use server::{Operation, ServerPolicy};

@@ -1,0 +1,83 @@
+//! From a credential to a principal. There is no path from doubt to a principal.
+
+use async_trait::async_trait;
+use portcullis_core::{ApiKey, ErrorKind, Principal};
+use std::sync::Arc;
+
+/// The one gateway credential of a request, as extracted from its headers.
+#[derive(Clone, Debug)]
+pub enum Presented {
+    /// From `x-litellm-api-key` (or `x-portcullis-api-key`).
+    KeyHeader(ApiKey),
+    /// From `Authorization: Bearer …`.
+    Bearer(ApiKey),
+}
+
+/// A verified caller.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// Who.
+    pub principal: Arc<Principal>,
+}
+
+/// Why nobody was recognised. Callers learn only the kind; the reason is for the audit event.
+#[derive(Debug, thiserror::Error)]
+#[error("not authenticated: {reason}", reason = .kind.as_str())]
+pub struct AuthnError {
+    /// Which way it failed.
+    pub kind: AuthnErrorKind,
+}
+
+/// The ways of not being recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthnErrorKind {
+    /// No credential at all.
+    Missing,
+    /// More than one, or one that cannot be told apart: refused as a bad request.
+    Ambiguous,
+    /// Not of any form that we issue (a typo: bad prefix or checksum).
+    Malformed,
+    /// Well-formed, and nobody's.
+    Unknown,
+    /// Was valid until its expiry.
+    Expired,
+    /// Was revoked.
+    Revoked,
+    /// The store that would know is down or too stale: the closed answer.
+    Unavailable,
+}
+
+impl AuthnErrorKind {
+    /// The stable reason in audit events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Ambiguous => "ambiguous_credentials",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// How a surface reports it.
+    pub const fn error_kind(self) -> ErrorKind {
+        match self {
+            Self::Ambiguous => ErrorKind::Invalid,
+            Self::Unavailable => ErrorKind::Unavailable,
+            _ => ErrorKind::Unauthenticated,
+        }
+    }
+}
+
+/// One way of recognising callers; tried in order by the shared helper.
+#[async_trait]
+pub trait Authenticator: Send + Sync + std::fmt::Debug {
+    /// `Ok(None)`: this credential is not of a form that this authenticator knows, try the next.
+    /// `Err`: it is, and it does not verify; nothing else is tried.
+    async fn authenticate(
+        &self,
+        presented: &Presented,
+    ) -> Result<Option<Authenticated>, AuthnError>;
+}

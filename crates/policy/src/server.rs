@@ -1,0 +1,48 @@
+//! What the operator decided about one server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_core::ServerId;
+
+/// The rules of one server.
+#[derive(Clone, Debug)]
+pub struct ServerPolicy {
+    /// The server.
+    pub id: ServerId,
+    /// Groups that a grant may name instead of the server.
+    pub access_groups: BTreeSet<String>,
+    /// Any authenticated principal sees it (LiteLLM's `allow_all_keys`).
+    pub allow_all_keys: bool,
+    /// Only these tools, when given. Names compare byte by byte.
+    pub allowed_tools: Option<BTreeSet<String>>,
+    /// Never these tools; beats `allowed_tools`.
+    pub disallowed_tools: BTreeSet<String>,
+    /// For a tool listed here, only these top-level arguments.
+    pub allowed_params: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl ServerPolicy {
+    /// Whether the server's own lists let this tool through: what `tools/list` shows and
+    /// `tools/call` accepts, one decision for both.
+    pub fn admits_tool(&self, tool: &str) -> bool {
+        !self.disallowed_tools.contains(tool)
+            && self
+                .allowed_tools
+                .as_ref()
+                .is_none_or(|allowed| allowed.contains(tool))
+    }
+}
+
+/// What a caller wants to do on one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation<'a> {
+    /// `tools/call` with the names of the top-level arguments.
+    CallTool {
+        /// The tool, as its server spells it.
+        tool: &'a str,
+        /// Names of the arguments' top-level members.
+        arguments: &'a [&'a str],
+    },
+    /// Any other request of the protocol: lists, prompts, resources, completion, session upkeep.
+    Use,
+}
