@@ -11,7 +11,7 @@ const HEADER_PREFIX: &str = "mcp-param-";
 
 /// The JSON depth that every document is held to.
 const MAX_DEPTH: usize = 64;
-/// Far more than a person writes, far less than costs a millisecond or two.
+/// Far more than a person writes, and still quick to walk.
 const MAX_VALUES: usize = 50_000;
 /// Leaves room for the other headers among the hundred a request may have.
 const MAX_HEADERS: usize = 64;
