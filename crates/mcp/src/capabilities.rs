@@ -67,8 +67,14 @@ mod tests {
         let raw = r#"{"sampling":{},"elicitation":{"form":{}},"roots":{},"x":1e99}"#;
         let closed = ClientCapabilities::narrowed(raw, PushPolicy::default()).unwrap();
         assert_eq!(closed.as_json(), r#"{"roots":{},"x":1e99}"#);
-        let open = PushPolicy { sampling: true, elicitation: true };
-        assert_eq!(ClientCapabilities::narrowed(raw, open).unwrap().as_json(), raw);
+        let open = PushPolicy {
+            sampling: true,
+            elicitation: true,
+        };
+        assert_eq!(
+            ClientCapabilities::narrowed(raw, open).unwrap().as_json(),
+            raw
+        );
         assert!(!PushPolicy::default().admits("sampling/createMessage"));
         assert!(!open.admits("vendor/anything"));
     }

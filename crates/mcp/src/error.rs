@@ -40,7 +40,11 @@ pub struct RpcError {
 impl RpcError {
     /// An error without data.
     pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None }
+        Self {
+            code,
+            message: message.into(),
+            data: None,
+        }
     }
 
     /// The same with data.
@@ -56,7 +60,12 @@ impl RpcError {
         if let Some(id) = id {
             let _ = write!(out, r#","id":{id}"#);
         }
-        let _ = write!(out, r#","error":{{"code":{},"message":{}"#, self.code, quote(&self.message));
+        let _ = write!(
+            out,
+            r#","error":{{"code":{},"message":{}"#,
+            self.code,
+            quote(&self.message)
+        );
         if let Some(data) = &self.data {
             let _ = write!(out, r#","data":{data}"#);
         }

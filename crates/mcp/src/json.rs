@@ -41,7 +41,10 @@ impl<'a> Members<'a> {
 
     /// The raw value of a member.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| *value)
     }
 
     /// The object behind a member, when there is one.
@@ -145,7 +148,9 @@ pub fn string_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     if !raw.get().starts_with('"') {
         return None;
     }
-    serde_json::from_str::<Name<'_>>(raw.get()).ok().map(|Name(text)| text)
+    serde_json::from_str::<Name<'_>>(raw.get())
+        .ok()
+        .map(|Name(text)| text)
 }
 
 /// A JSON string literal.
@@ -194,7 +199,10 @@ pub struct Edits<'a> {
 impl<'a> Edits<'a> {
     /// No change yet.
     pub const fn of(text: &'a str) -> Self {
-        Self { text, edits: Vec::new() }
+        Self {
+            text,
+            edits: Vec::new(),
+        }
     }
 
     /// Replaces a raw value that was found in this very text. A value from elsewhere is ignored: it
@@ -207,19 +215,27 @@ impl<'a> Edits<'a> {
 
     /// Adds a member at the front of an object that was found in this very text.
     pub fn insert(&mut self, object: &RawValue, name: &str, value: &str) {
-        let Some(span) = self.span(object) else { return };
+        let Some(span) = self.span(object) else {
+            return;
+        };
         let body = object.get().trim_start_matches('{').trim_start();
         let comma = if body.starts_with('}') { "" } else { "," };
         let at = span.start + 1;
-        self.edits.push((at..at, format!("{}:{value}{comma}", quote(name))));
+        self.edits
+            .push((at..at, format!("{}:{value}{comma}", quote(name))));
     }
 
     /// Adds a member at the front of the whole text, which must be an object.
     pub fn insert_top(&mut self, name: &str, value: &str) {
-        let Some(open) = self.text.find('{') else { return };
+        let Some(open) = self.text.find('{') else {
+            return;
+        };
         let rest = self.text.get(open + 1..).unwrap_or_default().trim_start();
         let comma = if rest.starts_with('}') { "" } else { "," };
-        self.edits.push((open + 1..open + 1, format!("{}:{value}{comma}", quote(name))));
+        self.edits.push((
+            open + 1..open + 1,
+            format!("{}:{value}{comma}", quote(name)),
+        ));
     }
 
     /// Whether nothing changes.
@@ -264,7 +280,10 @@ mod tests {
     fn values_stay_the_bytes_they_were() {
         let text = r#"{ "big" : 123456789012345678901234567890 , "e":1e400, "u":"\u00e4" }"#;
         let members = Members::parse(text).unwrap();
-        assert_eq!(members.get("big").unwrap().get(), "123456789012345678901234567890");
+        assert_eq!(
+            members.get("big").unwrap().get(),
+            "123456789012345678901234567890"
+        );
         assert_eq!(members.get("e").unwrap().get(), "1e400");
         assert_eq!(members.string("u").unwrap(), "ä");
         assert_eq!(
@@ -282,12 +301,17 @@ mod tests {
         edits.insert(members.get("a").unwrap(), "y", "2");
         edits.insert(members.get("b").unwrap(), "z", "3");
         edits.insert_top("t", "0");
-        assert_eq!(edits.finish(), r#"{"t":0,"a":{"y":2,"x": 1},"b":{"z":3},"c":null}"#);
+        assert_eq!(
+            edits.finish(),
+            r#"{"t":0,"a":{"y":2,"x": 1},"b":{"z":3},"c":null}"#
+        );
     }
 
     #[test]
     fn a_value_from_another_text_changes_nothing() {
-        let other = Members::parse(r#"{"a":1}"#).map(|members| members.get("a").unwrap().to_owned()).unwrap();
+        let other = Members::parse(r#"{"a":1}"#)
+            .map(|members| members.get("a").unwrap().to_owned())
+            .unwrap();
         let mut edits = Edits::of(r#"{"a":1}"#);
         edits.replace(&other, "2");
         assert_eq!(edits.finish(), r#"{"a":1}"#);

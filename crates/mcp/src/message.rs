@@ -105,13 +105,17 @@ impl<'a> Envelope<'a> {
             return Err(MessageError::Batch);
         }
         let members = Members::parse(text)?;
-        if members.get("jsonrpc").is_none_or(|raw| raw.get() != "\"2.0\"") {
+        if members
+            .get("jsonrpc")
+            .is_none_or(|raw| raw.get() != "\"2.0\"")
+        {
             return Err(MessageError::Invalid("`jsonrpc` must be \"2.0\""));
         }
         let id = members
             .get("id")
             .map(|raw| {
-                RequestId::parse(raw).ok_or(MessageError::Invalid("`id` must be a string or an integer"))
+                RequestId::parse(raw)
+                    .ok_or(MessageError::Invalid("`id` must be a string or an integer"))
             })
             .transpose()?;
         let params = match members.get("params") {
@@ -124,7 +128,9 @@ impl<'a> Envelope<'a> {
                 let Some(Cow::Borrowed(method)) = string_of(method) else {
                     // Every method there is can be written without escapes; one that is not is
                     // either not a string or an attempt to look like another.
-                    return Err(MessageError::Invalid("`method` must be a string without escapes"));
+                    return Err(MessageError::Invalid(
+                        "`method` must be a string without escapes",
+                    ));
                 };
                 if members.get("result").is_some() || members.get("error").is_some() {
                     return Err(MessageError::Invalid("`method` beside `result` or `error`"));
@@ -138,13 +144,22 @@ impl<'a> Envelope<'a> {
                 let is_error = match (members.get("result"), members.get("error")) {
                     (Some(_), None) => false,
                     (None, Some(_)) => true,
-                    _ => return Err(MessageError::Invalid("needs `method`, or one of `result` and `error`")),
+                    _ => {
+                        return Err(MessageError::Invalid(
+                            "needs `method`, or one of `result` and `error`",
+                        ));
+                    }
                 };
                 Kind::Response { id, is_error }
             }
             (None, None) => return Err(MessageError::Invalid("`method` is missing")),
         };
-        Ok(Self { text, kind, members, params })
+        Ok(Self {
+            text,
+            kind,
+            members,
+            params,
+        })
     }
 
     /// The members of `params`; `None` when it is absent.

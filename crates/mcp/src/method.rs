@@ -8,7 +8,10 @@ use crate::revision::Revision;
 
 /// A client's request or notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the variants are the protocol's own method names")]
+#[expect(
+    missing_docs,
+    reason = "the variants are the protocol's own method names"
+)]
 pub enum Method {
     Initialize,
     Ping,
@@ -68,11 +71,23 @@ const TABLE: [(&str, Method, u8); 28] = [
     ("prompts/list", Method::PromptsList, BOTH),
     ("prompts/get", Method::PromptsGet, BOTH),
     ("resources/list", Method::ResourcesList, BOTH),
-    ("resources/templates/list", Method::ResourceTemplatesList, BOTH),
+    (
+        "resources/templates/list",
+        Method::ResourceTemplatesList,
+        BOTH,
+    ),
     ("resources/read", Method::ResourcesRead, BOTH),
     ("resources/subscribe", Method::ResourcesSubscribe, LEGACY),
-    ("resources/unsubscribe", Method::ResourcesUnsubscribe, LEGACY),
-    ("resources/directory/read", Method::ResourcesDirectoryRead, BOTH),
+    (
+        "resources/unsubscribe",
+        Method::ResourcesUnsubscribe,
+        LEGACY,
+    ),
+    (
+        "resources/directory/read",
+        Method::ResourcesDirectoryRead,
+        BOTH,
+    ),
     ("completion/complete", Method::Complete, BOTH),
     ("logging/setLevel", Method::SetLevel, LEGACY),
     ("subscriptions/listen", Method::Listen, MODERN),
@@ -86,7 +101,11 @@ const TABLE: [(&str, Method, u8); 28] = [
     ("notifications/initialized", Method::Initialized, LEGACY),
     ("notifications/cancelled", Method::Cancelled, LEGACY),
     ("notifications/progress", Method::Progress, LEGACY),
-    ("notifications/roots/list_changed", Method::RootsListChanged, LEGACY),
+    (
+        "notifications/roots/list_changed",
+        Method::RootsListChanged,
+        LEGACY,
+    ),
     ("notifications/tasks/status", Method::TasksStatus, LEGACY),
 ];
 
@@ -102,7 +121,10 @@ impl Method {
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        TABLE.iter().find(|(_, method, _)| *method == self).map_or("", |(name, _, _)| name)
+        TABLE
+            .iter()
+            .find(|(_, method, _)| *method == self)
+            .map_or("", |(name, _, _)| name)
     }
 
     /// The list whose pages this method turns, with the result member that holds the items.
@@ -120,9 +142,7 @@ impl Method {
 
     /// What the request acts on; `Err` names the member that is missing or not a string.
     pub fn subject<'a>(self, params: Option<&Members<'a>>) -> Result<Subject<'a>, &'static str> {
-        let member = |name: &'static str| {
-            params.and_then(|params| params.string(name)).ok_or(name)
-        };
+        let member = |name: &'static str| params.and_then(|params| params.string(name)).ok_or(name);
         Ok(match self {
             Self::ToolsCall => Subject::Tool(member("name")?),
             Self::PromptsGet => Subject::Prompt(member("name")?),
@@ -159,7 +179,13 @@ mod tests {
     fn a_method_exists_only_in_its_own_era_and_spelling() {
         let modern = Revision::V2026_07_28;
         let legacy = Revision::V2025_11_25;
-        for removed in ["initialize", "ping", "logging/setLevel", "resources/subscribe", "tasks/list"] {
+        for removed in [
+            "initialize",
+            "ping",
+            "logging/setLevel",
+            "resources/subscribe",
+            "tasks/list",
+        ] {
             assert!(Method::lookup(removed, legacy).is_some(), "{removed}");
             assert!(Method::lookup(removed, modern).is_none(), "{removed}");
         }
@@ -182,6 +208,9 @@ mod tests {
         assert_eq!(Method::ToolsCall.subject(Some(&params)), Err("name"));
         assert_eq!(Method::ToolsCall.subject(None), Err("name"));
         let params = Members::parse(r#"{"ref":{"type":"ref/prompt","name":"p"}}"#).unwrap();
-        assert_eq!(Method::Complete.subject(Some(&params)), Ok(Subject::Prompt("p".into())));
+        assert_eq!(
+            Method::Complete.subject(Some(&params)),
+            Ok(Subject::Prompt("p".into()))
+        );
     }
 }

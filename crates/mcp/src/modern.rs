@@ -58,14 +58,18 @@ impl<'a> ModernMeta<'a> {
                 )));
             }
         };
-        let version =
-            meta.string(meta_key::PROTOCOL_VERSION).ok_or_else(|| missing(meta_key::PROTOCOL_VERSION))?;
+        let version = meta
+            .string(meta_key::PROTOCOL_VERSION)
+            .ok_or_else(|| missing(meta_key::PROTOCOL_VERSION))?;
         let capabilities = meta
             .get(meta_key::CLIENT_CAPABILITIES)
             .filter(|raw| Members::of(raw).is_ok())
             .ok_or_else(|| missing(meta_key::CLIENT_CAPABILITIES))?;
         match version.parse::<Revision>() {
-            Ok(revision) if revision.is_modern() => Ok(Self { revision, capabilities }),
+            Ok(revision) if revision.is_modern() => Ok(Self {
+                revision,
+                capabilities,
+            }),
             _ => Err(ModernRejection(unsupported(&version))),
         }
     }
@@ -73,7 +77,10 @@ impl<'a> ModernMeta<'a> {
 
 /// The `-32022` answer.
 fn unsupported(asked: &str) -> RpcError {
-    let supported: Vec<&str> = SUPPORTED_REVISIONS.iter().map(|revision| revision.as_str()).collect();
+    let supported: Vec<&str> = SUPPORTED_REVISIONS
+        .iter()
+        .map(|revision| revision.as_str())
+        .collect();
     RpcError::new(code::UNSUPPORTED_VERSION, "Unsupported protocol version")
         .with_data(&json!({"supported": supported, "requested": asked}))
 }
@@ -103,7 +110,10 @@ pub fn check_headers(
     let named = match (known, subject) {
         // Completion acts on a prompt or resource, but only these three kinds carry Mcp-Name.
         (Some(Method::Complete), _) | (_, Subject::None) => None,
-        (_, Subject::Tool(name) | Subject::Prompt(name) | Subject::Uri(name) | Subject::Task(name)) => Some(name),
+        (
+            _,
+            Subject::Tool(name) | Subject::Prompt(name) | Subject::Uri(name) | Subject::Task(name),
+        ) => Some(name),
     };
     let mut sent = headers.get_all("mcp-name").iter();
     match (named, sent.next(), sent.next()) {

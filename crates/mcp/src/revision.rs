@@ -19,12 +19,19 @@ pub enum Revision {
 }
 
 /// Every revision that we speak over Streamable HTTP, newest first.
-pub const SUPPORTED_REVISIONS: [Revision; 4] =
-    [Revision::V2026_07_28, Revision::V2025_11_25, Revision::V2025_06_18, Revision::V2025_03_26];
+pub const SUPPORTED_REVISIONS: [Revision; 4] = [
+    Revision::V2026_07_28,
+    Revision::V2025_11_25,
+    Revision::V2025_06_18,
+    Revision::V2025_03_26,
+];
 
 /// Those that open with `initialize`, newest first.
-pub const LEGACY_REVISIONS: [Revision; 3] =
-    [Revision::V2025_11_25, Revision::V2025_06_18, Revision::V2025_03_26];
+pub const LEGACY_REVISIONS: [Revision; 3] = [
+    Revision::V2025_11_25,
+    Revision::V2025_06_18,
+    Revision::V2025_03_26,
+];
 
 impl Revision {
     /// The date as it stands on the wire.

@@ -59,7 +59,11 @@ pub enum UpstreamErrorKind {
 
 impl UpstreamError {
     pub(crate) fn new(server: &ServerId, kind: UpstreamErrorKind) -> Self {
-        Self { server: server.clone(), kind, source: None }
+        Self {
+            server: server.clone(),
+            kind,
+            source: None,
+        }
     }
 
     pub(crate) fn egress(server: &ServerId, error: EgressError) -> Self {
@@ -69,7 +73,11 @@ impl UpstreamError {
             EgressErrorKind::Broken => UpstreamErrorKind::Broken,
             other => UpstreamErrorKind::Unreachable(other),
         };
-        Self { server: server.clone(), kind, source: Some(Box::new(error)) }
+        Self {
+            server: server.clone(),
+            kind,
+            source: Some(Box::new(error)),
+        }
     }
 
     /// How a surface reports it.

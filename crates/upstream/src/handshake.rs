@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue};
-use portcullis_mcp::{ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, Members, Revision, SseItem};
+use portcullis_mcp::{
+    ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, Members, Revision, SseItem,
+};
 use serde_json::json;
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
@@ -46,7 +48,11 @@ pub(crate) async fn initialize(
         headers: HeaderMap::new(),
     };
     wire.post(presents, session.as_ref(), note).await?;
-    Ok(Handshake { revision, session, result })
+    Ok(Handshake {
+        revision,
+        session,
+        result,
+    })
 }
 
 async fn open(
@@ -67,11 +73,20 @@ async fn open(
 }
 
 /// Reads a stream up to the one response that we wait for.
-pub(crate) async fn first_answer(wire: &Wire, mut stream: EventStream) -> Result<String, UpstreamError> {
+pub(crate) async fn first_answer(
+    wire: &Wire,
+    mut stream: EventStream,
+) -> Result<String, UpstreamError> {
     while let Some(item) = stream.next().await? {
-        let SseItem::Event(event) = item else { continue };
-        let Some(data) = event.data.filter(|data| !data.is_empty()) else { continue };
-        let Ok(text) = String::from_utf8(data.into()) else { continue };
+        let SseItem::Event(event) = item else {
+            continue;
+        };
+        let Some(data) = event.data.filter(|data| !data.is_empty()) else {
+            continue;
+        };
+        let Ok(text) = String::from_utf8(data.into()) else {
+            continue;
+        };
         let is_answer = Envelope::parse(text.as_bytes())
             .is_ok_and(|envelope| matches!(envelope.kind, Kind::Response { .. }));
         if is_answer {
@@ -91,7 +106,9 @@ fn accept(wire: &Wire, text: &str) -> Result<(Revision, String), UpstreamError> 
     let revision = Members::of(result)
         .ok()
         .and_then(|members| members.string("protocolVersion")?.parse::<Revision>().ok())
-        .filter(|revision| LEGACY_REVISIONS.contains(revision) || *revision == Revision::V2024_11_05)
+        .filter(|revision| {
+            LEGACY_REVISIONS.contains(revision) || *revision == Revision::V2024_11_05
+        })
         .ok_or_else(|| wire.error(UpstreamErrorKind::Era))?;
     Ok((revision, result.get().to_owned()))
 }

@@ -44,7 +44,10 @@ pub enum Restored {
 
 impl Pending {
     pub(crate) fn new() -> Self {
-        Self { next: AtomicI64::new(1), waiting: Mutex::new(HashMap::new()) }
+        Self {
+            next: AtomicI64::new(1),
+            waiting: Mutex::new(HashMap::new()),
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<i64, Waiting>> {
@@ -53,10 +56,16 @@ impl Pending {
 
     /// Gives a request an id of ours, in the message too. `None` when too many wait already.
     pub(crate) fn admit(&self, envelope: &Envelope<'_>, edits: &mut Edits<'_>) -> Option<i64> {
-        let Kind::Request { id, .. } = envelope.kind else { return None };
+        let Kind::Request { id, .. } = envelope.kind else {
+            return None;
+        };
         let ours = self.next.fetch_add(1, Ordering::Relaxed);
         edits.replace(id.raw(), ours.to_string());
-        let token = envelope.meta().ok().flatten().and_then(|meta| meta.get("progressToken"));
+        let token = envelope
+            .meta()
+            .ok()
+            .flatten()
+            .and_then(|meta| meta.get("progressToken"));
         if let Some(token) = token {
             edits.replace(token, ours.to_string());
         }
@@ -66,7 +75,10 @@ impl Pending {
         }
         waiting.insert(
             ours,
-            Waiting { id: id.as_json().into(), progress_token: token.map(|token| token.get().into()) },
+            Waiting {
+                id: id.as_json().into(),
+                progress_token: token.map(|token| token.get().into()),
+            },
         );
         Some(ours)
     }
@@ -78,30 +90,49 @@ impl Pending {
 
     /// Our id for a caller's request that is under way, for `notifications/cancelled`.
     pub(crate) fn ours(&self, theirs: &str) -> Option<i64> {
-        self.waiting().iter().find(|(_, waiting)| &*waiting.id == theirs).map(|(ours, _)| *ours)
+        self.waiting()
+            .iter()
+            .find(|(_, waiting)| &*waiting.id == theirs)
+            .map(|(ours, _)| *ours)
     }
 
     /// Puts the caller's id and token back.
     pub(crate) fn restore(&self, text: &str) -> Restored {
-        let Ok(envelope) = Envelope::parse(text.as_bytes()) else { return Restored::Stray };
+        let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
+            return Restored::Stray;
+        };
         let mut edits = Edits::of(text);
         match envelope.kind {
             Kind::Response { id, .. } => {
-                let Some(ours) = id.as_i64() else { return Restored::Stray };
+                let Some(ours) = id.as_i64() else {
+                    return Restored::Stray;
+                };
                 let waiting = self.waiting();
-                let Some(found) = waiting.get(&ours) else { return Restored::Stray };
+                let Some(found) = waiting.get(&ours) else {
+                    return Restored::Stray;
+                };
                 edits.replace(id.raw(), &*found.id);
                 drop(waiting);
-                Restored::Answer { ours, text: edits.finish() }
+                Restored::Answer {
+                    ours,
+                    text: edits.finish(),
+                }
             }
-            Kind::Notification { method: "notifications/progress" } => {
-                let token = envelope.params().and_then(|params| params.get("progressToken"));
-                let Some((token, ours)) = token.and_then(|token| Some((token, token.get().parse::<i64>().ok()?)))
+            Kind::Notification {
+                method: "notifications/progress",
+            } => {
+                let token = envelope
+                    .params()
+                    .and_then(|params| params.get("progressToken"));
+                let Some((token, ours)) =
+                    token.and_then(|token| Some((token, token.get().parse::<i64>().ok()?)))
                 else {
                     return Restored::Stray;
                 };
                 let waiting = self.waiting();
-                let Some(theirs) = waiting.get(&ours).and_then(|found| found.progress_token.as_deref())
+                let Some(theirs) = waiting
+                    .get(&ours)
+                    .and_then(|found| found.progress_token.as_deref())
                 else {
                     return Restored::Stray;
                 };
@@ -129,14 +160,28 @@ mod tests {
     #[test]
     fn two_callers_who_both_count_from_one_never_meet() {
         let pending = Pending::new();
-        let (first, sent) = admit(&pending, r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#);
-        assert_eq!(sent, r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#);
-        let (second, _) = admit(&pending, r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b"}}"#);
+        let (first, sent) = admit(
+            &pending,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#,
+        );
+        assert_eq!(
+            sent,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#
+        );
+        let (second, _) = admit(
+            &pending,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b"}}"#,
+        );
         assert_ne!(first, second);
-        let answer = pending.restore(&format!(r#"{{"result":{{"n":1e400}},"id":{second},"jsonrpc":"2.0"}}"#));
+        let answer = pending.restore(&format!(
+            r#"{{"result":{{"n":1e400}},"id":{second},"jsonrpc":"2.0"}}"#
+        ));
         assert_eq!(
             answer,
-            Restored::Answer { ours: second, text: r#"{"result":{"n":1e400},"id":1,"jsonrpc":"2.0"}"#.to_owned() }
+            Restored::Answer {
+                ours: second,
+                text: r#"{"result":{"n":1e400},"id":1,"jsonrpc":"2.0"}"#.to_owned()
+            }
         );
     }
 
@@ -147,8 +192,13 @@ mod tests {
             &pending,
             r#"{"jsonrpc":"2.0","id":"x-1","method":"tools/call","params":{"name":"a","_meta":{"progressToken":"t"}}}"#,
         );
-        assert!(sent.contains(&format!(r#""progressToken":{ours}"#)), "{sent}");
-        let progress = format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{ours},"progress":1}}}}"#);
+        assert!(
+            sent.contains(&format!(r#""progressToken":{ours}"#)),
+            "{sent}"
+        );
+        let progress = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{ours},"progress":1}}}}"#
+        );
         assert_eq!(
             pending.restore(&progress),
             Restored::Notification(progress.replace(&format!(":{ours},"), ":\"t\",").clone())
@@ -161,7 +211,11 @@ mod tests {
     #[test]
     fn an_answer_that_nobody_waits_for_is_dropped() {
         let pending = Pending::new();
-        for stray in [r#"{"jsonrpc":"2.0","id":99,"result":{}}"#, r#"{"jsonrpc":"2.0","id":"1","result":{}}"#, "<html>"] {
+        for stray in [
+            r#"{"jsonrpc":"2.0","id":99,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":"1","result":{}}"#,
+            "<html>",
+        ] {
             assert_eq!(pending.restore(stray), Restored::Stray);
         }
     }

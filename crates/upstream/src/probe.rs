@@ -23,6 +23,18 @@ const VERDICT_LIFE: Duration = Duration::from_secs(300);
 pub(crate) struct Era(Mutex<Option<(bool, Duration)>>);
 
 impl Era {
+    /// What is known without asking.
+    pub(crate) fn known(&self, wire: &Wire) -> Option<bool> {
+        match wire.server.protocol {
+            ProtocolChoice::Pinned(revision) => Some(revision.is_modern()),
+            ProtocolChoice::Auto => self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .map(|(modern, _)| modern),
+        }
+    }
+
     /// Whether the server speaks 2026-07-28.
     pub(crate) async fn speaks_modern(
         &self,
@@ -62,7 +74,10 @@ async fn ask(wire: &Wire, presents: &dyn Presents) -> Result<bool, UpstreamError
         "params": {"_meta": own_meta()},
     });
     let mut headers = HeaderMap::new();
-    headers.insert(HeaderName::from_static("mcp-method"), HeaderValue::from_static("server/discover"));
+    headers.insert(
+        HeaderName::from_static("mcp-method"),
+        HeaderValue::from_static("server/discover"),
+    );
     let outgoing = Outgoing {
         body: Bytes::from(body.to_string()),
         revision: Some(Revision::V2026_07_28),
@@ -84,11 +99,17 @@ async fn ask(wire: &Wire, presents: &dyn Presents) -> Result<bool, UpstreamError
 }
 
 fn lists_modern(text: &[u8]) -> bool {
-    let Ok(envelope) = Envelope::parse(text) else { return false };
+    let Ok(envelope) = Envelope::parse(text) else {
+        return false;
+    };
     envelope
         .result()
         .and_then(|result| Members::of(result).ok())
         .and_then(|members| members.get("supportedVersions"))
         .and_then(|versions| serde_json::from_str::<Vec<String>>(versions.get()).ok())
-        .is_some_and(|versions| versions.iter().any(|version| version == Revision::V2026_07_28.as_str()))
+        .is_some_and(|versions| {
+            versions
+                .iter()
+                .any(|version| version == Revision::V2026_07_28.as_str())
+        })
 }

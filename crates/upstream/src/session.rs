@@ -89,7 +89,10 @@ impl LegacySession {
     }
 
     pub(crate) fn touch(&self, now: Duration) {
-        self.used.store(i64::try_from(now.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.used.store(
+            i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+            Ordering::Relaxed,
+        );
     }
 
     pub(crate) fn idle_since(&self) -> Duration {
@@ -108,9 +111,15 @@ impl LegacySession {
             .pending
             .admit(envelope, &mut edits)
             .ok_or_else(|| self.wire.error(UpstreamErrorKind::RateLimited))?;
-        let mut waiting =
-            SessionReply { session: Arc::clone(self), ours, keep: false, reply: Reply::Accepted };
-        waiting.reply = self.post(presents, Bytes::from(edits.finish()), headers).await?;
+        let mut waiting = SessionReply {
+            session: Arc::clone(self),
+            ours,
+            keep: false,
+            reply: Reply::Accepted,
+        };
+        waiting.reply = self
+            .post(presents, Bytes::from(edits.finish()), headers)
+            .await?;
         Ok(waiting)
     }
 
@@ -121,7 +130,9 @@ impl LegacySession {
         text: String,
         headers: HeaderMap,
     ) -> Result<(), UpstreamError> {
-        self.post(presents, Bytes::from(text), headers).await.map(drop)
+        self.post(presents, Bytes::from(text), headers)
+            .await
+            .map(drop)
     }
 
     async fn post(
@@ -130,7 +141,11 @@ impl LegacySession {
         body: Bytes,
         headers: HeaderMap,
     ) -> Result<Reply, UpstreamError> {
-        let outgoing = Outgoing { body, revision: Some(self.revision), headers };
+        let outgoing = Outgoing {
+            body,
+            revision: Some(self.revision),
+            headers,
+        };
         self.noting_loss(self.wire.post(presents, self.id.as_ref(), outgoing).await)
     }
 
@@ -140,7 +155,10 @@ impl LegacySession {
         presents: &dyn Presents,
         last_event_id: Option<HeaderValue>,
     ) -> Result<Option<EventStream>, UpstreamError> {
-        let opened = self.wire.get(presents, self.revision, self.id.as_ref(), last_event_id).await;
+        let opened = self
+            .wire
+            .get(presents, self.revision, self.id.as_ref(), last_event_id)
+            .await;
         self.noting_loss(opened)
     }
 

@@ -20,7 +20,11 @@ pub struct EventStream {
 
 impl EventStream {
     pub(crate) fn new(server: ServerId, body: ResponseBody) -> Self {
-        Self { server, body, decoder: SseDecoder::new(MAX_EVENT) }
+        Self {
+            server,
+            body,
+            decoder: SseDecoder::new(MAX_EVENT),
+        }
     }
 
     /// The next item; `None` when the server ended the stream. Cancelling this call loses nothing.
@@ -29,7 +33,12 @@ impl EventStream {
             match self.decoder.next_event() {
                 Ok(Some(item)) => return Ok(Some(item)),
                 Ok(None) => {}
-                Err(_) => return Err(UpstreamError::new(&self.server, UpstreamErrorKind::TooLarge)),
+                Err(_) => {
+                    return Err(UpstreamError::new(
+                        &self.server,
+                        UpstreamErrorKind::TooLarge,
+                    ));
+                }
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => {

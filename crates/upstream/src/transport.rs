@@ -75,7 +75,12 @@ impl Wire {
             Revision::V2026_07_28,
         ]
         .map(|revision| (revision, HeaderValue::from_static(revision.as_str())));
-        Self { server, client, policy, version }
+        Self {
+            server,
+            client,
+            policy,
+            version,
+        }
     }
 
     pub(crate) fn error(&self, kind: UpstreamErrorKind) -> UpstreamError {
@@ -91,7 +96,10 @@ impl Wire {
     ) -> Result<Reply, UpstreamError> {
         let mut headers = outgoing.headers;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
         self.address(&mut headers, outgoing.revision, session);
         presents.present(&mut headers);
         let request = self.request(Method::POST, headers, outgoing.body);
@@ -110,7 +118,10 @@ impl Wire {
     ) -> Result<(Reply, HeaderMap), UpstreamError> {
         let mut headers = HeaderMap::with_capacity(6);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
         presents.present(&mut headers);
         let response = self.send(self.request(Method::POST, headers, body)).await?;
         let headers = response.headers().clone();
@@ -143,13 +154,17 @@ impl Wire {
             headers.insert(LAST_EVENT_ID, id);
         }
         presents.present(&mut headers);
-        let response = self.send(self.request(Method::GET, headers, Bytes::new())).await?;
+        let response = self
+            .send(self.request(Method::GET, headers, Bytes::new()))
+            .await?;
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(None);
         }
         match self.read(response, session.is_some()).await? {
             Reply::Stream(stream) => Ok(Some(stream)),
-            Reply::Accepted | Reply::Message { .. } => Err(self.error(UpstreamErrorKind::BadAnswer)),
+            Reply::Accepted | Reply::Message { .. } => {
+                Err(self.error(UpstreamErrorKind::BadAnswer))
+            }
         }
     }
 
@@ -163,11 +178,22 @@ impl Wire {
         let mut headers = HeaderMap::with_capacity(6);
         self.address(&mut headers, Some(revision), Some(session));
         presents.present(&mut headers);
-        self.send(self.request(Method::DELETE, headers, Bytes::new())).await.map(drop)
+        self.send(self.request(Method::DELETE, headers, Bytes::new()))
+            .await
+            .map(drop)
     }
 
-    fn address(&self, headers: &mut HeaderMap, revision: Option<Revision>, session: Option<&HeaderValue>) {
-        if let Some((_, value)) = self.version.iter().find(|(known, _)| Some(*known) == revision) {
+    fn address(
+        &self,
+        headers: &mut HeaderMap,
+        revision: Option<Revision>,
+        session: Option<&HeaderValue>,
+    ) {
+        if let Some((_, value)) = self
+            .version
+            .iter()
+            .find(|(known, _)| Some(*known) == revision)
+        {
             headers.insert(PROTOCOL_VERSION, value.clone());
         }
         if let Some(session) = session {
@@ -215,12 +241,15 @@ impl Wire {
         let media_type = media_type(&head.headers);
         match head.status {
             StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(Reply::Accepted),
-            StatusCode::OK if media_type == MediaType::EventStream => {
-                Ok(Reply::Stream(EventStream::new(self.server.id.clone(), body)))
-            }
+            StatusCode::OK if media_type == MediaType::EventStream => Ok(Reply::Stream(
+                EventStream::new(self.server.id.clone(), body),
+            )),
             StatusCode::OK if media_type == MediaType::Json => {
                 let body = self.collect(body, MAX_ANSWER).await?;
-                Ok(Reply::Message { status: StatusCode::OK, body })
+                Ok(Reply::Message {
+                    status: StatusCode::OK,
+                    body,
+                })
             }
             // An empty 200 to a notification is common enough to be understood.
             StatusCode::OK => match self.collect(body, MAX_REFUSAL).await? {
@@ -251,7 +280,9 @@ impl Wire {
         let mut all = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| UpstreamError::egress(&self.server.id, error))?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
             if first.len() + all.len() + data.len() > most {
                 return Err(self.error(UpstreamErrorKind::TooLarge));
             }

@@ -77,7 +77,14 @@ impl Upstream {
         presents: &dyn Presents,
     ) -> Result<bool, UpstreamError> {
         self.check(evidence)?;
-        self.era.speaks_modern(&self.wire, presents, self.clock.monotonic()).await
+        self.era
+            .speaks_modern(&self.wire, presents, self.clock.monotonic())
+            .await
+    }
+
+    /// Whether the server speaks the stateless era, as far as that is known without asking.
+    pub fn known_modern(&self) -> Option<bool> {
+        self.era.known(&self.wire)
     }
 
     /// One stateless exchange.
@@ -104,7 +111,9 @@ impl Upstream {
         let slot = {
             let mut sessions = self.sessions();
             match sessions.get(&key) {
-                Some(slot) if !slot.get().is_some_and(|session| session.is_lost()) => Arc::clone(slot),
+                Some(slot) if !slot.get().is_some_and(|session| session.is_lost()) => {
+                    Arc::clone(slot)
+                }
                 _ => {
                     make_room(&mut sessions);
                     let slot = Slot::default();
@@ -117,7 +126,10 @@ impl Upstream {
             .get_or_try_init(|| async {
                 let handshake =
                     initialize(&self.wire, presents, wish.revision, &wish.capabilities).await?;
-                Ok::<_, UpstreamError>(Arc::new(LegacySession::new(Arc::clone(&self.wire), handshake)))
+                Ok::<_, UpstreamError>(Arc::new(LegacySession::new(
+                    Arc::clone(&self.wire),
+                    handshake,
+                )))
             })
             .await?;
         session.touch(self.clock.monotonic());
@@ -125,7 +137,11 @@ impl Upstream {
     }
 
     /// The open session for this wish, if there is one.
-    pub fn open_session(&self, evidence: &Evidence, wish: &SessionWish) -> Option<Arc<LegacySession>> {
+    pub fn open_session(
+        &self,
+        evidence: &Evidence,
+        wish: &SessionWish,
+    ) -> Option<Arc<LegacySession>> {
         let key = (evidence.acting().clone(), wish.clone());
         let session = self.sessions().get(&key)?.get().map(Arc::clone)?;
         (!session.is_lost()).then_some(session)
@@ -133,7 +149,10 @@ impl Upstream {
 
     /// How many sessions are open.
     pub fn session_count(&self) -> usize {
-        self.sessions().values().filter(|slot| slot.get().is_some()).count()
+        self.sessions()
+            .values()
+            .filter(|slot| slot.get().is_some())
+            .count()
     }
 
     /// Takes out the sessions that were idle for too long, or all of them; the caller closes them.
@@ -141,7 +160,9 @@ impl Upstream {
         let now = self.clock.monotonic();
         let mut taken = Vec::new();
         self.sessions().retain(|_, slot| {
-            let Some(session) = slot.get() else { return true };
+            let Some(session) = slot.get() else {
+                return true;
+            };
             let idle = all
                 || session.is_lost()
                 // Somebody else holds it while a request or stream is under way.
@@ -171,6 +192,8 @@ fn make_room(sessions: &mut HashMap<(Acting, SessionWish), Slot>) {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("server", &self.wire.server.id).finish_non_exhaustive()
+        f.debug_struct("Upstream")
+            .field("server", &self.wire.server.id)
+            .finish_non_exhaustive()
     }
 }

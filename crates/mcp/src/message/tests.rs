@@ -1,19 +1,35 @@
 use super::*;
 
 fn code_of(text: &str) -> Option<i64> {
-    Envelope::parse(text.as_bytes()).err().map(|error| error.code())
+    Envelope::parse(text.as_bytes())
+        .err()
+        .map(|error| error.code())
 }
 
 #[test]
 fn requests_notifications_and_responses_are_told_apart() {
     let request = Envelope::parse(br#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#).unwrap();
-    assert!(matches!(request.kind, Kind::Request { method: "ping", id } if id.as_json() == "\"a\""));
-    let note = Envelope::parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap();
-    assert!(matches!(note.kind, Kind::Notification { method: "notifications/initialized" }));
+    assert!(
+        matches!(request.kind, Kind::Request { method: "ping", id } if id.as_json() == "\"a\"")
+    );
+    let note =
+        Envelope::parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap();
+    assert!(matches!(
+        note.kind,
+        Kind::Notification {
+            method: "notifications/initialized"
+        }
+    ));
     let answer = Envelope::parse(br#"{"jsonrpc":"2.0","id":-3,"result":{}}"#).unwrap();
-    assert!(matches!(answer.kind, Kind::Response { is_error: false, id } if id.as_i64() == Some(-3)));
-    let refusal = Envelope::parse(br#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":""}}"#).unwrap();
-    assert!(matches!(refusal.kind, Kind::Response { is_error: true, .. }));
+    assert!(
+        matches!(answer.kind, Kind::Response { is_error: false, id } if id.as_i64() == Some(-3))
+    );
+    let refusal =
+        Envelope::parse(br#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":""}}"#).unwrap();
+    assert!(matches!(
+        refusal.kind,
+        Kind::Response { is_error: true, .. }
+    ));
 }
 
 #[test]
@@ -60,6 +76,10 @@ fn what_is_json_but_no_message_is_an_invalid_request() {
 
 #[test]
 fn deep_nesting_is_refused_before_anything_recurses() {
-    let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":{}1{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":{}1{}}}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     assert_eq!(code_of(&deep), Some(crate::code::PARSE_ERROR));
 }
