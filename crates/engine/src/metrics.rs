@@ -87,7 +87,9 @@ impl Metrics {
 
     /// Authentication failed, for one of `identity`'s reasons.
     pub fn auth_failed(&self, reason: &'static str) {
-        self.auth_failures.get_or_create(&[("reason", reason)]).inc();
+        self.auth_failures
+            .get_or_create(&[("reason", reason)])
+            .inc();
     }
 
     /// A new configuration took effect.
@@ -158,7 +160,6 @@ impl Drop for InFlight {
         self.0.dec();
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,10 @@ impl SeenHead {
 pub(super) enum ChainEvent {
     /// First of each chain. Older heads than the newest few hundred are only counted: the chains in
     /// between have sworn to them already.
-    WriterStarted { heads: Vec<SeenHead>, omitted: usize },
+    WriterStarted {
+        heads: Vec<SeenHead>,
+        omitted: usize,
+    },
     /// Other chains' heads that moved since the last anchor.
     Anchor { heads: Vec<SeenHead> },
     /// So many events were lost because queue and store could not take them.
@@ -160,12 +163,7 @@ pub(super) fn row_mac(mac: &dyn ChainMac, previous: &[u8; 32], row: &AuditRow) -
 }
 
 /// The MAC beside a stored head.
-pub(super) fn head_anchor(
-    mac: &dyn ChainMac,
-    writer: &str,
-    seq: u64,
-    last: &[u8; 32],
-) -> [u8; 32] {
+pub(super) fn head_anchor(mac: &dyn ChainMac, writer: &str, seq: u64, last: &[u8; 32]) -> [u8; 32] {
     framed(
         mac,
         "audit head 1",

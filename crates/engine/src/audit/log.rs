@@ -134,10 +134,7 @@ impl AuditLog {
     /// Opens the sinks, tries to begin the chain, and starts the one writer. A store that is down
     /// is not an error: until it is back the trail is not [available](Self::is_available), and
     /// events wait in the queue.
-    pub async fn start(
-        settings: AuditSettings,
-        deps: AuditDeps,
-    ) -> Result<Self, AuditStartError> {
+    pub async fn start(settings: AuditSettings, deps: AuditDeps) -> Result<Self, AuditStartError> {
         let (queue, items) = mpsc::channel(settings.capacity.max(1));
         let (availability, available) = watch::channel(false);
         let wake = Arc::new(Notify::new());
@@ -201,10 +198,7 @@ impl AuditLog {
 
     /// Records and waits until the store has the event. On `Err` the caller must deny; the event is
     /// still kept if possible, marked as withheld.
-    pub async fn record_durable(
-        &self,
-        mut event: Box<AuditEvent>,
-    ) -> Result<(), AuditUnavailable> {
+    pub async fn record_durable(&self, mut event: Box<AuditEvent>) -> Result<(), AuditUnavailable> {
         if !self.is_available() {
             event.withheld = true;
             self.record(event);

@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_core::{constant_time_eq, hex};
-use portcullis_store::{
-    AuditFilter, AuditHead, AuditRow, AuditStore, PageRequest, StoreError,
-};
+use portcullis_store::{AuditFilter, AuditHead, AuditRow, AuditStore, PageRequest, StoreError};
 
 use super::ChainMac;
 use super::chain::{ChainEvent, SeenHead, genesis, head_anchor, row_mac};
@@ -255,8 +253,7 @@ fn judge_head(
         report.add(writer, walk.last_seq, FindingKind::HeadForged);
         return;
     };
-    if after.seq < walk.last_seq
-        || (after.seq == walk.last_seq && walk.last_mac != Some(after.mac))
+    if after.seq < walk.last_seq || (after.seq == walk.last_seq && walk.last_mac != Some(after.mac))
     {
         report.add(writer, after.seq, FindingKind::HeadForged);
     }

@@ -63,6 +63,8 @@ pub(super) struct Writer {
     unreported: Arc<AtomicU64>,
     sinks: Vec<LineSink>,
     unsent: Option<Batch>,
+    /// Rows of the batch in hand, also while an attempt holds it.
+    unconfirmed: usize,
     withheld: Vec<String>,
     pause: Option<Duration>,
     rows_since_anchor: u64,
@@ -100,6 +102,7 @@ impl Writer {
             unreported,
             sinks,
             unsent: None,
+            unconfirmed: 0,
             withheld: Vec::new(),
             pause: None,
             rows_since_anchor: 0,
@@ -144,6 +147,7 @@ impl Writer {
                 },
             };
             let full = batch.rows.len() >= self.settings.max_batch;
+            self.unconfirmed = batch.rows.len();
             if let Err(error) = self.attempt(&batch).await {
                 self.unsent = Some(self.refuse(batch));
                 return self.failed(&error);
@@ -160,10 +164,8 @@ impl Writer {
         let limit = self.settings.close_timeout;
         let all_stored = timeout(limit, self.drain()).await.is_ok();
         if !all_stored {
-            let queued = self.items.len();
-            let sealed = self.unsent.as_ref().map_or(0, |batch| batch.rows.len());
             tracing::error!(
-                audit.lost = queued + sealed,
+                audit.lost = self.items.len() + self.unconfirmed,
                 "audit rows were not stored before the end"
             );
         }
@@ -231,12 +233,11 @@ impl Writer {
             }
         }
         self.rows_since_anchor = self.rows_since_anchor.saturating_add(rows.len() as u64);
-        self.copy_to_sinks(&rows);
         Ok(self.batch(rows, waiting, flushes))
     }
 
     fn batch(
-        &self,
+        &mut self,
         rows: Vec<AuditRow>,
         waiting: Vec<(String, oneshot::Sender<()>)>,
         flushes: Vec<oneshot::Sender<()>>,
@@ -248,6 +249,8 @@ impl Writer {
             }
             return None;
         }
+        // Before the store has them: a copy elsewhere is worth most when the store fails.
+        self.copy_to_sinks(&rows);
         Some(Batch {
             rows,
             head: self.chain.head(),
@@ -273,8 +276,7 @@ impl Writer {
     async fn anchor_when_due(&mut self) -> Option<ChainEvent> {
         let now = self.clock.monotonic();
         let since = now.saturating_sub(self.anchored_at);
-        let busy =
-            self.rows_since_anchor >= self.settings.anchor_rows && since >= ANCHOR_SPACING;
+        let busy = self.rows_since_anchor >= self.settings.anchor_rows && since >= ANCHOR_SPACING;
         if !busy && since < self.settings.anchor_interval {
             return None;
         }
@@ -335,6 +337,7 @@ impl Writer {
 
     fn stored(&mut self, batch: Batch) {
         self.pause = None;
+        self.unconfirmed = 0;
         self.availability.send_if_modified(|available| {
             let recovered = !*available;
             *available = true;

@@ -104,7 +104,9 @@ impl MetricName {
             Self::AuditDropped => "Audit events lost because the queue was full",
             Self::AuditGaps => "Losses that the audit chain reports",
             Self::AuditStoreFailures => "Attempts to reach the audit store that failed",
-            Self::AuditLinesDropped => "Audit rows left out of a copy in a file or on standard output",
+            Self::AuditLinesDropped => {
+                "Audit rows left out of a copy in a file or on standard output"
+            }
         }
     }
 }
