@@ -21,7 +21,7 @@ pub use event::{
 pub use guard::AuditGuard;
 pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
 pub use text::CallerText;
-pub use verify::{Finding, FindingKind, VerifyReport, verify};
+pub use verify::{Finding, FindingKind, VerifyReport, verify, verify_with_keys};
 
 #[cfg(test)]
 mod tests;

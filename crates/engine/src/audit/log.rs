@@ -220,7 +220,8 @@ impl AuditLog {
     }
 
     /// Whether an event could be made durable as far as we know. With `audit.required`, ask before
-    /// the upstream is called: a call that cannot be recorded must not be made.
+    /// the upstream is called: a call that cannot be recorded must not be made. Answer `Unavailable`
+    /// then, and end the guard with a plain [`finish`](AuditGuard::finish).
     pub fn is_available(&self) -> bool {
         // A writer that is gone (it dropped its end) is as unavailable as a store that is down.
         self.0.available.has_changed().is_ok() && *self.0.available.borrow()

@@ -108,10 +108,20 @@ impl VerifyReport {
     }
 }
 
-/// Verifies every chain, page by page. Writers may go on writing meanwhile.
+/// Verifies every chain under one key.
 pub async fn verify(
     store: &dyn AuditStore,
     mac: &dyn ChainMac,
+) -> Result<VerifyReport, StoreError> {
+    verify_with_keys(store, mac, &[]).await
+}
+
+/// Verifies every chain, page by page. Writers may go on writing meanwhile. A writer keeps its key
+/// for life; chains from before a rotation verify under one of the `retired` keys.
+pub async fn verify_with_keys(
+    store: &dyn AuditStore,
+    current: &dyn ChainMac,
+    retired: &[&dyn ChainMac],
 ) -> Result<VerifyReport, StoreError> {
     let mut report = VerifyReport::default();
     let heads_before = heads_by_writer(store).await?;
@@ -123,6 +133,7 @@ pub async fn verify(
     let mut sworn = BTreeMap::new();
     for (writer, rows) in &listed {
         let before = heads_before.get(writer);
+        let mac = key_of(store, current, retired, writer).await?;
         let walk = walk_chain(store, mac, writer, before, &mut sworn, &mut report).await?;
         if walk.rows < *rows {
             // The listing shows rows that the chain's order hides: two at one place.
@@ -133,14 +144,14 @@ pub async fn verify(
         }
         report.writers = report.writers.saturating_add(1);
         report.rows = report.rows.saturating_add(walk.rows);
-        walks.insert(writer.clone(), walk);
+        walks.insert(writer.clone(), (mac, walk));
     }
     // Read again after the rows: a head moves in the same step as its rows, so now each must have
     // at least reached the rows that were seen.
     let heads_after = heads_by_writer(store).await?;
-    for (writer, walk) in &walks {
+    for (writer, (mac, walk)) in &walks {
         let heads = (heads_before.get(writer), heads_after.get(writer));
-        judge_head(mac, writer, walk, heads, &mut report);
+        judge_head(*mac, writer, walk, heads, &mut report);
     }
     for (writer, seen) in &sworn {
         judge_sworn(store, writer, seen, &mut report).await?;
@@ -158,6 +169,26 @@ struct Walk {
     /// The MAC at the place where the head stood before the rows were read.
     mac_at_head: Option<[u8; 32]>,
     stopped: bool,
+}
+
+/// The key that made the chain's first row; the current one when none did.
+async fn key_of<'a>(
+    store: &dyn AuditStore,
+    current: &'a dyn ChainMac,
+    retired: &[&'a dyn ChainMac],
+    writer: &str,
+) -> Result<&'a dyn ChainMac, StoreError> {
+    if retired.is_empty() {
+        return Ok(current);
+    }
+    let first = store.chain(writer, 1, 1).await?;
+    let made_first = |mac: &dyn ChainMac| {
+        first
+            .first()
+            .is_some_and(|row| fits(mac, &genesis(mac, writer), writer, row))
+    };
+    let found = retired.iter().copied().find(|mac| made_first(*mac));
+    Ok(found.unwrap_or(current))
 }
 
 async fn walk_chain(

@@ -114,17 +114,13 @@ impl Writer {
     /// Writes until told to close; whether everything was stored.
     pub(super) async fn run(mut self, closing: &CancellationToken) -> bool {
         while !closing.is_cancelled() {
-            match self.pause {
-                // No wake-up shortens the pause: a dead store is not asked once per request.
-                Some(pause) => tokio::select! {
-                    () = sleep(pause) => {}
-                    () = closing.cancelled() => {}
-                },
-                None => tokio::select! {
-                    () = sleep(self.settings.poll) => {}
-                    () = self.wake.notified() => {}
-                    () = closing.cancelled() => {}
-                },
+            // No wake-up shortens the pause after a failure: a dead store is not asked once per
+            // request.
+            let pausing = self.pause.is_some();
+            tokio::select! {
+                () = sleep(self.pause.unwrap_or(self.settings.poll)) => {}
+                () = self.wake.notified(), if !pausing => {}
+                () = closing.cancelled() => {}
             }
             self.round().await;
             if self.items.is_closed() && self.items.is_empty() {

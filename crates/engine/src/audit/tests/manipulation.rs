@@ -5,11 +5,20 @@ use std::sync::Arc;
 use portcullis_core::Timestamp;
 use portcullis_store::{AuditHead, AuditRow};
 
-use super::fixture::{Process, TestStore, quick};
+use super::fixture::{Process, TestMac, TestStore, quick};
 use crate::audit::FindingKind::{
     self, Edited, HeadForged, Missing, MissingWriter, Reordered, TailCut,
 };
-use crate::audit::Outcome;
+use crate::audit::{ChainMac, Outcome, verify, verify_with_keys};
+
+/// Another key.
+#[derive(Debug)]
+struct Other;
+impl ChainMac for Other {
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        portcullis_core::sha256(&parts.concat())
+    }
+}
 
 /// Three processes one after the other, each with five requests: rows 1 to 7.
 async fn history() -> (Arc<TestStore>, Vec<String>) {
@@ -235,14 +244,19 @@ async fn a_head_that_was_not_written_with_the_key_shows() {
 
 #[tokio::test]
 async fn a_verifier_with_another_key_believes_nothing() {
-    #[derive(Debug)]
-    struct Other;
-    impl crate::audit::ChainMac for Other {
-        fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-            portcullis_core::sha256(&parts.concat())
-        }
-    }
     let (store, _) = history().await;
-    let report = crate::audit::verify(&*store, &Other).await.unwrap();
+    let report = verify(&*store, &Other).await.unwrap();
     assert_eq!(report.findings.len(), 21 + 3);
+}
+
+#[tokio::test]
+async fn a_history_from_before_a_key_rotation_verifies_with_the_retired_key_and_only_with_it() {
+    let (store, writers) = history().await;
+    let (new, old) = (Other, TestMac::new());
+    let retired: [&dyn ChainMac; 1] = [&old];
+    let rotated = || verify_with_keys(&*store, &new, &retired);
+    assert!(rotated().await.unwrap().findings.is_empty());
+    assert!(!verify(&*store, &new).await.unwrap().is_intact());
+    change(&store, &writers[0], 3, |row| row.event.push(' '));
+    assert!(!rotated().await.unwrap().is_intact());
 }
