@@ -1,4 +1,5 @@
 //! What an attacker tries with sealed values.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
