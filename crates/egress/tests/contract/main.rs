@@ -7,6 +7,7 @@
 
 mod addresses;
 mod exchange;
+mod http2;
 mod peer;
 mod tls;
 
