@@ -11,6 +11,7 @@ mod guard;
 mod lines;
 mod log;
 mod text;
+mod trail;
 mod verify;
 mod writer;
 
@@ -21,6 +22,7 @@ pub use event::{
 pub use guard::AuditGuard;
 pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
 pub use text::CallerText;
+pub use trail::AuditTrail;
 pub use verify::{Finding, FindingKind, VerifyReport, verify, verify_with_keys};
 
 #[cfg(test)]

@@ -62,6 +62,13 @@ impl ServerEntry {
         }
     }
 
+    /// How many tools it listed when last asked; `None` before that.
+    pub fn tool_count(&self) -> Option<usize> {
+        self.catalog
+            .seen(crate::catalog::Kind::Tools)
+            .map(|listing| listing.items.len())
+    }
+
     /// The same server under new rules: connections and catalogue carry over.
     #[must_use]
     pub fn carrying_over(mut self, before: &Self) -> Self {

@@ -20,3 +20,6 @@ pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::{KeyIndex, KeyIndexSettings};
 pub use master_key::{EmptyMasterKey, MasterKey};
 pub use store_keys::StoreKeys;
+
+// What `KeyAdmin` speaks in, so that a surface needs no store to use it.
+pub use portcullis_store::{ApiKeyRecord, Page, PageRequest};

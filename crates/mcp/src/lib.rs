@@ -18,7 +18,7 @@ pub use header_value::{HeaderValueError, MAX_HEADER_VALUE_BYTES};
 pub use json::{Edits, JsonError, MAX_DEPTH, Members, string_of};
 pub use message::{Envelope, Kind, MessageError, RequestId};
 pub use method::{Method, Subject};
-pub use modern::{ModernMeta, ModernRejection, check_headers, meta_key};
+pub use modern::{ModernMeta, ModernRejection, check_headers, meta_key, unsupported_version};
 pub use param_headers::{HeaderMismatch, InvalidAnnotation, ParamHeaders};
 pub use revision::{LEGACY_REVISIONS, Revision, SUPPORTED_REVISIONS};
 pub use sse::{SseDecoder, SseError, SseEvent, SseItem};

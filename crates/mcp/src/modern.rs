@@ -39,9 +39,9 @@ pub struct ModernMeta<'a> {
 pub struct ModernRejection(pub RpcError);
 
 impl<'a> ModernMeta<'a> {
-    /// Reads what must be there: `-32602` when it is missing or malformed, `-32022` for a revision
-    /// that we do not speak.
-    pub fn read(envelope: &Envelope<'a>) -> Result<Self, ModernRejection> {
+    /// Reads what must be there: `-32602` when it is missing or malformed, `-32020` when the version
+    /// header says otherwise, `-32022` for a revision that we do not speak.
+    pub fn read(envelope: &Envelope<'a>, headers: &HeaderMap) -> Result<Self, ModernRejection> {
         let missing = |what: &str| {
             ModernRejection(RpcError::new(
                 code::INVALID_PARAMS,
@@ -61,22 +61,33 @@ impl<'a> ModernMeta<'a> {
         let version = meta
             .string(meta_key::PROTOCOL_VERSION)
             .ok_or_else(|| missing(meta_key::PROTOCOL_VERSION))?;
+        if single(headers, "mcp-protocol-version") != Some(version.as_bytes()) {
+            return Err(mismatch("MCP-Protocol-Version"));
+        }
+        let revision = match version.parse::<Revision>() {
+            Ok(revision) if revision.is_modern() => revision,
+            _ => return Err(ModernRejection(unsupported_version(&version))),
+        };
         let capabilities = meta
             .get(meta_key::CLIENT_CAPABILITIES)
             .filter(|raw| Members::of(raw).is_ok())
             .ok_or_else(|| missing(meta_key::CLIENT_CAPABILITIES))?;
-        match version.parse::<Revision>() {
-            Ok(revision) if revision.is_modern() => Ok(Self {
-                revision,
-                capabilities,
-            }),
-            _ => Err(ModernRejection(unsupported(&version))),
-        }
+        Ok(Self {
+            revision,
+            capabilities,
+        })
     }
 }
 
+fn mismatch(what: &str) -> ModernRejection {
+    ModernRejection(RpcError::new(
+        code::HEADER_MISMATCH,
+        format!("the {what} header is missing, repeated, or does not match the body"),
+    ))
+}
+
 /// The `-32022` answer.
-fn unsupported(asked: &str) -> RpcError {
+pub fn unsupported_version(asked: &str) -> RpcError {
     let supported: Vec<&str> = SUPPORTED_REVISIONS
         .iter()
         .map(|revision| revision.as_str())
@@ -85,27 +96,16 @@ fn unsupported(asked: &str) -> RpcError {
         .with_data(&json!({"supported": supported, "requested": asked}))
 }
 
-/// Compares `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` with the body. `version` is what
-/// the body says, whether we speak it or not. `Mcp-Param-*` need the tool's schema and are checked
-/// where that is known.
+/// Compares `Mcp-Method` and `Mcp-Name` with the body. `Mcp-Param-*` need the tool's schema and are
+/// checked where that is known.
 pub fn check_headers(
     headers: &HeaderMap,
-    version: &str,
     method: &str,
     subject: &Subject<'_>,
     known: Option<Method>,
 ) -> Result<(), ModernRejection> {
-    let mismatch = |what: &str| {
-        Err(ModernRejection(RpcError::new(
-            code::HEADER_MISMATCH,
-            format!("the {what} header is missing, repeated, or does not match the body"),
-        )))
-    };
-    if single(headers, "mcp-protocol-version") != Some(version.as_bytes()) {
-        return mismatch("MCP-Protocol-Version");
-    }
     if single(headers, "mcp-method") != Some(method.as_bytes()) {
-        return mismatch("Mcp-Method");
+        return Err(mismatch("Mcp-Method"));
     }
     let named = match (known, subject) {
         // Completion acts on a prompt or resource, but only these three kinds carry Mcp-Name.
@@ -117,10 +117,10 @@ pub fn check_headers(
     };
     let mut sent = headers.get_all("mcp-name").iter();
     match (named, sent.next(), sent.next()) {
-        (_, _, Some(_)) | (Some(_), None, None) => mismatch("Mcp-Name"),
+        (_, _, Some(_)) | (Some(_), None, None) => Err(mismatch("Mcp-Name")),
         (Some(name), Some(value), None) => match crate::header_value::matches(value, name) {
             Ok(true) => Ok(()),
-            _ => mismatch("Mcp-Name"),
+            _ => Err(mismatch("Mcp-Name")),
         },
         (None, _, None) => Ok(()),
     }
