@@ -222,6 +222,12 @@ impl Process {
         }
     }
 
+    /// Waits until everything is stored; a trail that never gets there fails instead of hanging.
+    pub(super) async fn stored(&self) {
+        let flushed = tokio::time::timeout(Duration::from_secs(30), self.log.flush()).await;
+        flushed.unwrap().unwrap();
+    }
+
     pub(super) fn request_id(&self) -> RequestId {
         RequestId::generate(self.clock.now(), &self.entropy).unwrap()
     }

@@ -38,7 +38,7 @@ async fn an_answered_request_tells_who_asked_for_what_and_why_it_was_allowed() {
     guard.add_response_bytes(22);
     process.clock.advance(Duration::from_millis(7));
     guard.finish(Outcome::Ok);
-    process.log.flush().await.unwrap();
+    process.stored().await;
 
     let events = store.of_kind("request");
     assert_eq!(events.len(), 1);
@@ -81,7 +81,7 @@ async fn a_request_that_nobody_finishes_is_recorded_as_abandoned() {
     let store = TestStore::new();
     let process = Process::begin(&store, 1, quick()).await;
     drop(process.log.open(process.request_id(), Surface::Rest));
-    process.log.flush().await.unwrap();
+    process.stored().await;
     assert_eq!(outcomes(&store), ["abandoned"]);
 }
 
@@ -97,7 +97,7 @@ async fn a_panic_in_a_handler_is_recorded_as_such_and_the_next_request_is_fine()
     assert!(result.is_err());
     let guard = process.log.open(process.request_id(), Surface::Mcp);
     guard.finish(Outcome::Ok);
-    process.log.flush().await.unwrap();
+    process.stored().await;
     assert_eq!(outcomes(&store), ["panicked", "ok"]);
 }
 
@@ -108,7 +108,7 @@ async fn a_failed_authentication_names_its_reason_and_no_principal() {
     let mut guard = process.log.open(process.request_id(), Surface::Mcp);
     guard.authn_failed("expired");
     guard.finish(ErrorKind::Unauthenticated.into());
-    process.log.flush().await.unwrap();
+    process.stored().await;
     let event = &store.of_kind("request")[0];
     assert_eq!(event["authn"], "expired");
     assert_eq!(event["decision"], "none");
@@ -139,7 +139,7 @@ async fn a_stream_carries_its_guard_and_ends_the_event_when_it_ends() {
         drop(cut);
     });
     reader.join().unwrap();
-    process.log.flush().await.unwrap();
+    process.stored().await;
     let seen: Vec<_> = store
         .of_kind("request")
         .iter()
@@ -167,7 +167,7 @@ async fn a_caller_who_leaves_while_the_event_is_made_durable_is_recorded_once() 
     assert!(futures_util::poll!(&mut half_way).is_pending());
     drop(half_way);
     store.be(Mood::Well);
-    process.log.flush().await.unwrap();
+    process.stored().await;
     assert_eq!(outcomes(&store), ["abandoned", "ok"]);
     assert_eq!(store.of_kind("request")[1]["withheld"], true);
 }
@@ -184,7 +184,7 @@ async fn requests_in_flight_return_to_zero_and_totals_match_the_events() {
             _ => drop(guard),
         }
     }
-    process.log.flush().await.unwrap();
+    process.stored().await;
     assert_eq!(store.of_kind("request").len(), 9);
     let scraped = process.metrics.encode();
     assert!(scraped.contains("portcullis_requests_in_flight{surface=\"mcp\"} 0\n"));
@@ -204,7 +204,7 @@ async fn what_a_caller_types_cannot_break_out_of_its_line() {
     guard.method(CallerText::new(forged));
     guard.target(Target::tool(forged));
     guard.finish(Outcome::Ok);
-    process.log.flush().await.unwrap();
+    process.stored().await;
     let rows = store.rows.lock().unwrap();
     let row = rows.last().unwrap();
     assert!(row.event.bytes().all(|byte| (0x20..0x7f).contains(&byte)));

@@ -172,7 +172,7 @@ async fn a_tail_cut_together_with_its_head_shows_by_what_the_next_writer_swore_t
     // The attacker kept an old, genuine head of this chain.
     let process = Process::begin(&store, 4, quick()).await;
     process.log.record(process.event(Outcome::Ok));
-    process.log.flush().await.unwrap();
+    process.stored().await;
     let mine = store
         .kept_heads
         .lock()

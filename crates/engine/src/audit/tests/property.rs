@@ -138,7 +138,7 @@ async fn live(lives: &[Vec<Told>]) -> Arc<TestStore> {
         }
         // Every second process is killed after its events are stored.
         if life % 2 == 0 {
-            process.log.flush().await.unwrap();
+            process.stored().await;
         } else {
             process.log.close().await.unwrap();
         }

@@ -72,7 +72,7 @@ async fn with_audit_required_a_dead_store_denies_and_the_trail_says_so_afterward
         assert!(!process.log.is_available());
     }
     store.be(Mood::Well);
-    process.log.flush().await.unwrap();
+    process.stored().await;
     assert!(process.log.is_available());
     process.log.close().await.unwrap();
 
@@ -107,7 +107,7 @@ async fn a_batch_whose_acknowledgement_got_lost_is_not_written_twice() {
     let process = Process::begin(&store, 1, quick()).await;
     store.be(Mood::LosesTheAnswer);
     process.log.record(process.event(Outcome::Ok));
-    process.log.flush().await.unwrap();
+    process.stored().await;
     process.log.record(process.event(Outcome::ToolError));
     process.log.close().await.unwrap();
     assert_eq!(store.of_kind("request").len(), 2);
@@ -128,7 +128,7 @@ async fn a_full_queue_blocks_nobody_and_the_chain_tells_how_many_events_were_los
         process.log.record(process.event(Outcome::Ok));
     }
     store.be(Mood::Well);
-    process.log.flush().await.unwrap();
+    process.stored().await;
     process.log.close().await.unwrap();
     assert_eq!(store.of_kind("request").len(), 10);
     assert_eq!(store.of_kind("gap")[0]["lost"], 25);
@@ -148,7 +148,7 @@ async fn a_process_that_starts_before_its_store_keeps_events_until_the_store_is_
     assert!(!process.log.is_available());
     process.log.record(process.event(Outcome::Ok));
     store.be(Mood::Well);
-    process.log.flush().await.unwrap();
+    process.stored().await;
     assert_eq!(store.events()[0]["event"], "writer_started");
     assert_eq!(store.of_kind("request").len(), 1);
 }
@@ -226,23 +226,23 @@ async fn each_writer_swears_to_the_heads_it_finds_and_later_to_those_that_moved(
     for _ in 0..6 {
         second.log.record(second.event(Outcome::Ok));
     }
-    second.log.flush().await.unwrap();
+    second.stored().await;
     first.clock.advance(Duration::from_mins(11));
     first.log.record(first.event(Outcome::Ok));
-    first.log.flush().await.unwrap();
+    first.stored().await;
     let anchors = store.of_kind("anchor");
     assert_eq!(anchors.len(), 1);
     assert_eq!(anchors[0]["heads"][0]["seq"], 7);
 
     // Nothing moved since: nothing to swear to.
     first.clock.advance(Duration::from_mins(11));
-    first.log.flush().await.unwrap();
+    first.stored().await;
     assert_eq!(store.of_kind("anchor").len(), 1);
 
     // Many rows bring the next anchor forward.
     second.clock.advance(Duration::from_secs(11));
     second.log.record(second.event(Outcome::Ok));
-    second.log.flush().await.unwrap();
+    second.stored().await;
     assert_eq!(store.of_kind("anchor").len(), 2);
     assert!(store.verify().await.findings.is_empty());
 }
