@@ -1,6 +1,7 @@
 //! The `portcullis` binary: reads the command line, starts a runtime, ends with an exit code.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -67,7 +68,7 @@ fn say(error: &CommandError) {
     let mut text = format!("error: {error}");
     let mut cause = std::error::Error::source(error);
     while let Some(because) = cause {
-        text.push_str(&format!("\n  because: {because}"));
+        let _ = write!(text, "\n  because: {because}");
         cause = because.source();
     }
     let _ = writeln!(std::io::stderr(), "{}", printable(&text));
