@@ -115,7 +115,8 @@ impl Bound {
     pub async fn serve(self, router: Router, stop: Stop) -> Drained {
         let drain = self.settings.drain;
         let tasks = TaskTracker::new();
-        let cut = stop.hard.child_token();
+        // Not a child of the hard stop: what is cut off must be counted before it is gone.
+        let cut = CancellationToken::new();
         let draining = CancellationToken::new();
         self.accept(router, &stop, &tasks, &draining, &cut).await;
 
