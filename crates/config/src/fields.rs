@@ -3,6 +3,7 @@
 //! Opening a map checks every key against its section in the key table; each accessor then yields
 //! a typed value or records why it cannot, and the reading goes on.
 
+<<<<<<< HEAD
 mod scalar;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_core::{ScopeSet, SecretValue};
+=======
+mod collections;
+mod scalar;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portcullis_core::SecretValue;
+>>>>>>> h-config
 use url::Url;
 
 use crate::findings::{Findings, Place};
@@ -20,6 +30,28 @@ use crate::references::{Origin, Syntax};
 use crate::suggest::nearest;
 use crate::tree::{Entry, Node, Span, Value};
 
+<<<<<<< HEAD
+=======
+/// Which keys have been asked for, so that a test can show that none is documented and unread.
+#[cfg(test)]
+pub(crate) mod read_keys {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static READ: RefCell<BTreeSet<(&'static str, String)>> = RefCell::default();
+    }
+
+    pub(crate) fn note(section: &'static str, key: &str) {
+        READ.with_borrow_mut(|read| read.insert((section, key.to_owned())));
+    }
+
+    pub(crate) fn contains(section: &'static str, key: &str) -> bool {
+        READ.with_borrow(|read| read.contains(&(section, key.to_owned())))
+    }
+}
+
+>>>>>>> h-config
 /// One opened map.
 pub(crate) struct Fields<'t, 's> {
     pub(crate) findings: &'t Findings<'s>,
@@ -36,9 +68,12 @@ pub(crate) struct At<T> {
     pub(crate) place: Place,
 }
 
+<<<<<<< HEAD
 /// An entry of a map with free names: the name, where the name stands, the value.
 type Named<'t> = (&'t str, Place, &'t Node);
 
+=======
+>>>>>>> h-config
 impl<'t, 's> Fields<'t, 's> {
     /// Opens `node` as `section`; anything but a map is an error and reads as an empty one.
     pub(crate) fn open(
@@ -81,12 +116,24 @@ impl<'t, 's> Fields<'t, 's> {
             span: entry.key_span,
         };
         let Some(key) = self.section.key(&entry.key) else {
+<<<<<<< HEAD
+=======
+            let message = format!("unknown key `{}`", entry.key);
+            if self.findings.crowded() {
+                self.findings.error(place, message, ());
+                return;
+            }
+>>>>>>> h-config
             let help = nearest(&entry.key, self.section.keys.iter().map(|key| key.name))
                 .map(|name| format!("did you mean `{name}`?"))
                 .or_else(|| elsewhere(&entry.key, self.section))
                 .unwrap_or_else(|| known_keys(self.section));
+<<<<<<< HEAD
             self.findings
                 .error(place, format!("unknown key `{}`", entry.key), help);
+=======
+            self.findings.error(place, message, help);
+>>>>>>> h-config
             return;
         };
         match key.standing {
@@ -113,6 +160,11 @@ impl<'t, 's> Fields<'t, 's> {
             "`{name}` is read but not in the table of `{}`",
             self.section.name
         );
+<<<<<<< HEAD
+=======
+        #[cfg(test)]
+        read_keys::note(self.section.name, name);
+>>>>>>> h-config
         self.entries
             .iter()
             .find(|entry| entry.key == name && !matches!(entry.node.value, Value::Null))
@@ -186,6 +238,7 @@ impl<'t, 's> Fields<'t, 's> {
         Some(Self::open(self.findings, section, node, self.join(name)))
     }
 
+<<<<<<< HEAD
     /// The entries of a map with free names.
     pub(crate) fn named(&self, name: &str) -> Vec<Named<'t>> {
         let Some(entry) = self.entry(name) else {
@@ -234,6 +287,8 @@ impl<'t, 's> Fields<'t, 's> {
         }
     }
 
+=======
+>>>>>>> h-config
     fn mismatch(&self, name: &str, node: &Node, expected: &str, found: &str) {
         self.findings.error(
             Place {
@@ -290,6 +345,7 @@ impl<'t, 's> Fields<'t, 's> {
         })
     }
 
+<<<<<<< HEAD
     /// A list of addresses or CIDR ranges.
     pub(crate) fn ranges(&self, name: &str) -> Vec<ipnet::IpNet> {
         self.texts(name)
@@ -314,6 +370,8 @@ impl<'t, 's> Fields<'t, 's> {
             .collect()
     }
 
+=======
+>>>>>>> h-config
     /// A file's name.
     pub(crate) fn file_path(&self, name: &str) -> Option<PathBuf> {
         self.text(name).map(|text| PathBuf::from(text.value))
@@ -377,6 +435,7 @@ impl<'t, 's> Fields<'t, 's> {
         })
     }
 
+<<<<<<< HEAD
     /// A list of texts; one text alone stands for a list of one.
     pub(crate) fn texts(&self, name: &str) -> Option<Vec<At<String>>> {
         let entry = self.entry(name)?;
@@ -460,6 +519,8 @@ impl<'t, 's> Fields<'t, 's> {
             .collect()
     }
 
+=======
+>>>>>>> h-config
     /// A value of a secret map, references followed.
     pub(crate) fn secret_node(&self, node: &Node, place: &Place) -> Option<(String, Origin)> {
         self.scalar(node, place, Syntax::All, true)
@@ -515,10 +576,17 @@ impl<'t, 's> Fields<'t, 's> {
             self.findings.harmless(node);
         }
         match self.findings.resolve(text, syntax) {
+<<<<<<< HEAD
             Ok(resolved) if resolved.text.contains(['\r', '\n', '\0']) && !secret => {
                 self.findings.error(
                     place.clone(),
                     "the value has a line break or NUL in it",
+=======
+            Ok(resolved) if !secret && breaks_lines(&resolved.text, syntax) => {
+                self.findings.error(
+                    place.clone(),
+                    "the value has a line break or another control character in it",
+>>>>>>> h-config
                     "write it on one line",
                 );
                 None
@@ -539,6 +607,16 @@ impl<'t, 's> Fields<'t, 's> {
     }
 }
 
+<<<<<<< HEAD
+=======
+/// Prose may have lines; anything else ends up in URLs, headers, log lines and messages.
+fn breaks_lines(text: &str, syntax: Syntax) -> bool {
+    text.chars().any(|char| {
+        char.is_control() && !(syntax == Syntax::EnvironOnly && matches!(char, '\n' | '\t'))
+    })
+}
+
+>>>>>>> h-config
 fn origin_help(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Literal => None,
