@@ -143,9 +143,6 @@ impl Showable {
                 .iter()
                 .any(|(start, end)| (*start..*end).contains(&at))
         };
-<<<<<<< HEAD
-        if within(&ranges.hidden) {
-=======
         // A block scalar's span reaches into the next line's indentation.
         let indentation = line
             .get(..offset)
@@ -153,7 +150,6 @@ impl Showable {
         if indentation && char.is_whitespace() {
             Class::Show
         } else if within(&ranges.hidden) {
->>>>>>> h-config
             Class::Hide
         } else if within(&ranges.shown) {
             Class::Show

@@ -12,10 +12,6 @@ use crate::validate::urls::{PlainHttp, callable};
 pub(crate) struct AuthMap {
     /// Whether there is one at all.
     pub(crate) present: bool,
-<<<<<<< HEAD
-    /// `Some(None)`: client credentials were written, and are not usable.
-    pub(crate) oauth2: Option<Option<ClientCredentials>>,
-=======
     pub(crate) oauth2: Written,
 }
 
@@ -25,18 +21,13 @@ pub(crate) enum Written {
     /// An error says why.
     Unusable,
     Usable(Box<ClientCredentials>),
->>>>>>> h-config
 }
 
 pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp) -> AuthMap {
     let Some(map) = server.section("auth") else {
         return AuthMap {
             present: false,
-<<<<<<< HEAD
-            oauth2: None,
-=======
             oauth2: Written::Absent,
->>>>>>> h-config
         };
     };
     if let Some(cookies) = map.section("cookie_passthrough") {
@@ -51,18 +42,12 @@ pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp) -> AuthMap {
     }
     AuthMap {
         present: true,
-<<<<<<< HEAD
-        oauth2: map
-            .section("oauth2")
-            .map(|oauth2| credentials(&oauth2, plain)),
-=======
         oauth2: match map.section("oauth2") {
             None => Written::Absent,
             Some(oauth2) => credentials(&oauth2, plain).map_or(Written::Unusable, |oauth2| {
                 Written::Usable(Box::new(oauth2))
             }),
         },
->>>>>>> h-config
     }
 }
 

@@ -14,11 +14,7 @@ use crate::sections::{headers, upstream_auth};
 use crate::validate::names::Names;
 use crate::validate::urls::{PlainHttp, callable};
 
-<<<<<<< HEAD
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-=======
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
->>>>>>> h-config
 
 /// A server by name, also when it is too broken to use: grants may still name it.
 pub(crate) struct NamedServer {
@@ -55,11 +51,7 @@ pub(crate) fn all(
             &fields,
             name,
             alias.map(|alias| alias.value),
-<<<<<<< HEAD
-            &default,
-=======
             default.as_ref(),
->>>>>>> h-config
             compat,
         );
         servers.push(NamedServer {
@@ -118,11 +110,7 @@ fn read(
     fields: &Fields<'_, '_>,
     name: &str,
     alias: Option<String>,
-<<<<<<< HEAD
-    default: &Option<DefaultOauth2>,
-=======
     default: Option<&DefaultOauth2>,
->>>>>>> h-config
     compat: Compat,
 ) -> Option<McpServer> {
     let http = transport(fields);

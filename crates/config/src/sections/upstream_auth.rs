@@ -3,14 +3,9 @@
 use portcullis_core::{ClientSecret, SecretValue};
 use url::Url;
 
-<<<<<<< HEAD
-use crate::compat::default_oauth2::DefaultOauth2;
-use crate::compat::{auth_map, oauth_flow};
-=======
 use crate::compat::auth_map::{self, Written};
 use crate::compat::default_oauth2::DefaultOauth2;
 use crate::compat::oauth_flow;
->>>>>>> h-config
 use crate::fields::{At, Fields};
 use crate::model::{Auth, ClientAuth, ClientCredentials, Sourced, StaticHeader};
 use crate::sections::headers::{self, ServerHeaders};
@@ -23,11 +18,7 @@ pub(crate) fn read(
     fields: &Fields<'_, '_>,
     headers: &ServerHeaders,
     url: Option<&Url>,
-<<<<<<< HEAD
-    default: &Option<DefaultOauth2>,
-=======
     default: Option<&DefaultOauth2>,
->>>>>>> h-config
     plain: PlainHttp,
 ) -> Option<Auth> {
     let declared = fields.choice("auth_type");
@@ -35,11 +26,7 @@ pub(crate) fn read(
         return None;
     }
     let map = auth_map::read(fields, plain);
-<<<<<<< HEAD
-    if let Some(oauth2) = map.oauth2 {
-=======
     if !matches!(map.oauth2, Written::Absent) {
->>>>>>> h-config
         if declared.is_some_and(|declared| declared != "oauth2") {
             fields.findings.error(
                 fields.place("auth_type"),
@@ -48,14 +35,10 @@ pub(crate) fn read(
             );
             return None;
         }
-<<<<<<< HEAD
-        return Some(Auth::ClientCredentials(Box::new(oauth2?)));
-=======
         return match map.oauth2 {
             Written::Usable(oauth2) => Some(Auth::ClientCredentials(oauth2)),
             Written::Absent | Written::Unusable => None,
         };
->>>>>>> h-config
     }
     let Some(auth_type) = declared else {
         return undeclared(fields, headers, map.present, default);
@@ -93,11 +76,7 @@ fn undeclared(
     fields: &Fields<'_, '_>,
     headers: &ServerHeaders,
     has_auth_map: bool,
-<<<<<<< HEAD
-    default: &Option<DefaultOauth2>,
-=======
     default: Option<&DefaultOauth2>,
->>>>>>> h-config
 ) -> Option<Auth> {
     if let Some(key) = static_key(fields) {
         fields.findings.error(
@@ -187,11 +166,7 @@ fn header(fields: &Fields<'_, '_>, headers: &ServerHeaders) -> Option<Auth> {
     let name = fields.text("auth_header");
     match name {
         None if static_key(fields).is_none() && !headers.names.is_empty() => {
-<<<<<<< HEAD
-            // Seed form: `headers` says it all; literal ones are static headers already.
-=======
             // A guide's form: `headers` says it all; literal ones are static headers already.
->>>>>>> h-config
             Some(Auth::None)
         }
         None => {
@@ -258,14 +233,8 @@ pub(crate) fn client_auth(fields: &Fields<'_, '_>) -> Option<ClientAuth> {
             );
             None
         }
-<<<<<<< HEAD
-        Some(_) => Some(ClientAuth::Post),
-        None if fields.has("token_endpoint_auth_method") => None,
-        None => Some(ClientAuth::Post),
-=======
         None if fields.has("token_endpoint_auth_method") => None,
         _ => Some(ClientAuth::Post),
->>>>>>> h-config
     }
 }
 

@@ -1,10 +1,7 @@
 //! The table of keys, and what is printed from it.
 
-<<<<<<< HEAD
-=======
 use std::fmt::Write;
 
->>>>>>> h-config
 use super::*;
 use crate::keys::{Standing, all_sections};
 
@@ -64,8 +61,6 @@ fn no_key_stands_twice_and_each_says_what_it_does() {
 }
 
 #[test]
-<<<<<<< HEAD
-=======
 fn every_key_that_is_said_to_work_is_read() {
     let text = "
 server: {tls: {}}
@@ -94,7 +89,6 @@ mcp_servers:
 }
 
 #[test]
->>>>>>> h-config
 fn reference_and_schema_name_every_key_of_the_table() {
     let page = crate::reference_markdown();
     let schema: serde_json::Value = serde_json::from_str(&crate::schema_json()).unwrap();
@@ -126,17 +120,10 @@ fn documented_defaults_are_the_defaults_in_force() {
             .into_iter()
             .find(|s| s.name == section)
             .unwrap();
-<<<<<<< HEAD
-        text.push_str(&format!("{section}:\n"));
-        for key in table.keys {
-            if let Some(default) = key.default {
-                text.push_str(&format!("  {}: {default}\n", key.name));
-=======
         writeln!(text, "{section}:").unwrap();
         for key in table.keys {
             if let Some(default) = key.default {
                 writeln!(text, "  {}: {default}", key.name).unwrap();
->>>>>>> h-config
             }
         }
     }
@@ -156,11 +143,7 @@ fn documented_defaults_are_the_defaults_in_force() {
         if let Some(default) = key.default
             && key.name != "token_endpoint_auth_method"
         {
-<<<<<<< HEAD
-            text.push_str(&format!("    {}: {default}\n", key.name));
-=======
             writeln!(text, "    {}: {default}", key.name).unwrap();
->>>>>>> h-config
         }
     }
     assert_eq!(
