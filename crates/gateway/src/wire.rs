@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod embedded;
 mod files;
 mod first_start;
 mod housekeeping;
@@ -26,6 +27,7 @@ use crate::cli::exit::CommandError;
 
 pub use check::check;
 pub use demo::demo_gateway;
+pub use embedded::Embedded;
 pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;

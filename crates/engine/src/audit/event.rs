@@ -115,7 +115,7 @@ impl From<ErrorKind> for Outcome {
 
 /// What on the server was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "kind", content = "name", rename_all = "snake_case")]
 pub enum Target {
     /// A tool, as its server spells it or, when it did not resolve, as the caller did.
     Tool(CallerText),

@@ -1,15 +1,11 @@
 //! The demo's gateway: in memory, in front of the mock.
 
-use std::sync::Arc;
-
-use anyhow::Context;
 use portcullis_config::CommandLine;
-use portcullis_core::{ApiKey, Role, ScopeSet, ServerGrants};
-use portcullis_identity::{MasterKey, NewKey};
+use portcullis_core::{Role, ServerGrants};
 
-use super::rooms::{Rooms, Storage};
-use super::serve::{Listeners, end, state};
-use super::{DemoGateway, files, housekeeping};
+use super::DemoGateway;
+use super::embedded::Embedded;
+use super::serve::{Listeners, state};
 use crate::cli::exit::CommandError;
 use crate::lifecycle::Lifecycle;
 use crate::mock::{CLIENT_ID, CLIENT_SECRET};
@@ -30,61 +26,25 @@ pub async fn demo_gateway(
         host: Some("127.0.0.1"),
         port: Some(port),
     };
-    let config = files::parse("demo.yaml", &text, command_line)
-        .map_err(|errors| CommandError::Configuration(errors.to_string()))?
-        .config;
-    let listeners = Listeners::bind(&config).await?;
-    let url = listeners.url(&config)?;
-    let rooms = Rooms::build(
-        &config,
-        &Storage::Memory,
-        &lifecycle.tasks,
-        &lifecycle.stop.soft,
-    )
-    .await?;
-    let rooms = Arc::new(rooms);
+    let stop = &lifecycle.stop;
+    let embedded = Embedded::start(&text, command_line, &lifecycle.tasks, &stop.soft).await?;
+    let listeners = Listeners::bind(embedded.config()).await?;
+    let url = listeners.url(embedded.config())?;
     let all = ServerGrants {
         all: true,
         ..ServerGrants::default()
     };
-    let admin = key(&rooms, "demo-admin", Role::Admin, all).await?;
+    let admin = embedded.key("demo-admin", Role::Admin, all).await?;
     let support = ServerGrants {
         servers: ["support".into()].into(),
         ..ServerGrants::default()
     };
-    let caller = key(&rooms, "demo-caller", Role::User, support).await?;
-    housekeeping::start(&rooms.gateway, &lifecycle.tasks, &lifecycle.stop.soft);
-    let state = state(&rooms, &config, true);
-    rooms.readiness.serve(1);
-    let stop = lifecycle.stop.clone();
+    let caller = embedded.key("demo-caller", Role::User, support).await?;
+    let state = state(embedded.rooms(), embedded.config(), true);
+    let stop = stop.clone();
     lifecycle.tasks.spawn(async move {
         listeners.serve(state, stop).await;
-        end(&rooms).await;
+        embedded.end().await;
     });
     Ok(DemoGateway { url, admin, caller })
-}
-
-async fn key(
-    rooms: &Rooms,
-    alias: &str,
-    role: Role,
-    grants: ServerGrants,
-) -> Result<ApiKey, CommandError> {
-    let wish = NewKey {
-        alias: Some(alias.to_owned()),
-        user_id: None,
-        team: None,
-        org: None,
-        role,
-        grants,
-        scopes: ScopeSet::default(),
-        expires_in: None,
-        metadata: serde_json::Map::new(),
-    };
-    let created = rooms
-        .keys
-        .create(wish, &MasterKey::principal())
-        .await
-        .context("the demo's key could not be made")?;
-    Ok(created.key)
 }

@@ -1,0 +1,111 @@
+//! A whole gateway inside this process, with nothing on disk: for the demo and for tests that tell
+//! their stories on the real router.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use portcullis_config::{CommandLine, Config};
+use portcullis_core::{ApiKey, Role, ScopeSet, ServerGrants};
+use portcullis_engine::Gateway;
+use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey};
+use portcullis_store::Stores;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::rooms::{Rooms, Storage};
+use super::serve::{end, state};
+use super::{files, housekeeping};
+use crate::cli::exit::CommandError;
+
+/// A gateway without a listener.
+#[derive(Debug)]
+pub struct Embedded {
+    rooms: Arc<Rooms>,
+    config: Config,
+}
+
+impl Embedded {
+    /// Builds a gateway from a configuration text. Tasks go on `tracker` and end with `stop`.
+    pub async fn start(
+        text: &str,
+        command_line: CommandLine<'_>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Self, CommandError> {
+        let config = files::parse("embedded.yaml", text, command_line)
+            .map_err(|errors| CommandError::Configuration(errors.to_string()))?
+            .config;
+        let rooms = Arc::new(Rooms::build(&config, &Storage::Memory, tracker, stop).await?);
+        housekeeping::start(&rooms.gateway, tracker, stop);
+        rooms.readiness.serve(1);
+        Ok(Self { rooms, config })
+    }
+
+    /// The router of the data listener, as for a loopback bind.
+    pub fn router(&self) -> Router {
+        portcullis_server::router(state(&self.rooms, &self.config, true))
+    }
+
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
+    /// The one door to tools.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.rooms.gateway
+    }
+
+    /// What is stored.
+    pub fn stores(&self) -> &Stores {
+        &self.rooms.vaults.stores
+    }
+
+    /// Makes a key, as an administrator would.
+    pub async fn key(
+        &self,
+        alias: &str,
+        role: Role,
+        grants: ServerGrants,
+    ) -> Result<ApiKey, CommandError> {
+        self.mint(alias, role, grants)
+            .await
+            .map(|created| created.key)
+    }
+
+    /// The same, with its record.
+    pub async fn mint(
+        &self,
+        alias: &str,
+        role: Role,
+        grants: ServerGrants,
+    ) -> Result<CreatedKey, CommandError> {
+        let wish = NewKey {
+            alias: Some(alias.to_owned()),
+            user_id: None,
+            team: None,
+            org: None,
+            role,
+            grants,
+            scopes: ScopeSet::default(),
+            expires_in: None,
+            metadata: serde_json::Map::new(),
+        };
+        let created = self.rooms.keys.create(wish, &MasterKey::principal()).await;
+        Ok(created.context("the key could not be made")?)
+    }
+
+    /// The service behind `/key/*`.
+    pub fn keys(&self) -> &KeyAdmin {
+        &self.rooms.keys
+    }
+
+    /// Writes the last events and closes upstream sessions.
+    pub async fn end(&self) {
+        end(&self.rooms).await;
+    }
+}
