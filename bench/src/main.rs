@@ -4,6 +4,8 @@
     reason = "its product is a table on the terminal"
 )]
 
+use std::{io::Write as _, process::ExitCode};
+
 use clap::{Parser, Subcommand};
 
 mod floor;
@@ -43,14 +45,24 @@ enum Role {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().role {
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().role {
         Role::MockUpstream { port } => mock::serve(port).await,
         Role::Floor { port, upstream } => floor::serve(port, upstream).await,
-        Role::Load(settings) => {
-            println!("{}", serde_json::to_string(&load::run(&settings).await?)?);
-            Ok(())
-        }
+        Role::Load(settings) => print_load(&settings).await,
         Role::Run(settings) => run::run(&settings).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody to tell when even this fails; the exit code remains.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+async fn print_load(settings: &load::Settings) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(&load::run(settings).await?)?);
+    Ok(())
 }
