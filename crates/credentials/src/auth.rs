@@ -1,7 +1,7 @@
 //! How one server wants to be authenticated: the closed set behind `auth_type`.
 
 use http::{HeaderName, HeaderValue};
-use portcullis_core::{ClientSecret, ScopeSet, ServerId};
+use portcullis_core::{ClientSecret, ScopeSet, ServerId, Sha256};
 use url::Url;
 
 /// One server's authentication, resolved: no references left to look up.
@@ -36,7 +36,7 @@ pub struct StaticHeader {
 }
 
 /// The client-credentials grant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCredentials {
     /// Where tokens come from.
     pub token_endpoint: TokenEndpoint,
@@ -56,8 +56,41 @@ pub struct ClientCredentials {
     pub allow_insecure_http: bool,
 }
 
+impl ClientCredentials {
+    /// What tokens are cached by: everything that a token depends on, and nothing else, so that
+    /// whatever changes in the file gets another token (TOK-09).
+    pub(crate) fn cache_key(&self) -> [u8; 32] {
+        let key = match &self.token_endpoint {
+            TokenEndpoint::Configured(url) => Sha256::new()
+                .part(b"configured")
+                .part(url.as_str().as_bytes())
+                .part(b""),
+            TokenEndpoint::Discover { server_url, issuer } => Sha256::new()
+                .part(b"discover")
+                .part(server_url.as_str().as_bytes())
+                .part(issuer.as_ref().map_or("", Url::as_str).as_bytes()),
+        };
+        let optional = |value: &Option<String>| {
+            value
+                .as_ref()
+                .map_or_else(Vec::new, |value| [b"=", value.as_bytes()].concat())
+        };
+        key.part(self.client_id.as_bytes())
+            .part(&self.client_secret.fingerprint())
+            .part(match self.client_auth {
+                TokenEndpointAuth::ClientSecretPost => b"post",
+                TokenEndpointAuth::ClientSecretBasic => b"basic",
+            })
+            .part(self.scopes.to_string().as_bytes())
+            .part(&optional(&self.audience))
+            .part(&optional(&self.resource))
+            .part(&[u8::from(self.allow_insecure_http)])
+            .finish()
+    }
+}
+
 /// Where the token endpoint is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenEndpoint {
     /// Written in the file.
     Configured(Url),

@@ -1,6 +1,10 @@
 //! Why there is no credential to present.
 
-use portcullis_core::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::{ErrorKind, ServerId};
+use portcullis_egress::{EgressError, EgressErrorKind};
 
 /// No credential. The text is for the operator and names no secret and nothing that the token
 /// endpoint said in prose.
@@ -8,7 +12,7 @@ use portcullis_core::ErrorKind;
 #[error("no credential for server `{server}`: {kind}")]
 pub struct CredentialError {
     /// The server.
-    pub server: portcullis_core::ServerId,
+    pub server: ServerId,
     /// Which way it failed.
     pub kind: CredentialErrorKind,
     /// The cause.
@@ -33,9 +37,15 @@ pub enum CredentialErrorKind {
     /// It answered something that is not a token response.
     #[error("the token endpoint's answer is not a token response")]
     BadResponse,
+    /// Its address is not one that this configuration may reach.
+    #[error("the token endpoint's address is not allowed")]
+    NotAllowed,
     /// The token endpoint could not be discovered.
     #[error("no token endpoint could be discovered (set token_url)")]
     NotDiscovered,
+    /// The evidence is for another server: a defect of ours, and no reason to present anything.
+    #[error("the permit is for another server")]
+    OtherServer,
 }
 
 impl CredentialError {
@@ -44,8 +54,67 @@ impl CredentialError {
         match self.kind {
             CredentialErrorKind::Refused { .. }
             | CredentialErrorKind::BadResponse
+            | CredentialErrorKind::NotAllowed
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
             CredentialErrorKind::Unavailable => ErrorKind::Unavailable,
+            CredentialErrorKind::OtherServer => ErrorKind::Internal,
         }
+    }
+}
+
+/// A failure that everyone who waits for the same token gets a copy of.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: CredentialErrorKind,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    /// How long the other side asked us to wait, or what kind of failure it was asks for.
+    pub(crate) wait: Option<Duration>,
+}
+
+impl Failure {
+    pub(crate) const fn new(kind: CredentialErrorKind) -> Self {
+        Self {
+            kind,
+            source: None,
+            wait: None,
+        }
+    }
+
+    pub(crate) fn because(
+        mut self,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    pub(crate) const fn waiting(mut self, wait: Option<Duration>) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    pub(crate) fn for_server(self, server: &ServerId) -> CredentialError {
+        CredentialError {
+            server: server.clone(),
+            kind: self.kind,
+            source: self.source.map(|source| Box::new(source).into()),
+        }
+    }
+}
+
+impl From<EgressError> for Failure {
+    fn from(error: EgressError) -> Self {
+        let kind = match error.kind {
+            EgressErrorKind::Blocked | EgressErrorKind::InvalidUrl => {
+                CredentialErrorKind::NotAllowed
+            }
+            EgressErrorKind::TooLarge => CredentialErrorKind::BadResponse,
+            EgressErrorKind::Dns
+            | EgressErrorKind::Connect
+            | EgressErrorKind::Tls
+            | EgressErrorKind::Timeout
+            | EgressErrorKind::Broken => CredentialErrorKind::Unavailable,
+        };
+        Self::new(kind).because(error)
     }
 }

@@ -2,14 +2,23 @@
 #![warn(missing_docs)]
 
 mod auth;
+mod broker;
 mod credential;
+mod discovery;
+mod document;
 mod error;
+mod slot;
+mod static_auth;
+mod token;
+mod token_endpoint;
 
 pub use auth::{
     ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, TokenEndpointAuth, UpstreamAuth,
 };
+pub use broker::Broker;
 pub use credential::{CredentialKind, UpstreamCredential};
 pub use error::{CredentialError, CredentialErrorKind};
+pub use static_auth::InvalidStaticHeader;
 
 use async_trait::async_trait;
 use portcullis_policy::Evidence;

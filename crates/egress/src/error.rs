@@ -1,5 +1,6 @@
 //! Why nothing usable came back.
 
+use http::uri::Authority;
 use portcullis_core::ErrorKind;
 
 /// A failed exchange. `Display` names host and class for the operator; callers get only the kind.
@@ -15,6 +16,35 @@ pub struct EgressError {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+impl EgressError {
+    /// A failure that no library reported.
+    pub(crate) fn new(kind: EgressErrorKind, authority: &Authority) -> Self {
+        Self {
+            kind,
+            host: authority.as_str().to_owned(),
+            source: None,
+        }
+    }
+
+    /// A failure with its cause.
+    pub(crate) fn caused(
+        kind: EgressErrorKind,
+        authority: &Authority,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind,
+            host: authority.as_str().to_owned(),
+            source: Some(source.into()),
+        }
+    }
+
+    /// How a surface reports it.
+    pub const fn error_kind(&self) -> ErrorKind {
+        self.kind.error_kind()
+    }
+}
+
 /// The ways an exchange fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum EgressErrorKind {
@@ -27,10 +57,10 @@ pub enum EgressErrorKind {
     /// Name resolution failed.
     #[error("name resolution failed")]
     Dns,
-    /// Refused, unreachable or reset before the head.
+    /// Refused or unreachable while connecting: the request was not sent.
     #[error("connection failed")]
     Connect,
-    /// The TLS handshake or certificate check failed.
+    /// The TLS handshake or certificate check failed: the request was not sent.
     #[error("TLS failed")]
     Tls,
     /// A time limit passed.
@@ -39,7 +69,8 @@ pub enum EgressErrorKind {
     /// The body is larger than allowed.
     #[error("response too large")]
     TooLarge,
-    /// The peer broke off or broke HTTP.
+    /// The peer broke off or broke HTTP after the connection stood: the request may have been
+    /// received, so it is not safe to repeat.
     #[error("connection broke")]
     Broken,
 }
@@ -49,7 +80,7 @@ impl EgressErrorKind {
     pub const fn is_before_send(self) -> bool {
         matches!(
             self,
-            Self::Blocked | Self::InvalidUrl | Self::Dns | Self::Tls
+            Self::Blocked | Self::InvalidUrl | Self::Dns | Self::Connect | Self::Tls
         )
     }
 

@@ -1,13 +1,20 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod address;
 mod body;
+mod client;
+mod connect;
 mod error;
 mod policy;
+mod roots;
 
+pub use address::{AddressClass, class, is_loopback};
 pub use body::{RequestBody, ResponseBody};
+pub use client::{EgressClient, Settings};
 pub use error::{EgressError, EgressErrorKind};
 pub use policy::{Destination, EgressPolicy};
+pub use roots::{RootSource, RootsError};
 
 use async_trait::async_trait;
 

@@ -1,1 +1,33 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod aggregate;
+mod answer;
+pub mod audit;
+mod call;
+mod catalog;
+mod cursor;
+mod error;
+mod exchange;
+mod filter;
+mod gateway;
+mod legacy;
+pub mod metrics;
+mod modern;
+mod outcomes;
+mod prepare;
+mod relay;
+mod rest;
+mod routing;
+mod snapshot;
+mod tasks;
+mod view;
+
+pub use answer::{Answer, ByteStream};
+pub use call::Call;
+pub use error::{EngineError, Reported};
+pub use gateway::{Gateway, GatewayDeps, Standing};
+pub use legacy::{LegacyClient, SessionRefusal};
+pub use rest::{ListedTool, ToolListing};
+pub use snapshot::{ServerEntry, ServerInfo, Snapshot};
+pub use view::{Target, UnknownTarget, View};

@@ -28,6 +28,28 @@ pub struct AuthnError {
     pub kind: AuthnErrorKind,
 }
 
+impl From<AuthnErrorKind> for AuthnError {
+    fn from(kind: AuthnErrorKind) -> Self {
+        Self { kind }
+    }
+}
+
+impl AuthnError {
+    /// How a surface reports it.
+    pub const fn error_kind(&self) -> ErrorKind {
+        self.kind.error_kind()
+    }
+}
+
+impl Presented {
+    /// The key or token, wherever it came from.
+    pub const fn key(&self) -> &ApiKey {
+        match self {
+            Self::KeyHeader(key) | Self::Bearer(key) => key,
+        }
+    }
+}
+
 /// The ways of not being recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthnErrorKind {

@@ -1,6 +1,25 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod authentication;
 mod authn;
+mod extract;
+mod file_keys;
+mod key_admin;
+mod key_form;
+mod key_index;
+mod master_key;
+mod store_keys;
 
+pub use authentication::Authentication;
 pub use authn::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented};
+pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
+pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};
+pub use key_admin::{CreatedKey, KeyAdmin, KeyAdminError, KeySelector, NewKey};
+pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
+pub use key_index::{KeyIndex, KeyIndexSettings};
+pub use master_key::{EmptyMasterKey, MasterKey};
+pub use store_keys::StoreKeys;
+
+// What `KeyAdmin` speaks in, so that a surface needs no store to use it.
+pub use portcullis_store::{ApiKeyRecord, Page, PageRequest};

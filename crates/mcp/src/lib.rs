@@ -1,1 +1,24 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod capabilities;
+mod error;
+pub mod header_value;
+mod json;
+mod message;
+mod method;
+mod modern;
+mod param_headers;
+mod revision;
+pub mod sse;
+
+pub use capabilities::{ClientCapabilities, PushPolicy};
+pub use error::{RpcError, code};
+pub use header_value::{HeaderValueError, MAX_HEADER_VALUE_BYTES};
+pub use json::{Edits, JsonError, MAX_DEPTH, Members, string_of};
+pub use message::{Envelope, Kind, MessageError, RequestId};
+pub use method::{Method, Subject};
+pub use modern::{ModernMeta, ModernRejection, check_headers, meta_key, unsupported_version};
+pub use param_headers::{HeaderMismatch, InvalidAnnotation, ParamHeaders};
+pub use revision::{LEGACY_REVISIONS, Revision, SUPPORTED_REVISIONS};
+pub use sse::{SseDecoder, SseError, SseEvent, SseItem};

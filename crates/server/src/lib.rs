@@ -1,1 +1,17 @@
 #![doc = include_str!("../README.md")]
+
+mod admin;
+mod admission;
+mod health;
+mod layers;
+pub mod listen;
+mod mcp;
+mod reply;
+mod rest;
+mod router;
+mod state;
+
+pub use health::{Readiness, ReadinessReport};
+pub use layers::{HostRule, OriginRule};
+pub use router::{admin_router, router};
+pub use state::{ServerDeps, ServerState};

@@ -1,1 +1,13 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod api_keys;
+mod audit;
+mod columns;
+mod database;
+mod meta;
+mod migrations;
+mod open;
+mod sessions;
+
+pub use open::{Durability, Location, OpenError, Settings, SqliteStores};

@@ -59,10 +59,12 @@ pub trait ApiKeyStore: Send + Sync + std::fmt::Debug {
     async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError>;
     /// All keys in order of their ids.
     async fn list(&self, page: &PageRequest) -> Result<Page<ApiKeyRecord>, StoreError>;
-    /// Marks the key revoked; repeated calls keep the first time. `None`: no such key.
+    /// Marks the key revoked; repeated calls keep the first time and are no change. `None`: no
+    /// such key.
     async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError>;
     /// Up to `limit` keys changed after sequence number `after` (0: all), oldest change first,
-    /// each with its number.
+    /// each with its number. A key that changed twice appears once, with its last change. Numbers
+    /// become visible in order: a reader that continues from the last one misses nothing.
     async fn changed_since(
         &self,
         after: u64,

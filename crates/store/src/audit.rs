@@ -1,5 +1,8 @@
 //! The audit chain at rest: appended, read, never changed.
 
+use std::fmt;
+use std::str::FromStr;
+
 use async_trait::async_trait;
 use portcullis_core::Timestamp;
 
@@ -51,12 +54,12 @@ pub struct AuditFilter {
 /// The audit chain. There is no way to change or delete a row through this trait.
 #[async_trait]
 pub trait AuditStore: Send + Sync + std::fmt::Debug {
-    /// Appends rows of one writer and moves its head, in one atomic step. Refuses (as `Corrupt`) a
-    /// first `seq` that does not follow the stored head.
+    /// Appends rows of one writer and moves its head, in one atomic step. Refuses (as `Corrupt`,
+    /// changing nothing) whatever [`follows_head`] refuses: also a repeated append.
     async fn append(&self, rows: &[AuditRow], head: &AuditHead) -> Result<(), StoreError>;
     /// Every writer's head, ordered by writer.
     async fn heads(&self) -> Result<Vec<AuditHead>, StoreError>;
-    /// Rows in order of (time, writer, seq), oldest first.
+    /// Rows in order of (time, writer, seq), oldest first; pages continue from an [`AuditCursor`].
     async fn list(
         &self,
         filter: &AuditFilter,
@@ -69,4 +72,71 @@ pub trait AuditStore: Send + Sync + std::fmt::Debug {
         from_seq: u64,
         limit: usize,
     ) -> Result<Vec<AuditRow>, StoreError>;
+}
+
+/// Whether `rows` and `head` may be appended when the writer's stored head stands at `stored`
+/// (0: none yet): at least one row, all of the head's writer, without a gap, ending in the head.
+///
+/// Pure and here so that every backend refuses the same.
+pub fn follows_head(rows: &[AuditRow], head: &AuditHead, stored: u64) -> Result<(), &'static str> {
+    let mut expected = stored;
+    for row in rows {
+        expected = expected.checked_add(1).ok_or("the chain is full")?;
+        if row.writer != head.writer {
+            return Err("a row belongs to another writer than the head");
+        }
+        if row.seq != expected {
+            return Err("a row does not follow the one before");
+        }
+    }
+    match rows.last() {
+        Some(last) if last.seq == head.seq && last.mac == head.mac => Ok(()),
+        Some(_) => Err("the head is not the last row"),
+        None => Err("no rows to append"),
+    }
+}
+
+/// A position in the (time, writer, seq) order; its text is what pages carry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AuditCursor {
+    /// When the row happened.
+    pub at: Timestamp,
+    /// Its chain.
+    pub writer: String,
+    /// Its place in the chain.
+    pub seq: u64,
+}
+
+impl AuditCursor {
+    /// The position of one row.
+    pub fn of(row: &AuditRow) -> Self {
+        Self {
+            at: row.at,
+            writer: row.writer.clone(),
+            seq: row.seq,
+        }
+    }
+}
+
+impl fmt::Display for AuditCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.at.as_millis(), self.seq, self.writer)
+    }
+}
+
+impl FromStr for AuditCursor {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let parse = || {
+            let (at, rest) = text.split_once('.')?;
+            let (seq, writer) = rest.split_once('.')?;
+            Some(Self {
+                at: Timestamp::from_millis(at.parse().ok()?),
+                writer: writer.to_owned(),
+                seq: seq.parse().ok()?,
+            })
+        };
+        parse().ok_or(StoreError::invalid_cursor("audit.list"))
+    }
 }

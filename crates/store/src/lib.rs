@@ -3,16 +3,19 @@
 
 mod api_keys;
 mod audit;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod error;
+pub mod memory;
 mod meta;
 mod page;
 mod sessions;
 
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted};
-pub use audit::{AuditFilter, AuditHead, AuditRow, AuditStore};
-pub use error::{StoreError, StoreErrorKind};
+pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
+pub use error::{BackendError, StoreError, StoreErrorKind};
 pub use meta::MetaStore;
-pub use page::{Page, PageRequest};
+pub use page::{MAX_PAGE, Page, PageRequest};
 pub use sessions::{SessionStore, TerminatedSession};
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ pub struct TerminatedSession {
 /// Which sealed session ids no longer count.
 #[async_trait]
 pub trait SessionStore: Send + Sync + std::fmt::Debug {
-    /// Records the end of a session; repeating it changes nothing.
+    /// Records the end of a session; repeating it changes nothing, whatever its expiry says.
     async fn terminate(&self, session: &TerminatedSession) -> Result<(), StoreError>;
     /// Whether this session was terminated.
     async fn is_terminated(&self, digest: &[u8; 32]) -> Result<bool, StoreError>;

@@ -1,1 +1,21 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod error;
+mod handshake;
+mod pending;
+mod probe;
+mod server;
+mod session;
+mod stream;
+mod transport;
+mod upstream;
+
+pub use error::{UpstreamError, UpstreamErrorKind};
+pub use pending::Restored;
+pub use probe::own_meta;
+pub use server::{ProtocolChoice, UpstreamServer};
+pub use session::{LegacySession, SessionReply};
+pub use stream::EventStream;
+pub use transport::{Outgoing, Presents, Reply};
+pub use upstream::{SessionWish, Upstream};

@@ -1,0 +1,72 @@
+//! `auth: {oauth2: …, cookie_passthrough: …}`.
+
+use portcullis_core::ClientSecret;
+
+use crate::fields::Fields;
+use crate::findings::Findings;
+use crate::model::ClientCredentials;
+use crate::sections::upstream_auth::client_auth;
+use crate::validate::urls::{PlainHttp, callable};
+
+/// What the map says.
+pub(crate) struct AuthMap {
+    /// Whether there is one at all.
+    pub(crate) present: bool,
+    /// `Some(None)`: client credentials were written, and are not usable.
+    pub(crate) oauth2: Option<Option<ClientCredentials>>,
+}
+
+pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp) -> AuthMap {
+    let Some(map) = server.section("auth") else {
+        return AuthMap {
+            present: false,
+            oauth2: None,
+        };
+    };
+    if let Some(cookies) = map.section("cookie_passthrough") {
+        cookies.texts("cookie_names");
+        cookies.text("cookie_prefix");
+        if cookies.flag("enabled").unwrap_or(true) {
+            server.findings.warning(
+                map.place("cookie_passthrough"),
+                "cookies will not be forwarded: cookie passthrough is not available in this build yet",
+            );
+        }
+    }
+    AuthMap {
+        present: true,
+        oauth2: map
+            .section("oauth2")
+            .map(|oauth2| credentials(&oauth2, plain)),
+    }
+}
+
+/// Client credentials as a map of their own.
+pub(crate) fn credentials(fields: &Fields<'_, '_>, plain: PlainHttp) -> Option<ClientCredentials> {
+    let findings: &Findings<'_> = fields.findings;
+    let token_url = fields
+        .require("token_url", fields.url("token_url"))
+        .and_then(|url| callable(findings, url, plain));
+    let client_id = fields.require("client_id", fields.text("client_id"));
+    let client_secret = fields.require("client_secret", fields.secret("client_secret"));
+    let client_auth = client_auth(fields);
+    let scopes = if fields.has("scopes") {
+        fields.scopes("scopes")
+    } else {
+        fields.scopes("scope")
+    };
+    let audience = fields.text("audience").map(|text| text.value);
+    let resource = fields.text("resource").map(|text| text.value);
+    Some(ClientCredentials {
+        token_url: Some(token_url?),
+        issuer: None,
+        client_id: client_id?.value,
+        client_secret: client_secret?
+            .value
+            .map(|secret| ClientSecret::new(secret.expose())),
+        client_auth: client_auth?,
+        scopes,
+        audience,
+        resource,
+    })
+}

@@ -1,0 +1,166 @@
+//! What is wrong, where, and what to write instead.
+
+use std::fmt;
+
+use portcullis_core::ErrorKind;
+use serde::Serialize;
+
+use crate::excerpt::Excerpt;
+
+/// One thing that keeps the file from being used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigError {
+    /// The key, as a dotted path; empty for the file as a whole.
+    pub path: String,
+    /// Line from 1; 0 when the value did not come from the file.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+    /// The line with its secrets masked.
+    pub excerpt: Option<Excerpt>,
+}
+
+/// Everything that is wrong with one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigErrors {
+    /// The file's name as it was given.
+    pub file: String,
+    /// In the order of the file.
+    pub errors: Vec<ConfigError>,
+    /// How many more there are.
+    pub omitted: usize,
+    /// What was noticed besides.
+    pub notices: Vec<Notice>,
+}
+
+impl ConfigErrors {
+    /// How surfaces should treat this.
+    pub fn error_kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// The form of rustc's messages, for people.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.errors {
+            write_message(
+                f,
+                "error",
+                &error.message,
+                &Location {
+                    file: &self.file,
+                    path: &error.path,
+                    line: error.line,
+                    column: error.column,
+                },
+                error.excerpt.as_ref(),
+            )?;
+            if let Some(help) = &error.help {
+                let margin = margin(error.line);
+                writeln!(f, "{margin} = help: {help}")?;
+            }
+            writeln!(f)?;
+        }
+        let count = self.errors.len() + self.omitted;
+        if self.omitted > 0 {
+            writeln!(f, "({} more are not shown)", self.omitted)?;
+        }
+        let plural = if count == 1 { "" } else { "s" };
+        write!(f, "{count} error{plural} in {}", self.file)
+    }
+}
+
+/// How loud a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Something will not happen, or is less safe than it could be.
+    Warning,
+    /// A conclusion we drew for the operator.
+    Info,
+}
+
+/// Something worth saying that does not keep the file from being used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// How loud.
+    pub level: Level,
+    /// The key, as a dotted path.
+    pub path: String,
+    /// Line from 1; 0 when the value did not come from the file.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What to know.
+    pub text: String,
+}
+
+/// One line, for logs and `check`.
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Warning => "warning",
+            Level::Info => "info",
+        };
+        write!(f, "{level}: ")?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.text)?;
+        if self.line > 0 {
+            write!(f, " (line {})", self.line)?;
+        }
+        Ok(())
+    }
+}
+
+struct Location<'a> {
+    file: &'a str,
+    path: &'a str,
+    line: usize,
+    column: usize,
+}
+
+fn write_message(
+    f: &mut fmt::Formatter<'_>,
+    level: &str,
+    message: &str,
+    location: &Location<'_>,
+    excerpt: Option<&Excerpt>,
+) -> fmt::Result {
+    let Location {
+        file,
+        path,
+        line,
+        column,
+    } = location;
+    if path.is_empty() {
+        writeln!(f, "{level}: {message}")?;
+    } else {
+        writeln!(f, "{level}: {path}: {message}")?;
+    }
+    let margin = margin(*line);
+    if *line == 0 {
+        return writeln!(f, "{margin}--> {file}");
+    }
+    writeln!(f, "{margin}--> {file}:{line}:{column}")?;
+    if let Some(excerpt) = excerpt {
+        writeln!(f, "{margin} |")?;
+        writeln!(f, "{line} | {}", excerpt.text)?;
+        let indent = " ".repeat(excerpt.caret);
+        let carets = "^".repeat(excerpt.carets.max(1));
+        writeln!(f, "{margin} | {indent}{carets}")?;
+    }
+    Ok(())
+}
+
+fn margin(line: usize) -> String {
+    " ".repeat(line.to_string().len())
+}

@@ -1,0 +1,297 @@
+//! The resolved configuration as an operator reads it: every value that is in force, why an
+//! inferred one is what it is, and no secret.
+
+use std::fmt::{Display, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use portcullis_core::Role;
+
+use crate::diagnostic::Notice;
+use crate::model::{
+    Auth, ClientAuth, Compat, Config, FileKey, KeyMaterial, Listen, LogFormat, McpServer, Revision,
+    Sourced, StaticHeader,
+};
+use crate::references::Origin;
+
+/// Renders the configuration; secrets appear as `(set)` or by where they were found.
+pub fn explain(config: &Config, notices: &[Notice]) -> String {
+    let mut page = Page {
+        text: String::new(),
+        notices,
+    };
+    if config.compat == Compat::LiteLlm {
+        page.value(0, "compat", "litellm");
+    }
+    server(&mut page, config);
+    identity(&mut page, config);
+    if !config.mcp_servers.is_empty() {
+        page.heading(0, "mcp_servers");
+        for server in &config.mcp_servers {
+            mcp_server(&mut page, server);
+        }
+    }
+    page.heading(0, "store");
+    page.value(2, "path", quoted(config.store.path.display()));
+    page.heading(0, "audit");
+    page.value(2, "required", config.audit.required);
+    page.path(2, "jsonl_path", config.audit.jsonl_path.as_deref());
+    page.heading(0, "telemetry");
+    let format = match config.telemetry.log_format {
+        LogFormat::Auto => "auto",
+        LogFormat::Pretty => "pretty",
+        LogFormat::Json => "json",
+    };
+    page.value(2, "log_format", format);
+    page.value(2, "log_level", config.telemetry.log_level.as_str());
+    page.value(2, "metrics", config.telemetry.metrics);
+    page.remarks("insecure choices", &config.insecure_choices);
+    page.text
+}
+
+fn server(page: &mut Page<'_>, config: &Config) {
+    let server = &config.server;
+    page.heading(0, "server");
+    page.value(2, "host", quoted(&server.listen.host));
+    page.value(2, "port", server.listen.port);
+    if let Some(url) = &server.public_url {
+        page.value(2, "public_url", url.origin().ascii_serialization());
+    }
+    if let Some(Listen { host, port }) = &server.admin_listen {
+        page.value(2, "admin_listen", quoted(format!("{host}:{port}")));
+    }
+    if let Some(tls) = &server.tls {
+        page.heading(2, "tls");
+        page.path(4, "cert", Some(&tls.cert));
+        page.path(4, "key", Some(&tls.key));
+        page.path(4, "client_ca", tls.client_ca.as_deref());
+    }
+    page.list(2, "allowed_hosts", &server.allowed_hosts);
+    page.list(2, "allowed_origins", &server.allowed_origins);
+    page.list(2, "trusted_proxies", &server.trusted_proxies);
+    page.value(2, "max_body", server.max_body);
+    page.value(2, "max_connections", server.max_connections);
+    page.value(2, "header_timeout", seconds(server.header_timeout));
+    page.value(2, "body_timeout", seconds(server.body_timeout));
+    page.value(2, "grace_seconds", seconds(server.grace));
+    page.value(2, "drain_seconds", seconds(server.drain));
+}
+
+fn identity(page: &mut Page<'_>, config: &Config) {
+    page.heading(0, "identity");
+    if let Some(key) = &config.identity.master_key {
+        page.value(2, "master_key", shown(key));
+    }
+    if !config.identity.keys.is_empty() {
+        page.heading(2, "keys");
+        for (index, key) in config.identity.keys.iter().enumerate() {
+            page.why(4, &format!("identity.keys[{index}]"));
+            file_key(page, key);
+        }
+    }
+}
+
+fn file_key(page: &mut Page<'_>, key: &FileKey) {
+    page.value(4, "- id", quoted(&key.id));
+    match &key.key {
+        KeyMaterial::Plain(key) => page.value(6, "key", shown(key)),
+        KeyMaterial::Sha256(_) => page.value(6, "sha256", "(set)"),
+    }
+    page.value(6, "all_servers", key.grants.all);
+    page.list(6, "servers", &key.grants.servers);
+    page.list(6, "access_groups", &key.grants.access_groups);
+    if !key.scopes.is_empty() {
+        page.value(6, "scopes", quoted(&key.scopes));
+    }
+    let role = match key.role {
+        Role::User => "user",
+        Role::Viewer => "viewer",
+        Role::Admin => "admin",
+    };
+    page.value(6, "role", role);
+    for (name, value) in [
+        ("user_id", &key.user_id),
+        ("email", &key.email),
+        ("team", &key.team),
+        ("org", &key.org),
+    ] {
+        page.optional(6, name, value.as_ref());
+    }
+    page.optional(6, "expires_at", key.expires_at.as_ref());
+}
+
+fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
+    let paths = [
+        format!("mcp_servers.{}", server.id),
+        format!("servers.{}", server.id),
+    ];
+    for path in &paths {
+        page.why(2, path);
+    }
+    page.heading(2, server.id.as_str());
+    page.value(4, "url", quoted(url(&server.url)));
+    page.optional(4, "alias", server.alias.as_ref());
+    page.optional(4, "description", server.description.as_ref());
+    page.optional(4, "instructions", server.instructions.as_ref());
+    let revision = match server.protocol_version {
+        Revision::Auto => "auto",
+        Revision::Exactly(date) => date,
+    };
+    page.value(4, "protocol_version", revision);
+    for path in &paths {
+        page.why(4, &format!("{path}.auth_type"));
+    }
+    page.value(4, "auth_type", server.auth.auth_type());
+    auth(page, &server.auth);
+    if !server.static_headers.is_empty() {
+        page.heading(4, "static_headers");
+        for StaticHeader { name, value } in &server.static_headers {
+            page.value(6, name, shown(value));
+        }
+    }
+    page.list(4, "access_groups", &server.access_groups);
+    page.value(4, "allow_all_keys", server.allow_all_keys);
+    if let Some(tools) = &server.allowed_tools {
+        if tools.is_empty() {
+            page.value(4, "allowed_tools", "[]");
+        }
+        page.list(4, "allowed_tools", tools);
+    }
+    page.list(4, "disallowed_tools", &server.disallowed_tools);
+    if !server.allowed_params.is_empty() {
+        page.heading(4, "allowed_params");
+        for (tool, params) in &server.allowed_params {
+            page.list(6, tool, params);
+        }
+    }
+    page.value(4, "allow_sampling", server.allow_sampling);
+    page.value(4, "allow_elicitation", server.allow_elicitation);
+    page.value(4, "timeout", seconds(server.timeout));
+    page.value(4, "allow_insecure_http", server.allow_insecure_http);
+}
+
+fn auth(page: &mut Page<'_>, auth: &Auth) {
+    match auth {
+        Auth::None => {}
+        Auth::ApiKey(value)
+        | Auth::BearerToken(value)
+        | Auth::Basic(value)
+        | Auth::Authorization(value)
+        | Auth::Token(value) => page.value(4, "auth_value", shown(value)),
+        Auth::Header(header) => {
+            page.value(4, "auth_header", quoted(&header.name));
+            page.value(4, "auth_value", shown(&header.value));
+        }
+        Auth::ClientCredentials(oauth2) => {
+            page.value(4, "oauth2_flow", "client_credentials");
+            match &oauth2.token_url {
+                Some(token_url) => page.value(4, "token_url", quoted(url(token_url))),
+                None => page.comment(4, "token_url: discovered from the server at first use"),
+            }
+            page.optional(4, "issuer", oauth2.issuer.as_ref().map(url).as_ref());
+            page.value(4, "client_id", quoted(&oauth2.client_id));
+            page.value(4, "client_secret", shown(&oauth2.client_secret));
+            if !oauth2.scopes.is_empty() {
+                page.value(4, "scopes", quoted(&oauth2.scopes));
+            }
+            page.optional(4, "audience", oauth2.audience.as_ref());
+            page.optional(4, "resource", oauth2.resource.as_ref());
+            let method = match oauth2.client_auth {
+                ClientAuth::Post => "client_secret_post",
+                ClientAuth::Basic => "client_secret_basic",
+            };
+            page.value(4, "token_endpoint_auth_method", method);
+        }
+    }
+}
+
+/// Where a secret was found instead of what it is.
+fn shown<T>(secret: &Sourced<T>) -> String {
+    match &secret.origin {
+        Origin::Literal => "(set)".to_owned(),
+        Origin::Variable(name) => format!("(from env {name})"),
+        Origin::File(path) => format!("(from file {})", path.display()),
+    }
+}
+
+/// A query may hold a key.
+fn url(url: &url::Url) -> String {
+    let mut shown = url.clone();
+    if shown.query().is_some() {
+        shown.set_query(Some("..."));
+    }
+    shown.to_string()
+}
+
+fn quoted(value: impl Display) -> String {
+    serde_json::Value::String(value.to_string()).to_string()
+}
+
+fn seconds(span: Duration) -> String {
+    format!("{}s", span.as_secs_f64())
+}
+
+struct Page<'n> {
+    text: String,
+    notices: &'n [Notice],
+}
+
+impl Page<'_> {
+    fn line(&mut self, indent: usize, line: impl Display) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{:indent$}{line}", "");
+    }
+
+    fn heading(&mut self, indent: usize, name: &str) {
+        self.line(indent, format!("{name}:"));
+    }
+
+    fn value(&mut self, indent: usize, name: &str, value: impl Display) {
+        self.line(indent, format!("{name}: {value}"));
+    }
+
+    fn optional(&mut self, indent: usize, name: &str, value: Option<&impl Display>) {
+        if let Some(value) = value {
+            self.value(indent, name, quoted(value));
+        }
+    }
+
+    fn path(&mut self, indent: usize, name: &str, value: Option<&Path>) {
+        if let Some(value) = value {
+            self.value(indent, name, quoted(value.display()));
+        }
+    }
+
+    fn list<T: Display>(&mut self, indent: usize, name: &str, values: impl IntoIterator<Item = T>) {
+        let values: Vec<String> = values.into_iter().map(quoted).collect();
+        if !values.is_empty() {
+            self.value(indent, name, format!("[{}]", values.join(", ")));
+        }
+    }
+
+    fn comment(&mut self, indent: usize, text: &str) {
+        self.line(indent, format!("# {text}"));
+    }
+
+    /// What was noticed about exactly this key.
+    fn why(&mut self, indent: usize, path: &str) {
+        let texts: Vec<String> = self
+            .notices
+            .iter()
+            .filter(|notice| notice.path == path)
+            .map(|notice| notice.text.clone())
+            .collect();
+        for text in texts {
+            self.comment(indent, &text);
+        }
+    }
+
+    fn remarks(&mut self, title: &str, lines: &[String]) {
+        if !lines.is_empty() {
+            self.comment(0, &format!("{title}:"));
+            for line in lines {
+                self.comment(0, &format!("- {line}"));
+            }
+        }
+    }
+}

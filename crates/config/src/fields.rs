@@ -1,0 +1,584 @@
+//! Typed access to one map of the file.
+//!
+//! Opening a map checks every key against its section in the key table; each accessor then yields
+//! a typed value or records why it cannot, and the reading goes on.
+
+mod scalar;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portcullis_core::{ScopeSet, SecretValue};
+use url::Url;
+
+use crate::findings::{Findings, Place};
+use crate::keys::{Key, Kind, Section, Standing, all_sections};
+use crate::model::Sourced;
+use crate::references::{Origin, Syntax};
+use crate::suggest::nearest;
+use crate::tree::{Entry, Node, Span, Value};
+
+/// One opened map.
+pub(crate) struct Fields<'t, 's> {
+    pub(crate) findings: &'t Findings<'s>,
+    path: String,
+    span: Span,
+    section: &'static Section,
+    entries: &'t [Entry],
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+/// An entry of a map with free names: the name, where the name stands, the value.
+type Named<'t> = (&'t str, Place, &'t Node);
+
+impl<'t, 's> Fields<'t, 's> {
+    /// Opens `node` as `section`; anything but a map is an error and reads as an empty one.
+    pub(crate) fn open(
+        findings: &'t Findings<'s>,
+        section: &'static Section,
+        node: &'t Node,
+        path: String,
+    ) -> Self {
+        let entries: &'t [Entry] = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null => &[],
+            other => {
+                findings.error(
+                    Place {
+                        path: path.clone(),
+                        span: node.span,
+                    },
+                    format!("expected a map, found {}", other.noun()),
+                    known_keys(section),
+                );
+                &[]
+            }
+        };
+        let fields = Self {
+            findings,
+            path,
+            span: node.span,
+            section,
+            entries,
+        };
+        for entry in entries {
+            fields.check_key(entry);
+        }
+        fields
+    }
+
+    fn check_key(&self, entry: &Entry) {
+        let place = Place {
+            path: self.join(&entry.key),
+            span: entry.key_span,
+        };
+        let Some(key) = self.section.key(&entry.key) else {
+            let help = nearest(&entry.key, self.section.keys.iter().map(|key| key.name))
+                .map(|name| format!("did you mean `{name}`?"))
+                .or_else(|| elsewhere(&entry.key, self.section))
+                .unwrap_or_else(|| known_keys(self.section));
+            self.findings
+                .error(place, format!("unknown key `{}`", entry.key), help);
+            return;
+        };
+        match key.standing {
+            Standing::Works => {}
+            Standing::Inert(_) | Standing::Unavailable { .. } if is_harmless(&entry.node, key) => {}
+            Standing::Inert(text) => self.findings.warning(place, text),
+            Standing::Unavailable { text, .. } => {
+                self.findings.error(place, text, ());
+            }
+        }
+    }
+
+    fn join(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    fn entry(&self, name: &str) -> Option<&'t Entry> {
+        debug_assert!(
+            self.section.key(name).is_some(),
+            "`{name}` is read but not in the table of `{}`",
+            self.section.name
+        );
+        self.entries
+            .iter()
+            .find(|entry| entry.key == name && !matches!(entry.node.value, Value::Null))
+    }
+
+    /// Whether the key is written with a value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.entry(name).is_some()
+    }
+
+    /// Where the key's value stands, or the map if it is absent.
+    pub(crate) fn place(&self, name: &str) -> Place {
+        let path = self.join(name);
+        match self.entry(name) {
+            None => Place {
+                path,
+                span: self.span,
+            },
+            Some(entry) => Place {
+                path: match &entry.node.variable {
+                    Some(variable) => format!("{path} (from {variable})"),
+                    None => path,
+                },
+                span: entry.node.span,
+            },
+        }
+    }
+
+    /// Where the map itself begins.
+    pub(crate) fn own_place(&self) -> Place {
+        Place {
+            path: self.path.clone(),
+            span: self.span,
+        }
+    }
+
+    /// A key that must be there.
+    pub(crate) fn require<T>(&self, name: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() && !self.has(name) {
+            self.findings.error(
+                self.own_place(),
+                format!("`{name}` is missing"),
+                self.section
+                    .key(name)
+                    .map(|key| format!("add `{name}: …` ({})", key.doc.trim_end_matches('.'))),
+            );
+        }
+        value
+    }
+
+    /// A nested section.
+    pub(crate) fn section(&self, name: &str) -> Option<Fields<'t, 's>> {
+        let entry = self.entry(name)?;
+        let Some(Kind::Section(section)) = self.section.key(name).map(|key| key.kind) else {
+            return None;
+        };
+        Some(Self::open(
+            self.findings,
+            section,
+            &entry.node,
+            self.join(name),
+        ))
+    }
+
+    /// A nested section that may be absent: then it reads as an empty one.
+    pub(crate) fn section_or_empty(&self, name: &str, empty: &'t Node) -> Option<Fields<'t, 's>> {
+        let Some(Kind::Section(section)) = self.section.key(name).map(|key| key.kind) else {
+            return None;
+        };
+        let node = self.entry(name).map_or(empty, |entry| &entry.node);
+        Some(Self::open(self.findings, section, node, self.join(name)))
+    }
+
+    /// The entries of a map with free names.
+    pub(crate) fn named(&self, name: &str) -> Vec<Named<'t>> {
+        let Some(entry) = self.entry(name) else {
+            return Vec::new();
+        };
+        let path = self.join(name);
+        match &entry.node.value {
+            Value::Map(entries) => entries
+                .iter()
+                .map(|inner| {
+                    let place = Place {
+                        path: format!("{path}.{}", inner.key),
+                        span: inner.key_span,
+                    };
+                    (inner.key.as_str(), place, &inner.node)
+                })
+                .collect(),
+            other => {
+                self.mismatch(name, &entry.node, "a map of names", other.noun());
+                Vec::new()
+            }
+        }
+    }
+
+    /// The maps of a list.
+    pub(crate) fn sections(&self, name: &str) -> Vec<Fields<'t, 's>> {
+        let Some(entry) = self.entry(name) else {
+            return Vec::new();
+        };
+        let Some(Kind::Sections(section)) = self.section.key(name).map(|key| key.kind) else {
+            return Vec::new();
+        };
+        match &entry.node.value {
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| {
+                    let path = format!("{}[{index}]", self.join(name));
+                    Self::open(self.findings, section, item, path)
+                })
+                .collect(),
+            other => {
+                self.mismatch(name, &entry.node, "a list", other.noun());
+                Vec::new()
+            }
+        }
+    }
+
+    fn mismatch(&self, name: &str, node: &Node, expected: &str, found: &str) {
+        self.findings.error(
+            Place {
+                path: self.join(name),
+                span: node.span,
+            },
+            format!("expected {expected}, found {found}"),
+            (),
+        );
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        self.parsed(name, "`true` or `false`", scalar::flag)
+    }
+
+    /// A whole number within the table's bounds.
+    pub(crate) fn whole(&self, name: &str) -> Option<u64> {
+        let Some(Kind::Whole(min, max)) = self.section.key(name).map(|key| key.kind) else {
+            return None;
+        };
+        let expected = format!("a whole number from {min} to {max}");
+        self.parsed(name, &expected, |text, _| {
+            scalar::whole(text).filter(|number| (min..=max).contains(number))
+        })
+    }
+
+    /// A span of time.
+    pub(crate) fn span(&self, name: &str) -> Option<Duration> {
+        self.parsed(
+            name,
+            "a time such as `30` (seconds), `500ms`, `30s` or `5m`",
+            |text, _| scalar::span(text),
+        )
+    }
+
+    /// A number of bytes.
+    pub(crate) fn size(&self, name: &str) -> Option<u64> {
+        self.parsed(
+            name,
+            "a size such as `1048576`, `64KiB` or `4MiB`",
+            |text, _| scalar::size(text),
+        )
+    }
+
+    /// An absolute http(s) URL.
+    pub(crate) fn url(&self, name: &str) -> Option<At<Url>> {
+        let value = self.parsed(name, "an absolute http or https URL", |text, _| {
+            scalar::url(text)
+        })?;
+        Some(At {
+            value,
+            place: self.place(name),
+        })
+    }
+
+    /// A list of addresses or CIDR ranges.
+    pub(crate) fn ranges(&self, name: &str) -> Vec<ipnet::IpNet> {
+        self.texts(name)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|At { value, place }| {
+                let range = value
+                    .parse()
+                    .or_else(|_| value.parse::<IpAddr>().map(ipnet::IpNet::from));
+                match range {
+                    Ok(range) => Some(range),
+                    Err(_) => {
+                        self.findings.error(
+                            place,
+                            "not a CIDR range",
+                            "write for example `10.0.0.0/8`",
+                        );
+                        None
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// A file's name.
+    pub(crate) fn file_path(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).map(|text| PathBuf::from(text.value))
+    }
+
+    /// One of the table's words.
+    pub(crate) fn choice(&self, name: &str) -> Option<&'static str> {
+        let Some(Kind::Choice(words)) = self.section.key(name).map(|key| key.kind) else {
+            return None;
+        };
+        let text = self.text(name)?;
+        if let Some(word) = words.iter().find(|word| **word == text.value) {
+            return Some(word);
+        }
+        let help = nearest(&text.value, words.iter().copied()).map_or_else(
+            || format!("write one of {}", words.join(", ")),
+            |word| format!("did you mean `{word}`? Known: {}", words.join(", ")),
+        );
+        self.findings
+            .error(text.place, "not one of the known values", help);
+        None
+    }
+
+    /// Text that is no secret, references followed.
+    pub(crate) fn text(&self, name: &str) -> Option<At<String>> {
+        let entry = self.entry(name)?;
+        let place = self.place(name);
+        let syntax = match self.section.key(name).map(|key| key.kind) {
+            Some(Kind::Prose) => Syntax::EnvironOnly,
+            Some(Kind::FilePath) => Syntax::NoFile,
+            _ => Syntax::All,
+        };
+        let (value, _) = self.scalar(&entry.node, &place, syntax, false)?;
+        Some(At { value, place })
+    }
+
+    /// A secret; one that is written in the file itself is warned about.
+    pub(crate) fn secret(&self, name: &str) -> Option<At<Sourced<SecretValue>>> {
+        let entry = self.entry(name)?;
+        let place = self.place(name);
+        let value = self.secret_at(&entry.node, &place)?;
+        Some(At { value, place })
+    }
+
+    fn secret_at(&self, node: &Node, place: &Place) -> Option<Sourced<SecretValue>> {
+        let (text, origin) = self.scalar(node, place, Syntax::All, true)?;
+        if text.trim().is_empty() {
+            self.findings
+                .error(place.clone(), "the secret is empty", origin_help(&origin));
+            return None;
+        }
+        if origin == Origin::Literal {
+            self.findings.warning(
+                place.clone(),
+                "a secret stands in the file itself; better `os.environ/NAME` or `file:/run/secrets/…`",
+            );
+        }
+        Some(Sourced {
+            value: SecretValue::new(text),
+            origin,
+        })
+    }
+
+    /// A list of texts; one text alone stands for a list of one.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<At<String>>> {
+        let entry = self.entry(name)?;
+        Some(self.texts_at(&entry.node, &self.join(name)))
+    }
+
+    fn texts_at(&self, node: &Node, path: &str) -> Vec<At<String>> {
+        let items: Vec<(&Node, String)> = match &node.value {
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (item, format!("{path}[{index}]")))
+                .collect(),
+            _ => vec![(node, path.to_owned())],
+        };
+        items
+            .into_iter()
+            .filter_map(|(item, path)| {
+                let place = Place {
+                    path,
+                    span: item.span,
+                };
+                let (value, _) = self.scalar(item, &place, Syntax::All, false)?;
+                Some(At { value, place })
+            })
+            .collect()
+    }
+
+    /// The texts of a list without their places.
+    pub(crate) fn text_set(&self, name: &str) -> Option<BTreeSet<String>> {
+        Some(
+            self.texts(name)?
+                .into_iter()
+                .map(|text| text.value)
+                .collect(),
+        )
+    }
+
+    /// OAuth scopes: a list, or one text with blanks between.
+    pub(crate) fn scopes(&self, name: &str) -> ScopeSet {
+        let texts = self.texts(name).unwrap_or_default();
+        let mut tokens = Vec::new();
+        for text in texts {
+            for token in text.value.split(' ').filter(|token| !token.is_empty()) {
+                match ScopeSet::from_tokens([token]) {
+                    Ok(_) => tokens.push(token.to_owned()),
+                    Err(_) => self.findings.error(
+                        text.place.clone(),
+                        "not a scope (RFC 6749 §3.3: printable ASCII without blank, \" and \\)",
+                        (),
+                    ),
+                }
+            }
+        }
+        ScopeSet::from_tokens(tokens).unwrap_or_default()
+    }
+
+    /// Names to texts.
+    pub(crate) fn text_map(&self, name: &str) -> Vec<(String, At<String>)> {
+        self.named(name)
+            .into_iter()
+            .filter_map(|(key, mut place, node)| {
+                place.span = node.span;
+                let (value, _) = self.scalar(node, &place, Syntax::All, false)?;
+                Some((key.to_owned(), At { value, place }))
+            })
+            .collect()
+    }
+
+    /// Names to lists of texts.
+    pub(crate) fn texts_map(&self, name: &str) -> BTreeMap<String, BTreeSet<String>> {
+        self.named(name)
+            .into_iter()
+            .map(|(key, place, node)| {
+                let texts = self.texts_at(node, &place.path);
+                (
+                    key.to_owned(),
+                    texts.into_iter().map(|text| text.value).collect(),
+                )
+            })
+            .collect()
+    }
+
+    /// A value of a secret map, references followed.
+    pub(crate) fn secret_node(&self, node: &Node, place: &Place) -> Option<(String, Origin)> {
+        self.scalar(node, place, Syntax::All, true)
+    }
+
+    /// Whatever stands there, as JSON.
+    pub(crate) fn anything(&self, name: &str) -> Option<serde_json::Value> {
+        Some(scalar::json(&self.entry(name)?.node))
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str, bool) -> Option<T>,
+    ) -> Option<T> {
+        let entry = self.entry(name)?;
+        let place = self.place(name);
+        let (text, origin) = self.scalar(&entry.node, &place, Syntax::All, false)?;
+        // A quoted "false" is a text, not a flag; what a reference or variable yields has no quotes.
+        let plain = match &entry.node.value {
+            Value::Scalar { plain, .. } => *plain || origin != Origin::Literal,
+            _ => false,
+        };
+        let parsed = parse(&text, plain);
+        if parsed.is_none() {
+            let found = match origin {
+                Origin::Literal if scalar::showable(&text) => format!(", found `{text}`"),
+                _ => String::new(),
+            };
+            self.findings
+                .error(place, format!("expected {expected}{found}"), ());
+        }
+        parsed
+    }
+
+    fn scalar(
+        &self,
+        node: &Node,
+        place: &Place,
+        syntax: Syntax,
+        secret: bool,
+    ) -> Option<(String, Origin)> {
+        let Value::Scalar { text, .. } = &node.value else {
+            self.findings.error(
+                place.clone(),
+                format!("expected a single value, found {}", node.value.noun()),
+                (),
+            );
+            return None;
+        };
+        if !secret && scalar::showable(text) {
+            self.findings.harmless(node);
+        }
+        match self.findings.resolve(text, syntax) {
+            Ok(resolved) if resolved.text.contains(['\r', '\n', '\0']) && !secret => {
+                self.findings.error(
+                    place.clone(),
+                    "the value has a line break or NUL in it",
+                    "write it on one line",
+                );
+                None
+            }
+            Ok(resolved) => {
+                let origin = match (&node.variable, resolved.origin) {
+                    (Some(variable), Origin::Literal) => Origin::Variable(variable.clone()),
+                    (_, origin) => origin,
+                };
+                Some((resolved.text, origin))
+            }
+            Err(unresolved) => {
+                self.findings
+                    .error(place.clone(), unresolved.message, unresolved.help);
+                None
+            }
+        }
+    }
+}
+
+fn origin_help(origin: &Origin) -> Option<String> {
+    match origin {
+        Origin::Literal => None,
+        Origin::Variable(name) => Some(format!("the variable `{name}` is set but empty")),
+        Origin::File(path) => Some(format!("{} holds only blanks", path.display())),
+    }
+}
+
+fn is_harmless(node: &Node, key: &Key) -> bool {
+    let extra = match key.standing {
+        Standing::Unavailable { harmless, .. } => harmless,
+        _ => "false",
+    };
+    match &node.value {
+        Value::Null => true,
+        Value::Scalar { text, .. } => !extra.is_empty() && text == extra,
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+    }
+}
+
+fn known_keys(section: &Section) -> String {
+    let names: Vec<&str> = section
+        .keys
+        .iter()
+        .filter(|key| matches!(key.standing, Standing::Works))
+        .map(|key| key.name)
+        .collect();
+    format!("known keys: {}", names.join(", "))
+}
+
+/// The key exists, but in another section.
+fn elsewhere(name: &str, here: &Section) -> Option<String> {
+    all_sections()
+        .into_iter()
+        .find(|section| {
+            section.name != here.name
+                && section
+                    .key(name)
+                    .is_some_and(|key| matches!(key.standing, Standing::Works))
+        })
+        .map(|section| format!("`{name}` belongs in `{}`", section.name))
+}

@@ -1,0 +1,188 @@
+//! Everything found while reading: errors, notices, and which values are harmless to show.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{ConfigError, Level, Notice};
+use crate::excerpt::Showable;
+use crate::references::{Resolved, Syntax, Unresolved, resolve};
+use crate::sources::Sources;
+use crate::tree::{Node, Span};
+
+/// Where a finding points.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) path: String,
+    pub(crate) span: Span,
+}
+
+/// The collector that every reader writes to.
+pub(crate) struct Findings<'s> {
+    sources: &'s Sources<'s>,
+    /// `environment_variables` of the file.
+    variables: RefCell<BTreeMap<String, String>>,
+    errors: RefCell<Vec<(Place, String, Option<String>)>>,
+    notices: RefCell<Vec<Notice>>,
+    insecure: RefCell<Vec<String>>,
+    harmless: RefCell<Vec<Span>>,
+}
+
+/// More mistakes than this help nobody, and each costs an excerpt.
+const MAX_ERRORS: usize = 100;
+
+/// What the collector holds at the end.
+pub(crate) struct Verdict {
+    /// The first of them, in the order of the file.
+    pub(crate) errors: Vec<ConfigError>,
+    /// How many more there were.
+    pub(crate) omitted: usize,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) insecure: Vec<String>,
+}
+
+impl<'s> Findings<'s> {
+    pub(crate) fn new(sources: &'s Sources<'s>) -> Self {
+        Self {
+            sources,
+            variables: RefCell::default(),
+            errors: RefCell::default(),
+            notices: RefCell::default(),
+            insecure: RefCell::default(),
+            harmless: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn sources(&self) -> &'s Sources<'s> {
+        self.sources
+    }
+
+    pub(crate) fn define(&self, name: String, value: String) {
+        self.variables.borrow_mut().insert(name, value);
+    }
+
+    /// A variable of the file or else of the process.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let own = self.variables.borrow().get(name).cloned();
+        own.or_else(|| (self.sources.env)(name))
+    }
+
+    pub(crate) fn resolve(&self, raw: &str, syntax: Syntax) -> Result<Resolved, Unresolved> {
+        resolve(
+            raw,
+            syntax,
+            &|name| self.variable(name),
+            self.sources.read_file,
+        )
+    }
+
+    pub(crate) fn error(&self, place: Place, message: impl Into<String>, help: impl Into<Help>) {
+        self.errors
+            .borrow_mut()
+            .push((place, message.into(), help.into().0));
+    }
+
+    pub(crate) fn warning(&self, place: Place, text: impl Into<String>) {
+        self.notice(Level::Warning, place, text.into());
+    }
+
+    pub(crate) fn info(&self, place: Place, text: impl Into<String>) {
+        self.notice(Level::Info, place, text.into());
+    }
+
+    /// A relaxation that the operator chose by name: a warning now and a line at every start.
+    pub(crate) fn relaxed(&self, place: Place, text: impl Into<String>) {
+        let text = text.into();
+        let line = if place.path.is_empty() {
+            text.clone()
+        } else {
+            format!("{}: {text}", place.path)
+        };
+        self.insecure.borrow_mut().push(line);
+        self.notice(Level::Warning, place, text);
+    }
+
+    fn notice(&self, level: Level, place: Place, text: String) {
+        self.notices.borrow_mut().push(Notice {
+            level,
+            path: place.path,
+            line: place.span.line,
+            column: if place.span.line == 0 {
+                0
+            } else {
+                place.span.column
+            },
+            text,
+        });
+    }
+
+    /// This value is no secret: excerpts may show it.
+    pub(crate) fn harmless(&self, node: &Node) {
+        if node.variable.is_none() {
+            self.harmless.borrow_mut().push(node.span);
+        }
+    }
+
+    /// This place holds no value: excerpts may show it.
+    pub(crate) fn show(&self, span: Span) {
+        self.harmless.borrow_mut().push(span);
+    }
+
+    pub(crate) fn verdict(self, text: &str, root: Option<&Node>) -> Verdict {
+        let harmless = self.harmless.into_inner();
+        let showable = root.map_or_else(Showable::unparsed, |root| Showable::of(root, &harmless));
+        let mut errors = self.errors.into_inner();
+        errors.sort_by_key(|(place, ..)| (place.span.line, place.span.column));
+        let omitted = errors.len().saturating_sub(MAX_ERRORS);
+        errors.truncate(MAX_ERRORS);
+        let errors = errors
+            .into_iter()
+            .map(|(place, message, help)| ConfigError {
+                excerpt: showable.line(text, place.span),
+                line: place.span.line,
+                column: if place.span.line == 0 {
+                    0
+                } else {
+                    place.span.column
+                },
+                path: place.path,
+                message,
+                help,
+            })
+            .collect();
+        let mut notices = self.notices.into_inner();
+        notices.sort_by_key(|notice| (notice.line, notice.column));
+        Verdict {
+            errors,
+            omitted,
+            notices,
+            insecure: self.insecure.into_inner(),
+        }
+    }
+}
+
+/// Optional help, from whatever is at hand.
+pub(crate) struct Help(Option<String>);
+
+impl From<&str> for Help {
+    fn from(text: &str) -> Self {
+        Self(Some(text.to_owned()))
+    }
+}
+
+impl From<String> for Help {
+    fn from(text: String) -> Self {
+        Self(Some(text))
+    }
+}
+
+impl From<Option<String>> for Help {
+    fn from(text: Option<String>) -> Self {
+        Self(text)
+    }
+}
+
+impl From<()> for Help {
+    fn from((): ()) -> Self {
+        Self(None)
+    }
+}

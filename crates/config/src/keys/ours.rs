@@ -1,0 +1,290 @@
+//! The root and our own sections.
+
+use super::{Key, Kind, Section, inert, litellm, servers, unavailable};
+
+pub(crate) static ROOT: Section = Section {
+    name: "config",
+    doc: "The whole file: a superset of LiteLLM's `config.yaml`.",
+    keys: &[
+        Key::new(
+            "compat",
+            Kind::Choice(&["none", "litellm"]),
+            "`litellm` restores LiteLLM's permissive defaults and names each one that it relaxes.",
+        )
+        .default("none"),
+        Key::new("server", Kind::Section(&SERVER), "How we listen."),
+        Key::new("identity", Kind::Section(&IDENTITY), "Who may call."),
+        Key::new(
+            "mcp_servers",
+            Kind::Named(&servers::MCP_SERVER),
+            "The upstream MCP servers, by name.",
+        ),
+        Key::new(
+            "servers",
+            Kind::Named(&servers::MCP_SERVER),
+            "Another spelling of `mcp_servers`.",
+        ),
+        Key::new(
+            "mcp_config",
+            Kind::Section(&servers::MCP_CONFIG),
+            "Defaults for all MCP servers.",
+        ),
+        Key::new("store", Kind::Section(&STORE), "Where state is kept."),
+        Key::new(
+            "audit",
+            Kind::Section(&AUDIT),
+            "The record of every request.",
+        ),
+        Key::new("telemetry", Kind::Section(&TELEMETRY), "Logs and metrics."),
+        Key::new(
+            "general_settings",
+            Kind::Section(&litellm::GENERAL_SETTINGS),
+            "LiteLLM's general settings.",
+        ),
+        Key::new(
+            "litellm_settings",
+            Kind::Section(&litellm::LITELLM_SETTINGS),
+            "LiteLLM's module settings.",
+        ),
+        Key::new(
+            "environment_variables",
+            Kind::SecretMap,
+            "Variables for references in this file. As in LiteLLM, they win over the process's own.",
+        ),
+        Key::new(
+            "guardrails",
+            Kind::Sections(&litellm::GUARDRAIL),
+            "LiteLLM's guardrails. None is available in this build yet, and a guardrail is never ignored: each entry is an error.",
+        ),
+        unavailable(
+            "policy",
+            "",
+            "policy rules are not available in this build yet; restrict with `allowed_tools`, `disallowed_tools`, `allowed_params` and the grants of `identity.keys`",
+        ),
+        unavailable(
+            "limits",
+            "",
+            "rate limits are not available in this build yet; limit at the ingress and remove the section",
+        ),
+        unavailable(
+            "secrets",
+            "",
+            "secret stores are not available in this build yet: use `file:/run/secrets/…` or an environment variable",
+        ),
+        unavailable(
+            "include",
+            "",
+            "other files are not included; put everything into one file",
+        ),
+        inert("model_list", litellm::NO_LLM),
+        inert("router_settings", litellm::NO_LLM),
+        inert("callback_settings", "nothing is sent to logging callbacks"),
+        inert("files_settings", litellm::NO_LLM),
+        inert("finetune_settings", litellm::NO_LLM),
+        inert("assistant_settings", litellm::NO_LLM),
+        inert("vector_store_registry", litellm::NO_LLM),
+        inert("search_tools", "these search tools will not be offered"),
+        inert(
+            "mcp_tools",
+            "these in-process tools will not be offered; run them as an MCP server",
+        ),
+        inert("credential_list", litellm::NO_LLM),
+        inert("prompts", "these prompts will not be offered"),
+    ],
+};
+
+pub(crate) static SERVER: Section = Section {
+    name: "server",
+    doc: "How we listen and what we call ourselves.",
+    keys: &[
+        Key::new(
+            "host",
+            Kind::Text,
+            "Address to listen on. Anything beyond loopback needs strong keys. `--host` wins.",
+        )
+        .default("127.0.0.1"),
+        Key::new(
+            "port",
+            Kind::Whole(0, 65535),
+            "Port to listen on; 0 picks a free one. `--port` wins.",
+        )
+        .default("4000"),
+        Key::new(
+            "public_url",
+            Kind::Text,
+            "The origin that clients see: scheme, host and port, no path. Also `PROXY_BASE_URL`.",
+        ),
+        Key::new("tls", Kind::Section(&TLS), "Terminate TLS here."),
+        Key::new(
+            "admin_listen",
+            Kind::Text,
+            "`host:port` of a second listener for metrics and the admin API.",
+        ),
+        Key::new(
+            "allowed_hosts",
+            Kind::Texts,
+            "`Host` values to answer to besides our own address and `public_url`: `host` or `host:port`.",
+        ),
+        Key::new(
+            "allowed_origins",
+            Kind::Texts,
+            "Browser origins that may call, besides our own.",
+        ),
+        Key::new("max_body", Kind::Size, "Largest request body.").default("4MiB"),
+        Key::new(
+            "max_connections",
+            Kind::Whole(1, 1_000_000),
+            "Most connections at one time.",
+        )
+        .default("10000"),
+        Key::new(
+            "header_timeout",
+            Kind::Span,
+            "Time for the TLS handshake and the head of a request.",
+        )
+        .default("10s"),
+        Key::new(
+            "body_timeout",
+            Kind::Span,
+            "Longest silence while a request's body arrives.",
+        )
+        .default("30s"),
+        Key::new(
+            "grace_seconds",
+            Kind::Span,
+            "After a stop signal: how long to go on accepting while readiness says no.",
+        )
+        .default("0s"),
+        Key::new(
+            "drain_seconds",
+            Kind::Span,
+            "After that: how long running requests may take to finish.",
+        )
+        .default("30s"),
+    ],
+};
+
+pub(crate) static TLS: Section = Section {
+    name: "tls",
+    doc: "Certificate and key as PEM files.",
+    keys: &[
+        Key::new(
+            "cert",
+            Kind::FilePath,
+            "Certificate chain, leaf first. Required.",
+        ),
+        Key::new("key", Kind::FilePath, "The leaf's private key. Required."),
+        Key::new(
+            "client_ca",
+            Kind::FilePath,
+            "CA whose client certificates are asked for.",
+        ),
+    ],
+};
+
+pub(crate) static IDENTITY: Section = Section {
+    name: "identity",
+    doc: "Who may call.",
+    keys: &[
+        Key::new(
+            "master_key",
+            Kind::Secret,
+            "The operator's key: admin, sees every server. Also `general_settings.master_key`, `PORTCULLIS_MASTER_KEY`, `LITELLM_MASTER_KEY`.",
+        ),
+        Key::new(
+            "keys",
+            Kind::Sections(&FILE_KEY),
+            "API keys, besides those in the store.",
+        ),
+    ],
+};
+
+pub(crate) static FILE_KEY: Section = Section {
+    name: "identity_key",
+    doc: "One API key. Without grants it sees no server.",
+    keys: &[
+        Key::new("id", Kind::Text, "Public name, for logs. Required, unique."),
+        Key::new(
+            "key",
+            Kind::Secret,
+            "What the caller sends. This or `sha256`.",
+        ),
+        Key::new(
+            "sha256",
+            Kind::Text,
+            "The key's SHA-256 in hexadecimal, so that the key need not be here.",
+        ),
+        Key::new("servers", Kind::Texts, "Servers it may use."),
+        Key::new(
+            "access_groups",
+            Kind::Texts,
+            "Access groups whose servers it may use.",
+        ),
+        Key::new(
+            "all_servers",
+            Kind::Flag,
+            "May use every server, now and later.",
+        )
+        .default("false"),
+        Key::new("scopes", Kind::Words, "OAuth scopes it carries."),
+        Key::new(
+            "role",
+            Kind::Choice(&["user", "viewer", "admin"]),
+            "Rights over the gateway itself.",
+        )
+        .default("user"),
+        Key::new("user_id", Kind::Text, "The person or service behind it."),
+        Key::new("email", Kind::Text, "Their e-mail address."),
+        Key::new("team", Kind::Text, "Their team."),
+        Key::new("org", Kind::Text, "Their organization."),
+        Key::new(
+            "expires_at",
+            Kind::Text,
+            "When it ends, RFC 3339: `2027-01-31T00:00:00Z`.",
+        ),
+    ],
+};
+
+pub(crate) static STORE: Section = Section {
+    name: "store",
+    doc: "Where state is kept.",
+    keys: &[Key::new("path", Kind::FilePath, "The SQLite database.").default("portcullis.db")],
+};
+
+pub(crate) static AUDIT: Section = Section {
+    name: "audit",
+    doc: "One event for every request, also for those denied.",
+    keys: &[
+        Key::new(
+            "required",
+            Kind::Flag,
+            "The event is durable before the answer; what cannot be recorded is denied.",
+        )
+        .default("false"),
+        Key::new(
+            "jsonl_path",
+            Kind::FilePath,
+            "Also append each event to this file as a line of JSON.",
+        ),
+    ],
+};
+
+pub(crate) static TELEMETRY: Section = Section {
+    name: "telemetry",
+    doc: "Logs and metrics.",
+    keys: &[
+        Key::new(
+            "log_format",
+            Kind::Choice(&["auto", "pretty", "json"]),
+            "`auto` is pretty on a terminal and JSON elsewhere.",
+        )
+        .default("auto"),
+        Key::new(
+            "log_level",
+            Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+            "Least important level that is logged.",
+        )
+        .default("info"),
+        Key::new("metrics", Kind::Flag, "Serve `/metrics` to admins.").default("true"),
+    ],
+};

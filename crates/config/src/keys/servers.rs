@@ -1,0 +1,212 @@
+//! Upstream MCP servers.
+
+use super::{Key, Kind, Section, inert, unavailable};
+
+/// `auth_type` values that this build can present.
+pub(crate) const AUTH_TYPES: &[&str] = &[
+    "none",
+    "api_key",
+    "bearer_token",
+    "basic",
+    "authorization",
+    "token",
+    "header",
+    "oauth2",
+    "oauth2_token_exchange",
+    "oauth2_id_jag",
+    "aws_sigv4",
+    "true_passthrough",
+    "oauth_delegate",
+];
+
+/// Revisions of the protocol.
+pub(crate) const REVISIONS: &[&str] = &[
+    "auto",
+    "2024-11-05",
+    "2025-03-26",
+    "2025-06-18",
+    "2025-11-25",
+    "2026-07-28",
+];
+
+const NO_STDIO: &str = "stdio servers are not available in this build yet; serve it over Streamable HTTP and give its `url`";
+const NO_TOKEN_EXCHANGE: &str =
+    "token exchange (on behalf of the caller) is not available in this build yet";
+const NO_ID_JAG: &str = "enterprise-managed authorization is not available in this build yet";
+const NO_SIGV4: &str = "AWS SigV4 is not available in this build yet";
+const NO_PRIVATE_KEY_JWT: &str =
+    "`private_key_jwt` is not available in this build yet: use a `client_secret`";
+
+pub(crate) static MCP_SERVER: Section = Section {
+    name: "mcp_server",
+    doc: "One upstream MCP server. Its name is what grants and URLs say.",
+    keys: &[
+        Key::new("url", Kind::Url, "Its Streamable HTTP endpoint. Required."),
+        Key::new("alias", Kind::Text, "Prefix of its tools at the aggregate endpoint; default: the name."),
+        Key::new("description", Kind::Prose, "For people."),
+        Key::new("instructions", Kind::Prose, "Added to what `initialize` tells the model."),
+        Key::new(
+            "transport",
+            Kind::Choice(&["http", "sse", "stdio"]),
+            "`sse` and `stdio` are not available in this build yet.",
+        )
+        .default("http"),
+        Key::new("protocol_version", Kind::Choice(REVISIONS), "Revision to speak to it; `auto` finds out.")
+            .default("auto"),
+        Key::new(
+            "auth_type",
+            Kind::Choice(AUTH_TYPES),
+            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`. The others are not available in this build yet.",
+        )
+        .default("none"),
+        Key::new("auth_value", Kind::Secret, "The static credential."),
+        Key::new("authentication_token", Kind::Secret, "LiteLLM's other name of `auth_value`."),
+        Key::new("auth_header", Kind::Text, "The header's name, with `auth_type: header`."),
+        Key::new("auth", Kind::Section(&AUTH), "Authentication as a map."),
+        Key::new(
+            "oauth2_flow",
+            Kind::Choice(&["client_credentials", "authorization_code"]),
+            "Inferred from the other keys when absent. `authorization_code` is not available in this build yet.",
+        ),
+        Key::new("client_id", Kind::Text, "OAuth client."),
+        Key::new("client_secret", Kind::Secret, "Its secret."),
+        Key::new("token_url", Kind::Url, "Token endpoint; discovered from the server when absent."),
+        Key::new("issuer", Kind::Url, "The authorization server, pinned for discovery (RFC 8414)."),
+        Key::new("authorization_url", Kind::Url, "Authorization endpoint; makes a server without `oauth2_flow` interactive."),
+        Key::new("scopes", Kind::Words, "Scopes to ask for."),
+        Key::new("audience", Kind::Text, "`audience` form field."),
+        Key::new("resource", Kind::Text, "Resource indicator (RFC 8707); `auto` is the server's URL."),
+        Key::new("upstream_resource", Kind::Text, "LiteLLM's name of `resource`."),
+        Key::new(
+            "token_endpoint_auth_method",
+            Kind::Choice(&["client_secret_post", "client_secret_basic", "private_key_jwt"]),
+            "How the client authenticates at the token endpoint.",
+        )
+        .default("client_secret_post"),
+        Key::new("static_headers", Kind::SecretMap, "Headers sent with every request."),
+        Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
+        Key::new("access_groups", Kind::Texts, "Groups that a grant may name instead of the server."),
+        Key::new("allow_all_keys", Kind::Flag, "Every authenticated caller may use it.").default("false"),
+        Key::new("allowed_tools", Kind::Texts, "Only these tools. An empty list allows none."),
+        Key::new("disallowed_tools", Kind::Texts, "Never these tools; beats `allowed_tools`."),
+        Key::new("allowed_params", Kind::TextsMap, "For a tool listed here, only these top-level arguments."),
+        Key::new("allow_sampling", Kind::Flag, "It may ask the client's model.").default("false"),
+        Key::new("allow_elicitation", Kind::Flag, "It may ask the client's user.").default("false"),
+        Key::new("timeout", Kind::Span, "Longest wait for an answer.").default("60s"),
+        Key::new(
+            "allow_insecure_http",
+            Kind::Flag,
+            "Accept plain http beyond loopback for this server and its token endpoint: credentials cross the network in the clear.",
+        )
+        .default("false"),
+        Key::new("mcp_info", Kind::Anything, "Free facts for lists: `logo_url` and the like."),
+        inert("server_id", "grants name the server's key in `mcp_servers`, not this id"),
+        inert("extra_headers", "the callers' headers will not be forwarded in this build yet"),
+        inert("delegate_auth_to_upstream", "callers go through our own admission and their upstream token is not forwarded"),
+        inert("env_vars", "they are not used; write `${VAR}` in `static_headers` and set VAR in the environment"),
+        inert("registration_url", "clients are not registered dynamically"),
+        inert("token_storage_ttl_seconds", "no per-user token is stored in this build yet"),
+        inert("dcr_bridge", "clients are not registered dynamically"),
+        inert("per_server_oauth_discovery", "interactive OAuth is not available in this build yet"),
+        inert("rpm", "calls are not limited per minute in this build yet"),
+        inert("max_concurrent_requests", "concurrent calls are not limited in this build yet"),
+        inert("tool_name_to_display_name", "tools keep their own names"),
+        inert("tool_name_to_description", "tools keep their own descriptions"),
+        inert("source_url", "it is not shown"),
+        inert("spec_version", "it was removed from LiteLLM; write `protocol_version`"),
+        inert("require_approval", "calls of MCP clients are not held for approval in this build yet"),
+        unavailable("command", "", NO_STDIO),
+        unavailable("args", "", NO_STDIO),
+        unavailable("env", "", NO_STDIO),
+        unavailable("spec_path", "", "OpenAPI documents as servers are not available in this build yet; put an MCP server in front of the API"),
+        unavailable("available_on_public_internet", "true", "hiding a server by the caller's address is not available in this build yet; grant it to fewer keys, or listen on an internal address, and remove the key"),
+        unavailable("allowed_cidrs", "", "restricting a server by the caller's address is not available in this build yet; restrict at the ingress and remove the key"),
+        unavailable("allowed_scopes", "", "requiring scopes of callers is not available in this build yet; restrict with `identity.keys[].servers` and `allowed_tools`, and remove the key"),
+        unavailable("tool_scopes", "", "requiring scopes of callers is not available in this build yet; restrict with `allowed_tools`, and remove the key"),
+        unavailable("pinned_tools", "", "pinned tools are not available in this build yet; list their names in `allowed_tools`"),
+        unavailable("token_validation", "", "rules on token responses are not available in this build yet"),
+        unavailable("oauth_identity_binding", "", "binding upstream identities is not available in this build yet"),
+        unavailable("oauth_passthrough", "false", "forwarding the caller's own bearer is not available in this build yet"),
+        unavailable("is_byok", "false", "per-user upstream keys are not available in this build yet"),
+        unavailable("upstream_token_header", "Authorization", "the token is always sent as `Authorization`"),
+        unavailable("token_exchange_endpoint", "", NO_TOKEN_EXCHANGE),
+        unavailable("token_exchange_profile", "", NO_TOKEN_EXCHANGE),
+        unavailable("subject_token_type", "", NO_TOKEN_EXCHANGE),
+        unavailable("id_jag_resource_token_endpoint", "", NO_ID_JAG),
+        unavailable("id_jag_resource", "", NO_ID_JAG),
+        unavailable("id_jag_subject_source", "", NO_ID_JAG),
+        unavailable("id_jag_resource_client_id", "", NO_ID_JAG),
+        unavailable("id_jag_resource_client_secret", "", NO_ID_JAG),
+        unavailable("client_private_key", "", NO_PRIVATE_KEY_JWT),
+        unavailable("client_private_key_id", "", NO_PRIVATE_KEY_JWT),
+        unavailable("client_assertion_signing_alg", "", NO_PRIVATE_KEY_JWT),
+        unavailable("aws_access_key_id", "", NO_SIGV4),
+        unavailable("aws_secret_access_key", "", NO_SIGV4),
+        unavailable("aws_session_token", "", NO_SIGV4),
+        unavailable("aws_region_name", "", NO_SIGV4),
+        unavailable("aws_service_name", "", NO_SIGV4),
+        unavailable("aws_role_name", "", NO_SIGV4),
+        unavailable("aws_session_name", "", NO_SIGV4),
+    ],
+};
+
+pub(crate) static AUTH: Section = Section {
+    name: "mcp_server_auth",
+    doc: "Authentication as a map.",
+    keys: &[
+        Key::new(
+            "oauth2",
+            Kind::Section(&OAUTH2),
+            "Client credentials (RFC 6749 §4.4).",
+        ),
+        Key::new(
+            "cookie_passthrough",
+            Kind::Section(&COOKIES),
+            "The caller's cookies; not forwarded in this build yet.",
+        ),
+    ],
+};
+
+pub(crate) static OAUTH2: Section = Section {
+    name: "client_credentials",
+    doc: "OAuth 2.0 client credentials.",
+    keys: &[
+        Key::new("token_url", Kind::Url, "Token endpoint. Required."),
+        Key::new("client_id", Kind::Text, "OAuth client. Required."),
+        Key::new("client_secret", Kind::Secret, "Its secret. Required."),
+        Key::new("scopes", Kind::Words, "Scopes to ask for."),
+        Key::new("scope", Kind::Words, "Another spelling of `scopes`."),
+        Key::new("audience", Kind::Text, "`audience` form field."),
+        Key::new("resource", Kind::Text, "Resource indicator (RFC 8707)."),
+        Key::new(
+            "token_endpoint_auth_method",
+            Kind::Choice(&[
+                "client_secret_post",
+                "client_secret_basic",
+                "private_key_jwt",
+            ]),
+            "How the client authenticates at the token endpoint.",
+        )
+        .default("client_secret_post"),
+    ],
+};
+
+pub(crate) static COOKIES: Section = Section {
+    name: "cookie_passthrough",
+    doc: "The caller's cookies; not forwarded in this build yet.",
+    keys: &[
+        Key::new("enabled", Kind::Flag, "Whether cookies would be forwarded.").default("false"),
+        Key::new("cookie_names", Kind::Texts, "Which cookies."),
+        Key::new("cookie_prefix", Kind::Text, "Which prefix they carry."),
+    ],
+};
+
+pub(crate) static MCP_CONFIG: Section = Section {
+    name: "mcp_config",
+    doc: "Defaults for all MCP servers.",
+    keys: &[Key::new(
+        "default_oauth2",
+        Kind::Section(&OAUTH2),
+        "Client credentials for servers that say nothing about authentication. Also `MCP_OAUTH2_TOKEN_URL`, `MCP_OAUTH2_CLIENT_ID`, `MCP_OAUTH2_CLIENT_SECRET`, `MCP_OAUTH2_SCOPES`.",
+    )],
+};

@@ -1,0 +1,131 @@
+//! From text to a configuration, or to everything that is wrong with it.
+
+use crate::compat;
+use crate::diagnostic::{ConfigErrors, Notice};
+use crate::fields::Fields;
+use crate::findings::{Findings, Place};
+use crate::keys::ours::ROOT;
+use crate::model::{Compat, Config};
+use crate::sections::identity::{self, Surroundings};
+use crate::sections::{mcp_server, process, server};
+use crate::sources::Sources;
+use crate::tree::{self, MAX_FILE_BYTES, Node};
+use crate::{overrides, validate::exposure};
+
+/// A configuration and what was noticed on the way.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// In the order of the file.
+    pub notices: Vec<Notice>,
+}
+
+/// Reads a configuration from YAML or JSON. `file` is its name for messages only.
+pub fn load(file: &str, text: &str, sources: &Sources<'_>) -> Result<Loaded, ConfigErrors> {
+    let findings = Findings::new(sources);
+    if text.len() > MAX_FILE_BYTES {
+        findings.error(
+            Place::default(),
+            "the file is larger than 10 MiB",
+            "this does not look like a configuration file",
+        );
+        return finish(file, "", findings, None, None);
+    }
+    let (root, flaws) = tree::parse(text);
+    for flaw in flaws {
+        if flaw.on_key {
+            findings.show(flaw.span);
+        }
+        let place = Place {
+            path: String::new(),
+            span: flaw.span,
+        };
+        findings.error(place, flaw.message, flaw.help);
+    }
+    let Some(mut root) = root else {
+        return finish(file, text, findings, None, None);
+    };
+    overrides::apply(&mut root, &findings);
+    let config = read(&root, &findings);
+    finish(file, text, findings, Some(&root), config)
+}
+
+/// For fuzzers: any bytes, an empty environment; what matters is that it returns.
+pub fn parse_for_fuzz(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let sources = Sources::none();
+        match load("fuzz.yaml", text, &sources) {
+            Ok(loaded) => drop(crate::explain(&loaded.config, &loaded.notices)),
+            Err(errors) => drop(errors.to_string()),
+        }
+    }
+}
+
+fn finish(
+    file: &str,
+    text: &str,
+    findings: Findings<'_>,
+    root: Option<&Node>,
+    config: Option<Config>,
+) -> Result<Loaded, ConfigErrors> {
+    let verdict = findings.verdict(text, root);
+    match config {
+        Some(mut config) if verdict.errors.is_empty() => {
+            config.insecure_choices = verdict.insecure;
+            Ok(Loaded {
+                config,
+                notices: verdict.notices,
+            })
+        }
+        _ => Err(ConfigErrors {
+            file: file.to_owned(),
+            errors: verdict.errors,
+            omitted: verdict.omitted,
+            notices: verdict.notices,
+        }),
+    }
+}
+
+/// `None` only when something was recorded as an error.
+fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
+    let empty = Node::empty_map();
+    let fields = Fields::open(findings, &ROOT, root, String::new());
+    compat::environment::define(&fields);
+    let compat = match fields.choice("compat") {
+        Some("litellm") => Compat::LiteLlm,
+        _ => Compat::None,
+    };
+    compat::guardrails::refuse(&fields);
+    compat::environment::announce(&fields);
+    let general = fields.section_or_empty("general_settings", &empty)?;
+    let litellm = fields.section_or_empty("litellm_settings", &empty)?;
+    let mcp_servers = mcp_server::all(&fields, &litellm, compat);
+    let server = server::read(&fields.section_or_empty("server", &empty)?, &general);
+    let identity = identity::read(
+        &fields.section_or_empty("identity", &empty)?,
+        &general,
+        &Surroundings {
+            servers: &mcp_servers,
+            compat,
+            exposed: !exposure::is_loopback(&server.listen),
+        },
+    );
+    exposure::require_a_key(findings, &server.listen, &identity);
+    let store = process::store(&fields.section_or_empty("store", &empty)?);
+    let audit = process::audit(&fields.section_or_empty("audit", &empty)?);
+    let telemetry = process::telemetry(&fields.section_or_empty("telemetry", &empty)?);
+    Some(Config {
+        server,
+        identity,
+        mcp_servers: mcp_servers
+            .into_iter()
+            .filter_map(|entry| entry.server)
+            .collect(),
+        store,
+        audit,
+        telemetry,
+        compat,
+        insecure_choices: Vec::new(),
+    })
+}

@@ -1,0 +1,62 @@
+//! The configuration, resolved: no reference left to follow, no form of LiteLLM's or a guide's
+//! left to interpret.
+
+mod identity;
+mod process;
+mod server;
+
+pub use identity::{FileKey, Identity, KeyMaterial};
+pub use process::{Audit, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls};
+pub use server::{Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader};
+
+use crate::references::Origin;
+
+/// Everything the operator decided.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `server`
+    pub server: Server,
+    /// `identity`, `general_settings.master_key`
+    pub identity: Identity,
+    /// `mcp_servers`, `servers`; in the order of the file.
+    pub mcp_servers: Vec<McpServer>,
+    /// `store`
+    pub store: Store,
+    /// `audit`
+    pub audit: Audit,
+    /// `telemetry`
+    pub telemetry: Telemetry,
+    /// `compat`
+    pub compat: Compat,
+    /// Relaxations chosen by name, one line each, to be logged at every start.
+    pub insecure_choices: Vec<String>,
+}
+
+/// Whose defaults apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// Ours: closed.
+    #[default]
+    None,
+    /// LiteLLM's.
+    LiteLlm,
+}
+
+/// A value that remembers where it was found, so that it can be spoken of without being shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was found.
+    pub origin: Origin,
+}
+
+impl<T> Sourced<T> {
+    /// The same place, another type.
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Sourced<U> {
+        Sourced {
+            value: f(self.value),
+            origin: self.origin,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Who may call.
+
+use portcullis_core::{ApiKey, KeyId, Role, ScopeSet, ServerGrants, Timestamp};
+
+use super::Sourced;
+
+/// The operator's key and the file's API keys.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// Admin, sees every server.
+    pub master_key: Option<Sourced<ApiKey>>,
+    /// `identity.keys`
+    pub keys: Vec<FileKey>,
+}
+
+/// One API key of the file.
+#[derive(Clone, Debug)]
+pub struct FileKey {
+    /// Public name.
+    pub id: KeyId,
+    /// What a caller must present.
+    pub key: KeyMaterial,
+    /// What it sees.
+    pub grants: ServerGrants,
+    /// OAuth scopes it carries.
+    pub scopes: ScopeSet,
+    /// Rights over the gateway itself.
+    pub role: Role,
+    /// The person or service behind it.
+    pub user_id: Option<String>,
+    /// Their e-mail address.
+    pub email: Option<String>,
+    /// Their team.
+    pub team: Option<String>,
+    /// Their organization.
+    pub org: Option<String>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key, or only what is needed to recognise it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyMaterial {
+    /// The key itself.
+    Plain(Sourced<ApiKey>),
+    /// Its SHA-256.
+    Sha256([u8; 32]),
+}
+
+impl KeyMaterial {
+    /// The key's SHA-256, in either form.
+    pub fn sha256(&self) -> [u8; 32] {
+        match self {
+            Self::Plain(key) => key.value.fingerprint(),
+            Self::Sha256(hash) => *hash,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What concerns the process: sockets, files, logs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+/// `server`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where callers connect.
+    pub listen: Listen,
+    /// A second listener for metrics and the admin API.
+    pub admin_listen: Option<Listen>,
+    /// The origin that clients see (`server.public_url`, `PROXY_BASE_URL`); its path is `/`.
+    pub public_url: Option<Url>,
+    /// TLS here, or none.
+    pub tls: Option<Tls>,
+    /// Further `Host` values, `host` or `host:port`, lower case.
+    pub allowed_hosts: Vec<String>,
+    /// Further browser origins, serialized (RFC 6454 §6.2).
+    pub allowed_origins: Vec<String>,
+    /// Peers whose `X-Forwarded-*` are believed; empty: nobody's.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Largest request body.
+    pub max_body: u64,
+    /// Most connections at one time.
+    pub max_connections: u64,
+    /// Time for the TLS handshake and the head of a request.
+    pub header_timeout: Duration,
+    /// Longest silence while a body arrives.
+    pub body_timeout: Duration,
+    /// How long to go on accepting after the stop signal.
+    pub grace: Duration,
+    /// How long running requests may then take.
+    pub drain: Duration,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// An IP address or a name.
+    pub host: String,
+    /// 0 picks a free port.
+    pub port: u16,
+}
+
+/// `server.tls`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate chain, leaf first.
+    pub cert: PathBuf,
+    /// The leaf's key.
+    pub key: PathBuf,
+    /// CA of client certificates.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `store`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The SQLite database.
+    pub path: PathBuf,
+}
+
+/// `audit`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// The event is durable before the answer.
+    pub required: bool,
+    /// Also a file of JSON lines.
+    pub jsonl_path: Option<PathBuf>,
+}
+
+/// `telemetry`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Least important level that is logged.
+    pub log_level: LogLevel,
+    /// Whether `/metrics` is served.
+    pub metrics: bool,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Least important level that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Errors only.
+    Error,
+    /// And warnings.
+    Warn,
+    /// And news.
+    Info,
+    /// And details.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word that filters understand.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! One upstream MCP server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
+use url::Url;
+
+use super::Sourced;
+
+/// One entry of `mcp_servers`.
+#[derive(Clone, Debug)]
+pub struct McpServer {
+    /// The entry's name.
+    pub id: ServerId,
+    /// Prefix of its tools at the aggregate endpoint, when it is not the name.
+    pub alias: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// For the model.
+    pub instructions: Option<String>,
+    /// Its Streamable HTTP endpoint.
+    pub url: Url,
+    /// Which revision to speak.
+    pub protocol_version: Revision,
+    /// What we present.
+    pub auth: Auth,
+    /// Sent with every request.
+    pub static_headers: Vec<StaticHeader>,
+    /// Groups that a grant may name.
+    pub access_groups: BTreeSet<String>,
+    /// Every authenticated caller may use it.
+    pub allow_all_keys: bool,
+    /// Only these tools, when given.
+    pub allowed_tools: Option<BTreeSet<String>>,
+    /// Never these tools.
+    pub disallowed_tools: BTreeSet<String>,
+    /// For a tool listed here, only these top-level arguments.
+    pub allowed_params: BTreeMap<String, BTreeSet<String>>,
+    /// It may ask the client's model.
+    pub allow_sampling: bool,
+    /// It may ask the client's user.
+    pub allow_elicitation: bool,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+    /// Plain http beyond loopback was accepted by name.
+    pub allow_insecure_http: bool,
+    /// Free facts for lists.
+    pub mcp_info: Option<serde_json::Value>,
+}
+
+impl McpServer {
+    /// What its tools are prefixed with.
+    pub fn prefix(&self) -> &str {
+        self.alias.as_deref().unwrap_or(self.id.as_str())
+    }
+}
+
+/// `protocol_version`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revision {
+    /// Find out.
+    Auto,
+    /// This one, by its date.
+    Exactly(&'static str),
+}
+
+/// What we present. Values are as the operator wrote them; the sender builds the header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Nothing.
+    None,
+    /// `X-API-Key: v`
+    ApiKey(Sourced<SecretValue>),
+    /// `Authorization: Bearer v`
+    BearerToken(Sourced<SecretValue>),
+    /// `Authorization: Basic base64(v)`; `v` is `user:password`.
+    Basic(Sourced<SecretValue>),
+    /// `Authorization: v`
+    Authorization(Sourced<SecretValue>),
+    /// `Authorization: token v`
+    Token(Sourced<SecretValue>),
+    /// `name: v`
+    Header(StaticHeader),
+    /// OAuth 2.0 client credentials (RFC 6749 §4.4).
+    ClientCredentials(Box<ClientCredentials>),
+}
+
+impl Auth {
+    /// The `auth_type` of debug headers and audit.
+    pub fn auth_type(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ApiKey(_) => "api_key",
+            Self::BearerToken(_) => "bearer_token",
+            Self::Basic(_) => "basic",
+            Self::Authorization(_) => "authorization",
+            Self::Token(_) => "token",
+            Self::Header(_) => "header",
+            Self::ClientCredentials(_) => "oauth2",
+        }
+    }
+
+    /// The header it fills, lower case.
+    pub fn header_name(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::ApiKey(_) => Some("x-api-key".to_owned()),
+            Self::Header(header) => Some(header.name.to_ascii_lowercase()),
+            _ => Some("authorization".to_owned()),
+        }
+    }
+}
+
+/// A header with a secret value; name and value are valid (RFC 9110 §5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticHeader {
+    /// Its name as written.
+    pub name: String,
+    /// Its value.
+    pub value: Sourced<SecretValue>,
+}
+
+/// The client-credentials grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCredentials {
+    /// Token endpoint; discovered when absent.
+    pub token_url: Option<Url>,
+    /// The authorization server, pinned for discovery.
+    pub issuer: Option<Url>,
+    /// OAuth client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Sourced<ClientSecret>,
+    /// How it authenticates.
+    pub client_auth: ClientAuth,
+    /// Scopes to ask for.
+    pub scopes: ScopeSet,
+    /// `audience`
+    pub audience: Option<String>,
+    /// `resource` (RFC 8707)
+    pub resource: Option<String>,
+}
+
+/// Client authentication at the token endpoint (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_id` and `client_secret` in the form.
+    Post,
+    /// HTTP Basic.
+    Basic,
+}

@@ -1,0 +1,8 @@
+//! One reader for each section of the file.
+
+pub(crate) mod headers;
+pub(crate) mod identity;
+pub(crate) mod mcp_server;
+pub(crate) mod process;
+pub(crate) mod server;
+pub(crate) mod upstream_auth;

@@ -1,0 +1,317 @@
+//! `identity`: the operator's key and the file's API keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_core::{ApiKey, KeyId, Role, ServerGrants, ServerId, Timestamp};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::fields::{At, Fields};
+use crate::findings::Place;
+use crate::model::{Compat, FileKey, Identity, KeyMaterial, Sourced};
+use crate::references::Origin;
+use crate::sections::mcp_server::NamedServer;
+use crate::suggest::nearest;
+use crate::validate::exposure::require_strength;
+
+/// What keys are checked against.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) servers: &'a [NamedServer],
+    pub(crate) compat: Compat,
+    /// Others than this machine can connect.
+    pub(crate) exposed: bool,
+}
+
+pub(crate) fn read(
+    fields: &Fields<'_, '_>,
+    general: &Fields<'_, '_>,
+    around: &Surroundings<'_>,
+) -> Identity {
+    let master = master_key(fields, general);
+    if let Some(At { value, place }) = &master {
+        require_strength(
+            fields.findings,
+            around.exposed,
+            place.clone(),
+            "the master key",
+            value.value.expose(),
+        );
+    }
+    let mut known = Known::default();
+    if let Some(At { value, .. }) = &master {
+        known
+            .hashes
+            .insert(value.value.fingerprint(), "the master key".to_owned());
+    }
+    let keys = fields
+        .sections("keys")
+        .iter()
+        .filter_map(|entry| file_key(entry, around, &mut known))
+        .collect();
+    Identity {
+        master_key: master.map(|master| master.value),
+        keys,
+    }
+}
+
+/// The file's, else `PORTCULLIS_MASTER_KEY`, else `LITELLM_MASTER_KEY`.
+fn master_key(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Option<At<Sourced<ApiKey>>> {
+    if fields.has("master_key") && general.has("master_key") {
+        fields.findings.error(
+            fields.place("master_key"),
+            "the master key is written twice",
+            "keep either `identity.master_key` or `general_settings.master_key`",
+        );
+    }
+    for section in [fields, general] {
+        if section.has("master_key") {
+            let At { value, place } = section.secret("master_key")?;
+            let value = value.map(|secret| ApiKey::new(secret.expose()));
+            return Some(At { value, place });
+        }
+    }
+    for name in ["PORTCULLIS_MASTER_KEY", "LITELLM_MASTER_KEY"] {
+        if let Some(text) = fields
+            .findings
+            .variable(name)
+            .filter(|text| !text.trim().is_empty())
+        {
+            return Some(At {
+                value: Sourced {
+                    value: ApiKey::new(text),
+                    origin: Origin::Variable(name.to_owned()),
+                },
+                place: Place {
+                    path: name.to_owned(),
+                    ..Place::default()
+                },
+            });
+        }
+    }
+    None
+}
+
+/// What earlier keys have taken.
+#[derive(Default)]
+struct Known {
+    ids: BTreeSet<String>,
+    hashes: BTreeMap<[u8; 32], String>,
+}
+
+fn file_key(
+    fields: &Fields<'_, '_>,
+    around: &Surroundings<'_>,
+    known: &mut Known,
+) -> Option<FileKey> {
+    let id = fields.require("id", fields.text("id"));
+    let key = key_material(fields, around, id.as_ref().map(|id| id.value.as_str()));
+    let grants = grants(fields, around);
+    let scopes = fields.scopes("scopes");
+    let role = match fields.choice("role") {
+        Some("admin") => Role::Admin,
+        Some("viewer") => Role::Viewer,
+        _ => Role::User,
+    };
+    let expires_at = fields
+        .text("expires_at")
+        .and_then(|text| moment(fields, &text));
+    let text = |name: &str| fields.text(name).map(|text| text.value);
+    let (user_id, email, team, org) = (text("user_id"), text("email"), text("team"), text("org"));
+    let id = id?;
+    if !is_public_name(&id.value) {
+        fields.findings.error(
+            id.place,
+            "not a usable id",
+            "1 to 64 letters, digits, `_`, `.`, `@` or `-`",
+        );
+        return None;
+    }
+    if !known.ids.insert(id.value.clone()) {
+        fields.findings.error(
+            id.place,
+            format!("`{}` is the id of two keys", id.value),
+            "give each key its own id",
+        );
+        return None;
+    }
+    let key = key?;
+    if let Some(other) = known.hashes.insert(key.sha256(), format!("`{}`", id.value)) {
+        fields.findings.error(
+            fields.own_place(),
+            format!("the key of `{}` is also {other}", id.value),
+            "give each caller its own key, so that one can be revoked without the other",
+        );
+        return None;
+    }
+    Some(FileKey {
+        id: KeyId::from(id.value),
+        key,
+        grants,
+        scopes,
+        role,
+        user_id,
+        email,
+        team,
+        org,
+        expires_at,
+    })
+}
+
+fn is_public_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_.-@".contains(&byte))
+}
+
+fn key_material(
+    fields: &Fields<'_, '_>,
+    around: &Surroundings<'_>,
+    id: Option<&str>,
+) -> Option<KeyMaterial> {
+    if fields.has("key") && fields.has("sha256") {
+        fields.findings.error(
+            fields.place("sha256"),
+            "`key` and `sha256` say the same thing twice",
+            "keep one of them",
+        );
+        return None;
+    }
+    if fields.has("sha256") {
+        let At { value, place } = fields.text("sha256")?;
+        let hash = from_hex(&value);
+        if hash.is_none() {
+            fields.findings.error(
+                place,
+                "not a SHA-256",
+                "64 hexadecimal digits: `printf %s \"$KEY\" | sha256sum`",
+            );
+        }
+        return hash.map(KeyMaterial::Sha256);
+    }
+    if !fields.has("key") {
+        fields.findings.error(
+            fields.own_place(),
+            "`key` is missing",
+            "add `key: os.environ/…`, or `sha256: …`",
+        );
+        return None;
+    }
+    let At { value, place } = fields.secret("key")?;
+    if value
+        .value
+        .expose()
+        .contains(|char: char| !char.is_ascii_graphic())
+    {
+        fields.findings.error(
+            place,
+            "a key has only visible ASCII characters",
+            "callers send it in a header",
+        );
+        return None;
+    }
+    let whose = id.map_or("the key".to_owned(), |id| format!("the key `{id}`"));
+    require_strength(
+        fields.findings,
+        around.exposed,
+        place,
+        &whose,
+        value.value.expose(),
+    );
+    Some(KeyMaterial::Plain(
+        value.map(|secret| ApiKey::new(secret.expose())),
+    ))
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut hash = [0_u8; 32];
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+fn grants(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> ServerGrants {
+    let all = fields.flag("all_servers");
+    let mut servers = BTreeSet::new();
+    for At { value, place } in fields.texts("servers").unwrap_or_default() {
+        if value == "*" {
+            fields
+                .findings
+                .error(place, "`*` is not a server", "write `all_servers: true`");
+        } else if let Some(id) = around
+            .servers
+            .iter()
+            .find_map(|server| server.answers_to(&value))
+        {
+            servers.insert(id);
+        } else {
+            let names = around.servers.iter().map(|server| server.name.as_str());
+            let help = nearest(&value, names)
+                .map(|name| format!("did you mean `{name}`?"))
+                .unwrap_or_else(|| "write the name of an entry of `mcp_servers`".to_owned());
+            fields
+                .findings
+                .error(place, format!("there is no server `{value}`"), help);
+        }
+    }
+    let mut access_groups = BTreeSet::new();
+    for At { value, place } in fields.texts("access_groups").unwrap_or_default() {
+        let used = around.servers.iter().any(|server| {
+            server
+                .server
+                .as_ref()
+                .is_none_or(|server| server.access_groups.contains(&value))
+        });
+        if !used {
+            fields
+                .findings
+                .warning(place, format!("no server is in the access group `{value}`"));
+        }
+        access_groups.insert(value);
+    }
+    let silent = all.is_none() && !fields.has("servers") && !fields.has("access_groups");
+    let mut all = all.unwrap_or(false);
+    if silent && around.compat == Compat::LiteLlm {
+        all = true;
+        fields.findings.relaxed(
+            fields.own_place(),
+            "a key without grants sees every server, by `compat: litellm`",
+        );
+    } else if silent {
+        fields.findings.info(
+            fields.own_place(),
+            "a key without grants sees only servers with `allow_all_keys`",
+        );
+    }
+    ServerGrants {
+        all,
+        servers,
+        access_groups,
+    }
+}
+
+fn moment(fields: &Fields<'_, '_>, text: &At<String>) -> Option<Timestamp> {
+    let parsed = OffsetDateTime::parse(&text.value, &Rfc3339).ok();
+    if parsed.is_none() {
+        fields.findings.error(
+            text.place.clone(),
+            "not an RFC 3339 time",
+            "write for example `2027-01-31T00:00:00Z`",
+        );
+    }
+    parsed.map(|moment| Timestamp::from_secs(moment.unix_timestamp()))
+}
+
+impl NamedServer {
+    fn answers_to(&self, name: &str) -> Option<ServerId> {
+        let alias = self
+            .server
+            .as_ref()
+            .and_then(|server| server.alias.as_deref());
+        (self.name == name || alias == Some(name)).then(|| ServerId::from(self.name.as_str()))
+    }
+}

@@ -1,0 +1,258 @@
+//! `mcp_servers` and `servers`: the upstream MCP servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use portcullis_core::ServerId;
+
+use crate::compat::default_oauth2::{self, DefaultOauth2};
+use crate::fields::{At, Fields};
+use crate::findings::Place;
+use crate::keys::servers::{MCP_SERVER, REVISIONS};
+use crate::model::{Auth, Compat, McpServer, Revision};
+use crate::sections::{headers, upstream_auth};
+use crate::validate::names::Names;
+use crate::validate::urls::{PlainHttp, callable};
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A server by name, also when it is too broken to use: grants may still name it.
+pub(crate) struct NamedServer {
+    pub(crate) name: String,
+    pub(crate) server: Option<McpServer>,
+}
+
+pub(crate) fn all(
+    root: &Fields<'_, '_>,
+    litellm: &Fields<'_, '_>,
+    compat: Compat,
+) -> Vec<NamedServer> {
+    let default = default_oauth2::read(root);
+    let mut aliases = aliases(litellm);
+    let mut names = Names::default();
+    let mut servers = Vec::new();
+    // Names first: a name beats an alias, whatever their order.
+    let entries: Vec<_> = ["mcp_servers", "servers"]
+        .into_iter()
+        .flat_map(|key| root.named(key))
+        .collect();
+    for (name, place, _) in &entries {
+        let owner = format!("{name} at {}", place.path);
+        names.claim(root.findings, place, name, &owner);
+    }
+    for (name, place, node) in entries {
+        let owner = format!("{name} at {}", place.path);
+        let fields = Fields::open(root.findings, &MCP_SERVER, node, place.path.clone());
+        let alias = alias(&fields, aliases.remove(name));
+        if let Some(alias) = &alias {
+            names.claim(root.findings, &alias.place, &alias.value, &owner);
+        }
+        let server = read(
+            &fields,
+            name,
+            alias.map(|alias| alias.value),
+            &default,
+            compat,
+        );
+        servers.push(NamedServer {
+            name: name.to_owned(),
+            server,
+        });
+    }
+    for (target, alias) in aliases {
+        root.findings.error(
+            alias.place,
+            format!(
+                "`{}` stands for `{target}`, and there is no such server",
+                alias.value
+            ),
+            "write the name of an entry of `mcp_servers`",
+        );
+    }
+    servers
+}
+
+/// `mcp_aliases` turned round: server to its first alias.
+fn aliases(litellm: &Fields<'_, '_>) -> BTreeMap<String, At<String>> {
+    let mut by_server = BTreeMap::new();
+    for (alias, At { value, place }) in litellm.text_map("mcp_aliases") {
+        if by_server.contains_key(&value) {
+            litellm.findings.warning(
+                place,
+                format!("`{value}` has an alias already; only the first is used"),
+            );
+            continue;
+        }
+        by_server.insert(
+            value,
+            At {
+                value: alias,
+                place,
+            },
+        );
+    }
+    by_server
+}
+
+/// The server's own alias wins over `mcp_aliases`.
+fn alias(fields: &Fields<'_, '_>, from_settings: Option<At<String>>) -> Option<At<String>> {
+    let own = fields.text("alias");
+    if let (Some(_), Some(other)) = (&own, &from_settings) {
+        fields.findings.info(
+            other.place.clone(),
+            "the server's own `alias` is used instead",
+        );
+    }
+    own.or(from_settings)
+}
+
+fn read(
+    fields: &Fields<'_, '_>,
+    name: &str,
+    alias: Option<String>,
+    default: &Option<DefaultOauth2>,
+    compat: Compat,
+) -> Option<McpServer> {
+    let http = transport(fields);
+    let plain = plain_http(fields, compat);
+    let written_url = fields.url("url");
+    let written_url = if http {
+        fields.require("url", written_url)
+    } else {
+        written_url
+    };
+    let url = written_url.and_then(|url| callable(fields.findings, url, plain));
+    let headers = headers::read(fields);
+    let auth = upstream_auth::read(fields, &headers, url.as_ref(), default, plain);
+    if let Some(auth) = &auth {
+        refuse_shared_header(fields, auth, &headers.names);
+    }
+    let (allowed_tools, disallowed_tools) = tools(fields);
+    let access_groups = fields.text_set("access_groups").unwrap_or_default();
+    let timeout = fields.span("timeout").unwrap_or(DEFAULT_TIMEOUT);
+    if timeout.is_zero() {
+        fields.findings.error(
+            fields.place("timeout"),
+            "a time-out of zero fails every call",
+            (),
+        );
+    }
+    let protocol_version = revision(fields);
+    let text = |name: &str| fields.text(name).map(|text| text.value);
+    let description = text("description");
+    let instructions = text("instructions");
+    let allowed_params = fields.texts_map("allowed_params");
+    let flag = |name: &str| fields.flag(name).unwrap_or(false);
+    let (allow_all_keys, allow_sampling, allow_elicitation) = (
+        flag("allow_all_keys"),
+        flag("allow_sampling"),
+        flag("allow_elicitation"),
+    );
+    Some(McpServer {
+        id: ServerId::from(name),
+        alias: alias.filter(|alias| alias != name),
+        description,
+        instructions,
+        url: url?,
+        protocol_version,
+        auth: auth?,
+        static_headers: headers.headers,
+        access_groups,
+        allow_all_keys,
+        allowed_tools,
+        disallowed_tools,
+        allowed_params,
+        allow_sampling,
+        allow_elicitation,
+        timeout,
+        allow_insecure_http: plain != PlainHttp::Refused,
+        mcp_info: fields.anything("mcp_info"),
+    })
+}
+
+/// Whether the server speaks Streamable HTTP; complains when not.
+fn transport(fields: &Fields<'_, '_>) -> bool {
+    let unavailable = match fields.choice("transport") {
+        Some("sse") => "HTTP+SSE servers are not available in this build yet",
+        Some("stdio") => "stdio servers are not available in this build yet",
+        _ => return !fields.has("command") && !fields.has("spec_path"),
+    };
+    fields.findings.error(
+        fields.place("transport"),
+        unavailable,
+        "serve it over Streamable HTTP and write `transport: http` with its `url`",
+    );
+    false
+}
+
+fn plain_http(fields: &Fields<'_, '_>, compat: Compat) -> PlainHttp {
+    match fields.flag("allow_insecure_http") {
+        Some(true) => PlainHttp::Accepted("`allow_insecure_http: true`"),
+        None if compat == Compat::LiteLlm => PlainHttp::Accepted("`compat: litellm`"),
+        _ => PlainHttp::Refused,
+    }
+}
+
+fn revision(fields: &Fields<'_, '_>) -> Revision {
+    match fields.choice("protocol_version") {
+        Some(date) if date != "auto" => REVISIONS
+            .iter()
+            .find(|known| **known == date)
+            .map_or(Revision::Auto, |known| Revision::Exactly(known)),
+        _ => Revision::Auto,
+    }
+}
+
+/// Two things that want the same header would mean that one is dropped in silence.
+fn refuse_shared_header(fields: &Fields<'_, '_>, auth: &Auth, header_names: &[String]) {
+    let Some(header) = auth.header_name() else {
+        return;
+    };
+    if header_names.contains(&header) {
+        let key = if fields.has("static_headers") {
+            "static_headers"
+        } else {
+            "headers"
+        };
+        fields.findings.error(
+            Place {
+                path: fields.place(key).path,
+                span: fields.place(key).span,
+            },
+            format!(
+                "`{header}` is written here and is also what `auth_type: {}` sends",
+                auth.auth_type()
+            ),
+            "remove one of them",
+        );
+    }
+}
+
+/// `allowed_tools` and `disallowed_tools`; deny wins.
+fn tools(fields: &Fields<'_, '_>) -> (Option<BTreeSet<String>>, BTreeSet<String>) {
+    let mut allowed = fields.text_set("allowed_tools");
+    let denied = fields.text_set("disallowed_tools").unwrap_or_default();
+    let enforced = fields
+        .anything("mcp_info")
+        .and_then(|info| info.get("tool_allowlist_enforced")?.as_bool())
+        .unwrap_or(false);
+    if enforced && allowed.is_none() {
+        allowed = Some(BTreeSet::new());
+    }
+    match &allowed {
+        Some(tools) if tools.is_empty() => fields.findings.warning(
+            fields.place("allowed_tools"),
+            "an empty list allows no tool; LiteLLM would allow all. Remove the key to allow all",
+        ),
+        Some(tools) => {
+            for tool in tools.intersection(&denied) {
+                fields.findings.warning(
+                    fields.place("disallowed_tools"),
+                    format!("`{tool}` is allowed and disallowed; it stays disallowed"),
+                );
+            }
+        }
+        None => {}
+    }
+    (allowed, denied)
+}

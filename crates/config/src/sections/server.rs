@@ -1,0 +1,221 @@
+//! `server`: how we listen and what we call ourselves.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::fields::{At, Fields};
+use crate::findings::Place;
+use crate::model::{Listen, Server, Tls};
+use crate::validate::exposure::is_loopback;
+use crate::validate::urls::{Origin, origin};
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server {
+    let command_line = fields.findings.sources().command_line;
+    let written_host = fields.text("host").map(|host| host.value);
+    let written_port = fields
+        .whole("port")
+        .and_then(|port| u16::try_from(port).ok());
+    let server = Server {
+        listen: Listen {
+            host: command_line
+                .host
+                .map(str::to_owned)
+                .or(written_host)
+                .unwrap_or_else(|| "127.0.0.1".to_owned()),
+            port: command_line.port.or(written_port).unwrap_or(4000),
+        },
+        admin_listen: fields
+            .text("admin_listen")
+            .and_then(|text| listen_address(fields, &text)),
+        public_url: public_url(fields),
+        tls: tls(fields),
+        allowed_hosts: allowed_hosts(fields),
+        allowed_origins: allowed_origins(fields),
+        trusted_proxies: trusted_proxies(general),
+        max_body: fields.size("max_body").unwrap_or(4 * MEBIBYTE),
+        max_connections: fields.whole("max_connections").unwrap_or(10_000),
+        header_timeout: fields
+            .span("header_timeout")
+            .unwrap_or(Duration::from_secs(10)),
+        body_timeout: fields
+            .span("body_timeout")
+            .unwrap_or(Duration::from_secs(30)),
+        grace: fields.span("grace_seconds").unwrap_or(Duration::ZERO),
+        drain: fields
+            .span("drain_seconds")
+            .unwrap_or(Duration::from_secs(30)),
+    };
+    let name = &server.listen.host;
+    let valid = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte));
+    if !valid {
+        fields.findings.error(
+            fields.place("host"),
+            "not an address to listen on",
+            "write for example `127.0.0.1`, `0.0.0.0` or `::1`",
+        );
+    }
+    for (name, value) in [
+        ("header_timeout", server.header_timeout),
+        ("body_timeout", server.body_timeout),
+    ] {
+        if value.is_zero() {
+            fields.findings.error(
+                fields.place(name),
+                "a time-out of zero refuses every request",
+                (),
+            );
+        }
+    }
+    if let Some(admin) = &server.admin_listen
+        && !is_loopback(admin)
+    {
+        fields.findings.relaxed(
+            fields.place("admin_listen"),
+            "the admin listener can be reached from the network",
+        );
+    }
+    server
+}
+
+fn listen_address(fields: &Fields<'_, '_>, text: &At<String>) -> Option<Listen> {
+    let parts = text.value.rsplit_once(':').and_then(|(host, port)| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then(|| Listen {
+            host: host.to_owned(),
+            port,
+        })
+    });
+    if parts.is_none() {
+        fields.findings.error(
+            text.place.clone(),
+            "expected `host:port`",
+            "write for example `127.0.0.1:4001`",
+        );
+    }
+    parts
+}
+
+/// Ours is a mistake when it is invalid; LiteLLM's variable is ignored with a warning, as there.
+fn public_url(fields: &Fields<'_, '_>) -> Option<Url> {
+    const RULE: &str = "write scheme, host and port as clients see them, without a path: `https://mcp.example.com`";
+    if let Some(text) = fields.text("public_url") {
+        return match origin(&text.value) {
+            Ok(Origin { url, .. }) => {
+                warn_plain(fields, &url, &text.place);
+                Some(url)
+            }
+            Err(problem) => {
+                fields.findings.error(text.place, problem, RULE);
+                None
+            }
+        };
+    }
+    let value = fields.findings.variable("PROXY_BASE_URL")?;
+    let place = Place {
+        path: "PROXY_BASE_URL".to_owned(),
+        ..Place::default()
+    };
+    match origin(&value) {
+        Ok(Origin { url, .. }) => {
+            warn_plain(fields, &url, &place);
+            Some(url)
+        }
+        Err(problem) => {
+            let text = format!("{problem}; it is ignored. {RULE}");
+            fields.findings.warning(place, text);
+            None
+        }
+    }
+}
+
+fn warn_plain(fields: &Fields<'_, '_>, url: &Url, place: &Place) {
+    if url.scheme() == "http" && !crate::validate::urls::is_loopback(url) {
+        fields.findings.warning(
+            place.clone(),
+            "clients will send their keys over plain http; use https beyond loopback",
+        );
+    }
+}
+
+fn tls(fields: &Fields<'_, '_>) -> Option<Tls> {
+    let tls = fields.section("tls")?;
+    let cert = tls.require("cert", tls.file_path("cert"));
+    let key = tls.require("key", tls.file_path("key"));
+    let client_ca = tls.file_path("client_ca");
+    Some(Tls {
+        cert: cert?,
+        key: key?,
+        client_ca,
+    })
+}
+
+fn allowed_hosts(fields: &Fields<'_, '_>) -> Vec<String> {
+    let mut hosts = Vec::new();
+    for At { value, place } in fields.texts("allowed_hosts").unwrap_or_default() {
+        let bare = !value.contains(['/', '@', '*', '?', '#', ' ']);
+        let parsed = Url::parse(&format!("http://{value}"))
+            .ok()
+            .filter(|url| bare && url.host_str().is_some());
+        if parsed.is_some() {
+            hosts.push(value.to_ascii_lowercase());
+        } else {
+            fields.findings.error(
+                place,
+                "not a host name",
+                "write `host` or `host:port`, without scheme, path or `*`",
+            );
+        }
+    }
+    hosts
+}
+
+fn allowed_origins(fields: &Fields<'_, '_>) -> Vec<String> {
+    let mut origins = Vec::new();
+    for At { value, place } in fields.texts("allowed_origins").unwrap_or_default() {
+        match origin(&value) {
+            Ok(Origin { serialized, .. }) => origins.push(serialized),
+            Err(_) if value == "*" => fields.findings.error(
+                place,
+                "`*` would let every web page call",
+                "list the origins: `https://app.example.com`",
+            ),
+            Err(problem) => fields.findings.error(
+                place,
+                problem,
+                "write scheme, host and port: `https://app.example.com`",
+            ),
+        }
+    }
+    origins
+}
+
+fn trusted_proxies(general: &Fields<'_, '_>) -> Vec<ipnet::IpNet> {
+    let ranges = general.ranges("mcp_trusted_proxy_ranges");
+    let believe = general.flag("use_x_forwarded_for").unwrap_or(false);
+    match (believe, ranges.is_empty()) {
+        (true, true) => {
+            general.findings.warning(
+                general.place("use_x_forwarded_for"),
+                "forwarded headers are believed of nobody: `mcp_trusted_proxy_ranges` names no proxy",
+            );
+            Vec::new()
+        }
+        (true, false) => {
+            if ranges.iter().any(|range| range.prefix_len() == 0) {
+                general.findings.relaxed(
+                    general.place("mcp_trusted_proxy_ranges"),
+                    "forwarded headers are believed of everybody",
+                );
+            }
+            ranges
+        }
+        (false, _) => Vec::new(),
+    }
+}

@@ -1,0 +1,259 @@
+//! What we present to one server.
+
+use portcullis_core::{ClientSecret, SecretValue};
+use url::Url;
+
+use crate::compat::default_oauth2::DefaultOauth2;
+use crate::compat::{auth_map, oauth_flow};
+use crate::fields::{At, Fields};
+use crate::model::{Auth, ClientAuth, ClientCredentials, Sourced, StaticHeader};
+use crate::sections::headers::{self, ServerHeaders};
+use crate::validate::urls::{PlainHttp, callable};
+
+const USE_INSTEAD: &str = "use `auth_type: oauth2` with `token_url`, `client_id` and `client_secret` (client credentials), or a static credential";
+
+/// `None` only when something was recorded as an error.
+pub(crate) fn read(
+    fields: &Fields<'_, '_>,
+    headers: &ServerHeaders,
+    url: Option<&Url>,
+    default: &Option<DefaultOauth2>,
+    plain: PlainHttp,
+) -> Option<Auth> {
+    let declared = fields.choice("auth_type");
+    if fields.has("auth_type") && declared.is_none() {
+        return None;
+    }
+    let map = auth_map::read(fields, plain);
+    if let Some(oauth2) = map.oauth2 {
+        if declared.is_some_and(|declared| declared != "oauth2") {
+            fields.findings.error(
+                fields.place("auth_type"),
+                "`auth.oauth2` and this `auth_type` contradict each other",
+                "remove one of them",
+            );
+            return None;
+        }
+        return Some(Auth::ClientCredentials(Box::new(oauth2?)));
+    }
+    let Some(auth_type) = declared else {
+        return undeclared(fields, headers, map.present, default);
+    };
+    match auth_type {
+        "none" => {
+            if static_key(fields).is_some() {
+                fields.findings.warning(
+                    fields.place("auth_type"),
+                    "the static credential is not sent: `auth_type` is `none`",
+                );
+            }
+            Some(Auth::None)
+        }
+        "api_key" => static_value(fields, auth_type).map(Auth::ApiKey),
+        "bearer_token" => static_value(fields, auth_type).map(Auth::BearerToken),
+        "authorization" => static_value(fields, auth_type).map(Auth::Authorization),
+        "token" => static_value(fields, auth_type).map(Auth::Token),
+        "basic" => basic(fields, auth_type),
+        "header" => header(fields, headers),
+        "oauth2" => oauth2(fields, url, plain),
+        other => {
+            fields.findings.error(
+                fields.place("auth_type"),
+                format!("`{other}` is not available in this build yet"),
+                USE_INSTEAD,
+            );
+            None
+        }
+    }
+}
+
+/// Without `auth_type`: nothing, or `default_oauth2`, unless keys show that something was meant.
+fn undeclared(
+    fields: &Fields<'_, '_>,
+    headers: &ServerHeaders,
+    has_auth_map: bool,
+    default: &Option<DefaultOauth2>,
+) -> Option<Auth> {
+    if let Some(key) = static_key(fields) {
+        fields.findings.error(
+            fields.place(key),
+            format!("`{key}` without `auth_type`"),
+            "add `auth_type: bearer_token` (or `api_key`, `basic`, `authorization`, `token`)",
+        );
+        return None;
+    }
+    for key in ["client_id", "client_secret", "token_url", "oauth2_flow"] {
+        if fields.has(key) {
+            fields.findings.error(
+                fields.place(key),
+                format!("`{key}` without `auth_type`"),
+                "add `auth_type: oauth2`",
+            );
+            return None;
+        }
+    }
+    let silent = !has_auth_map
+        && !headers.templates
+        && !headers.names.iter().any(|name| name == "authorization");
+    match default {
+        Some(default) if silent => {
+            fields.findings.info(
+                fields.own_place(),
+                format!(
+                    "says nothing about authentication, so it gets the client credentials of {}; write `auth_type: none` to send none",
+                    default.from
+                ),
+            );
+            Some(Auth::ClientCredentials(Box::new(
+                default.credentials.clone()?,
+            )))
+        }
+        _ => Some(Auth::None),
+    }
+}
+
+fn static_key(fields: &Fields<'_, '_>) -> Option<&'static str> {
+    ["auth_value", "authentication_token"]
+        .into_iter()
+        .find(|key| fields.has(key))
+}
+
+fn static_value(fields: &Fields<'_, '_>, auth_type: &str) -> Option<Sourced<SecretValue>> {
+    let At { value, place } = written_value(fields, auth_type)?;
+    headers::check_value(fields.findings, &place, value.value.expose()).then_some(value)
+}
+
+fn written_value(fields: &Fields<'_, '_>, auth_type: &str) -> Option<At<Sourced<SecretValue>>> {
+    if fields.has("auth_value") && fields.has("authentication_token") {
+        fields.findings.error(
+            fields.place("authentication_token"),
+            "`auth_value` and `authentication_token` are two names of one thing",
+            "keep one of them",
+        );
+        return None;
+    }
+    let Some(key) = static_key(fields) else {
+        fields.findings.error(
+            fields.place("auth_type"),
+            format!("`auth_type: {auth_type}` without `auth_value`"),
+            "add `auth_value: os.environ/…`",
+        );
+        return None;
+    };
+    fields.secret(key)
+}
+
+/// The value is `user:password` (RFC 7617 §2); an encoded one would be encoded twice.
+fn basic(fields: &Fields<'_, '_>, auth_type: &str) -> Option<Auth> {
+    let At { value, place } = written_value(fields, auth_type)?;
+    let text = value.value.expose();
+    if !text.contains(':') || text.contains(char::is_control) {
+        fields.findings.error(
+            place,
+            "expected `user:password`",
+            "write it as it is, not in base64",
+        );
+        return None;
+    }
+    Some(Auth::Basic(value))
+}
+
+fn header(fields: &Fields<'_, '_>, headers: &ServerHeaders) -> Option<Auth> {
+    let name = fields.text("auth_header");
+    match name {
+        None if static_key(fields).is_none() && !headers.names.is_empty() => {
+            // Seed form: `headers` says it all; literal ones are static headers already.
+            Some(Auth::None)
+        }
+        None => {
+            fields.findings.error(
+                fields.place("auth_type"),
+                "`auth_type: header` without `auth_header`",
+                "add `auth_header: X-…` and `auth_value: os.environ/…`",
+            );
+            None
+        }
+        Some(At { value: name, place }) => {
+            let value = static_value(fields, "header")?;
+            headers::check_name(fields.findings, &place, &name)
+                .then_some(Auth::Header(StaticHeader { name, value }))
+        }
+    }
+}
+
+fn oauth2(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp) -> Option<Auth> {
+    oauth_flow::require_client_credentials(fields)?;
+    let client_id = fields.require("client_id", fields.text("client_id"));
+    let client_secret = fields.require("client_secret", fields.secret("client_secret"));
+    let mut sound = true;
+    let mut endpoint = |key: &str| {
+        let written = fields.has(key);
+        let url = fields
+            .url(key)
+            .and_then(|url| callable(fields.findings, url, plain));
+        sound &= !written || url.is_some();
+        url
+    };
+    let token_url = endpoint("token_url");
+    let issuer = endpoint("issuer");
+    let client_auth = client_auth(fields);
+    let scopes = fields.scopes("scopes");
+    let audience = fields.text("audience").map(|text| text.value);
+    let resource = resource(fields, url);
+    if !sound {
+        return None;
+    }
+    Some(Auth::ClientCredentials(Box::new(ClientCredentials {
+        token_url,
+        issuer,
+        client_id: client_id?.value,
+        client_secret: client_secret?
+            .value
+            .map(|secret| ClientSecret::new(secret.expose())),
+        client_auth: client_auth?,
+        scopes,
+        audience,
+        resource,
+    })))
+}
+
+/// `token_endpoint_auth_method`, of a server or of an `oauth2` map.
+pub(crate) fn client_auth(fields: &Fields<'_, '_>) -> Option<ClientAuth> {
+    match fields.choice("token_endpoint_auth_method") {
+        Some("client_secret_basic") => Some(ClientAuth::Basic),
+        Some("private_key_jwt") => {
+            fields.findings.error(
+                fields.place("token_endpoint_auth_method"),
+                "`private_key_jwt` is not available in this build yet",
+                "use `client_secret_post` or `client_secret_basic`",
+            );
+            None
+        }
+        Some(_) => Some(ClientAuth::Post),
+        None if fields.has("token_endpoint_auth_method") => None,
+        None => Some(ClientAuth::Post),
+    }
+}
+
+/// RFC 8707; `auto` is the server's own URL.
+fn resource(fields: &Fields<'_, '_>, url: Option<&Url>) -> Option<String> {
+    let text = fields
+        .text("resource")
+        .or_else(|| fields.text("upstream_resource"))?;
+    match text.value.as_str() {
+        "None" | "none" => None,
+        "auto" => url.map(Url::to_string),
+        resource => {
+            let absolute = Url::parse(resource).is_ok_and(|url| url.fragment().is_none());
+            if !absolute {
+                fields.findings.error(
+                    text.place,
+                    "not a resource indicator (RFC 8707 §2: an absolute URI without fragment)",
+                    "write a URL, or `auto` for the server's own",
+                );
+                return None;
+            }
+            Some(text.value)
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Every form that LiteLLM's documentation and guides written for it show.
+
+use super::*;
+use crate::{Auth, ClientAuth, Origin};
+
+fn client_credentials(loaded: &Loaded, index: usize) -> &crate::ClientCredentials {
+    match &loaded.config.mcp_servers[index].auth {
+        Auth::ClientCredentials(oauth2) => oauth2,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn client_credentials_without_a_flow_are_inferred_and_the_inference_is_explained() {
+    let text = r#"
+mcp_servers:
+  my_mcp_server:
+    url: "https://my-mcp-server.com/mcp"
+    auth_type: oauth2
+    client_id: os.environ/MCP_CLIENT_ID
+    client_secret: os.environ/MCP_CLIENT_SECRET
+    token_url: "https://auth.example.com/oauth/token"
+    scopes: ["mcp:read", "mcp:write"] # optional
+"#;
+    let world = World::with_env(&[
+        ("MCP_CLIENT_ID", "the-client"),
+        ("MCP_CLIENT_SECRET", "canary-1f9a"),
+    ]);
+    let loaded = world.load(text).unwrap();
+    let oauth2 = client_credentials(&loaded, 0);
+    assert_eq!(oauth2.client_id, "the-client");
+    assert_eq!(oauth2.client_secret.value.expose(), "canary-1f9a");
+    assert_eq!(
+        oauth2.client_secret.origin,
+        Origin::Variable("MCP_CLIENT_SECRET".to_owned())
+    );
+    assert_eq!(oauth2.scopes.to_string(), "mcp:read mcp:write");
+    assert_eq!(oauth2.client_auth, ClientAuth::Post);
+    noticed(
+        &loaded,
+        "mcp_servers.my_mcp_server.auth_type",
+        "taken for client credentials",
+    );
+    let page = crate::explain(&loaded.config, &loaded.notices);
+    assert!(page.contains("# taken for client credentials"), "{page}");
+    assert!(page.contains("client_secret: (from env MCP_CLIENT_SECRET)"));
+    assert!(!page.contains("canary"), "{page}");
+}
+
+#[test]
+fn the_mock_servers_config_loads_with_its_literal_secret_warned_about() {
+    let loaded = loaded(
+        r#"
+mcp_servers:
+  test_oauth2:
+    url: "http://localhost:8765/mcp"
+    auth_type: oauth2
+    client_id: "test-client"
+    client_secret: "test-secret"
+    token_url: "http://localhost:8765/oauth/token"
+"#,
+    );
+    assert_eq!(client_credentials(&loaded, 0).client_id, "test-client");
+    noticed(
+        &loaded,
+        "mcp_servers.test_oauth2.client_secret",
+        "stands in the file itself",
+    );
+}
+
+#[test]
+fn an_explicit_flow_wins_over_an_authorization_url() {
+    let loaded = loaded(
+        r"
+mcp_servers:
+  both:
+    url: https://both.example.com/mcp
+    auth_type: oauth2
+    oauth2_flow: client_credentials
+    client_id: c
+    client_secret: ${ABSENT:-s3cret-default}
+    token_url: https://auth.example.com/token
+    authorization_url: https://auth.example.com/authorize
+",
+    );
+    assert!(client_credentials(&loaded, 0).token_url.is_some());
+    let silent = loaded
+        .notices
+        .iter()
+        .all(|notice| !notice.text.contains("taken for"));
+    assert!(silent, "nothing was inferred");
+}
+
+#[test]
+fn interactive_oauth_is_refused_with_what_to_use_instead() {
+    let by_discovery = r#"
+mcp_servers:
+  github_mcp:
+    url: "https://api.githubcopilot.com/mcp"
+    auth_type: oauth2
+    client_id: os.environ/GITHUB_OAUTH_CLIENT_ID
+    client_secret: os.environ/GITHUB_OAUTH_CLIENT_SECRET
+"#;
+    let delegated = r#"
+mcp_servers:
+  notion_mcp:
+    url: "https://mcp.notion.com/mcp"
+    auth_type: oauth2
+    delegate_auth_to_upstream: true
+"#;
+    let by_url = r"
+mcp_servers:
+  a: {url: https://a.example.com/mcp, auth_type: oauth2, client_id: c, client_secret: s, token_url: https://a.example.com/t, authorization_url: https://a.example.com/a}
+";
+    let explicit = r"
+mcp_servers:
+  a: {url: https://a.example.com/mcp, auth_type: oauth2, oauth2_flow: authorization_code}
+";
+    for text in [by_discovery, delegated, by_url, explicit] {
+        refused(text, "is not available in this build yet");
+        refused(text, "use `oauth2_flow: client_credentials`");
+    }
+}
+
+#[test]
+fn a_default_service_token_goes_to_servers_that_say_nothing_and_to_no_other() {
+    let text = r#"
+{
+    "mcp_config": {
+        "default_oauth2": {
+            "token_url": "https://auth.company.com/oauth2/token",
+            "client_id": "litellm-proxy",
+            "client_secret": "${MCP_OAUTH2_CLIENT_SECRET}"
+        }
+    },
+    "mcp_servers": {
+        "protected_server": {
+            "url": "https://protected-mcp.company.com/mcp",
+            "transport": "http"
+        },
+        "open_server": { "url": "https://open.company.com/mcp", "auth_type": "none" },
+        "own_header": {
+            "url": "https://own.company.com/mcp",
+            "static_headers": { "authorization": "${OWN}" }
+        }
+    }
+}
+"#;
+    let world = World::with_env(&[("MCP_OAUTH2_CLIENT_SECRET", "c4nary"), ("OWN", "Bearer x")]);
+    let loaded = world.load(text).unwrap();
+    assert_eq!(client_credentials(&loaded, 0).client_id, "litellm-proxy");
+    assert_eq!(loaded.config.mcp_servers[1].auth, Auth::None);
+    assert_eq!(loaded.config.mcp_servers[2].auth, Auth::None);
+    noticed(
+        &loaded,
+        "mcp_servers.protected_server",
+        "mcp_config.default_oauth2",
+    );
+}
+
+#[test]
+fn the_default_may_come_from_variables() {
+    let text = "mcp_servers: {a: {url: https://a.example.com/mcp}}";
+    let world = World::with_env(&[
+        (
+            "MCP_OAUTH2_TOKEN_URL",
+            "https://auth.company.com/oauth2/token",
+        ),
+        ("MCP_OAUTH2_CLIENT_ID", "litellm-proxy"),
+        ("MCP_OAUTH2_CLIENT_SECRET", "your-secret"),
+        ("MCP_OAUTH2_SCOPES", "mcp:read mcp:write"),
+        ("LITELLM_MCP_AUTH_AUTO_PATCH", "true"),
+    ]);
+    let loaded = world.load(text).unwrap();
+    let oauth2 = client_credentials(&loaded, 0);
+    assert_eq!(oauth2.scopes.to_string(), "mcp:read mcp:write");
+    noticed(&loaded, "LITELLM_MCP_AUTH_AUTO_PATCH", "without effect");
+
+    let half = World::with_env(&[("MCP_OAUTH2_CLIENT_ID", "litellm-proxy")]);
+    let loaded = half.load(text).unwrap();
+    assert_eq!(loaded.config.mcp_servers[0].auth, Auth::None);
+    noticed(&loaded, "MCP_OAUTH2_TOKEN_URL", "not set");
+
+    let plain = World::with_env(&[
+        ("MCP_OAUTH2_TOKEN_URL", "http://auth.company.com/token"),
+        ("MCP_OAUTH2_CLIENT_ID", "c"),
+        ("MCP_OAUTH2_CLIENT_SECRET", "s"),
+    ]);
+    let errors = plain.load(text).unwrap_err().to_string();
+    assert!(
+        errors.contains("MCP_OAUTH2_TOKEN_URL: plain http"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn an_auth_map_with_cookies_loads_and_says_that_cookies_stay_here() {
+    let text = r#"
+{
+    "mcp_servers": {
+        "user_aware_server": {
+            "url": "https://user-tools.company.com/mcp",
+            "auth": {
+                "oauth2": {
+                    "token_url": "https://auth.company.com/oauth2/token",
+                    "client_id": "specific-client-id",
+                    "client_secret": "${SPECIFIC_SECRET}"
+                },
+                "cookie_passthrough": {
+                    "enabled": true,
+                    "cookie_names": ["session_id", "user_context"]
+                }
+            }
+        }
+    }
+}
+"#;
+    let loaded = World::with_env(&[("SPECIFIC_SECRET", "s")])
+        .load(text)
+        .unwrap();
+    assert_eq!(
+        client_credentials(&loaded, 0).client_id,
+        "specific-client-id"
+    );
+    noticed(
+        &loaded,
+        "mcp_servers.user_aware_server.auth.cookie_passthrough",
+        "cookies will not be forwarded",
+    );
+}
+
+const GUIDE: &str = r#"
+# config.yaml (LiteLLM side)
+servers:
+  my_mcp:
+    url: https://mcp.mycompany.com
+    auth_type: header
+    headers:
+      x-mcp-{{alias}}-authorization: "Bearer {{token}}"
+    allowed_scopes:
+      - read:data
+      - write:data
+"#;
+
+#[test]
+fn a_server_that_asks_for_scopes_of_callers_is_refused_rather_than_opened() {
+    let errors = errors(GUIDE);
+    assert_eq!(messages(&errors).len(), 1, "{errors}");
+    let only = &errors.errors[0];
+    assert_eq!(only.path, "servers.my_mcp.allowed_scopes");
+    assert_eq!((only.line, only.column), (9, 5));
+    assert!(
+        only.message
+            .contains("requiring scopes of callers is not available")
+    );
+}
+
+#[test]
+fn a_callers_header_template_loads_and_says_that_nothing_is_sent() {
+    let text = GUIDE.replace(
+        "allowed_scopes:\n      - read:data\n      - write:data\n",
+        "",
+    );
+    let loaded = loaded(&text);
+    let server = &loaded.config.mcp_servers[0];
+    assert_eq!(server.auth, Auth::None);
+    assert!(server.static_headers.is_empty());
+    noticed(
+        &loaded,
+        "servers.my_mcp.headers.x-mcp-{{alias}}-authorization",
+        "nothing will be sent",
+    );
+}
+
+#[test]
+fn a_jwt_signer_is_never_dropped_in_silence() {
+    let text = r#"
+guardrails:
+  - guardrail_name: "mcp-jwt-signer"
+    litellm_params:
+      guardrail: mcp_jwt_signer
+      mode: pre_mcp_call
+      default_on: true
+      issuer: "https://my-litellm.example.com" # optional
+      audience: "mcp" # optional
+      ttl_seconds: 300 # optional
+  - guardrail_name: pii
+    litellm_params: {guardrail: presidio, mode: pre_call}
+"#;
+    let errors = errors(text);
+    assert_eq!(errors.errors.len(), 2, "{errors}");
+    assert!(
+        errors.errors[0]
+            .message
+            .contains("`mcp_jwt_signer` guardrail is not available")
+    );
+    assert!(
+        errors.errors[1]
+            .message
+            .contains("a guardrail is never ignored")
+    );
+}
+
+#[test]
+fn a_litellm_file_for_models_loads_and_says_that_no_model_is_served() {
+    let world = World::with_env(&[("OPENAI_API_KEY", "unused")]);
+    let loaded = world
+        .load(
+            r"
+model_list:
+  - model_name: gpt-4o
+    litellm_params:
+      model: openai/gpt-4o
+      api_key: os.environ/OPENAI_API_KEY
+router_settings: {routing_strategy: simple-shuffle}
+litellm_settings:
+  drop_params: true
+  set_verbose: false
+  mcp_aliases: {gh: github_mcp_server}
+general_settings:
+  master_key: os.environ/MASTER
+  database_url: os.environ/DATABASE_URL
+environment_variables:
+  MASTER: os.environ/OPENAI_API_KEY
+mcp_servers:
+  github_mcp_server:
+    url: https://api.example.com/mcp
+    auth_type: bearer_token
+    authentication_token: ${OPENAI_API_KEY}
+",
+        )
+        .unwrap();
+    noticed(&loaded, "model_list", "LLM gateway is not available");
+    noticed(
+        &loaded,
+        "general_settings.database_url",
+        "database is not read",
+    );
+    let silent = loaded
+        .notices
+        .iter()
+        .all(|n| n.path != "litellm_settings.set_verbose");
+    assert!(silent, "a switch that is off needs no warning");
+    assert_eq!(loaded.config.mcp_servers[0].alias.as_deref(), Some("gh"));
+    let master = loaded.config.identity.master_key.unwrap();
+    assert_eq!(master.value.expose(), "unused");
+}
+
+#[test]
+fn forwarded_headers_are_believed_only_with_both_settings() {
+    let both = "general_settings: {use_x_forwarded_for: true, mcp_trusted_proxy_ranges: ['10.0.0.0/8', '192.0.2.7']}";
+    assert_eq!(loaded(both).config.server.trusted_proxies.len(), 2);
+    let flag = loaded("general_settings: {use_x_forwarded_for: true}");
+    assert!(flag.config.server.trusted_proxies.is_empty());
+    noticed(
+        &flag,
+        "general_settings.use_x_forwarded_for",
+        "believed of nobody",
+    );
+    let ranges = loaded("general_settings: {mcp_trusted_proxy_ranges: ['10.0.0.0/8']}");
+    assert!(ranges.config.server.trusted_proxies.is_empty());
+    refused(
+        "general_settings: {use_x_forwarded_for: true, mcp_trusted_proxy_ranges: [10.0.0.0/33]}",
+        "not a CIDR range",
+    );
+}
+
+#[test]
+fn the_compat_preset_names_each_default_that_it_relaxes() {
+    let text = format!(
+        "compat: litellm\nidentity: {{keys: [{{id: a, key: {STRONG}}}]}}\nmcp_servers: {{a: {{url: 'http://a.example.com/mcp'}}}}"
+    );
+    let loaded = loaded(&text);
+    assert!(loaded.config.identity.keys[0].grants.all);
+    assert_eq!(
+        loaded.config.insecure_choices.len(),
+        2,
+        "{:?}",
+        loaded.config.insecure_choices
+    );
+    let strict = text.replace("compat: litellm", "compat: none");
+    refused(&strict, "plain http beyond loopback");
+}

@@ -1,0 +1,392 @@
+//! What must hold between values.
+
+use super::*;
+use crate::{KeyMaterial, Revision};
+
+fn server(body: &str) -> String {
+    format!("mcp_servers: {{a: {{url: https://a.example.com/mcp, {body}}}}}")
+}
+
+#[test]
+fn names_that_are_our_own_paths_or_anothers_are_refused() {
+    for name in [
+        "sse",
+        "MCP",
+        "v1",
+        "ui",
+        "mcp_rest",
+        "token",
+        ".well-known",
+        "Health",
+    ] {
+        refused(
+            &format!("mcp_servers: {{{name}: {{url: https://a.b/mcp}}}}"),
+            "one of the gateway's own paths",
+        );
+        refused(
+            &server(&format!("alias: {name}")),
+            "one of the gateway's own paths",
+        );
+    }
+    for name in ["'a,b'", "a/b", "'a b'", "'..'", "''", "ä"] {
+        refused(
+            &format!("mcp_servers: {{{name}: {{url: https://a.b/mcp}}}}"),
+            "not a usable name",
+        );
+    }
+    for pair in [
+        "{git-hub: {url: https://a.b/m}, Git_Hub: {url: https://a.b/m}}",
+        "{x: {url: https://a.b/m, alias: Y}, y: {url: https://a.b/m}}",
+        "{x: {url: https://a.b/m, alias: z}, y: {url: https://a.b/m, alias: Z}}",
+    ] {
+        refused(&format!("mcp_servers: {pair}"), "names two servers");
+    }
+    refused(
+        "mcp_servers: {x: {url: https://a.b/m}}\nservers: {X: {url: https://a.b/m}}",
+        "names two servers",
+    );
+    let own = loaded("mcp_servers: {x: {url: https://a.b/m, alias: X}}");
+    assert_eq!(own.config.mcp_servers[0].prefix(), "X");
+}
+
+#[test]
+fn urls_that_would_leak_or_lead_astray_are_refused() {
+    for (url, expected) in [
+        ("http://a.example.com/mcp", "plain http beyond loopback"),
+        ("http://10.0.0.1/mcp", "plain http beyond loopback"),
+        (
+            "http://localhost.example.com/mcp",
+            "plain http beyond loopback",
+        ),
+        (
+            "https://user:pw@a.example.com/mcp",
+            "must not hold a user name or password",
+        ),
+        ("https://169.254.169.254/latest", "link-local"),
+        ("https://[fe80::1]/mcp", "link-local"),
+        ("https://[::ffff:169.254.169.254]/mcp", "link-local"),
+        ("https://metadata.google.internal/x", "link-local"),
+        ("https://0.0.0.0/mcp", "link-local"),
+        ("https://a.example.com/mcp#x", "must not have a `#…` part"),
+        (
+            "ftp://a.example.com/mcp",
+            "expected an absolute http or https URL",
+        ),
+        (
+            "a.example.com/mcp",
+            "expected an absolute http or https URL",
+        ),
+        ("file:///etc/passwd", "cannot read"),
+    ] {
+        refused(&format!("mcp_servers: {{a: {{url: '{url}'}}}}"), expected);
+        refused(
+            &server(&format!(
+                "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_secret: s, token_url: '{url}'"
+            )),
+            expected,
+        );
+    }
+    for url in [
+        "http://localhost:1/mcp",
+        "http://127.0.0.9/mcp",
+        "http://[::1]:9/mcp",
+    ] {
+        loaded(&format!("mcp_servers: {{a: {{url: '{url}'}}}}"));
+    }
+    let relaxed =
+        loaded("mcp_servers: {a: {url: 'http://a.example.com/mcp', allow_insecure_http: true}}");
+    assert!(relaxed.config.mcp_servers[0].allow_insecure_http);
+    assert!(relaxed.config.insecure_choices[0].contains("mcp_servers.a.url: plain http"));
+}
+
+#[test]
+fn a_weak_master_key_stays_on_this_machine() {
+    for key in [
+        "sk-1234",
+        "changeme-changeme-changeme",
+        "short",
+        "aaaaaaaaaaaaaaaaaaaaaaaaa",
+    ] {
+        let here = loaded(&format!("general_settings: {{master_key: {key}}}"));
+        assert_eq!(here.config.insecure_choices.len(), 1, "{key}");
+        let there = format!("server: {{host: 0.0.0.0}}\ngeneral_settings: {{master_key: {key}}}");
+        refused(
+            &there,
+            "general_settings.master_key: the master key is weak",
+        );
+        assert!(!errors(&there).to_string().contains(key));
+    }
+    let strong = format!("server: {{host: 0.0.0.0}}\ngeneral_settings: {{master_key: {STRONG}}}");
+    assert!(loaded(&strong).config.insecure_choices.is_empty());
+    refused(
+        "server: {host: '::'}\nidentity: {keys: [{id: a, key: sk-1234}]}",
+        "identity.keys[0].key: the key `a` is weak",
+    );
+    let from_env = World::with_env(&[("LITELLM_MASTER_KEY", "sk-1234")]);
+    let text = from_env
+        .load("server: {host: 0.0.0.0}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("LITELLM_MASTER_KEY: the master key is weak"),
+        "{text}"
+    );
+}
+
+#[test]
+fn beyond_loopback_somebody_must_be_able_to_authenticate() {
+    for host in ["0.0.0.0", "'::'", "192.0.2.1", "gateway.example.com"] {
+        refused(&format!("server: {{host: {host}}}"), "without any key");
+    }
+    for host in ["127.0.0.1", "localhost", "'::1'", "127.9.9.9"] {
+        loaded(&format!("server: {{host: {host}}}"));
+    }
+    let by_command_line = World {
+        command_line: CommandLine {
+            host: Some("0.0.0.0"),
+            port: Some(1),
+        },
+        ..World::default()
+    };
+    let text = by_command_line
+        .load("server: {host: 127.0.0.1}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("listening on 0.0.0.0 without any key"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_public_url_is_an_origin() {
+    for bad in [
+        "https://x.example.com/",
+        "https://x.example.com/a",
+        "x.example.com",
+        "ftp://x",
+        "https://u@x.example.com",
+        "'https://x?y'",
+    ] {
+        refused(
+            &format!("server: {{public_url: {bad}}}"),
+            "server.public_url: ",
+        );
+    }
+    let ours = loaded("server: {public_url: 'https://X.example.com:443'}");
+    assert_eq!(
+        ours.config.server.public_url.unwrap().as_str(),
+        "https://x.example.com/"
+    );
+    let theirs = World::with_env(&[("PROXY_BASE_URL", "https://x.example.com/path")]);
+    let loaded = theirs.load("").unwrap();
+    assert!(loaded.config.server.public_url.is_none());
+    noticed(&loaded, "PROXY_BASE_URL", "it is ignored");
+    let valid = World::with_env(&[("PROXY_BASE_URL", "https://x.example.com:8443")]);
+    let url = valid.load("").unwrap().config.server.public_url.unwrap();
+    assert_eq!(url.port(), Some(8443));
+}
+
+#[test]
+fn hosts_and_origins_are_exact() {
+    refused(
+        "server: {allowed_origins: ['*']}",
+        "`*` would let every web page call",
+    );
+    refused(
+        "server: {allowed_origins: ['https://a.b/x']}",
+        "an origin has no path",
+    );
+    refused(
+        "server: {allowed_hosts: ['https://a.b']}",
+        "not a host name",
+    );
+    refused("server: {allowed_hosts: ['*.a.b']}", "not a host name");
+    let loaded =
+        loaded("server: {allowed_origins: ['https://A.b:443'], allowed_hosts: [A.b, 'c.d:8443']}");
+    assert_eq!(loaded.config.server.allowed_origins, ["https://a.b"]);
+    assert_eq!(loaded.config.server.allowed_hosts, ["a.b", "c.d:8443"]);
+}
+
+#[test]
+fn headers_that_cannot_or_must_not_be_sent_are_refused() {
+    for (header, expected) in [
+        ("'X Y': z", "not a header name"),
+        ("'': z", "not a header name"),
+        ("Host: z", "written by the transport itself"),
+        ("Mcp-Session-Id: z", "written by the transport itself"),
+        ("X-A: \"a\\r\\nb: c\"", "not a header value"),
+        ("X-A: 'ä'", "not a header value"),
+        ("X-A: z, x-a: y", "written twice"),
+    ] {
+        refused(&server(&format!("static_headers: {{{header}}}")), expected);
+    }
+    refused(
+        &server("auth_type: bearer_token, auth_value: t, static_headers: {authorization: u}"),
+        "is also what `auth_type: bearer_token` sends",
+    );
+    refused(
+        &server("auth_type: basic, auth_value: dXNlcjpwdw"),
+        "expected `user:password`",
+    );
+}
+
+#[test]
+fn credentials_without_a_type_and_types_without_credentials_are_refused() {
+    for (body, expected) in [
+        ("auth_value: t", "`auth_value` without `auth_type`"),
+        (
+            "token_url: https://a.b/t",
+            "`token_url` without `auth_type`",
+        ),
+        (
+            "auth_type: api_key",
+            "`auth_type: api_key` without `auth_value`",
+        ),
+        ("auth_type: header, auth_value: v", "without `auth_header`"),
+        (
+            "auth_type: api_key, auth_value: a, authentication_token: b",
+            "two names of one thing",
+        ),
+        (
+            "auth_type: oauth2, oauth2_flow: client_credentials",
+            "`client_id` is missing",
+        ),
+        (
+            "auth_type: oauth2_token_exchange",
+            "is not available in this build yet",
+        ),
+        (
+            "auth_type: true_passthrough",
+            "is not available in this build yet",
+        ),
+        (
+            "auth_type: aws_sigv4, aws_region_name: us-east-1",
+            "AWS SigV4 is not available",
+        ),
+        ("transport: sse", "HTTP+SSE servers are not available"),
+        (
+            "available_on_public_internet: false",
+            "hiding a server by the caller's address",
+        ),
+        ("token_validation: {a: b}", "rules on token responses"),
+    ] {
+        refused(&server(body), expected);
+    }
+    refused(
+        "mcp_servers: {a: {transport: stdio, command: npx, args: [x]}}",
+        "stdio servers are not available",
+    );
+    loaded(&server(
+        "available_on_public_internet: true, allowed_cidrs: [], token_validation: null",
+    ));
+}
+
+#[test]
+fn tool_lists_close_rather_than_open() {
+    let both = loaded(&server("allowed_tools: [x, y], disallowed_tools: [y]"));
+    noticed(
+        &both,
+        "mcp_servers.a.disallowed_tools",
+        "`y` is allowed and disallowed",
+    );
+    let none = loaded(&server("allowed_tools: []"));
+    assert_eq!(none.config.mcp_servers[0].allowed_tools, Some([].into()));
+    noticed(&none, "mcp_servers.a.allowed_tools", "allows no tool");
+    let enforced = loaded(&server("mcp_info: {tool_allowlist_enforced: true}"));
+    assert_eq!(
+        enforced.config.mcp_servers[0].allowed_tools,
+        Some([].into())
+    );
+    let revision = loaded(&server("protocol_version: 2025-06-18"));
+    assert_eq!(
+        revision.config.mcp_servers[0].protocol_version,
+        Revision::Exactly("2025-06-18")
+    );
+}
+
+#[test]
+fn keys_of_the_file_are_read_whole() {
+    let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let loaded = loaded(&format!(
+        "
+mcp_servers: {{github: {{url: https://a.b/m, alias: gh, access_groups: [dev]}}}}
+identity:
+  keys:
+    - {{id: ci, key: {STRONG}, servers: [gh], scopes: 'a b', role: viewer, team: t, expires_at: 2027-01-31T00:00:00Z}}
+    - {{id: hashed, sha256: {hash}, access_groups: [dev, typo]}}
+    - {{id: bare, key: {STRONG}x}}
+"
+    ));
+    let keys = &loaded.config.identity.keys;
+    assert!(
+        keys[0].grants.servers.contains("github"),
+        "an alias grants the server"
+    );
+    assert_eq!(keys[0].scopes.to_string(), "a b");
+    assert_eq!(
+        keys[0].expires_at.unwrap().to_string(),
+        "2027-01-31T00:00:00.000Z"
+    );
+    assert!(matches!(keys[1].key, KeyMaterial::Sha256(_)));
+    assert_eq!(portcullis_core::hex(&keys[1].key.sha256()), hash);
+    assert!(!keys[2].grants.all && keys[2].grants.servers.is_empty());
+    noticed(
+        &loaded,
+        "identity.keys[1].access_groups[1]",
+        "no server is in the access group",
+    );
+    noticed(
+        &loaded,
+        "identity.keys[2]",
+        "sees only servers with `allow_all_keys`",
+    );
+}
+
+#[test]
+fn keys_that_could_not_be_told_apart_or_say_nothing_are_refused() {
+    for (keys, expected) in [
+        (
+            "{id: a, key: K}, {id: a, key: Kx}",
+            "`a` is the id of two keys",
+        ),
+        (
+            "{id: a, key: K}, {id: b, key: K}",
+            "the key of `b` is also `a`",
+        ),
+        ("{id: a}", "`key` is missing"),
+        ("{key: K}", "`id` is missing"),
+        ("{id: a, sha256: abc}", "not a SHA-256"),
+        ("{id: a, key: K, sha256: abc}", "say the same thing twice"),
+        (
+            "{id: a, key: K, servers: [githbu]}",
+            "did you mean `github`?",
+        ),
+        (
+            "{id: a, key: K, servers: ['*']}",
+            "write `all_servers: true`",
+        ),
+        (
+            "{id: a, key: K, expires_at: tomorrow}",
+            "not an RFC 3339 time",
+        ),
+        ("{id: a, key: K, scopes: ['a\"b']}", "not a scope"),
+        ("{id: a, key: 'with blank inside'}", "only visible ASCII"),
+    ] {
+        let keys = keys.replace('K', STRONG);
+        refused(
+            &format!(
+                "mcp_servers: {{github: {{url: https://a.b/m}}}}\nidentity: {{keys: [{keys}]}}"
+            ),
+            expected,
+        );
+    }
+    refused(
+        &format!("identity: {{master_key: {STRONG}, keys: [{{id: a, key: {STRONG}}}]}}"),
+        "the key of `a` is also the master key",
+    );
+    refused(
+        &format!("identity: {{master_key: {STRONG}}}\ngeneral_settings: {{master_key: {STRONG}}}"),
+        "the master key is written twice",
+    );
+}

@@ -1,0 +1,123 @@
+//! The table of keys, and what is printed from it.
+
+use super::*;
+use crate::keys::{Standing, all_sections};
+
+#[test]
+fn the_starter_file_loads_without_a_word() {
+    let loaded = World::with_env(&[("PORTCULLIS_MASTER_KEY", STRONG)])
+        .load(crate::sample_config())
+        .unwrap();
+    assert!(loaded.notices.is_empty(), "{:?}", loaded.notices);
+    assert!(loaded.config.insecure_choices.is_empty());
+}
+
+/// The examples that the starter file shows as comments must be right too.
+#[test]
+fn the_starter_files_examples_load_when_uncommented() {
+    let text: String = crate::sample_config()
+        .replace("keys: []", "keys:")
+        .replace("mcp_servers: {}", "mcp_servers:")
+        .lines()
+        .map(|line| match line.strip_prefix("  # ") {
+            Some(rest) if !rest.starts_with(char::is_uppercase) => format!("  {rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let world = World {
+        files: [("/run/secrets/tickets", "s3cret")].into(),
+        ..World::with_env(&[
+            ("PORTCULLIS_MASTER_KEY", STRONG),
+            ("CI_KEY", "sk-pc-another-4kV8zQ2mT7pL"),
+            ("GITHUB_TOKEN", "t"),
+        ])
+    };
+    let loaded = world
+        .load(&text)
+        .unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+    assert_eq!(loaded.config.mcp_servers.len(), 2);
+    assert_eq!(loaded.config.identity.keys.len(), 1);
+    assert!(loaded.config.server.tls.is_some());
+}
+
+#[test]
+fn no_key_stands_twice_and_each_says_what_it_does() {
+    for section in all_sections() {
+        for (index, key) in section.keys.iter().enumerate() {
+            let twice = section.keys[index + 1..]
+                .iter()
+                .any(|other| other.name == key.name);
+            assert!(!twice, "{}.{}", section.name, key.name);
+            match key.standing {
+                Standing::Works => assert!(!key.doc.is_empty(), "{}.{}", section.name, key.name),
+                Standing::Inert(text) | Standing::Unavailable { text, .. } => {
+                    assert!(!text.is_empty(), "{}.{}", section.name, key.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn reference_and_schema_name_every_key_of_the_table() {
+    let page = crate::reference_markdown();
+    let schema: serde_json::Value = serde_json::from_str(&crate::schema_json()).unwrap();
+    for section in all_sections() {
+        for key in section.keys {
+            assert!(
+                page.contains(&format!("| `{}` |", key.name)),
+                "{}",
+                key.name
+            );
+            let property = &schema["$defs"][section.name]["properties"][key.name];
+            assert!(
+                property["description"].is_string(),
+                "{}.{}",
+                section.name,
+                key.name
+            );
+        }
+        assert_eq!(schema["$defs"][section.name]["additionalProperties"], false);
+    }
+}
+
+/// Every documented default is what the reader does when the key is absent.
+#[test]
+fn documented_defaults_are_the_defaults_in_force() {
+    let mut text = String::new();
+    for section in ["server", "audit", "store", "telemetry"] {
+        let table = all_sections()
+            .into_iter()
+            .find(|s| s.name == section)
+            .unwrap();
+        text.push_str(&format!("{section}:\n"));
+        for key in table.keys {
+            if let Some(default) = key.default {
+                text.push_str(&format!("  {}: {default}\n", key.name));
+            }
+        }
+    }
+    let written = loaded(&text);
+    let absent = loaded("");
+    assert_eq!(
+        crate::explain(&written.config, &[]),
+        crate::explain(&absent.config, &[])
+    );
+    let server = all_sections()
+        .into_iter()
+        .find(|s| s.name == "mcp_server")
+        .unwrap();
+    let url = "mcp_servers:\n  a:\n    url: https://a.example.com/mcp\n";
+    let mut text = url.to_owned();
+    for key in server.keys {
+        if let Some(default) = key.default
+            && key.name != "token_endpoint_auth_method"
+        {
+            text.push_str(&format!("    {}: {default}\n", key.name));
+        }
+    }
+    assert_eq!(
+        crate::explain(&loaded(&text).config, &[]),
+        crate::explain(&loaded(url).config, &[])
+    );
+}

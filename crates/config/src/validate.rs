@@ -1,0 +1,6 @@
+//! What must hold between values, and rules too long to stand where a value is read.
+
+pub(crate) mod exposure;
+pub(crate) mod names;
+pub(crate) mod strength;
+pub(crate) mod urls;

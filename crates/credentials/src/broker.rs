@@ -1,0 +1,261 @@
+//! The broker: static values as they are, tokens from their slots.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
+use portcullis_core::{Clock, Entropy, ServerId};
+use portcullis_egress::{Destination, HttpClient};
+use portcullis_policy::Evidence;
+use tokio_util::task::TaskTracker;
+
+use crate::discovery::{Anchor, discover, not_discovered};
+use crate::error::Failure;
+use crate::slot::{Next, Outcome, Slot};
+use crate::token::{Moment, Token};
+use crate::token_endpoint::{Endpoint, request_token};
+use crate::{
+    ClientCredentials, CredentialBroker, CredentialError, CredentialErrorKind, CredentialKind,
+    ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, UpstreamCredential,
+};
+
+/// A server has one client, two while a reload is under way, and another for discovery; what goes
+/// beyond is forgotten, oldest first.
+const CLIENTS_PER_SERVER: usize = 4;
+
+/// The credential broker of one process.
+pub struct Broker {
+    door: Arc<Door>,
+    tasks: TaskTracker,
+    registry: RwLock<Registry>,
+}
+
+/// What a token request needs of the world.
+struct Door {
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+#[derive(Default)]
+struct Registry {
+    /// By everything that a token depends on: servers with equal clients share one token.
+    slots: HashMap<[u8; 32], Arc<Slot>>,
+    /// By server, so that a call compares a few strings and hashes nothing.
+    by_server: HashMap<ServerId, Vec<Arc<Slot>>>,
+}
+
+impl Broker {
+    /// An empty broker. Token requests run on `tasks`, so that a caller who leaves strands nobody
+    /// who waits for the same token.
+    pub fn new(
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            door: Arc::new(Door {
+                http,
+                clock,
+                entropy,
+            }),
+            tasks,
+            registry: RwLock::default(),
+        }
+    }
+
+    fn slot(&self, server: &ServerId, client: &ClientCredentials) -> Arc<Slot> {
+        let known = self
+            .registry
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_server
+            .get(server)
+            .and_then(|slots| slots.iter().find(|slot| slot.client == *client))
+            .cloned();
+        known.unwrap_or_else(|| self.new_slot(server, client))
+    }
+
+    fn new_slot(&self, server: &ServerId, client: &ClientCredentials) -> Arc<Slot> {
+        let mut guard = self
+            .registry
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let registry = &mut *guard;
+        let slot = registry
+            .slots
+            .entry(client.cache_key())
+            .or_insert_with(|| Arc::new(Slot::new(client.clone())))
+            .clone();
+        let of_server = registry.by_server.entry(server.clone()).or_default();
+        if !of_server.iter().any(|known| Arc::ptr_eq(known, &slot)) {
+            of_server.insert(0, slot.clone());
+            of_server.truncate(CLIENTS_PER_SERVER);
+            // Slots that no server refers to any more: the map's own reference is the last.
+            registry.slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        slot
+    }
+
+    async fn token(&self, slot: &Arc<Slot>) -> Outcome {
+        let now = Moment::now(&*self.door.clock);
+        if let Some(token) = slot.usable(now) {
+            if token.is_due(now)
+                && let Next::Fetch(sender) = slot.next(now)
+            {
+                self.fetch(slot, sender);
+            }
+            return Ok(token);
+        }
+        let mut outcome = match slot.next(now) {
+            Next::Use(token) => return Ok(token),
+            Next::Fail(failure) => return Err(failure),
+            Next::Wait(outcome) => outcome,
+            Next::Fetch(sender) => {
+                let outcome = sender.subscribe();
+                self.fetch(slot, sender);
+                outcome
+            }
+        };
+        let settled = outcome.wait_for(Option::is_some).await;
+        match settled.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            // The task ended without an outcome: we are shutting down.
+            _ => Err(Failure::new(CredentialErrorKind::Unavailable)),
+        }
+    }
+
+    fn fetch(&self, slot: &Arc<Slot>, sender: tokio::sync::watch::Sender<Option<Outcome>>) {
+        let (door, slot) = (self.door.clone(), slot.clone());
+        self.tasks.spawn(async move {
+            let outcome = door.fetch(&slot).await;
+            if let Err(failure) = &outcome {
+                // A refresh ahead of time has no caller to tell.
+                tracing::warn!(client_id = slot.client.client_id, kind = %failure.kind, "no token");
+            }
+            slot.settle(&outcome, Moment::now(&*door.clock), door.jitter());
+            let _ = sender.send(Some(outcome));
+        });
+    }
+}
+
+impl Door {
+    async fn fetch(&self, slot: &Slot) -> Outcome {
+        let endpoint = self.endpoint(slot).await?;
+        let requested = Moment::now(&*self.clock);
+        let response = request_token(&*self.http, &slot.client, &endpoint).await?;
+        Token::from_response(&response, requested)
+            .map(Arc::new)
+            .ok_or(Failure::new(CredentialErrorKind::BadResponse))
+    }
+
+    async fn endpoint(&self, slot: &Slot) -> Result<Endpoint, Failure> {
+        let client = &slot.client;
+        let (server_url, issuer) = match &client.token_endpoint {
+            TokenEndpoint::Configured(url) => {
+                return Ok(Endpoint {
+                    url: url.clone(),
+                    destination: Destination::Operator {
+                        allow_insecure_http: client.allow_insecure_http,
+                    },
+                });
+            }
+            TokenEndpoint::Discover { server_url, issuer } => (server_url, issuer.as_ref()),
+        };
+        let now = Moment::now(&*self.clock);
+        if let Some(known) = slot.discovered(now) {
+            return Ok(known.endpoint);
+        }
+        let found = discover(
+            &*self.http,
+            &Anchor {
+                server_url,
+                issuer,
+                allow_insecure_http: client.allow_insecure_http,
+            },
+        )
+        .await?;
+        if !slot.remember(&found, now) {
+            tracing::warn!(
+                client_id = client.client_id,
+                "the server names another authorization server than before; refused"
+            );
+            return Err(not_discovered());
+        }
+        Ok(found.endpoint)
+    }
+
+    /// Between 0 and 1; without randomness there is no jitter, which harms nobody.
+    fn jitter(&self) -> f64 {
+        let mut random = [0_u8; 2];
+        match self.entropy.fill(&mut random) {
+            Ok(()) => f64::from(u16::from_be_bytes(random)) / f64::from(u16::MAX),
+            Err(_) => 0.0,
+        }
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Broker")
+    }
+}
+
+#[async_trait]
+impl CredentialBroker for Broker {
+    async fn obtain(
+        &self,
+        evidence: &Evidence,
+        auth: &ServerAuth,
+    ) -> Result<UpstreamCredential, CredentialError> {
+        if *evidence.server() != auth.server {
+            return Err(
+                Failure::new(CredentialErrorKind::OtherServer).for_server(evidence.server())
+            );
+        }
+        // Where two want the same header, the last one stays: a static header of the file beats a
+        // fixed credential of the file, and a token beats both.
+        let fixed = auth.static_headers.iter().map(pair);
+        Ok(match &auth.auth {
+            UpstreamAuth::None => {
+                UpstreamCredential::new(CredentialKind::NoAuth, fixed.collect(), None)
+            }
+            UpstreamAuth::Static(header) => {
+                let headers = std::iter::once(pair(header)).chain(fixed).collect();
+                UpstreamCredential::new(CredentialKind::StaticToken, headers, None)
+            }
+            UpstreamAuth::ClientCredentials(client) => {
+                let slot = self.slot(&auth.server, client);
+                let token = self
+                    .token(&slot)
+                    .await
+                    .map_err(|failure| failure.for_server(&auth.server))?;
+                let bearer = (AUTHORIZATION, token.header.clone());
+                UpstreamCredential::new(
+                    CredentialKind::M2mClientCredentials,
+                    fixed.chain([bearer]).collect(),
+                    Some(token.fingerprint),
+                )
+            }
+        })
+    }
+
+    async fn rejected(&self, auth: &ServerAuth, credential: &UpstreamCredential) -> bool {
+        let UpstreamAuth::ClientCredentials(client) = &auth.auth else {
+            return false;
+        };
+        let Some(fingerprint) = credential.fingerprint() else {
+            return false;
+        };
+        self.slot(&auth.server, client)
+            .reject(fingerprint, Moment::now(&*self.door.clock))
+    }
+}
+
+fn pair(header: &StaticHeader) -> (HeaderName, HeaderValue) {
+    (header.name.clone(), header.value.clone())
+}

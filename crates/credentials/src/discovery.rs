@@ -1,0 +1,179 @@
+//! Finding the token endpoint from a server's URL: RFC 9728, then RFC 8414.
+//!
+//! Whoever names the authorization server gets the client's secret. So the server's own metadata
+//! is asked only at the server's own origin, an issuer is compared exactly, and an issuer that was
+//! used once is not exchanged for another while we run; pinning `issuer` leaves no choice at all.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use portcullis_egress::{Destination, HttpClient, RequestBody, is_loopback};
+use portcullis_oauth::{AuthorizationServerMetadata, MetadataError, ProtectedResourceMetadata};
+use url::Url;
+
+use crate::CredentialErrorKind;
+use crate::document::{exchange, uri};
+use crate::error::Failure;
+use crate::token_endpoint::Endpoint;
+
+/// How long a failed discovery is not repeated.
+const FAILURE_KEPT: Duration = Duration::from_secs(30);
+
+/// Where discovery starts.
+pub(crate) struct Anchor<'a> {
+    pub(crate) server_url: &'a Url,
+    pub(crate) issuer: Option<&'a Url>,
+    pub(crate) allow_insecure_http: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Discovered {
+    pub(crate) issuer: String,
+    pub(crate) endpoint: Endpoint,
+}
+
+/// An issuer: where its metadata is looked for, and the spellings it may have there.
+struct Issuer {
+    url: Url,
+    spellings: Vec<String>,
+}
+
+impl Issuer {
+    /// Named by metadata: exactly as named.
+    fn named(text: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            url: Url::parse(text).map_err(|_| not_discovered())?,
+            spellings: vec![text.to_owned()],
+        })
+    }
+
+    /// Written by the operator, or a server's origin: a parsed URL no longer tells whether an
+    /// empty path was written with its slash.
+    fn of_url(url: &Url) -> Self {
+        let text = url.as_str();
+        let mut spellings = vec![text.to_owned()];
+        if url.path() == "/" {
+            spellings.extend(text.strip_suffix('/').map(str::to_owned));
+        }
+        Self {
+            url: url.clone(),
+            spellings,
+        }
+    }
+}
+
+/// Finds the token endpoint.
+pub(crate) async fn discover(
+    http: &dyn HttpClient,
+    anchor: &Anchor<'_>,
+) -> Result<Discovered, Failure> {
+    let issuer = match anchor.issuer {
+        Some(pinned) => Issuer::of_url(pinned),
+        None => issuer_of_resource(http, anchor).await?,
+    };
+    for url in AuthorizationServerMetadata::urls(&issuer.url) {
+        let Some(body) = document(http, anchor, &url).await? else {
+            continue;
+        };
+        match metadata_of(&body, &issuer) {
+            Ok((issuer, Some(token_endpoint))) => {
+                return Ok(Discovered {
+                    issuer,
+                    endpoint: Endpoint {
+                        destination: anchor.destination(&token_endpoint),
+                        url: token_endpoint,
+                    },
+                });
+            }
+            // A page for whatever path is asked is no document; the next place may have one.
+            Err(MetadataError::Malformed) => {}
+            Ok((_, None)) => return Err(not_discovered()),
+            Err(error) => return Err(not_discovered().because(error)),
+        }
+    }
+    Err(not_discovered())
+}
+
+fn metadata_of(body: &[u8], issuer: &Issuer) -> Result<(String, Option<Url>), MetadataError> {
+    let mut outcome = Err(MetadataError::IssuerMismatch);
+    for spelling in &issuer.spellings {
+        outcome = AuthorizationServerMetadata::parse(body, spelling)
+            .map(|metadata| (metadata.issuer, metadata.token_endpoint));
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// The first authorization server that the resource names. A server without such metadata is
+/// taken, as in MCP 2025-03-26, for its own authorization server; one whose metadata is about
+/// something else is not taken for anything.
+async fn issuer_of_resource(http: &dyn HttpClient, anchor: &Anchor<'_>) -> Result<Issuer, Failure> {
+    let mut doubt = None;
+    for url in ProtectedResourceMetadata::urls(anchor.server_url) {
+        let Some(body) = document(http, anchor, &url).await? else {
+            continue;
+        };
+        match ProtectedResourceMetadata::parse(&body, anchor.server_url) {
+            Ok(metadata) => {
+                let issuer = metadata
+                    .authorization_servers
+                    .first()
+                    .ok_or_else(not_discovered)?;
+                return Issuer::named(issuer);
+            }
+            Err(MetadataError::Malformed) => {}
+            Err(error) => doubt = Some(error),
+        }
+    }
+    if let Some(error) = doubt {
+        return Err(not_discovered().because(error));
+    }
+    let mut origin = anchor.server_url.clone();
+    origin.set_path("/");
+    origin.set_query(None);
+    origin.set_fragment(None);
+    Ok(Issuer::of_url(&origin))
+}
+
+/// A document, or `None` where there is none. RFC 8414 §3.2 and RFC 9728 §3.2 know only 200.
+async fn document(
+    http: &dyn HttpClient,
+    anchor: &Anchor<'_>,
+    url: &Url,
+) -> Result<Option<Bytes>, Failure> {
+    let mut request = Request::new(RequestBody::default());
+    *request.uri_mut() = uri(url)?;
+    let answer = exchange(http, request, anchor.destination(url)).await?;
+    if answer.is_unavailable() {
+        return Err(Failure::new(CredentialErrorKind::Unavailable).waiting(answer.retry_after));
+    }
+    Ok((answer.status == StatusCode::OK).then_some(answer.body))
+}
+
+impl Anchor<'_> {
+    /// The operator's trust covers exactly the hosts and ports that the operator wrote down.
+    fn destination(&self, url: &Url) -> Destination {
+        let written = [Some(self.server_url), self.issuer];
+        if written
+            .into_iter()
+            .flatten()
+            .any(|written| written.origin() == url.origin())
+        {
+            Destination::Operator {
+                allow_insecure_http: self.allow_insecure_http,
+            }
+        } else {
+            Destination::Untrusted {
+                allow_loopback: is_loopback(self.server_url),
+            }
+        }
+    }
+}
+
+pub(crate) fn not_discovered() -> Failure {
+    Failure::new(CredentialErrorKind::NotDiscovered).waiting(Some(FAILURE_KEPT))
+}

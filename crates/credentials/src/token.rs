@@ -1,0 +1,79 @@
+//! A token and how long it is good for.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use portcullis_core::{AccessToken, Clock, Timestamp};
+use portcullis_oauth::TokenResponse;
+
+/// Kept back from every lifetime, so that a token does not end on its way.
+const MARGIN: Duration = Duration::from_mins(1);
+/// The lifetime of a token whose response names none.
+const UNNAMED_LIFETIME: Duration = Duration::from_mins(5);
+/// A token that ends within the margin serves those who waited for it and those who come in the
+/// same second, so that the endpoint sees no more than one request a second.
+const SHORTEST_USE: Duration = Duration::from_secs(1);
+/// Shorter tokens are not refreshed ahead of time: it would double the requests.
+const REFRESHED_AHEAD: Duration = Duration::from_secs(30);
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) wall: Timestamp,
+    pub(crate) monotonic: Duration,
+}
+
+impl Moment {
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        Self {
+            wall: clock.now(),
+            monotonic: clock.monotonic(),
+        }
+    }
+}
+
+/// A token ready to be presented. Not `Debug`: the header value is the secret.
+pub(crate) struct Token {
+    pub(crate) header: HeaderValue,
+    pub(crate) fingerprint: [u8; 32],
+    obtained: Moment,
+    usable: Duration,
+}
+
+impl Token {
+    /// `requested` is the moment before the request was sent, when the lifetime cannot have begun
+    /// later. `None` when the token does not fit into a header.
+    pub(crate) fn from_response(response: &TokenResponse, requested: Moment) -> Option<Self> {
+        let usable = response.expires_in.map_or(UNNAMED_LIFETIME, |lifetime| {
+            lifetime.saturating_sub(MARGIN).max(SHORTEST_USE)
+        });
+        Some(Self {
+            header: bearer(&response.access_token)?,
+            fingerprint: response.access_token.fingerprint(),
+            obtained: requested,
+            usable,
+        })
+    }
+
+    /// The greater of what both clocks say: a machine that slept is seen by the wall clock, a wall
+    /// clock that was set back is seen through by the monotonic one.
+    fn age(&self, now: Moment) -> Duration {
+        let monotonic = now.monotonic.saturating_sub(self.obtained.monotonic);
+        monotonic.max(now.wall.since(self.obtained.wall))
+    }
+
+    pub(crate) fn is_usable(&self, now: Moment) -> bool {
+        self.age(now) < self.usable
+    }
+
+    /// Whether a successor should be fetched while this one still serves: at 80 % of its use.
+    pub(crate) fn is_due(&self, now: Moment) -> bool {
+        self.usable >= REFRESHED_AHEAD && self.age(now) >= self.usable / 5 * 4
+    }
+}
+
+fn bearer(token: &AccessToken) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

@@ -1,0 +1,97 @@
+//! Credentials as stories, against an authorization server on a real loopback socket.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the fixtures of an integration test are test code too"
+)]
+
+mod caching;
+mod discovery;
+mod failures;
+mod fake;
+mod fixed;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use portcullis_core::{ClientSecret, ManualClock, ScopeSet, SeededEntropy, ServerId};
+use portcullis_credentials::{
+    Broker, ClientCredentials, CredentialBroker, CredentialError, ServerAuth, TokenEndpoint,
+    TokenEndpointAuth, UpstreamAuth, UpstreamCredential,
+};
+use portcullis_egress::{RootSource, Settings};
+use portcullis_policy::authorize_service;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+pub(crate) struct House {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) clock: Arc<ManualClock>,
+}
+
+pub(crate) fn house() -> House {
+    let clock = Arc::new(ManualClock::at_millis(1_795_000_000_000));
+    let http = Settings {
+        roots: RootSource {
+            native: false,
+            ..RootSource::default()
+        },
+        ..Settings::default()
+    };
+    House {
+        broker: Arc::new(Broker::new(
+            Arc::new(http.build().unwrap()),
+            clock.clone(),
+            Arc::new(SeededEntropy::new(1)),
+            TaskTracker::new(),
+        )),
+        clock,
+    }
+}
+
+impl House {
+    pub(crate) async fn obtain(
+        &self,
+        auth: &ServerAuth,
+    ) -> Result<UpstreamCredential, CredentialError> {
+        let permit = authorize_service(&auth.server);
+        self.broker.obtain(permit.evidence(), auth).await
+    }
+
+    /// What the upstream sees in `Authorization`.
+    pub(crate) async fn presented(&self, auth: &ServerAuth) -> String {
+        presented(&self.obtain(auth).await.unwrap())
+    }
+}
+
+pub(crate) fn presented(credential: &UpstreamCredential) -> String {
+    let mut headers = HeaderMap::new();
+    credential.apply(&mut headers);
+    headers["authorization"].to_str().unwrap().to_owned()
+}
+
+pub(crate) fn client(token_endpoint: TokenEndpoint) -> ClientCredentials {
+    ClientCredentials {
+        token_endpoint,
+        client_id: "gateway".to_owned(),
+        client_secret: ClientSecret::new("canary-secret"),
+        client_auth: TokenEndpointAuth::ClientSecretPost,
+        scopes: ScopeSet::default(),
+        audience: None,
+        resource: None,
+        allow_insecure_http: false,
+    }
+}
+
+pub(crate) fn server(name: &str, client: ClientCredentials) -> ServerAuth {
+    ServerAuth {
+        server: ServerId::from(name),
+        auth: UpstreamAuth::ClientCredentials(Box::new(client)),
+        static_headers: Vec::new(),
+    }
+}
+
+/// A server with a token URL in the file.
+pub(crate) fn m2m(token_url: Url) -> ServerAuth {
+    server("m2m", client(TokenEndpoint::Configured(token_url)))
+}

@@ -1,0 +1,289 @@
+//! One page of a list over many servers: asked at once, in the operator's order, each within its
+//! own time, and a server that fails is reported beside the others instead of spoiling them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_mcp::{Edits, Envelope, Members, Method, code, meta_key};
+use portcullis_policy::{Operation, authorize};
+use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::audit::Outcome;
+use crate::call::Call;
+use crate::catalog::{Kind, Page, bad_answer, own_params};
+use crate::cursor::{self, Position};
+use crate::error::EngineError;
+use crate::exchange::Speech;
+use crate::filter::AnswerFilter;
+use crate::gateway::Gateway;
+use crate::legacy::{LegacyClient, server_info};
+use crate::outcomes::{META_KEY, ServerResult, report, require_one};
+use crate::prepare::protocol;
+use crate::routing::{exposed, owns};
+use crate::snapshot::ServerEntry;
+use crate::view::View;
+
+/// One server's share of a page may take this long at most.
+const SHARE: Duration = Duration::from_secs(10);
+
+/// One server's page, items already under their exposed names.
+struct Share {
+    items: Vec<String>,
+    next: Option<String>,
+    ttl_ms: Option<u64>,
+}
+
+impl Gateway {
+    /// The `result` of an aggregated list request.
+    pub(crate) async fn aggregate_page(
+        self: &Arc<Self>,
+        call: &mut Call,
+        view: &View,
+        method: Method,
+        envelope: &Envelope<'_>,
+        client: Option<&LegacyClient>,
+    ) -> Result<String, EngineError> {
+        let modern = client.is_none();
+        let asked: Vec<(Arc<ServerEntry>, Option<String>)> =
+            match envelope.params().and_then(|params| params.get("cursor")) {
+                None => view
+                    .servers()
+                    .map(|entry| (Arc::clone(entry), None))
+                    .collect(),
+                Some(raw) => self.positions(call, view, method, raw)?,
+            };
+        call.audit.allowed("aggregate");
+        let principal = &call.principal;
+        let shares = asked.iter().map(|(entry, cursor)| async move {
+            let limit = SHARE.min(entry.upstream.server().timeout);
+            let share = self.share(
+                Arc::clone(principal),
+                view,
+                entry,
+                method,
+                cursor.as_deref(),
+                client,
+            );
+            let result = tokio::time::timeout(limit, share)
+                .await
+                .unwrap_or_else(|_| {
+                    let (server, kind) = (entry.id.clone(), UpstreamErrorKind::Timeout);
+                    Err(UpstreamError {
+                        server,
+                        kind,
+                        source: None,
+                    }
+                    .into())
+                });
+            ServerResult {
+                server: entry.id.clone(),
+                result,
+            }
+        });
+        let results = futures_util::future::join_all(shares).await;
+        for one in &results {
+            let outcome = one
+                .result
+                .as_ref()
+                .map_or_else(|error| Outcome::Kind(error.kind()), |_| Outcome::Ok);
+            call.audit.server_outcome(&one.server, outcome);
+        }
+        require_one(&results)?;
+        self.compose(call, view, method, modern, &results)
+    }
+
+    fn positions(
+        &self,
+        call: &Call,
+        view: &View,
+        method: Method,
+        raw: &RawValue,
+    ) -> Result<Vec<(Arc<ServerEntry>, Option<String>)>, EngineError> {
+        let invalid = || protocol(code::INVALID_PARAMS, "invalid cursor");
+        let cursor = portcullis_mcp::string_of(raw).ok_or_else(invalid)?;
+        let now = self.clock.now();
+        let positions = cursor::open(
+            &*self.sealer,
+            now,
+            &call.principal,
+            method,
+            &view.label(),
+            &cursor,
+        )?;
+        Ok(positions
+            .into_iter()
+            // A server that left the view between two pages is simply no longer listed.
+            .filter_map(|at| Some((Arc::clone(view.server(&at.server)?), Some(at.cursor))))
+            .collect())
+    }
+
+    async fn share(
+        self: &Arc<Self>,
+        principal: Arc<portcullis_core::Principal>,
+        view: &View,
+        entry: &Arc<ServerEntry>,
+        method: Method,
+        cursor: Option<&str>,
+        client: Option<&LegacyClient>,
+    ) -> Result<Share, EngineError> {
+        let permit = authorize(&principal, &entry.policy, Operation::Use, ())?;
+        let speech = match client {
+            Some(client) => Speech::Legacy(client.wish(entry.upstream.server().push)?),
+            None => {
+                self.require_modern_of(entry, permit.evidence()).await?;
+                Speech::Modern
+            }
+        };
+        let modern = client.is_none();
+        let text = self
+            .ask(
+                entry,
+                permit.evidence(),
+                &speech,
+                method,
+                &own_params(modern, cursor),
+                None,
+            )
+            .await?;
+        let Some(page) = Page::read(&text, method) else {
+            return if is_unknown_method(&text) {
+                Ok(Share {
+                    items: Vec::new(),
+                    next: None,
+                    ttl_ms: None,
+                })
+            } else {
+                Err(bad_answer(entry))
+            };
+        };
+        let filter = AnswerFilter {
+            method,
+            modern,
+            entry: Arc::clone(entry),
+            principal,
+            subject: String::new(),
+        };
+        let items = page
+            .items
+            .into_iter()
+            .filter_map(|raw| show(view, &filter, raw))
+            .collect();
+        Ok(Share {
+            items,
+            next: page.next,
+            ttl_ms: page.ttl_ms,
+        })
+    }
+
+    async fn require_modern_of(
+        &self,
+        entry: &ServerEntry,
+        evidence: &portcullis_policy::Evidence,
+    ) -> Result<(), EngineError> {
+        if self.speaks_modern(entry, evidence).await? {
+            return Ok(());
+        }
+        let (server, kind) = (entry.id.clone(), UpstreamErrorKind::Era);
+        Err(UpstreamError {
+            server,
+            kind,
+            source: None,
+        }
+        .into())
+    }
+
+    fn compose(
+        &self,
+        call: &Call,
+        view: &View,
+        method: Method,
+        modern: bool,
+        results: &[ServerResult<Share>],
+    ) -> Result<String, EngineError> {
+        let shares = || {
+            results
+                .iter()
+                .filter_map(|one| Some((&one.server, one.result.as_ref().ok()?)))
+        };
+        let items: Vec<&str> = shares()
+            .flat_map(|(_, share)| share.items.iter().map(String::as_str))
+            .collect();
+        let next: Vec<Position> = shares()
+            .filter_map(|(server, share)| {
+                Some(Position {
+                    server: server.to_string(),
+                    cursor: share.next.clone()?,
+                })
+            })
+            .collect();
+        let member = method.list_member().unwrap_or("items");
+        let mut result = format!("{{\"{member}\":[{}]", items.join(","));
+        if !next.is_empty() {
+            let now = self.clock.now();
+            let cursor = cursor::seal(
+                &*self.sealer,
+                now,
+                &call.principal,
+                method,
+                &view.label(),
+                &next,
+            )?;
+            result.push_str(&format!(",\"nextCursor\":\"{cursor}\""));
+        }
+        let mut meta = json!({META_KEY: report(results)});
+        if modern {
+            // A list with a hole in it must not be kept.
+            let complete = results.iter().all(|one| one.result.is_ok());
+            let ttl = shares()
+                .map(|(_, share)| share.ttl_ms.unwrap_or(0))
+                .min()
+                .filter(|_| complete)
+                .unwrap_or(0);
+            result.push_str(&format!(
+                ",\"resultType\":\"complete\",\"ttlMs\":{ttl},\"cacheScope\":\"private\""
+            ));
+            if let Some(meta) = meta.as_object_mut() {
+                meta.insert(meta_key::SERVER_INFO.to_owned(), server_info());
+            }
+        }
+        result.push_str(&format!(",\"_meta\":{meta}}}"));
+        Ok(result)
+    }
+}
+
+fn is_unknown_method(text: &str) -> bool {
+    Envelope::parse(text.as_bytes()).ok().and_then(|envelope| {
+        Members::of(envelope.error()?)
+            .ok()?
+            .get("code")?
+            .get()
+            .parse::<i64>()
+            .ok()
+    }) == Some(code::METHOD_NOT_FOUND)
+}
+
+/// An item under its exposed name; `None` when it is hidden or its name belongs to another server.
+fn show(view: &View, filter: &AnswerFilter, raw: &RawValue) -> Option<String> {
+    let kind = match filter.method {
+        Method::ToolsList => Kind::Tools,
+        Method::PromptsList => Kind::Prompts,
+        _ => return Some(raw.get().to_owned()),
+    };
+    if kind == Kind::Tools && !filter.admits(raw) {
+        return None;
+    }
+    let members = Members::of(raw).ok()?;
+    let name = exposed(&filter.entry, &members.string("name")?);
+    if !owns(view, kind, &filter.entry, &name) {
+        tracing::warn!(mcp.server.id = %filter.entry.id, mcp.tool.name = %name, "name belongs to an earlier server: not listed");
+        return None;
+    }
+    let mut edits = Edits::of(raw.get());
+    edits.replace(
+        members.get("name")?,
+        serde_json::Value::from(name).to_string(),
+    );
+    Some(edits.finish())
+}

@@ -1,0 +1,29 @@
+//! The audit trail: exactly one event per request, in a chain that shows every later change.
+//!
+//! [`AuditGuard`] is opened before anything else happens to a request and closes itself when
+//! nobody else does, so a panic or a client that walks away is an event too. [`AuditLog`] takes the
+//! events without blocking; one writer chains them under a key that the store does not have and
+//! appends them in batches. [`verify()`] reads everything back and reports what does not fit.
+
+mod chain;
+mod event;
+mod guard;
+mod lines;
+mod log;
+mod text;
+mod trail;
+mod verify;
+mod writer;
+
+pub use chain::{ChainMac, WriterId};
+pub use event::{
+    AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target, trace_id_of_traceparent,
+};
+pub use guard::AuditGuard;
+pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
+pub use text::CallerText;
+pub use trail::AuditTrail;
+pub use verify::{Finding, FindingKind, VerifyReport, verify, verify_with_keys};
+
+#[cfg(test)]
+mod tests;

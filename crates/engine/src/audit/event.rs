@@ -1,0 +1,412 @@
+//! What is recorded of a request. Nothing here can hold a secret, an argument or a result.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use portcullis_core::{
+    ErrorKind, KeyId, Principal, PrincipalId, PrincipalKind, RequestId, ServerId, Timestamp, hex,
+};
+use portcullis_credentials::CredentialKind;
+use serde::{Serialize, Serializer};
+
+use super::CallerText;
+
+/// The door through which a governed request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Surface {
+    /// The MCP endpoints.
+    Mcp,
+    /// The REST form of the tool path.
+    Rest,
+    /// The admin API.
+    Admin,
+}
+
+impl Surface {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 3] = [Self::Mcp, Self::Rest, Self::Admin];
+
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mcp => "mcp",
+            Self::Rest => "rest",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What policy said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// Never asked: the request ended before.
+    #[default]
+    None,
+    /// Allowed by the event's rule.
+    Allow,
+    /// Denied by the event's rule.
+    Deny,
+}
+
+impl Decision {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// How a request ended. Closed: also a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Answered.
+    Ok,
+    /// The tool ran and reported an error of its own.
+    ToolError,
+    /// Failed, in one of the closed list of ways.
+    Kind(ErrorKind),
+    /// Nobody finished it: the client went away.
+    Abandoned,
+    /// A defect of ours unwound it.
+    Panicked,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Ok,
+        Self::ToolError,
+        Self::Abandoned,
+        Self::Panicked,
+        Self::Kind(ErrorKind::Unauthenticated),
+        Self::Kind(ErrorKind::Forbidden),
+        Self::Kind(ErrorKind::NotFound),
+        Self::Kind(ErrorKind::Invalid),
+        Self::Kind(ErrorKind::Conflict),
+        Self::Kind(ErrorKind::RateLimited),
+        Self::Kind(ErrorKind::ConsentRequired),
+        Self::Kind(ErrorKind::UpstreamRefused),
+        Self::Kind(ErrorKind::UpstreamUnreachable),
+        Self::Kind(ErrorKind::Timeout),
+        Self::Kind(ErrorKind::Unavailable),
+        Self::Kind(ErrorKind::Internal),
+    ];
+
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ToolError => "tool_error",
+            Self::Kind(kind) => kind.as_str(),
+            Self::Abandoned => "abandoned",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+impl From<ErrorKind> for Outcome {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Kind(kind)
+    }
+}
+
+/// What on the server was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A tool, as its server spells it or, when it did not resolve, as the caller did.
+    Tool(CallerText),
+    /// A prompt.
+    Prompt(CallerText),
+    /// A resource, without userinfo, query and fragment.
+    Resource(CallerText),
+}
+
+impl Target {
+    /// A tool's name.
+    pub fn tool(name: &str) -> Self {
+        Self::Tool(CallerText::new(name))
+    }
+
+    /// A prompt's name.
+    pub fn prompt(name: &str) -> Self {
+        Self::Prompt(CallerText::new(name))
+    }
+
+    /// A resource's URI. What RFC 3986 §3.2.1 and §3.4 leave to the application (userinfo, query,
+    /// fragment) is where tokens travel, so it is not kept.
+    pub fn resource(uri: &str) -> Self {
+        let path_end = uri.find(['?', '#']).unwrap_or(uri.len());
+        let (bare, _) = uri.split_at(path_end);
+        if let Some((scheme, rest)) = bare.split_once("://") {
+            let authority_end = rest.find('/').unwrap_or(rest.len());
+            let (authority, path) = rest.split_at(authority_end);
+            if let Some((_, host)) = authority.rsplit_once('@') {
+                return Self::Resource(CallerText::new(&format!("{scheme}://{host}{path}")));
+            }
+        }
+        Self::Resource(CallerText::new(bare))
+    }
+}
+
+/// How one server fared in an aggregate such as a merged list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerOutcome {
+    /// The server.
+    pub server: ServerId,
+    /// How it ended there.
+    #[serde(serialize_with = "outcome")]
+    pub outcome: Outcome,
+}
+
+/// One request, as the audit trail keeps it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename = "request")]
+pub struct AuditEvent {
+    /// When it arrived.
+    #[serde(serialize_with = "display")]
+    pub at: Timestamp,
+    /// Its identifier, also in the answer.
+    #[serde(serialize_with = "display")]
+    pub request_id: RequestId,
+    /// Its door.
+    #[serde(serialize_with = "surface")]
+    pub surface: Surface,
+    /// How it ended.
+    #[serde(serialize_with = "outcome")]
+    pub outcome: Outcome,
+    /// Who asked; absent until a credential verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalId>,
+    /// How they authenticated.
+    #[serde(
+        serialize_with = "principal_kind",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub principal_kind: Option<PrincipalKind>,
+    /// The public part of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
+    /// Why authentication failed, by its stable reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authn: Option<&'static str>,
+    /// The JSON-RPC method or the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<CallerText>,
+    /// The server it resolved to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerId>,
+    /// What was asked for there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// What policy said.
+    #[serde(serialize_with = "decision")]
+    pub decision: Decision,
+    /// Which rule said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Cow<'static, str>>,
+    /// What kind of credential was presented upstream.
+    #[serde(
+        serialize_with = "credential_kind",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub credential: Option<CredentialKind>,
+    /// The upstream's HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_status: Option<u16>,
+    /// From arrival to the end of the answer.
+    pub latency_us: u64,
+    /// Size of the request's body.
+    pub request_bytes: u64,
+    /// Size of the answer's body.
+    pub response_bytes: u64,
+    /// Keyed MAC of the arguments: tells equal from different, and cannot be guessed from a list.
+    #[serde(serialize_with = "hex_bytes", skip_serializing_if = "Option::is_none")]
+    pub arguments_hash: Option<[u8; 32]>,
+    /// The caller's address, after trusted proxies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ip: Option<IpAddr>,
+    /// The trace of the caller's `traceparent` (W3C Trace Context §3.2.2.3).
+    #[serde(serialize_with = "hex_bytes", skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<[u8; 16]>,
+    /// The MCP revision that was spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<&'static str>,
+    /// How each server fared, for an aggregate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerOutcome>,
+    /// The event could not be made durable in time, so the caller was denied the answer that
+    /// `outcome` describes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
+}
+
+impl AuditEvent {
+    /// A request that has just arrived and, as far as we know, will be abandoned.
+    pub const fn opened(at: Timestamp, request_id: RequestId, surface: Surface) -> Self {
+        Self {
+            at,
+            request_id,
+            surface,
+            outcome: Outcome::Abandoned,
+            principal: None,
+            principal_kind: None,
+            key_id: None,
+            authn: None,
+            method: None,
+            server: None,
+            target: None,
+            decision: Decision::None,
+            rule: None,
+            credential: None,
+            upstream_status: None,
+            latency_us: 0,
+            request_bytes: 0,
+            response_bytes: 0,
+            arguments_hash: None,
+            client_ip: None,
+            trace_id: None,
+            revision: None,
+            servers: Vec::new(),
+            withheld: false,
+        }
+    }
+
+    /// Notes a verified caller.
+    pub fn set_principal(&mut self, principal: &Principal) {
+        self.principal = Some(principal.id.clone());
+        self.principal_kind = Some(principal.kind);
+        self.key_id.clone_from(&principal.key_id);
+    }
+}
+
+/// The trace id of a `traceparent` header (W3C Trace Context §3.2.2), if it is a valid one.
+pub fn trace_id_of_traceparent(header: &str) -> Option<[u8; 16]> {
+    let mut fields = header.split('-');
+    let (version, trace, parent) = (fields.next()?, fields.next()?, fields.next()?);
+    let lower_hex = |text: &str, length: usize| {
+        text.len() == length
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let valid = lower_hex(version, 2)
+        && version != "ff"
+        && lower_hex(trace, 32)
+        && lower_hex(parent, 16)
+        && parent.bytes().any(|byte| byte != b'0');
+    if !valid {
+        return None;
+    }
+    let id = u128::from_str_radix(trace, 16).ok()?;
+    (id != 0).then(|| id.to_be_bytes())
+}
+
+fn display<S: Serializer>(
+    value: &impl std::fmt::Display,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn surface<S: Serializer>(value: &Surface, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.as_str())
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn outcome<S: Serializer>(value: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.as_str())
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn decision<S: Serializer>(value: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.as_str())
+}
+
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn principal_kind<S: Serializer>(
+    value: &Option<PrincipalKind>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_some(match value {
+        Some(PrincipalKind::MasterKey) => "master_key",
+        Some(PrincipalKind::ApiKey) => "api_key",
+        None => "none",
+    })
+}
+
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+fn credential_kind<S: Serializer>(
+    value: &Option<CredentialKind>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_some(&value.map(CredentialKind::as_str))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands fields over by reference")]
+fn hex_bytes<S: Serializer, const N: usize>(
+    value: &Option<[u8; N]>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_some(&value.map(|bytes| hex(&bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_recorded_without_the_parts_where_tokens_travel() {
+        let shown = |uri| match Target::resource(uri) {
+            Target::Resource(text) => text.as_str().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            shown("https://u:p@files.test/a?token=canary#canary"),
+            "https://files.test/a"
+        );
+        assert_eq!(shown("file:///tmp/a@b"), "file:///tmp/a@b");
+        assert_eq!(shown("memo://x"), "memo://x");
+    }
+
+    #[test]
+    fn only_a_valid_traceparent_names_a_trace() {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(
+            trace_id_of_traceparent(valid).map(|id| hex(&id)),
+            Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned())
+        );
+        for bad in [
+            "",
+            "00-4bf9-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(trace_id_of_traceparent(bad), None, "{bad}");
+        }
+    }
+}

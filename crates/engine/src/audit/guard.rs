@@ -1,0 +1,202 @@
+//! One event per request, whatever happens to the request.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use portcullis_core::{Principal, RequestId, ServerId};
+use portcullis_credentials::CredentialKind;
+
+use super::{
+    AuditEvent, AuditLog, AuditUnavailable, CallerText, Decision, Outcome, ServerOutcome, Surface,
+    Target,
+};
+
+/// Most servers that one aggregate's event tells apart.
+const MOST_SERVERS: usize = 512;
+
+/// The event of a request under way. Travels with the request, also into a streaming body; whoever
+/// holds it last ends it with [`finish`](Self::finish). Dropped unfinished it records that the
+/// request was abandoned, or that it panicked. Exactly one event, always.
+#[must_use = "dropping the guard records the request as abandoned"]
+pub struct AuditGuard {
+    log: AuditLog,
+    /// `None` once recorded. Boxed so that moving the guard into a body moves three words.
+    event: Option<Box<AuditEvent>>,
+    started: Duration,
+}
+
+impl AuditGuard {
+    pub(super) fn open(log: AuditLog, request_id: RequestId, surface: Surface) -> Self {
+        let clock = log.clock();
+        let event = Box::new(AuditEvent::opened(clock.now(), request_id, surface));
+        let started = clock.monotonic();
+        log.metrics().request_opened(surface);
+        Self {
+            log,
+            event: Some(event),
+            started,
+        }
+    }
+
+    fn note(&mut self, change: impl FnOnce(&mut AuditEvent)) {
+        if let Some(event) = &mut self.event {
+            change(event);
+        }
+    }
+
+    /// Where the request came from.
+    pub fn client(&mut self, ip: Option<IpAddr>, trace_id: Option<[u8; 16]>) {
+        self.note(|event| {
+            event.client_ip = ip;
+            event.trace_id = trace_id;
+        });
+    }
+
+    /// Who asks, once verified.
+    pub fn principal(&mut self, principal: &Principal) {
+        self.note(|event| event.set_principal(principal));
+    }
+
+    /// Why nobody was recognised: the stable reason of the authentication error.
+    pub fn authn_failed(&mut self, reason: &'static str) {
+        self.note(|event| event.authn = Some(reason));
+        self.log.metrics().auth_failed(reason);
+    }
+
+    /// The JSON-RPC method or the route.
+    pub fn method(&mut self, method: CallerText) {
+        self.note(|event| event.method = Some(method));
+    }
+
+    /// The MCP revision that is spoken.
+    pub fn revision(&mut self, revision: &'static str) {
+        self.note(|event| event.revision = Some(revision));
+    }
+
+    /// The server that the request resolved to.
+    pub fn server(&mut self, server: &ServerId) {
+        self.note(|event| event.server = Some(server.clone()));
+    }
+
+    /// What is asked for.
+    pub fn target(&mut self, target: Target) {
+        self.note(|event| event.target = Some(target));
+    }
+
+    /// The call's arguments, of which only a keyed hash is kept.
+    pub fn arguments(&mut self, raw: &[u8]) {
+        let hash = self.log.hash_arguments(raw);
+        self.note(|event| event.arguments_hash = Some(hash));
+    }
+
+    /// Policy allowed it.
+    pub fn allowed(&mut self, rule: impl Into<Cow<'static, str>>) {
+        self.decided(Decision::Allow, rule.into());
+    }
+
+    /// Policy denied it.
+    pub fn denied(&mut self, rule: impl Into<Cow<'static, str>>) {
+        self.decided(Decision::Deny, rule.into());
+    }
+
+    fn decided(&mut self, decision: Decision, rule: Cow<'static, str>) {
+        self.note(|event| {
+            event.decision = decision;
+            event.rule = Some(rule);
+        });
+    }
+
+    /// What kind of credential goes upstream.
+    pub fn credential(&mut self, kind: CredentialKind) {
+        self.note(|event| event.credential = Some(kind));
+    }
+
+    /// The upstream's HTTP status.
+    pub fn upstream_status(&mut self, status: u16) {
+        self.note(|event| event.upstream_status = Some(status));
+    }
+
+    /// Size of the request's body.
+    pub fn request_bytes(&mut self, bytes: u64) {
+        self.note(|event| event.request_bytes = bytes);
+    }
+
+    /// Adds to the size of the answer's body; a stream calls this per frame.
+    pub fn add_response_bytes(&mut self, bytes: u64) {
+        self.note(|event| event.response_bytes = event.response_bytes.saturating_add(bytes));
+    }
+
+    /// How one server fared in an aggregate.
+    pub fn server_outcome(&mut self, server: &ServerId, outcome: Outcome) {
+        self.note(|event| {
+            if event.servers.len() < MOST_SERVERS {
+                event.servers.push(ServerOutcome {
+                    server: server.clone(),
+                    outcome,
+                });
+            }
+        });
+    }
+
+    /// The request's identifier, while it is open.
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.event.as_ref().map(|event| event.request_id)
+    }
+
+    /// Ends the request without waiting. With `audit.required`, an answer that has not begun yet
+    /// must wait for [`finish_before_answer`](Self::finish_before_answer) instead.
+    pub fn finish(mut self, outcome: Outcome) {
+        if let Some(event) = self.close(outcome) {
+            self.log.record(event);
+        }
+    }
+
+    /// Ends the request before its answer is given: with `audit.required` this returns when the
+    /// event is stored, and the caller must deny the answer on `Err`; otherwise it returns at once.
+    /// Dropping the returned future half-way still records the event once.
+    pub async fn finish_before_answer(mut self, outcome: Outcome) -> Result<(), AuditUnavailable> {
+        let Some(event) = self.close(outcome) else {
+            return Ok(());
+        };
+        if self.log.required() {
+            self.log.record_durable(event).await
+        } else {
+            self.log.record(event);
+            Ok(())
+        }
+    }
+
+    fn close(&mut self, outcome: Outcome) -> Option<Box<AuditEvent>> {
+        let mut event = self.event.take()?;
+        let latency = self.log.clock().monotonic().saturating_sub(self.started);
+        event.outcome = outcome;
+        event.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.log
+            .metrics()
+            .request_closed(event.surface, outcome, latency);
+        Some(event)
+    }
+}
+
+impl Drop for AuditGuard {
+    fn drop(&mut self) {
+        let outcome = if std::thread::panicking() {
+            Outcome::Panicked
+        } else {
+            Outcome::Abandoned
+        };
+        if let Some(event) = self.close(outcome) {
+            self.log.record(event);
+        }
+    }
+}
+
+impl fmt::Debug for AuditGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditGuard")
+            .field("request_id", &self.request_id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,37 @@
+//! One governed request, from the moment its caller is known.
+
+use std::sync::Arc;
+
+use portcullis_core::{Principal, RequestId};
+
+use crate::audit::{AuditGuard, Outcome};
+
+/// Who asks, under which id, and the event that will be recorded of it.
+#[derive(Debug)]
+pub struct Call {
+    /// The request.
+    pub id: RequestId,
+    /// The verified caller.
+    pub principal: Arc<Principal>,
+    /// Its audit event, still open.
+    pub audit: AuditGuard,
+}
+
+impl Call {
+    /// Joins a verified caller and an open event.
+    pub fn begin(id: RequestId, principal: Arc<Principal>, mut audit: AuditGuard) -> Self {
+        audit.principal(&principal);
+        Self {
+            id,
+            principal,
+            audit,
+        }
+    }
+
+    /// Ends the request before its answer is given. `false`: the event is required and could not be
+    /// made durable, so the answer must not be given.
+    #[must_use = "an answer that is not on record must not be given"]
+    pub async fn close(self, outcome: Outcome) -> bool {
+        self.audit.finish_before_answer(outcome).await.is_ok()
+    }
+}

@@ -1,0 +1,190 @@
+//! What can go wrong on the path of a call, and the two texts of each: one for the caller, one for
+//! the operator.
+
+use http::StatusCode;
+use portcullis_core::{ErrorKind, RequestId, ServerId};
+use portcullis_credentials::CredentialError;
+use portcullis_mcp::{RpcError, SUPPORTED_REVISIONS, code};
+use portcullis_policy::{Denied, DeniedRule};
+use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
+use serde_json::json;
+
+/// A call that did not get its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The caller's message breaks the protocol; the text is for them.
+    #[error("invalid request: {}", .0.message)]
+    Protocol(RpcError),
+    /// No such tool, prompt, resource or task that the caller can see.
+    #[error("unknown {what}")]
+    Unknown {
+        /// What is unknown: `tool`, `prompt`, `resource`, `task`.
+        what: &'static str,
+        /// What the caller called it.
+        name: String,
+    },
+    /// The policy said no.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// There is nothing to present upstream.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The upstream gave no usable answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// Every server of an aggregate failed; an empty list would be a lie.
+    #[error("no server of the aggregate answered")]
+    NoneAnswered(Box<[(ServerId, &'static str)]>),
+    /// The server asked the client for something that the operator does not allow.
+    #[error("server `{server}` asked for `{method}`, which is not allowed to it")]
+    PushNotAllowed {
+        /// The server.
+        server: ServerId,
+        /// What it asked for.
+        method: String,
+    },
+    /// The required audit event cannot be made durable.
+    #[error("the audit trail is unavailable")]
+    AuditUnavailable,
+    /// A key or random source of ours is down.
+    #[error("the key ring is unavailable")]
+    KeyRing,
+}
+
+/// An error as a surface reports it.
+#[derive(Clone, Debug)]
+pub struct Reported {
+    /// Its kind.
+    pub kind: ErrorKind,
+    /// The status, where the surface's protocol does not say otherwise.
+    pub status: StatusCode,
+    /// The JSON-RPC form.
+    pub rpc: RpcError,
+}
+
+impl EngineError {
+    /// The kind.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Protocol(_) => ErrorKind::Invalid,
+            Self::Unknown { .. } => ErrorKind::NotFound,
+            Self::Denied(denied) => denied.kind(),
+            Self::Credential(error) => error.error_kind(),
+            Self::Upstream(error) => error.error_kind(),
+            Self::NoneAnswered(_) => ErrorKind::UpstreamUnreachable,
+            Self::PushNotAllowed { .. } => ErrorKind::Forbidden,
+            Self::AuditUnavailable | Self::KeyRing => ErrorKind::Unavailable,
+        }
+    }
+
+    /// What the caller may know: the kind and the request id, never an upstream's own words.
+    pub fn report(&self, request_id: RequestId) -> Reported {
+        let kind = self.kind();
+        let (status, rpc) = match self {
+            // What the revision calls in-band errors stay in-band; the rest has a status of its own.
+            Self::Protocol(error) => (
+                match error.code {
+                    code::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+                    code::INVALID_PARAMS => StatusCode::OK,
+                    _ => StatusCode::BAD_REQUEST,
+                },
+                error.clone(),
+            ),
+            // A tool that is denied reads exactly like one that does not exist.
+            Self::Unknown { what, name } => (StatusCode::OK, unknown(what, name)),
+            Self::Denied(denied) if denied.rule == DeniedRule::AllowedParams => (
+                StatusCode::FORBIDDEN,
+                RpcError::new(
+                    code::INVALID_PARAMS,
+                    format!(
+                        "these arguments are not allowed: {}",
+                        denied.arguments.join(", ")
+                    ),
+                ),
+            ),
+            Self::Denied(_) => (
+                StatusCode::NOT_FOUND,
+                RpcError::new(code::INVALID_PARAMS, "not found"),
+            ),
+            Self::PushNotAllowed { method, .. } => (
+                StatusCode::FORBIDDEN,
+                RpcError::new(
+                    code::INTERNAL_ERROR,
+                    format!("the server asked for {method}, which this gateway does not allow it"),
+                ),
+            ),
+            Self::NoneAnswered(outcomes) => {
+                let servers: serde_json::Map<String, serde_json::Value> = outcomes
+                    .iter()
+                    .map(|(server, outcome)| (server.to_string(), json!({"status": outcome})))
+                    .collect();
+                let error =
+                    RpcError::new(code::INTERNAL_ERROR, "no server answered").with_data(&json!({
+                        "kind": kind.as_str(),
+                        "request_id": request_id.to_string(),
+                        "server_outcomes": servers,
+                    }));
+                return Reported {
+                    kind,
+                    status: StatusCode::BAD_GATEWAY,
+                    rpc: error,
+                };
+            }
+            Self::Upstream(error) if error.kind == UpstreamErrorKind::Era => {
+                (StatusCode::BAD_REQUEST, other_era())
+            }
+            Self::Credential(_) | Self::Upstream(_) | Self::AuditUnavailable | Self::KeyRing => (
+                status_of(kind),
+                RpcError::new(code::INTERNAL_ERROR, message_of(kind)),
+            ),
+        };
+        let rpc = if rpc.data.is_none() && rpc.code == code::INTERNAL_ERROR {
+            rpc.with_data(&json!({"kind": kind.as_str(), "request_id": request_id.to_string()}))
+        } else {
+            rpc
+        };
+        Reported { kind, status, rpc }
+    }
+}
+
+/// The server is alive and speaks only revisions of the other era; a client that can will fall back.
+fn other_era() -> RpcError {
+    let supported: Vec<&str> = SUPPORTED_REVISIONS
+        .iter()
+        .map(|revision| revision.as_str())
+        .collect();
+    RpcError::new(
+        code::UNSUPPORTED_VERSION,
+        "this server does not speak a revision of this era",
+    )
+    .with_data(&json!({"supported": supported}))
+}
+
+fn unknown(what: &str, name: &str) -> RpcError {
+    let shown: String = name.chars().take(128).collect();
+    let error = RpcError::new(code::INVALID_PARAMS, format!("Unknown {what}: {shown}"));
+    if what == "resource" {
+        error.with_data(&json!({"uri": shown}))
+    } else {
+        error
+    }
+}
+
+const fn status_of(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_GATEWAY,
+    }
+}
+
+const fn message_of(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Timeout => "the upstream server took too long",
+        ErrorKind::UpstreamRefused => "the upstream server refused the request",
+        ErrorKind::UpstreamUnreachable => "the upstream server is unreachable",
+        ErrorKind::Unavailable => "something this call needs is unavailable",
+        _ => "internal error",
+    }
+}

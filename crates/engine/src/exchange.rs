@@ -1,0 +1,231 @@
+//! The one door to an upstream: credential, forward, and the two repeats that are safe because the
+//! upstream said that it did nothing: a refused token (401) and a forgotten session (404).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use portcullis_credentials::{CredentialKind, UpstreamCredential};
+use portcullis_mcp::{Edits, Envelope, Revision};
+use portcullis_policy::Evidence;
+use portcullis_upstream::{
+    LegacySession, Outgoing, Presents, Reply, SessionReply, SessionWish, UpstreamError,
+    UpstreamErrorKind,
+};
+
+use crate::audit::AuditGuard;
+use crate::error::EngineError;
+use crate::gateway::Gateway;
+use crate::snapshot::ServerEntry;
+
+/// Puts an upstream credential on a request without showing it to the upstream room.
+pub(crate) struct Presenting<'a>(pub(crate) &'a UpstreamCredential);
+
+impl Presents for Presenting<'_> {
+    fn present(&self, headers: &mut HeaderMap) {
+        self.0.apply(headers);
+    }
+}
+
+/// Which era's wire a request takes.
+#[derive(Clone, Debug)]
+pub(crate) enum Speech {
+    /// Stateless; the headers of the revision come along.
+    Modern,
+    /// In the session of this wish.
+    Legacy(SessionWish),
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    Modern(Reply),
+    Legacy(Arc<LegacySession>, SessionReply),
+}
+
+/// What the audit event should say of the upstream's side.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Note {
+    credential: Option<CredentialKind>,
+    status: Option<u16>,
+}
+
+impl Note {
+    pub(crate) fn record(self, audit: &mut AuditGuard) {
+        if let Some(kind) = self.credential {
+            audit.credential(kind);
+        }
+        if let Some(status) = self.status {
+            audit.upstream_status(status);
+        }
+    }
+}
+
+impl Gateway {
+    /// Sends one request. `edits` are applied to the envelope's text; in a session the ids become
+    /// ours as well.
+    pub(crate) async fn exchange(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        speech: &Speech,
+        envelope: &Envelope<'_>,
+        edits: Edits<'_>,
+        headers: HeaderMap,
+        note: &mut Note,
+    ) -> Result<Opened, EngineError> {
+        let mut refreshed = false;
+        let mut reopened = false;
+        loop {
+            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+            note.credential = Some(credential.kind());
+            let (edits, headers) = (edits.clone(), headers.clone());
+            let sent = attempt(
+                entry,
+                evidence,
+                &credential,
+                speech,
+                envelope,
+                edits,
+                headers,
+            )
+            .await;
+            let error = match sent {
+                Ok(opened) => {
+                    note.status = Some(200);
+                    return Ok(opened);
+                }
+                Err(error) => error,
+            };
+            note.status = error.status();
+            match error.kind {
+                UpstreamErrorKind::Unauthorized if !refreshed => {
+                    refreshed = true;
+                    if !self.credentials.rejected(&entry.auth, &credential).await {
+                        return Err(error.into());
+                    }
+                }
+                UpstreamErrorKind::SessionLost if !reopened => reopened = true,
+                _ => {
+                    tracing::info!(mcp.server.id = %entry.id, error = %error, "upstream gave no answer");
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// The session of a wish, opened if need be; what a client's `initialize` on a named endpoint asks for.
+    pub(crate) async fn session(
+        self: &Arc<Self>,
+        entry: &Arc<ServerEntry>,
+        evidence: &Evidence,
+        wish: &SessionWish,
+        note: &mut Note,
+    ) -> Result<Arc<LegacySession>, EngineError> {
+        let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+        note.credential = Some(credential.kind());
+        let mut opened = entry
+            .upstream
+            .session(evidence, &Presenting(&credential), wish)
+            .await;
+        if let Err(error) = &opened
+            && error.kind == UpstreamErrorKind::Unauthorized
+            && self.credentials.rejected(&entry.auth, &credential).await
+        {
+            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+            opened = entry
+                .upstream
+                .session(evidence, &Presenting(&credential), wish)
+                .await;
+        }
+        if let Err(error) = &opened {
+            note.status = error.status();
+            tracing::info!(mcp.server.id = %entry.id, error = %error, "session not opened");
+        }
+        Ok(opened?)
+    }
+
+    /// Whether a server speaks the stateless era.
+    pub(crate) async fn speaks_modern(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+    ) -> Result<bool, EngineError> {
+        let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+        let asked = entry
+            .upstream
+            .speaks_modern(evidence, &Presenting(&credential))
+            .await;
+        if let Err(error) = &asked
+            && error.kind == UpstreamErrorKind::Unauthorized
+            && self.credentials.rejected(&entry.auth, &credential).await
+        {
+            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+            return Ok(entry
+                .upstream
+                .speaks_modern(evidence, &Presenting(&credential))
+                .await?);
+        }
+        Ok(asked?)
+    }
+
+    /// Sends something into a session that expects no answer.
+    pub(crate) async fn tell(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        session: &LegacySession,
+        text: String,
+    ) -> Result<(), EngineError> {
+        let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+        Ok(session
+            .notify(&Presenting(&credential), text, HeaderMap::new())
+            .await?)
+    }
+
+    pub(crate) async fn close_session(&self, entry: &ServerEntry, session: &LegacySession) {
+        let permit = portcullis_policy::authorize_service(&entry.id);
+        let Ok(credential) = self
+            .credentials
+            .obtain(permit.evidence(), &entry.auth)
+            .await
+        else {
+            return;
+        };
+        if let Err(error) = session.close(&Presenting(&credential)).await {
+            tracing::debug!(mcp.server.id = %entry.id, error = %error, "session not closed upstream");
+        }
+    }
+}
+
+async fn attempt(
+    entry: &ServerEntry,
+    evidence: &Evidence,
+    credential: &UpstreamCredential,
+    speech: &Speech,
+    envelope: &Envelope<'_>,
+    edits: Edits<'_>,
+    headers: HeaderMap,
+) -> Result<Opened, UpstreamError> {
+    let presents = Presenting(credential);
+    match speech {
+        Speech::Modern => {
+            let body = Bytes::from(edits.finish());
+            let outgoing = Outgoing {
+                body,
+                revision: Some(Revision::V2026_07_28),
+                headers,
+            };
+            entry
+                .upstream
+                .exchange(evidence, &presents, outgoing)
+                .await
+                .map(Opened::Modern)
+        }
+        Speech::Legacy(wish) => {
+            let session = entry.upstream.session(evidence, &presents, wish).await?;
+            let reply = session.request(&presents, envelope, edits, headers).await?;
+            Ok(Opened::Legacy(session, reply))
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What must change in an upstream's answer before the caller may have it. Everything else stays
+//! the bytes it was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::{Principal, Purpose};
+use portcullis_mcp::{Edits, Envelope, Members, Method};
+use serde_json::value::RawValue;
+
+use crate::catalog::{bad_answer, param_headers};
+use crate::error::EngineError;
+use crate::gateway::Gateway;
+use crate::snapshot::ServerEntry;
+use crate::tasks;
+
+/// How long a client may take to answer an `input_required` result.
+const STATE_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// What the answers of one request are checked against.
+#[derive(Clone, Debug)]
+pub(crate) struct AnswerFilter {
+    pub(crate) method: Method,
+    pub(crate) modern: bool,
+    pub(crate) entry: Arc<ServerEntry>,
+    pub(crate) principal: Arc<Principal>,
+    /// The name or URI asked for, as the server spells it.
+    pub(crate) subject: String,
+}
+
+impl AnswerFilter {
+    /// What `requestState` is bound to: nobody else, no other server, no other call may present it.
+    pub(crate) fn state_binding(&self) -> Vec<u8> {
+        format!(
+            "{}\0{}\0{}\0{}",
+            self.principal.id,
+            self.entry.id,
+            self.method.as_str(),
+            self.subject
+        )
+        .into_bytes()
+    }
+
+    /// Whether an answer to this method can need a change at all.
+    fn concerns(&self) -> bool {
+        self.modern || self.method == Method::ToolsList
+    }
+
+    /// The answer as the caller may have it.
+    pub(crate) fn answer(&self, gateway: &Gateway, text: String) -> Result<String, EngineError> {
+        if !self.concerns() {
+            return Ok(text);
+        }
+        let edited = {
+            let envelope = Envelope::parse(text.as_bytes()).map_err(|_| bad_answer(&self.entry))?;
+            let Some(raw) = envelope.result() else {
+                return Ok(text);
+            };
+            let result = Members::of(raw).map_err(|_| bad_answer(&self.entry))?;
+            let mut edits = Edits::of(&text);
+            if self.method == Method::ToolsList {
+                self.hide_tools(&result, &mut edits)?;
+            }
+            if self.modern {
+                self.modern_result(gateway, raw, &result, &mut edits)?;
+            }
+            (!edits.is_empty()).then(|| edits.finish())
+        };
+        Ok(edited.unwrap_or(text))
+    }
+
+    /// Drops the tools that the policy does not admit and those that a client must not use.
+    fn hide_tools(&self, result: &Members<'_>, edits: &mut Edits<'_>) -> Result<(), EngineError> {
+        let Some(list) = result.get("tools") else {
+            return Ok(());
+        };
+        let tools: Vec<&RawValue> =
+            serde_json::from_str(list.get()).map_err(|_| bad_answer(&self.entry))?;
+        let kept: Vec<&str> = tools
+            .iter()
+            .filter(|tool| self.admits(tool))
+            .map(|tool| tool.get())
+            .collect();
+        if kept.len() < tools.len() {
+            edits.replace(list, format!("[{}]", kept.join(",")));
+        }
+        Ok(())
+    }
+
+    /// Whether a listed tool may be shown: the same decision that a call of it gets.
+    pub(crate) fn admits(&self, tool: &RawValue) -> bool {
+        let Ok(members) = Members::of(tool) else {
+            return false;
+        };
+        members
+            .string("name")
+            .is_some_and(|name| self.entry.policy.admits_tool(&name))
+            && (!self.modern || param_headers(&members).is_ok())
+    }
+
+    fn modern_result(
+        &self,
+        gateway: &Gateway,
+        raw: &RawValue,
+        result: &Members<'_>,
+        edits: &mut Edits<'_>,
+    ) -> Result<(), EngineError> {
+        // What is behind a grant is not for shared caches (SEP-2549: `public` may be served to anyone).
+        if let Some(scope) = result
+            .get("cacheScope")
+            .filter(|scope| scope.get() != r#""private""#)
+        {
+            edits.replace(scope, r#""private""#);
+        }
+        match result.string("resultType").as_deref() {
+            Some("input_required") => {
+                self.check_inputs(result)?;
+                if let (Some(raw), Some(state)) =
+                    (result.get("requestState"), result.string("requestState"))
+                {
+                    let expires = gateway.clock.now().after(STATE_LIFETIME);
+                    let sealed = gateway
+                        .sealer
+                        .seal(
+                            Purpose::McpRequestState,
+                            &self.state_binding(),
+                            expires,
+                            state.as_bytes(),
+                        )
+                        .map_err(|_| EngineError::KeyRing)?;
+                    edits.replace(raw, format!("\"{sealed}\""));
+                }
+            }
+            _ if result.get("taskId").is_some() => {
+                tasks::wrap_member(
+                    &*gateway.handles,
+                    &self.principal.id,
+                    &self.entry.id,
+                    raw,
+                    edits,
+                );
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A server may ask the client only for what the operator lets it.
+    fn check_inputs(&self, result: &Members<'_>) -> Result<(), EngineError> {
+        let Some(inputs) = result
+            .object("inputRequests")
+            .map_err(|_| bad_answer(&self.entry))?
+        else {
+            return Ok(());
+        };
+        for (_, input) in inputs.iter() {
+            let method = Members::of(input)
+                .ok()
+                .and_then(|input| input.string("method"))
+                .unwrap_or_default();
+            if !self.entry.upstream.server().push.admits(&method) {
+                return Err(EngineError::PushNotAllowed {
+                    server: self.entry.id.clone(),
+                    method: method.chars().take(64).collect(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A notification as the caller may have it; also learns from it that lists changed.
+    pub(crate) fn notification(&self, gateway: &Gateway, text: String) -> String {
+        let edited = {
+            let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
+                return text;
+            };
+            let portcullis_mcp::Kind::Notification { method } = envelope.kind else {
+                return text;
+            };
+            self.entry.catalog.changed(method);
+            match (method, envelope.raw_params()) {
+                ("notifications/tasks", Some(params)) if self.modern => {
+                    let mut edits = Edits::of(&text);
+                    tasks::wrap_member(
+                        &*gateway.handles,
+                        &self.principal.id,
+                        &self.entry.id,
+                        params,
+                        &mut edits,
+                    );
+                    Some(edits.finish())
+                }
+                _ => None,
+            }
+        };
+        edited.unwrap_or(text)
+    }
+}
+
+/// Whether a tool's answer says that the tool itself failed.
+pub(crate) fn is_tool_error(text: &str) -> bool {
+    // Only the few answers that mention the member are parsed.
+    text.contains("\"isError\"")
+        && Envelope::parse(text.as_bytes())
+            .ok()
+            .and_then(|envelope| Members::of(envelope.result()?).ok())
+            .and_then(|result| result.get("isError"))
+            .is_some_and(|raw| raw.get() == "true")
+}

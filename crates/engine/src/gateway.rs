@@ -1,0 +1,144 @@
+//! The gateway: everything a call needs besides its own data.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use portcullis_core::{Clock, Principal, Sealer};
+use portcullis_credentials::CredentialBroker;
+use portcullis_store::SessionStore;
+use tokio_util::task::TaskTracker;
+
+use crate::audit::{AuditLog, ChainMac};
+use crate::legacy::{Listeners, Pushes, Terminated};
+use crate::snapshot::Snapshot;
+
+/// Whether a principal still stands: its credential was neither revoked nor changed since.
+pub trait Standing: Send + Sync + fmt::Debug {
+    /// Asked every few seconds for as long as a stream is open.
+    fn holds(&self, principal: &Principal) -> bool;
+}
+
+/// What the gateway is built from.
+#[derive(Debug)]
+pub struct GatewayDeps {
+    /// The servers.
+    pub snapshot: Snapshot,
+    /// Where upstream credentials come from.
+    pub credentials: Arc<dyn CredentialBroker>,
+    /// Seals session ids, cursors and request state.
+    pub sealer: Arc<dyn Sealer>,
+    /// Marks task handles as a principal's own.
+    pub handles: Arc<dyn ChainMac>,
+    /// Remembers terminated sessions.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Whether open streams may go on.
+    pub standing: Arc<dyn Standing>,
+    /// Where events go.
+    pub audit: AuditLog,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Every task that the gateway starts.
+    pub tracker: TaskTracker,
+}
+
+/// The one door to every upstream.
+pub struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    pub(crate) credentials: Arc<dyn CredentialBroker>,
+    pub(crate) sealer: Arc<dyn Sealer>,
+    pub(crate) handles: Arc<dyn ChainMac>,
+    pub(crate) standing: Arc<dyn Standing>,
+    pub(crate) audit: AuditLog,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) terminated: Terminated,
+    pub(crate) pushes: Pushes,
+    pub(crate) listeners: Listeners,
+}
+
+impl Gateway {
+    /// Builds the gateway; nothing is connected yet.
+    pub fn new(deps: GatewayDeps) -> Arc<Self> {
+        Arc::new(Self {
+            snapshot: ArcSwap::from_pointee(deps.snapshot),
+            credentials: deps.credentials,
+            sealer: deps.sealer,
+            handles: deps.handles,
+            standing: deps.standing,
+            audit: deps.audit,
+            clock: deps.clock,
+            tracker: deps.tracker,
+            terminated: Terminated::new(deps.sessions),
+            pushes: Pushes::default(),
+            listeners: Listeners::default(),
+        })
+    }
+
+    /// The present picture.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts a new picture in force; requests under way keep theirs.
+    pub fn replace_snapshot(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// The audit trail.
+    pub const fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+
+    /// Learns what every server offers, a few at a time, so that the first call need not wait.
+    pub async fn warm_up(self: &Arc<Self>) {
+        use futures_util::StreamExt;
+        let snapshot = self.snapshot();
+        futures_util::stream::iter(snapshot.servers().iter().cloned())
+            .for_each_concurrent(32, |entry| async move {
+                if let Err(error) = self.refresh_tools(&entry).await {
+                    tracing::warn!(mcp.server.id = %entry.id, error = %error, "server does not list its tools yet");
+                }
+            })
+            .await;
+    }
+
+    /// Keeps house once: forgets what expired, takes over what other replicas terminated, closes
+    /// sessions that nobody used for long. Called every second.
+    pub async fn keep_house(self: &Arc<Self>) {
+        self.terminated.follow(self.clock.now()).await;
+        self.pushes.expire(self.clock.monotonic());
+        for entry in self.snapshot().servers() {
+            for session in entry.upstream.take_idle(false) {
+                let gateway = Arc::clone(self);
+                let entry = Arc::clone(entry);
+                self.tracker
+                    .spawn(async move { gateway.close_session(&entry, &session).await });
+            }
+        }
+    }
+
+    /// Closes every upstream session, as far as that goes within `limit`.
+    pub async fn close_sessions(self: &Arc<Self>, limit: Duration) {
+        let snapshot = self.snapshot();
+        let closing = snapshot.servers().iter().flat_map(|entry| {
+            entry
+                .upstream
+                .take_idle(true)
+                .into_iter()
+                .map(move |session| async move {
+                    self.close_session(entry, &session).await;
+                })
+        });
+        let _ = tokio::time::timeout(limit, futures_util::future::join_all(closing)).await;
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("generation", &self.snapshot().generation())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,285 @@
+//! Messages that belong to no request. Each upstream session has at most one listening stream; what
+//! arrives on it goes to every GET stream of the same client, and a question to just one of them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use portcullis_core::{Principal, PrincipalId};
+use portcullis_mcp::{SseEvent, SseItem};
+use portcullis_policy::Evidence;
+use portcullis_upstream::{LegacySession, Restored};
+use tokio::sync::mpsc;
+
+use super::LegacyClient;
+use crate::exchange::Presenting;
+use crate::filter::AnswerFilter;
+use crate::gateway::Gateway;
+use crate::relay::{STANDING, encode};
+use crate::snapshot::ServerEntry;
+use crate::view::View;
+
+/// Messages that a slow reader may be behind before its stream is closed.
+const BACKLOG: usize = 256;
+/// Most open GET streams of one principal.
+const MOST_OF_ONE: usize = 256;
+const RETRY: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_secs(30);
+
+/// Open GET streams and the upstream streams that feed them.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    open: Mutex<HashMap<[u8; 32], Subscriber>>,
+    /// Sessions that are being listened to, by address.
+    running: Mutex<HashSet<usize>>,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    principal: PrincipalId,
+    client: LegacyClient,
+    view: View,
+    messages: mpsc::Sender<Bytes>,
+}
+
+impl Subscriber {
+    fn wants(&self, principal: &PrincipalId, client: &LegacyClient, entry: &ServerEntry) -> bool {
+        self.principal == *principal
+            && self.client.revision == client.revision
+            && self.client.capabilities == client.capabilities
+            && !self.messages.is_closed()
+            && self.view.server(entry.id.as_str()).is_some()
+    }
+}
+
+impl Listeners {
+    fn open(&self) -> MutexGuard<'_, HashMap<[u8; 32], Subscriber>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wanted(&self, principal: &PrincipalId, client: &LegacyClient, entry: &ServerEntry) -> bool {
+        self.open()
+            .values()
+            .any(|subscriber| subscriber.wants(principal, client, entry))
+    }
+
+    /// A new GET stream; an older one of the same session ends. `None`: too many are open.
+    pub(super) fn subscribe(
+        &self,
+        principal: &Principal,
+        client: &LegacyClient,
+        view: &View,
+        digest: [u8; 32],
+    ) -> Option<mpsc::Receiver<Bytes>> {
+        let mut open = self.open();
+        open.retain(|_, subscriber| !subscriber.messages.is_closed());
+        let of_one = open
+            .values()
+            .filter(|other| other.principal == principal.id)
+            .count();
+        if of_one >= MOST_OF_ONE && !open.contains_key(&digest) {
+            return None;
+        }
+        let (messages, receiver) = mpsc::channel(BACKLOG);
+        let (principal, client, view) = (principal.id.clone(), client.clone(), view.clone());
+        open.insert(
+            digest,
+            Subscriber {
+                principal,
+                client,
+                view,
+                messages,
+            },
+        );
+        Some(receiver)
+    }
+
+    /// Ends the stream of a session.
+    pub(super) fn unsubscribe(&self, digest: &[u8; 32]) {
+        self.open().remove(digest);
+    }
+
+    /// Hands a message to every stream of the client, or to the first that takes it.
+    fn deliver(
+        &self,
+        principal: &PrincipalId,
+        client: &LegacyClient,
+        entry: &ServerEntry,
+        bytes: &Bytes,
+        to_all: bool,
+    ) {
+        let mut open = self.open();
+        let mut done = false;
+        open.retain(|_, subscriber| {
+            if (done && !to_all) || !subscriber.wants(principal, client, entry) {
+                return !subscriber.messages.is_closed();
+            }
+            // A reader that is this far behind is cut off: it may come back, the memory does not.
+            let taken = subscriber.messages.try_send(bytes.clone()).is_ok();
+            done |= taken;
+            taken
+        });
+    }
+}
+
+impl Gateway {
+    /// Starts listening to a session if a GET stream waits for its messages.
+    pub(crate) fn listen_if_wanted(
+        self: &Arc<Self>,
+        principal: &Arc<Principal>,
+        entry: &Arc<ServerEntry>,
+        evidence: &Evidence,
+        session: &Arc<LegacySession>,
+        client: &LegacyClient,
+    ) {
+        if !self.listeners.wanted(&principal.id, client, entry) {
+            return;
+        }
+        let address = Arc::as_ptr(session).addr();
+        if !self
+            .listeners
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(address)
+        {
+            return;
+        }
+        let listening = Listening {
+            gateway: Arc::clone(self),
+            entry: Arc::clone(entry),
+            evidence: evidence.clone(),
+            session: Arc::clone(session),
+            client: client.clone(),
+            filter: AnswerFilter {
+                method: portcullis_mcp::Method::ToolsList,
+                modern: false,
+                entry: Arc::clone(entry),
+                principal: Arc::clone(principal),
+                subject: String::new(),
+            },
+        };
+        self.tracker.spawn(listening.run(address));
+    }
+}
+
+/// One upstream session being listened to.
+struct Listening {
+    gateway: Arc<Gateway>,
+    entry: Arc<ServerEntry>,
+    evidence: Evidence,
+    session: Arc<LegacySession>,
+    client: LegacyClient,
+    filter: AnswerFilter,
+}
+
+impl Listening {
+    async fn run(self, address: usize) {
+        let mut last_event_id: Option<HeaderValue> = None;
+        let mut wait = RETRY;
+        while self.wanted() {
+            match self.once(&mut last_event_id, &mut wait).await {
+                Some(true) => {}
+                Some(false) => wait = (wait * 2).min(MAX_RETRY),
+                None => break,
+            }
+            tokio::time::sleep(wait).await;
+        }
+        self.gateway
+            .listeners
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&address);
+    }
+
+    fn wanted(&self) -> bool {
+        let principal = &self.filter.principal;
+        self.gateway
+            .listeners
+            .wanted(&principal.id, &self.client, &self.entry)
+            && !self.session.is_lost()
+            && self.gateway.still_stands(principal)
+    }
+
+    /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.
+    async fn once(&self, last: &mut Option<HeaderValue>, wait: &mut Duration) -> Option<bool> {
+        let credential = self
+            .gateway
+            .credentials
+            .obtain(&self.evidence, &self.entry.auth)
+            .await
+            .ok()?;
+        let opened = self
+            .session
+            .stream(&Presenting(&credential), last.clone())
+            .await;
+        let mut stream = match opened {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return None,
+            Err(error) => {
+                tracing::debug!(mcp.server.id = %self.entry.id, error = %error, "listening stream not opened");
+                return (!self.session.is_lost()).then_some(false);
+            }
+        };
+        loop {
+            match tokio::time::timeout(STANDING, stream.next()).await {
+                Err(_) if !self.wanted() => return None,
+                Err(_) | Ok(Ok(Some(SseItem::Comment))) => {}
+                Ok(Ok(Some(SseItem::Event(event)))) => {
+                    if let Some(id) = event
+                        .id
+                        .as_deref()
+                        .and_then(|id| HeaderValue::from_str(id).ok())
+                    {
+                        *last = Some(id);
+                    }
+                    if let Some(millis) = event.retry_ms {
+                        *wait = Duration::from_millis(millis).min(MAX_RETRY);
+                    }
+                    self.event(&event).await;
+                }
+                Ok(Ok(None)) => return Some(true),
+                Ok(Err(_)) => return Some(false),
+            }
+        }
+    }
+
+    async fn event(&self, event: &SseEvent) {
+        let Some(text) = event
+            .data
+            .as_ref()
+            .and_then(|data| std::str::from_utf8(data).ok())
+        else {
+            return;
+        };
+        let (text, to_all) = match self.session.restore(text) {
+            Restored::Notification(text) => (self.filter.notification(&self.gateway, text), true),
+            Restored::Request(text) => {
+                let pushed = self
+                    .gateway
+                    .push(
+                        &self.filter.principal,
+                        &self.entry,
+                        &self.evidence,
+                        &self.session,
+                        text,
+                    )
+                    .await;
+                let Some(text) = pushed else { return };
+                (text, false)
+            }
+            Restored::Answer { .. } | Restored::Stray => return,
+        };
+        let bytes = encode(&SseEvent::message(text));
+        self.gateway.listeners.deliver(
+            &self.filter.principal.id,
+            &self.client,
+            &self.entry,
+            &bytes,
+            to_all,
+        );
+    }
+}

@@ -1,0 +1,330 @@
+//! Messages of a legacy client after `initialize`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use portcullis_mcp::{Edits, Envelope, Kind, Method, RpcError, code};
+use portcullis_policy::{Operation, authorize};
+use portcullis_upstream::{Reply, Restored};
+
+use super::LegacyClient;
+use crate::answer::Answer;
+use crate::audit::{CallerText, Outcome};
+use crate::call::Call;
+use crate::catalog::bad_answer;
+use crate::error::EngineError;
+use crate::exchange::{Note, Opened, Speech};
+use crate::filter::AnswerFilter;
+use crate::gateway::Gateway;
+use crate::prepare::protocol;
+use crate::relay::{Relay, Side, error_answer, outcome_of};
+use crate::view::View;
+
+/// A request's answer, before it is on record.
+enum Done {
+    Text(StatusCode, Outcome, String),
+    Stream(Box<Pieces>),
+}
+
+/// What a relay is made of once the call is handed over.
+struct Pieces {
+    filter: AnswerFilter,
+    evidence: portcullis_policy::Evidence,
+    source: portcullis_upstream::EventStream,
+    side: Side,
+}
+
+impl Gateway {
+    /// Takes one message of a client whose session is open (or that works without one).
+    pub async fn legacy_message(
+        self: &Arc<Self>,
+        mut call: Call,
+        view: &View,
+        client: &LegacyClient,
+        envelope: &Envelope<'_>,
+        headers: &HeaderMap,
+    ) -> Answer {
+        call.audit.revision(client.revision.as_str());
+        match envelope.kind {
+            Kind::Response { .. } => {
+                call.audit.method(CallerText::new("response"));
+                match self.push_answered(&call.principal, envelope).await {
+                    Ok(Some(())) => accepted(call).await,
+                    Ok(None) => {
+                        let error =
+                            protocol(code::INVALID_REQUEST, "no request waits for this response");
+                        refuse(call, &error, None).await
+                    }
+                    Err(error) => refuse(call, &error, None).await,
+                }
+            }
+            Kind::Notification { method } => {
+                call.audit.method(CallerText::new(method));
+                self.legacy_notification(&call, view, client, envelope, method)
+                    .await;
+                accepted(call).await
+            }
+            Kind::Request { id, method } => {
+                call.audit.method(CallerText::new(method));
+                let done = self
+                    .legacy_request(&mut call, view, client, envelope, method, headers)
+                    .await;
+                let (status, outcome, text) = match done {
+                    Ok(Done::Text(status, outcome, text)) => (status, outcome, text),
+                    Ok(Done::Stream(pieces)) => {
+                        let prefix = view
+                            .named()
+                            .is_none()
+                            .then(|| pieces.filter.entry.id.to_string());
+                        let relay = Relay {
+                            gateway: Arc::clone(self),
+                            call: Some(call),
+                            filter: pieces.filter,
+                            evidence: pieces.evidence,
+                            source: pieces.source,
+                            side: pieces.side,
+                            client_id: id.as_json().to_owned(),
+                            event_prefix: prefix,
+                            resumable: false,
+                        };
+                        return Answer::Stream(relay.into_stream());
+                    }
+                    Err(error) => {
+                        tracing::debug!(request.id = %call.id, error = %error, "request refused");
+                        // Legacy errors travel in-band: their clients read the body only of a 200.
+                        let (_, outcome, text) = error_answer(&error, call.id, Some(id.as_json()));
+                        (StatusCode::OK, outcome, text)
+                    }
+                };
+                answer(call, status, outcome, text, id.as_json()).await
+            }
+        }
+    }
+
+    async fn legacy_request(
+        self: &Arc<Self>,
+        call: &mut Call,
+        view: &View,
+        client: &LegacyClient,
+        envelope: &Envelope<'_>,
+        name: &str,
+        headers: &HeaderMap,
+    ) -> Result<Done, EngineError> {
+        let Kind::Request { id, .. } = envelope.kind else {
+            return Err(EngineError::KeyRing);
+        };
+        let method = Method::lookup(name, client.revision)
+            .filter(|method| !is_task(*method))
+            .ok_or_else(|| protocol(code::METHOD_NOT_FOUND, "Method not found"))?;
+        let plain = |result: &str| {
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+                id.as_json()
+            );
+            Ok(Done::Text(StatusCode::OK, Outcome::Ok, text))
+        };
+        match method {
+            Method::Ping => return plain("{}"),
+            Method::Initialize => {
+                return Err(protocol(
+                    code::INVALID_REQUEST,
+                    "the session is already initialized",
+                ));
+            }
+            Method::SetLevel if view.named().is_none() => {
+                self.tell_open_sessions(call, view, client, envelope).await;
+                return plain("{}");
+            }
+            _ if view.named().is_none() && method.list_member().is_some() => {
+                let result = self
+                    .aggregate_page(call, view, method, envelope, Some(client))
+                    .await?;
+                return plain(&result);
+            }
+            _ => {}
+        }
+        let prepared = self.prepare(call, view, method, envelope).await?;
+        let speech = Speech::Legacy(client.wish(prepared.entry.upstream.server().push)?);
+        let mut note = Note::default();
+        let opened = self
+            .exchange(
+                &prepared.entry,
+                &prepared.evidence,
+                &speech,
+                envelope,
+                prepared.edits,
+                forwarded(headers),
+                &mut note,
+            )
+            .await;
+        note.record(&mut call.audit);
+        let Opened::Legacy(session, mut waiting) = opened? else {
+            return Err(bad_answer(&prepared.entry));
+        };
+        self.listen_if_wanted(
+            &call.principal,
+            &prepared.entry,
+            &prepared.evidence,
+            &session,
+            client,
+        );
+        let filter = AnswerFilter {
+            method,
+            modern: false,
+            entry: prepared.entry,
+            principal: Arc::clone(&call.principal),
+            subject: prepared.subject,
+        };
+        match std::mem::replace(&mut waiting.reply, Reply::Accepted) {
+            Reply::Message { status, body } => {
+                let text = std::str::from_utf8(&body).map_err(|_| bad_answer(&filter.entry))?;
+                let Restored::Answer { text, .. } = session.restore(text) else {
+                    return Err(bad_answer(&filter.entry));
+                };
+                let text = filter.answer(self, text)?;
+                Ok(Done::Text(status, outcome_of(method, &text), text))
+            }
+            Reply::Stream(source) => Ok(Done::Stream(Box::new(Pieces {
+                filter,
+                evidence: prepared.evidence,
+                source,
+                side: Side::Legacy(session, Some(waiting)),
+            }))),
+            Reply::Accepted => Err(bad_answer(&filter.entry)),
+        }
+    }
+
+    async fn legacy_notification(
+        self: &Arc<Self>,
+        call: &Call,
+        view: &View,
+        client: &LegacyClient,
+        envelope: &Envelope<'_>,
+        name: &str,
+    ) {
+        match Method::lookup(name, client.revision) {
+            // The upstream learned it when its own session was opened.
+            Some(Method::Initialized) | None => {}
+            Some(_) => self.tell_open_sessions(call, view, client, envelope).await,
+        }
+    }
+
+    /// Passes a message on to every session that is open for this client, ids translated.
+    async fn tell_open_sessions(
+        self: &Arc<Self>,
+        call: &Call,
+        view: &View,
+        client: &LegacyClient,
+        envelope: &Envelope<'_>,
+    ) {
+        for entry in view.servers() {
+            let Ok(permit) = authorize(&call.principal, &entry.policy, Operation::Use, ()) else {
+                continue;
+            };
+            let Ok(wish) = client.wish(entry.upstream.server().push) else {
+                continue;
+            };
+            let Some(session) = entry.upstream.open_session(permit.evidence(), &wish) else {
+                continue;
+            };
+            let told = match envelope.kind {
+                Kind::Request { .. } => {
+                    let speech = Speech::Legacy(wish);
+                    let edits = Edits::of(envelope.text);
+                    let mut note = Note::default();
+                    self.exchange(
+                        entry,
+                        permit.evidence(),
+                        &speech,
+                        envelope,
+                        edits,
+                        HeaderMap::new(),
+                        &mut note,
+                    )
+                    .await
+                    .map(drop)
+                }
+                _ => match translated(&session, envelope) {
+                    Some(text) => self.tell(entry, permit.evidence(), &session, text).await,
+                    None => Ok(()),
+                },
+            };
+            if let Err(error) = told {
+                tracing::info!(mcp.server.id = %entry.id, error = %error, "not passed on");
+            }
+        }
+    }
+}
+
+/// A notification as the server knows it; `None` when it concerns a request that is not there.
+fn translated(
+    session: &portcullis_upstream::LegacySession,
+    envelope: &Envelope<'_>,
+) -> Option<String> {
+    let Kind::Notification {
+        method: "notifications/cancelled",
+    } = envelope.kind
+    else {
+        return Some(envelope.text.to_owned());
+    };
+    let id = envelope.params()?.get("requestId")?;
+    let ours = session.our_id_of(id.get())?;
+    let mut edits = Edits::of(envelope.text);
+    edits.replace(id, ours.to_string());
+    Some(edits.finish())
+}
+
+const fn is_task(method: Method) -> bool {
+    matches!(
+        method,
+        Method::TasksGet
+            | Method::TasksCancel
+            | Method::TasksList
+            | Method::TasksResult
+            | Method::TasksUpdate
+    )
+}
+
+/// Of a legacy client's headers only the trace context goes on (W3C Trace Context).
+fn forwarded(headers: &HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::new();
+    for name in ["traceparent", "tracestate"] {
+        if let Some(value) = headers.get(name) {
+            out.insert(http::HeaderName::from_static(name), value.clone());
+        }
+    }
+    out
+}
+
+async fn accepted(call: Call) -> Answer {
+    let id = call.id;
+    if call.close(Outcome::Ok).await {
+        Answer::Accepted
+    } else {
+        let (status, _, body) = error_answer(&EngineError::AuditUnavailable, id, None);
+        Answer::json(status, body)
+    }
+}
+
+async fn refuse(call: Call, error: &EngineError, id: Option<&str>) -> Answer {
+    let (status, outcome, text) = error_answer(error, call.id, id);
+    answer(call, status, outcome, text, id.unwrap_or("null")).await
+}
+
+/// Gives a whole answer, once it is on record.
+pub(crate) async fn answer(
+    mut call: Call,
+    status: StatusCode,
+    outcome: Outcome,
+    text: String,
+    id: &str,
+) -> Answer {
+    call.audit.add_response_bytes(text.len() as u64);
+    let request = call.id;
+    if call.close(outcome).await {
+        return Answer::json(status, Bytes::from(text));
+    }
+    let reported = EngineError::AuditUnavailable.report(request);
+    Answer::json(reported.status, RpcError::response(&reported.rpc, Some(id)))
+}

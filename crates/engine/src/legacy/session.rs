@@ -1,0 +1,127 @@
+//! `Mcp-Session-Id`: everything we must know of a legacy client, sealed for its principal, so that
+//! any replica serves it and nobody else can use it. A session is never authentication: every
+//! request proves its principal anew.
+
+use std::time::Duration;
+
+use portcullis_core::{Principal, Purpose, Timestamp, sha256};
+use portcullis_mcp::{ClientCapabilities, Revision};
+use serde::{Deserialize, Serialize};
+
+use crate::error::EngineError;
+use crate::gateway::Gateway;
+use crate::view::View;
+
+/// How long a session id is good for.
+const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Largest capability object that fits an id.
+pub(super) const MAX_CAPABILITIES: usize = 2048;
+
+/// A legacy client.
+#[derive(Clone, Debug)]
+pub struct LegacyClient {
+    /// The negotiated revision.
+    pub revision: Revision,
+    /// What it declared at `initialize`.
+    pub(crate) capabilities: ClientCapabilities,
+    /// Its session, when it has one.
+    pub(crate) digest: Option<[u8; 32]>,
+    pub(crate) expires: Timestamp,
+}
+
+/// Why a session id is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionRefusal {
+    /// Forged, another principal's, another endpoint's, expired or terminated: 404, all alike.
+    #[error("session not found")]
+    NotFound,
+    /// Whether it was terminated cannot be known right now: 503.
+    #[error("session store unavailable")]
+    Unavailable,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    r: String,
+    c: String,
+    v: String,
+}
+
+impl LegacyClient {
+    /// A client that sends single requests without a session (LiteLLM allows it, and so does
+    /// 2025-03-26): it can receive nothing but answers.
+    pub const fn without_session(revision: Revision, capabilities: ClientCapabilities) -> Self {
+        Self {
+            revision,
+            capabilities,
+            digest: None,
+            expires: Timestamp::from_millis(0),
+        }
+    }
+}
+
+impl Gateway {
+    pub(super) fn seal_session(
+        &self,
+        principal: &Principal,
+        view: &View,
+        client: &LegacyClient,
+    ) -> Result<String, EngineError> {
+        let sealed = Sealed {
+            r: client.revision.as_str().to_owned(),
+            c: client.capabilities.as_json().to_owned(),
+            v: view.label(),
+        };
+        let text = serde_json::to_vec(&sealed).map_err(|_| EngineError::KeyRing)?;
+        self.sealer
+            .seal(
+                Purpose::McpSession,
+                principal.id.as_str().as_bytes(),
+                self.clock.now().after(LIFETIME),
+                &text,
+            )
+            .map_err(|_| EngineError::KeyRing)
+    }
+
+    /// The client behind a session id, if this principal may use it on this endpoint now.
+    pub fn open_session_id(
+        &self,
+        principal: &Principal,
+        view: &View,
+        id: &str,
+    ) -> Result<LegacyClient, SessionRefusal> {
+        let now = self.clock.now();
+        let digest = sha256(id.as_bytes());
+        if self.terminated.contains(&digest)? {
+            return Err(SessionRefusal::NotFound);
+        }
+        let text = self
+            .sealer
+            .open(
+                Purpose::McpSession,
+                principal.id.as_str().as_bytes(),
+                now,
+                id,
+            )
+            .map_err(|_| SessionRefusal::NotFound)?;
+        let sealed: Sealed = serde_json::from_slice(&text).map_err(|_| SessionRefusal::NotFound)?;
+        let revision = sealed.r.parse().map_err(|()| SessionRefusal::NotFound)?;
+        if sealed.v != view.label() {
+            return Err(SessionRefusal::NotFound);
+        }
+        let capabilities = ClientCapabilities::narrowed(
+            &sealed.c,
+            portcullis_mcp::PushPolicy {
+                sampling: true,
+                elicitation: true,
+            },
+        )
+        .map_err(|_| SessionRefusal::NotFound)?;
+        Ok(LegacyClient {
+            revision,
+            capabilities,
+            digest: Some(digest),
+            expires: now.after(LIFETIME),
+        })
+    }
+}

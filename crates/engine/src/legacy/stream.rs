@@ -1,0 +1,206 @@
+//! GET and DELETE on a legacy session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use portcullis_mcp::{Method, sse};
+use portcullis_policy::{Operation, authorize};
+use tokio::sync::mpsc;
+
+use super::LegacyClient;
+use crate::answer::{Answer, ByteStream};
+use crate::audit::{CallerText, Outcome};
+use crate::call::Call;
+use crate::error::EngineError;
+use crate::exchange::Presenting;
+use crate::filter::AnswerFilter;
+use crate::gateway::Gateway;
+use crate::relay::{KEEP_ALIVE, Relay, STANDING, Side, error_answer};
+use crate::snapshot::ServerEntry;
+use crate::view::View;
+
+impl Gateway {
+    /// Opens the client's stream, or resumes one after `Last-Event-ID`.
+    pub async fn legacy_stream(
+        self: &Arc<Self>,
+        mut call: Call,
+        view: &View,
+        client: &LegacyClient,
+        last_event_id: Option<&str>,
+    ) -> Answer {
+        call.audit.method(CallerText::new("GET"));
+        call.audit.revision(client.revision.as_str());
+        if let Some(id) = last_event_id
+            && let Some((entry, id)) = origin(view, id)
+        {
+            return self.resume(call, view, client, &entry, id).await;
+        }
+        let subscribed = client.digest.and_then(|digest| {
+            self.listeners
+                .subscribe(&call.principal, client, view, digest)
+        });
+        let Some(messages) = subscribed else {
+            let outcome = Outcome::Kind(portcullis_core::ErrorKind::RateLimited);
+            let body = r#"{"error":"too_many_streams"}"#.to_owned();
+            return super::request::answer(
+                call,
+                StatusCode::TOO_MANY_REQUESTS,
+                outcome,
+                body,
+                "null",
+            )
+            .await;
+        };
+        for entry in view.servers() {
+            let Ok(permit) = authorize(&call.principal, &entry.policy, Operation::Use, ()) else {
+                continue;
+            };
+            let Ok(wish) = client.wish(entry.upstream.server().push) else {
+                continue;
+            };
+            if let Some(session) = entry.upstream.open_session(permit.evidence(), &wish) {
+                self.listen_if_wanted(&call.principal, entry, permit.evidence(), &session, client);
+            }
+        }
+        Answer::Stream(listening(OpenStream {
+            gateway: Arc::clone(self),
+            call: Some(call),
+            messages,
+        }))
+    }
+
+    async fn resume(
+        self: &Arc<Self>,
+        mut call: Call,
+        view: &View,
+        client: &LegacyClient,
+        entry: &Arc<ServerEntry>,
+        id: HeaderValue,
+    ) -> Answer {
+        call.audit.server(&entry.id);
+        let resumed = async {
+            let permit = authorize(&call.principal, &entry.policy, Operation::Use, ())?;
+            let evidence = permit.evidence().clone();
+            let wish = client.wish(entry.upstream.server().push)?;
+            let session = entry.upstream.open_session(&evidence, &wish);
+            let Some(session) = session else {
+                return Ok(None);
+            };
+            let credential = self.credentials.obtain(&evidence, &entry.auth).await?;
+            let stream = session.stream(&Presenting(&credential), Some(id)).await?;
+            Ok::<_, EngineError>(stream.map(|stream| (evidence, session, stream)))
+        }
+        .await;
+        let (evidence, session, source) = match resumed {
+            Ok(Some(parts)) => parts,
+            Ok(None) => return not_found(call).await,
+            Err(error) => {
+                let (status, outcome, text) = error_answer(&error, call.id, None);
+                return super::request::answer(call, status, outcome, text, "null").await;
+            }
+        };
+        call.audit.allowed(evidence.rule());
+        let relay = Relay {
+            gateway: Arc::clone(self),
+            filter: AnswerFilter {
+                // Whichever request the replayed answer belongs to: a list in it is filtered.
+                method: Method::ToolsList,
+                modern: false,
+                entry: Arc::clone(entry),
+                principal: Arc::clone(&call.principal),
+                subject: String::new(),
+            },
+            call: Some(call),
+            evidence,
+            source,
+            side: Side::Legacy(session, None),
+            client_id: "null".to_owned(),
+            event_prefix: view.named().is_none().then(|| entry.id.to_string()),
+            resumable: true,
+        };
+        Answer::Stream(relay.into_stream())
+    }
+
+    /// Ends a session.
+    pub async fn legacy_delete(self: &Arc<Self>, mut call: Call, client: &LegacyClient) -> Answer {
+        call.audit.method(CallerText::new("DELETE"));
+        let Some(digest) = client.digest else {
+            return not_found(call).await;
+        };
+        self.listeners.unsubscribe(&digest);
+        if let Err(error) = self.terminated.add(digest, client.expires).await {
+            // Ended here, but another replica might still admit it: say so rather than nothing.
+            tracing::error!(error = %error, "session termination not stored");
+            let outcome = Outcome::Kind(portcullis_core::ErrorKind::Unavailable);
+            return super::request::answer(
+                call,
+                StatusCode::SERVICE_UNAVAILABLE,
+                outcome,
+                String::new(),
+                "null",
+            )
+            .await;
+        }
+        super::request::answer(call, StatusCode::OK, Outcome::Ok, String::new(), "null").await
+    }
+}
+
+async fn not_found(call: Call) -> Answer {
+    let outcome = Outcome::Kind(portcullis_core::ErrorKind::NotFound);
+    super::request::answer(call, StatusCode::NOT_FOUND, outcome, String::new(), "null").await
+}
+
+/// Which server an event id came from, and its own id there.
+fn origin(view: &View, id: &str) -> Option<(Arc<ServerEntry>, HeaderValue)> {
+    if let Some(entry) = view.named() {
+        return Some((Arc::clone(entry), HeaderValue::from_str(id).ok()?));
+    }
+    let (server, own) = id.split_once('/')?;
+    let entry = view.servers().find(|entry| entry.id.as_str() == server)?;
+    Some((Arc::clone(entry), HeaderValue::from_str(own).ok()?))
+}
+
+/// A GET stream. A client ends it whenever it likes, so its end is no abandonment.
+struct OpenStream {
+    gateway: Arc<Gateway>,
+    call: Option<Call>,
+    messages: mpsc::Receiver<Bytes>,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.audit.finish(Outcome::Ok);
+        }
+    }
+}
+
+fn listening(stream: OpenStream) -> ByteStream {
+    // The first bytes go out at once, so that the client knows that the stream is open.
+    let first = futures_util::stream::iter([Bytes::from_static(sse::keep_alive())]);
+    let rest = futures_util::stream::unfold(stream, |mut stream| async move {
+        let mut silent = Duration::ZERO;
+        loop {
+            match tokio::time::timeout(STANDING, stream.messages.recv()).await {
+                Ok(Some(bytes)) => return Some((bytes, stream)),
+                Ok(None) => return None,
+                Err(_) => {
+                    let stands = stream
+                        .call
+                        .as_ref()
+                        .is_some_and(|call| stream.gateway.still_stands(&call.principal));
+                    if !stands {
+                        return None;
+                    }
+                    silent += STANDING;
+                    if silent >= KEEP_ALIVE {
+                        return Some((Bytes::from_static(sse::keep_alive()), stream));
+                    }
+                }
+            }
+        }
+    });
+    Box::pin(futures_util::StreamExt::chain(first, rest))
+}

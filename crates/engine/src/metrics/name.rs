@@ -1,0 +1,112 @@
+//! The metrics' names, in one place.
+
+/// Every metric, without the common prefix `portcullis_` and without the suffix that its type adds
+/// to it in the text format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MetricName {
+    /// `requests_total{surface, outcome}`
+    Requests,
+    /// `request_duration_seconds{surface}`
+    RequestDuration,
+    /// `requests_in_flight{surface}`
+    RequestsInFlight,
+    /// `upstream_requests_total{server, credential, outcome}`
+    UpstreamRequests,
+    /// `upstream_request_duration_seconds{server, credential}`
+    UpstreamDuration,
+    /// `upstream_sessions{server, credential}`
+    UpstreamSessions,
+    /// `token_requests_total{server, credential, outcome}`
+    TokenRequests,
+    /// `auth_failures_total{reason}`
+    AuthFailures,
+    /// `sse_streams`
+    SseStreams,
+    /// `config_reloads_total{result}`
+    ConfigReloads,
+    /// `config_generation`
+    ConfigGeneration,
+    /// `audit_queued`
+    AuditQueued,
+    /// `audit_rows_total`
+    AuditRows,
+    /// `audit_dropped_total`
+    AuditDropped,
+    /// `audit_gaps_total`
+    AuditGaps,
+    /// `audit_store_failures_total`
+    AuditStoreFailures,
+    /// `audit_lines_dropped_total`
+    AuditLinesDropped,
+}
+
+impl MetricName {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::Requests,
+        Self::RequestDuration,
+        Self::RequestsInFlight,
+        Self::UpstreamRequests,
+        Self::UpstreamDuration,
+        Self::UpstreamSessions,
+        Self::TokenRequests,
+        Self::AuthFailures,
+        Self::SseStreams,
+        Self::ConfigReloads,
+        Self::ConfigGeneration,
+        Self::AuditQueued,
+        Self::AuditRows,
+        Self::AuditDropped,
+        Self::AuditGaps,
+        Self::AuditStoreFailures,
+        Self::AuditLinesDropped,
+    ];
+
+    /// The name as it is registered.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::RequestDuration => "request_duration_seconds",
+            Self::RequestsInFlight => "requests_in_flight",
+            Self::UpstreamRequests => "upstream_requests",
+            Self::UpstreamDuration => "upstream_request_duration_seconds",
+            Self::UpstreamSessions => "upstream_sessions",
+            Self::TokenRequests => "token_requests",
+            Self::AuthFailures => "auth_failures",
+            Self::SseStreams => "sse_streams",
+            Self::ConfigReloads => "config_reloads",
+            Self::ConfigGeneration => "config_generation",
+            Self::AuditQueued => "audit_queued",
+            Self::AuditRows => "audit_rows",
+            Self::AuditDropped => "audit_dropped",
+            Self::AuditGaps => "audit_gaps",
+            Self::AuditStoreFailures => "audit_store_failures",
+            Self::AuditLinesDropped => "audit_lines_dropped",
+        }
+    }
+
+    /// What it says, without a full stop: the text format adds it.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Requests => "Governed requests that ended, by how they ended",
+            Self::RequestDuration => "From arrival to the end of the answer",
+            Self::RequestsInFlight => "Governed requests under way",
+            Self::UpstreamRequests => "Requests to MCP servers, by how they ended",
+            Self::UpstreamDuration => "From sending to the upstream's response head",
+            Self::UpstreamSessions => "Open sessions with MCP servers",
+            Self::TokenRequests => "Requests to token endpoints",
+            Self::AuthFailures => "Requests whose caller was not recognised",
+            Self::SseStreams => "Open event streams to clients",
+            Self::ConfigReloads => "Configurations that took effect or were refused",
+            Self::ConfigGeneration => "Number of the configuration in force",
+            Self::AuditQueued => "Audit events that wait for the writer",
+            Self::AuditRows => "Audit rows stored",
+            Self::AuditDropped => "Audit events lost because the queue was full",
+            Self::AuditGaps => "Losses that the audit chain reports",
+            Self::AuditStoreFailures => "Attempts to reach the audit store that failed",
+            Self::AuditLinesDropped => {
+                "Audit rows left out of a copy in a file or on standard output"
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Clients of 2026-07-28: every request stands alone.
+
+mod discover;
+mod listen;
+mod request;

@@ -1,0 +1,321 @@
+//! `subscriptions/listen` on the aggregate endpoint: one stream to the client, one to each server.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use portcullis_mcp::{
+    ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, SseItem, meta_key,
+    sse,
+};
+use portcullis_policy::{Operation, authorize};
+use portcullis_upstream::{EventStream, Reply, Restored};
+use serde_json::json;
+
+use crate::answer::ByteStream;
+use crate::audit::Outcome;
+use crate::call::Call;
+use crate::catalog::bad_answer;
+use crate::error::EngineError;
+use crate::exchange::{Note, Opened, Speech};
+use crate::filter::AnswerFilter;
+use crate::gateway::Gateway;
+use crate::outcomes::{ServerResult, require_one};
+use crate::relay::{KEEP_ALIVE, STANDING, encode, modern_message};
+use crate::snapshot::ServerEntry;
+use crate::view::View;
+
+/// How long a server may take to acknowledge before the client is told without it.
+const ACKNOWLEDGE: Duration = Duration::from_secs(5);
+const BACKLOG: usize = 256;
+
+/// One server's acknowledged stream.
+pub(super) struct Source {
+    filter: AnswerFilter,
+    stream: EventStream,
+    honoured: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Gateway {
+    /// Opens a stream to every server in view that speaks this era; one that does not, or does not
+    /// answer, never spoils the others.
+    pub(super) async fn open_listens(
+        self: &Arc<Self>,
+        call: &mut Call,
+        view: &View,
+        envelope: &Envelope<'_>,
+        meta: &ModernMeta<'_>,
+    ) -> Result<Vec<Source>, EngineError> {
+        let opening = view.servers().map(|entry| {
+            let principal = Arc::clone(&call.principal);
+            async move {
+                let opened = tokio::time::timeout(
+                    ACKNOWLEDGE,
+                    self.open_listen(entry, principal, envelope, meta),
+                )
+                .await;
+                let result = opened.unwrap_or_else(|_| Err(bad_answer(entry)));
+                ServerResult {
+                    server: entry.id.clone(),
+                    result,
+                }
+            }
+        });
+        let results: Vec<ServerResult<Source>> = futures_util::future::join_all(opening).await;
+        for one in &results {
+            let outcome = one
+                .result
+                .as_ref()
+                .map_or_else(|error| Outcome::Kind(error.kind()), |_| Outcome::Ok);
+            call.audit.server_outcome(&one.server, outcome);
+        }
+        require_one(&results)?;
+        Ok(results
+            .into_iter()
+            .filter_map(|one| one.result.ok())
+            .collect())
+    }
+
+    async fn open_listen(
+        self: &Arc<Self>,
+        entry: &Arc<ServerEntry>,
+        principal: Arc<portcullis_core::Principal>,
+        envelope: &Envelope<'_>,
+        meta: &ModernMeta<'_>,
+    ) -> Result<Source, EngineError> {
+        let permit = authorize(&principal, &entry.policy, Operation::Use, ())?;
+        self.require_modern(entry, permit.evidence()).await?;
+        let Kind::Request { id, method } = envelope.kind else {
+            return Err(bad_answer(entry));
+        };
+        let mut edits = Edits::of(envelope.text);
+        let narrowed =
+            ClientCapabilities::narrowed(meta.capabilities.get(), entry.upstream.server().push)
+                .map_err(|_| bad_answer(entry))?;
+        edits.replace(meta.capabilities, narrowed.as_json());
+        let mut headers = HeaderMap::new();
+        if let Ok(method) = HeaderValue::from_str(method) {
+            headers.insert(HeaderName::from_static("mcp-method"), method);
+        }
+        let mut note = Note::default();
+        let opened = self
+            .exchange(
+                entry,
+                permit.evidence(),
+                &Speech::Modern,
+                envelope,
+                edits,
+                headers,
+                &mut note,
+            )
+            .await?;
+        let Opened::Modern(Reply::Stream(mut stream)) = opened else {
+            return Err(bad_answer(entry));
+        };
+        let honoured = acknowledged(&mut stream, id.as_json())
+            .await?
+            .ok_or_else(|| bad_answer(entry))?;
+        let filter = AnswerFilter {
+            method: portcullis_mcp::Method::Listen,
+            modern: true,
+            entry: Arc::clone(entry),
+            principal,
+            subject: String::new(),
+        };
+        Ok(Source {
+            filter,
+            stream,
+            honoured,
+        })
+    }
+
+    /// The client's stream: one acknowledgement of what any server honours, then whatever comes.
+    pub(super) async fn merge_listens(
+        self: &Arc<Self>,
+        call: Call,
+        sources: Vec<Source>,
+        client_id: &str,
+    ) -> ByteStream {
+        let id: serde_json::Value = serde_json::from_str(client_id).unwrap_or_default();
+        let acknowledgement = json!({
+            "jsonrpc": "2.0",
+            "method": "notifications/subscriptions/acknowledged",
+            "params": {
+                "_meta": {meta_key::SUBSCRIPTION_ID: id},
+                "notifications": union(sources.iter().map(|source| &source.honoured)),
+            },
+        });
+        let farewell = json!({
+            "jsonrpc": "2.0",
+            "id": id,
+            "result": {"resultType": "complete", "_meta": {meta_key::SUBSCRIPTION_ID: id}},
+        });
+        let (messages, receiver) = tokio::sync::mpsc::channel::<Bytes>(BACKLOG);
+        for source in sources {
+            let (gateway, messages) = (Arc::clone(self), messages.clone());
+            let client_id = client_id.to_owned();
+            self.tracker
+                .spawn(async move { pump(&gateway, source, &client_id, &messages).await });
+        }
+        let merged = Merged {
+            gateway: Arc::clone(self),
+            call: Some(call),
+            receiver,
+            farewell: Some(encode(&SseEvent::message(farewell.to_string()))),
+        };
+        let first = encode(&SseEvent::message(acknowledgement.to_string()));
+        Box::pin(
+            futures_util::stream::iter([first])
+                .chain(futures_util::stream::unfold(merged, Merged::next)),
+        )
+    }
+}
+
+/// Reads up to the acknowledgement, which must come first.
+async fn acknowledged(
+    stream: &mut EventStream,
+    client_id: &str,
+) -> Result<Option<serde_json::Map<String, serde_json::Value>>, EngineError> {
+    while let Some(item) = stream.next().await? {
+        let SseItem::Event(SseEvent {
+            data: Some(data), ..
+        }) = item
+        else {
+            continue;
+        };
+        let Ok(text) = std::str::from_utf8(&data) else {
+            return Ok(None);
+        };
+        let Restored::Notification(text) = modern_message(text, client_id) else {
+            return Ok(None);
+        };
+        let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
+            return Ok(None);
+        };
+        let honoured = envelope
+            .params()
+            .and_then(|params| params.get("notifications"))
+            .and_then(|raw| serde_json::from_str(raw.get()).ok());
+        return Ok(honoured);
+    }
+    Ok(None)
+}
+
+/// What at least one server honours; lists of URIs are joined.
+fn union<'a>(
+    all: impl Iterator<Item = &'a serde_json::Map<String, serde_json::Value>>,
+) -> serde_json::Map<String, serde_json::Value> {
+    let mut joined = serde_json::Map::new();
+    let mut uris: BTreeSet<String> = BTreeSet::new();
+    for honoured in all {
+        for (name, value) in honoured {
+            match value {
+                serde_json::Value::Bool(true) => {
+                    joined.insert(name.clone(), true.into());
+                }
+                serde_json::Value::Array(list) if name == "resourceSubscriptions" => {
+                    uris.extend(
+                        list.iter()
+                            .filter_map(|uri| uri.as_str().map(str::to_owned)),
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+    if !uris.is_empty() {
+        joined.insert(
+            "resourceSubscriptions".to_owned(),
+            uris.into_iter().collect(),
+        );
+    }
+    joined
+}
+
+/// Passes one server's notifications on until either side is gone.
+async fn pump(
+    gateway: &Gateway,
+    mut source: Source,
+    client_id: &str,
+    messages: &tokio::sync::mpsc::Sender<Bytes>,
+) {
+    loop {
+        let item = tokio::select! {
+            item = source.stream.next() => item,
+            () = messages.closed() => return,
+        };
+        let Ok(Some(item)) = item else { return };
+        let SseItem::Event(SseEvent {
+            data: Some(data), ..
+        }) = item
+        else {
+            continue;
+        };
+        let Ok(text) = std::str::from_utf8(&data) else {
+            continue;
+        };
+        let Restored::Notification(text) = modern_message(text, client_id) else {
+            continue;
+        };
+        let text = source.filter.notification(gateway, text);
+        let is_second_acknowledgement = Members::parse(&text)
+            .ok()
+            .and_then(|members| members.string("method"))
+            .is_some_and(|method| method == "notifications/subscriptions/acknowledged");
+        if is_second_acknowledgement {
+            continue;
+        }
+        if messages
+            .send(encode(&SseEvent::message(text)))
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+struct Merged {
+    gateway: Arc<Gateway>,
+    call: Option<Call>,
+    receiver: tokio::sync::mpsc::Receiver<Bytes>,
+    farewell: Option<Bytes>,
+}
+
+impl Merged {
+    async fn next(mut self) -> Option<(Bytes, Self)> {
+        let mut silent = Duration::ZERO;
+        loop {
+            match tokio::time::timeout(STANDING, self.receiver.recv()).await {
+                Ok(Some(bytes)) => return Some((bytes, self)),
+                // Every server has ended its stream.
+                Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
+                Err(_) => {
+                    let stands = self
+                        .call
+                        .as_ref()
+                        .is_some_and(|call| self.gateway.still_stands(&call.principal));
+                    if !stands {
+                        return None;
+                    }
+                    silent += STANDING;
+                    if silent >= KEEP_ALIVE {
+                        return Some((Bytes::from_static(sse::keep_alive()), self));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Merged {
+    fn drop(&mut self) {
+        // Closing the stream is how a client ends a subscription: no abandonment.
+        if let Some(call) = self.call.take() {
+            call.audit.finish(Outcome::Ok);
+        }
+    }
+}

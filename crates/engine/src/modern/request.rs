@@ -1,0 +1,302 @@
+//! One stateless message.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use portcullis_core::Purpose;
+use portcullis_mcp::{
+    ClientCapabilities, Edits, Envelope, Kind, Method, ModernMeta, code, header_value,
+};
+use portcullis_upstream::{EventStream, Reply, Restored, UpstreamError, UpstreamErrorKind};
+
+use super::discover::aggregate_result;
+use crate::answer::Answer;
+use crate::audit::{CallerText, Outcome};
+use crate::call::Call;
+use crate::catalog::bad_answer;
+use crate::error::EngineError;
+use crate::exchange::{Note, Opened, Speech};
+use crate::filter::AnswerFilter;
+use crate::gateway::Gateway;
+use crate::legacy::answer;
+use crate::prepare::{Prepared, protocol};
+use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
+use crate::snapshot::ServerEntry;
+use crate::tasks;
+use crate::view::View;
+
+enum Done {
+    Text(StatusCode, Outcome, String),
+    Stream(Box<(AnswerFilter, portcullis_policy::Evidence, EventStream)>),
+    Listen(Vec<super::listen::Source>),
+}
+
+impl Gateway {
+    /// Takes one message whose `_meta` and headers were found in order.
+    pub async fn modern_message(
+        self: &Arc<Self>,
+        mut call: Call,
+        view: &View,
+        envelope: &Envelope<'_>,
+        meta: &ModernMeta<'_>,
+        headers: &HeaderMap,
+    ) -> Answer {
+        call.audit.revision(meta.revision.as_str());
+        let Kind::Request { id, method } = envelope.kind else {
+            // No client notification exists on this wire that a server could use.
+            let request = call.id;
+            return if call.close(Outcome::Ok).await {
+                Answer::Accepted
+            } else {
+                let (status, _, body) = error_answer(&EngineError::AuditUnavailable, request, None);
+                Answer::json(status, body)
+            };
+        };
+        call.audit.method(CallerText::new(method));
+        let client_id = id.as_json();
+        let done = self
+            .modern_request(&mut call, view, envelope, meta, headers)
+            .await;
+        let (status, outcome, text) = match done {
+            Ok(Done::Text(status, outcome, text)) => (status, outcome, text),
+            Ok(Done::Stream(parts)) => {
+                let (filter, evidence, source) = *parts;
+                let relay = Relay {
+                    gateway: Arc::clone(self),
+                    call: Some(call),
+                    filter,
+                    evidence,
+                    source,
+                    side: Side::Modern,
+                    client_id: client_id.to_owned(),
+                    event_prefix: None,
+                    resumable: false,
+                };
+                return Answer::Stream(relay.into_stream());
+            }
+            Ok(Done::Listen(sources)) => {
+                return Answer::Stream(self.merge_listens(call, sources, client_id).await);
+            }
+            Err(error) => {
+                tracing::debug!(request.id = %call.id, error = %error, "request refused");
+                error_answer(&error, call.id, Some(client_id))
+            }
+        };
+        answer(call, status, outcome, text, client_id).await
+    }
+
+    async fn modern_request(
+        self: &Arc<Self>,
+        call: &mut Call,
+        view: &View,
+        envelope: &Envelope<'_>,
+        meta: &ModernMeta<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Done, EngineError> {
+        let Kind::Request { id, method: name } = envelope.kind else {
+            return Err(EngineError::KeyRing);
+        };
+        let method = Method::lookup(name, meta.revision)
+            .ok_or_else(|| protocol(code::METHOD_NOT_FOUND, "Method not found"))?;
+        let plain = |result: &str| {
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+                id.as_json()
+            );
+            Ok(Done::Text(StatusCode::OK, Outcome::Ok, text))
+        };
+        if view.named().is_none() {
+            if method == Method::Discover {
+                return plain(&aggregate_result(view));
+            }
+            if method == Method::Listen {
+                return self
+                    .open_listens(call, view, envelope, meta)
+                    .await
+                    .map(Done::Listen);
+            }
+            if method.list_member().is_some() {
+                let result = self
+                    .aggregate_page(call, view, method, envelope, None)
+                    .await?;
+                return plain(&result);
+            }
+        }
+        let prepared = self.prepare(call, view, method, envelope).await?;
+        self.require_modern(&prepared.entry, &prepared.evidence)
+            .await?;
+        let filter = AnswerFilter {
+            method,
+            modern: true,
+            entry: Arc::clone(&prepared.entry),
+            principal: Arc::clone(&call.principal),
+            subject: prepared.subject.clone(),
+        };
+        let (edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
+        let mut note = Note::default();
+        let opened = self
+            .exchange(
+                &prepared.entry,
+                &prepared.evidence,
+                &Speech::Modern,
+                envelope,
+                edits,
+                headers,
+                &mut note,
+            )
+            .await;
+        note.record(&mut call.audit);
+        match opened? {
+            Opened::Modern(Reply::Message { status, body }) => {
+                if status != StatusCode::OK {
+                    call.audit.upstream_status(status.as_u16());
+                }
+                let text = std::str::from_utf8(&body).map_err(|_| bad_answer(&filter.entry))?;
+                let Restored::Answer { text, .. } = modern_message(text, id.as_json()) else {
+                    return Err(bad_answer(&filter.entry));
+                };
+                let text = filter.answer(self, text)?;
+                Ok(Done::Text(status, outcome_of(method, &text), text))
+            }
+            Opened::Modern(Reply::Stream(source)) => {
+                Ok(Done::Stream(Box::new((filter, prepared.evidence, source))))
+            }
+            Opened::Modern(Reply::Accepted) | Opened::Legacy(..) => Err(bad_answer(&filter.entry)),
+        }
+    }
+
+    /// A server of the other era is said to be one, not sent what it cannot understand.
+    pub(super) async fn require_modern(
+        &self,
+        entry: &ServerEntry,
+        evidence: &portcullis_policy::Evidence,
+    ) -> Result<(), EngineError> {
+        let modern = match entry.upstream.known_modern() {
+            Some(true) => true,
+            _ => self.speaks_modern(entry, evidence).await?,
+        };
+        if modern {
+            return Ok(());
+        }
+        let (server, kind) = (entry.id.clone(), UpstreamErrorKind::Era);
+        Err(UpstreamError {
+            server,
+            kind,
+            source: None,
+        }
+        .into())
+    }
+
+    /// The request as it leaves: capabilities that the operator withholds taken out, sealed request
+    /// state opened, and the headers of the revision, which must say what the body says.
+    fn outward<'a>(
+        &self,
+        prepared: &Prepared<'a>,
+        filter: &AnswerFilter,
+        envelope: &Envelope<'a>,
+        meta: &ModernMeta<'a>,
+        inbound: &HeaderMap,
+    ) -> Result<(Edits<'a>, HeaderMap), EngineError> {
+        let mut edits = prepared.edits.clone();
+        let push = prepared.entry.upstream.server().push;
+        let declared = meta.capabilities.get();
+        let narrowed = ClientCapabilities::narrowed(declared, push).map_err(|_| {
+            protocol(
+                code::INVALID_PARAMS,
+                "the client's capabilities must be an object",
+            )
+        })?;
+        if narrowed.as_json() != declared {
+            edits.replace(meta.capabilities, narrowed.as_json());
+        }
+        if let Some(raw) = envelope
+            .params()
+            .and_then(|params| params.get("requestState"))
+        {
+            let invalid = || protocol(code::INVALID_PARAMS, "invalid requestState");
+            let sealed = portcullis_mcp::string_of(raw).ok_or_else(invalid)?;
+            let state = self
+                .sealer
+                .open(
+                    Purpose::McpRequestState,
+                    &filter.state_binding(),
+                    self.clock.now(),
+                    &sealed,
+                )
+                .ok()
+                .and_then(|state| String::from_utf8(state).ok())
+                .ok_or_else(invalid)?;
+            edits.replace(raw, serde_json::Value::from(state).to_string());
+        }
+        if filter.method == Method::Listen {
+            self.own_task_handles(filter, envelope, &mut edits)?;
+        }
+        let mut headers = forwarded(inbound);
+        headers.insert(
+            HeaderName::from_static("mcp-method"),
+            HeaderValue::from_static(filter.method.as_str()),
+        );
+        if prepared.renamed {
+            headers.insert(
+                HeaderName::from_static("mcp-name"),
+                header_value::encode(&prepared.subject),
+            );
+        } else if let Some(name) = inbound.get("mcp-name") {
+            headers.insert(HeaderName::from_static("mcp-name"), name.clone());
+        }
+        Ok((edits, headers))
+    }
+
+    /// Task handles in a `subscriptions/listen` filter, turned into the server's own.
+    fn own_task_handles(
+        &self,
+        filter: &AnswerFilter,
+        envelope: &Envelope<'_>,
+        edits: &mut Edits<'_>,
+    ) -> Result<(), EngineError> {
+        let Some(wanted) = envelope
+            .params()
+            .and_then(|params| params.object("notifications").ok().flatten())
+        else {
+            return Ok(());
+        };
+        let Some(raw) = wanted.get("taskIds") else {
+            return Ok(());
+        };
+        let unknown = |name: &str| EngineError::Unknown {
+            what: "task",
+            name: name.to_owned(),
+        };
+        let handles: Vec<String> = serde_json::from_str(raw.get()).map_err(|_| {
+            protocol(
+                code::INVALID_PARAMS,
+                "params.notifications.taskIds must be a list of strings",
+            )
+        })?;
+        let own = handles
+            .iter()
+            .map(|handle| {
+                tasks::unwrap(&*self.handles, &filter.principal.id, handle)
+                    .filter(|(server, _)| *server == filter.entry.id.as_str())
+                    .map(|(_, task)| task)
+                    .ok_or_else(|| unknown(handle))
+            })
+            .collect::<Result<Vec<&str>, _>>()?;
+        edits.replace(raw, serde_json::Value::from(own).to_string());
+        Ok(())
+    }
+}
+
+/// Of the client's headers these go on: the mirrored parameters, whether we know them or not
+/// (SEP-2243: intermediaries MUST forward them), and the trace context.
+fn forwarded(inbound: &HeaderMap) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(8);
+    for (name, value) in inbound {
+        if name.as_str().starts_with("mcp-param-")
+            || matches!(name.as_str(), "traceparent" | "tracestate")
+        {
+            out.append(name.clone(), value.clone());
+        }
+    }
+    out
+}

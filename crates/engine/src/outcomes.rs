@@ -1,0 +1,59 @@
+//! How each server of an aggregate fared, told to the client under LiteLLM's key.
+
+use portcullis_core::ServerId;
+use serde_json::{Map, Value, json};
+
+use crate::error::EngineError;
+
+/// The member of `_meta`, as LiteLLM's clients know it.
+pub(crate) const META_KEY: &str = "litellm.ai/server_outcomes";
+
+/// One server's part in an aggregate.
+#[derive(Debug)]
+pub(crate) struct ServerResult<T> {
+    pub(crate) server: ServerId,
+    pub(crate) result: Result<T, EngineError>,
+}
+
+/// The word for a failure.
+pub(crate) fn word(error: &EngineError) -> &'static str {
+    match error {
+        EngineError::Upstream(error) => error.outcome(),
+        EngineError::Credential(_) => "auth_required",
+        EngineError::Denied(_) => "forbidden",
+        _ => "internal",
+    }
+}
+
+/// `{server: {status, http_status?}}`.
+pub(crate) fn report<T>(results: &[ServerResult<T>]) -> Value {
+    let mut servers = Map::new();
+    for ServerResult { server, result } in results {
+        let entry = match result {
+            Ok(_) => json!({"status": "ok"}),
+            Err(error) => {
+                let mut entry = json!({"status": word(error)});
+                if let (EngineError::Upstream(error), Some(object)) = (error, entry.as_object_mut())
+                    && let Some(status) = error.status()
+                {
+                    object.insert("http_status".to_owned(), status.into());
+                }
+                entry
+            }
+        };
+        servers.insert(server.to_string(), entry);
+    }
+    Value::Object(servers)
+}
+
+/// An aggregate of which no server answered is an error, not an empty list.
+pub(crate) fn require_one<T>(results: &[ServerResult<T>]) -> Result<(), EngineError> {
+    if results.is_empty() || results.iter().any(|one| one.result.is_ok()) {
+        return Ok(());
+    }
+    let outcomes = results
+        .iter()
+        .filter_map(|one| Some((one.server.clone(), word(one.result.as_ref().err()?))))
+        .collect();
+    Err(EngineError::NoneAnswered(outcomes))
+}

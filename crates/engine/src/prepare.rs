@@ -1,0 +1,207 @@
+//! Resolve and authorize: the steps that every request takes before anything leaves the house.
+
+use std::sync::Arc;
+
+use portcullis_mcp::{Edits, Envelope, Members, Method, RpcError, Subject, code};
+use portcullis_policy::{Evidence, Operation, authorize};
+use serde_json::value::RawValue;
+
+use crate::audit::Target;
+use crate::call::Call;
+use crate::catalog::Kind;
+use crate::error::EngineError;
+use crate::gateway::Gateway;
+use crate::snapshot::ServerEntry;
+use crate::tasks;
+use crate::view::View;
+
+/// A request that may go out, and where to.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a> {
+    pub(crate) entry: Arc<ServerEntry>,
+    pub(crate) evidence: Evidence,
+    /// The server's own names put in place of ours.
+    pub(crate) edits: Edits<'a>,
+    /// What is asked for, as the server spells it; empty when nothing in particular.
+    pub(crate) subject: String,
+    /// Whether the subject's spelling changed, so that headers must follow.
+    pub(crate) renamed: bool,
+}
+
+pub(crate) fn protocol(code: i64, message: impl Into<String>) -> EngineError {
+    EngineError::Protocol(RpcError::new(code, message))
+}
+
+impl Gateway {
+    /// Finds the server, asks the policy, and notes both in the audit event.
+    pub(crate) async fn prepare<'a>(
+        self: &Arc<Self>,
+        call: &mut Call,
+        view: &View,
+        method: Method,
+        envelope: &Envelope<'a>,
+    ) -> Result<Prepared<'a>, EngineError> {
+        let params = envelope.params();
+        let subject = method.subject(params).map_err(|member| {
+            protocol(
+                code::INVALID_PARAMS,
+                format!("params.{member} is missing or not a string"),
+            )
+        })?;
+        note_subject(call, &subject);
+        let (entry, own) = self.resolve(call, view, method, &subject).await?;
+        call.audit.server(&entry.id);
+
+        let arguments = params.and_then(|params| params.get("arguments"));
+        if method == Method::ToolsCall
+            && let Some(raw) = arguments
+        {
+            call.audit.arguments(raw.get().as_bytes());
+        }
+        let names;
+        let operation = match (&subject, method) {
+            (Subject::Tool(_), Method::ToolsCall) => {
+                names = argument_names(&entry, &own, arguments)?;
+                let names: &[&str] = &names;
+                Operation::CallTool {
+                    tool: &own,
+                    arguments: names,
+                }
+            }
+            _ => Operation::Use,
+        };
+        let permit = match authorize(&call.principal, &entry.policy, operation, ()) {
+            Ok(permit) => permit,
+            Err(denied) => {
+                call.audit.denied(denied.rule.as_str());
+                // A tool that the lists do not show is answered like one that does not exist.
+                return Err(match &subject {
+                    Subject::Tool(name)
+                        if denied.kind() == portcullis_core::ErrorKind::NotFound =>
+                    {
+                        EngineError::Unknown {
+                            what: "tool",
+                            name: name.clone().into_owned(),
+                        }
+                    }
+                    _ => denied.into(),
+                });
+            }
+        };
+        call.audit.allowed(permit.evidence().rule());
+
+        let mut edits = Edits::of(envelope.text);
+        let given = match &subject {
+            Subject::None => "",
+            Subject::Tool(name)
+            | Subject::Prompt(name)
+            | Subject::Uri(name)
+            | Subject::Task(name) => name,
+        };
+        let renamed = own != given;
+        if renamed && let Some(raw) = params.and_then(|params| subject_value(method, params)) {
+            edits.replace(raw, serde_json::Value::from(own.as_str()).to_string());
+        }
+        let evidence = permit.evidence().clone();
+        Ok(Prepared {
+            entry,
+            evidence,
+            edits,
+            subject: own,
+            renamed,
+        })
+    }
+
+    async fn resolve(
+        self: &Arc<Self>,
+        call: &Call,
+        view: &View,
+        method: Method,
+        subject: &Subject<'_>,
+    ) -> Result<(Arc<ServerEntry>, String), EngineError> {
+        match subject {
+            Subject::Tool(name) => self.resolve_name(view, Kind::Tools, name).await,
+            Subject::Prompt(name) => match view.named() {
+                Some(entry) => Ok((Arc::clone(entry), name.clone().into_owned())),
+                None => self.resolve_name(view, Kind::Prompts, name).await,
+            },
+            Subject::Uri(uri) => {
+                let entry = self.resolve_uri(view, uri).await?;
+                Ok((entry, uri.clone().into_owned()))
+            }
+            Subject::Task(handle) => {
+                let unknown = || EngineError::Unknown {
+                    what: "task",
+                    name: handle.clone().into_owned(),
+                };
+                let (server, task) = tasks::unwrap(&*self.handles, &call.principal.id, handle)
+                    .ok_or_else(unknown)?;
+                let entry = view.server(server).ok_or_else(unknown)?;
+                Ok((Arc::clone(entry), task.to_owned()))
+            }
+            Subject::None => match view.named() {
+                Some(entry) => Ok((Arc::clone(entry), String::new())),
+                None => Err(protocol(
+                    code::METHOD_NOT_FOUND,
+                    format!(
+                        "{} is only available on a server's own endpoint",
+                        method.as_str()
+                    ),
+                )),
+            },
+        }
+    }
+}
+
+fn note_subject(call: &mut Call, subject: &Subject<'_>) {
+    match subject {
+        Subject::Tool(name) => call.audit.target(Target::tool(name)),
+        Subject::Prompt(name) => call.audit.target(Target::prompt(name)),
+        Subject::Uri(uri) => call.audit.target(Target::resource(uri)),
+        Subject::Task(_) | Subject::None => {}
+    }
+}
+
+/// The raw value that holds the subject's name.
+fn subject_value<'a>(method: Method, params: &Members<'a>) -> Option<&'a RawValue> {
+    match method {
+        Method::Complete => {
+            let reference = params.object("ref").ok().flatten()?;
+            reference.get("name").or_else(|| reference.get("uri"))
+        }
+        _ => params
+            .get("name")
+            .or_else(|| params.get("uri"))
+            .or_else(|| params.get("taskId")),
+    }
+}
+
+/// The names of a call's arguments, read only where the operator limits them; a name that stands
+/// twice is refused there, because the next parser could read the other one.
+fn argument_names<'a>(
+    entry: &ServerEntry,
+    tool: &str,
+    arguments: Option<&'a RawValue>,
+) -> Result<Vec<&'a str>, EngineError> {
+    if !entry.policy.allowed_params.contains_key(tool) {
+        return Ok(Vec::new());
+    }
+    let Some(raw) = arguments.filter(|raw| raw.get() != "null") else {
+        return Ok(Vec::new());
+    };
+    let names: std::collections::BTreeMap<&str, serde::de::IgnoredAny> =
+        serde_json::from_str(raw.get()).map_err(|_| {
+            protocol(
+                code::INVALID_PARAMS,
+                "params.arguments must be an object with plainly written names",
+            )
+        })?;
+    let members = Members::of(raw).map_err(|_| {
+        protocol(
+            code::INVALID_PARAMS,
+            "a member of params.arguments stands twice",
+        )
+    })?;
+    debug_assert_eq!(names.len(), members.iter().count());
+    Ok(names.into_keys().collect())
+}

@@ -1,0 +1,336 @@
+//! From an upstream's stream to the client's, event by event: nothing is held back, and whatever
+//! ends it, the audit event knows.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use portcullis_core::{ErrorKind, RequestId};
+use portcullis_mcp::{Envelope, Kind, Method, SseEvent, SseItem, sse};
+use portcullis_policy::Evidence;
+use portcullis_upstream::{EventStream, LegacySession, Reply, Restored, SessionReply};
+
+use crate::answer::ByteStream;
+use crate::audit::Outcome;
+use crate::call::Call;
+use crate::catalog::bad_answer;
+use crate::error::EngineError;
+use crate::exchange::Opened;
+use crate::filter::{AnswerFilter, is_tool_error};
+use crate::gateway::Gateway;
+use crate::snapshot::ServerEntry;
+
+/// A silent stream gets a comment this often, so that nothing on the way closes it.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// And its principal is looked at this often.
+pub(crate) const STANDING: Duration = Duration::from_secs(1);
+
+/// A stream being passed on.
+pub(crate) struct Relay {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) call: Option<Call>,
+    pub(crate) filter: AnswerFilter,
+    pub(crate) evidence: Evidence,
+    pub(crate) source: EventStream,
+    pub(crate) side: Side,
+    /// The client's request id, as JSON text.
+    pub(crate) client_id: String,
+    /// Put before event ids on the aggregate endpoint, so that they lead back to their server.
+    pub(crate) event_prefix: Option<String>,
+    pub(crate) resumable: bool,
+}
+
+/// Which era feeds the stream.
+pub(crate) enum Side {
+    Modern,
+    Legacy(Arc<LegacySession>, Option<SessionReply>),
+}
+
+impl Relay {
+    /// The client's stream.
+    pub(crate) fn into_stream(self) -> ByteStream {
+        Box::pin(futures_util::stream::unfold(
+            Some(self),
+            |relay| async move {
+                let mut relay = relay?;
+                let bytes = relay.next().await?;
+                let next = relay.call.is_some().then_some(relay);
+                Some((bytes, next))
+            },
+        ))
+    }
+
+    /// The next bytes; after the answer, `call` is gone and the stream ends.
+    async fn next(&mut self) -> Option<Bytes> {
+        let mut silent = Duration::ZERO;
+        loop {
+            let item = match tokio::time::timeout(STANDING, self.source.next()).await {
+                Ok(item) => item,
+                Err(_) => {
+                    if !self.still_stands() {
+                        return self
+                            .end(Outcome::Kind(ErrorKind::Unauthenticated), None)
+                            .await;
+                    }
+                    silent += STANDING;
+                    if silent >= KEEP_ALIVE {
+                        return Some(Bytes::from_static(sse::keep_alive()));
+                    }
+                    continue;
+                }
+            };
+            match item {
+                Ok(Some(SseItem::Comment)) => return Some(Bytes::from_static(sse::keep_alive())),
+                Ok(Some(SseItem::Event(event))) => {
+                    if let Some(bytes) = self.event(event).await {
+                        return Some(bytes);
+                    }
+                    if self.call.is_none() {
+                        return None;
+                    }
+                }
+                Ok(None) => return self.broken_off().await,
+                Err(error) => {
+                    let error = EngineError::from(error);
+                    return self.fail(&error).await;
+                }
+            }
+        }
+    }
+
+    async fn event(&mut self, mut event: SseEvent) -> Option<Bytes> {
+        if let Some(id) = &mut event.id {
+            self.resumable = true;
+            if let Side::Legacy(_, Some(reply)) = &mut self.side {
+                reply.keep_for_resumption();
+            }
+            if let Some(prefix) = &self.event_prefix {
+                *id = format!("{prefix}/{id}");
+            }
+        }
+        let Some(data) = event.data.as_ref().filter(|data| !data.is_empty()) else {
+            // A priming event, or a retry: the client's business.
+            return Some(encode(&event));
+        };
+        let Ok(text) = std::str::from_utf8(data) else {
+            return None;
+        };
+        let message = match &self.side {
+            Side::Legacy(session, _) => session.restore(text),
+            Side::Modern => modern_message(text, &self.client_id),
+        };
+        match message {
+            Restored::Answer { ours, text } => {
+                match &mut self.side {
+                    Side::Legacy(_, Some(reply)) => reply.complete(),
+                    Side::Legacy(session, None) => session.answered(ours),
+                    Side::Modern => {}
+                }
+                self.answer(event, text).await
+            }
+            Restored::Notification(text) => {
+                event.data = Some(Bytes::from(self.filter.notification(&self.gateway, text)));
+                Some(self.count(encode(&event)))
+            }
+            Restored::Request(text) => {
+                let Side::Legacy(session, _) = &self.side else {
+                    return None;
+                };
+                let call = self.call.as_ref()?;
+                let text = self
+                    .gateway
+                    .push(
+                        &call.principal,
+                        &self.filter.entry,
+                        &self.evidence,
+                        session,
+                        text,
+                    )
+                    .await?;
+                event.data = Some(Bytes::from(text));
+                Some(self.count(encode(&event)))
+            }
+            Restored::Stray => None,
+        }
+    }
+
+    async fn answer(&mut self, mut event: SseEvent, text: String) -> Option<Bytes> {
+        match self.filter.answer(&self.gateway, text) {
+            Ok(text) => {
+                let outcome = outcome_of(self.filter.method, &text);
+                event.data = Some(Bytes::from(text));
+                let bytes = self.count(encode(&event));
+                self.end(outcome, Some(bytes)).await
+            }
+            Err(error) => self.fail(&error).await,
+        }
+    }
+
+    /// The server closed the stream. Before the answer that is a failure, unless the client can
+    /// come back for it with `Last-Event-ID`.
+    async fn broken_off(&mut self) -> Option<Bytes> {
+        if self.resumable && matches!(self.side, Side::Legacy(..)) {
+            return self.end(Outcome::Ok, None).await;
+        }
+        let error = EngineError::from(portcullis_upstream::UpstreamError {
+            server: self.filter.entry.id.clone(),
+            kind: portcullis_upstream::UpstreamErrorKind::Broken,
+            source: None,
+        });
+        self.fail(&error).await
+    }
+
+    async fn fail(&mut self, error: &EngineError) -> Option<Bytes> {
+        let call = self.call.as_ref()?;
+        tracing::info!(request.id = %call.id, mcp.server.id = %self.filter.entry.id, error = %error, "stream failed");
+        let reported = error.report(call.id);
+        let text = reported.rpc.response(Some(&self.client_id));
+        let bytes = encode(&SseEvent::message(text));
+        self.end(Outcome::Kind(reported.kind), Some(bytes)).await
+    }
+
+    async fn end(&mut self, outcome: Outcome, last: Option<Bytes>) -> Option<Bytes> {
+        let call = self.call.take()?;
+        let id = call.id;
+        if call.close(outcome).await {
+            last
+        } else {
+            let reported = EngineError::AuditUnavailable.report(id);
+            Some(encode(&SseEvent::message(
+                reported.rpc.response(Some(&self.client_id)),
+            )))
+        }
+    }
+
+    fn count(&mut self, bytes: Bytes) -> Bytes {
+        if let Some(call) = &mut self.call {
+            call.audit.add_response_bytes(bytes.len() as u64);
+        }
+        bytes
+    }
+
+    fn still_stands(&self) -> bool {
+        self.call
+            .as_ref()
+            .is_some_and(|call| self.gateway.still_stands(&call.principal))
+    }
+}
+
+impl Gateway {
+    /// Whether a stream of this principal may go on.
+    pub(crate) fn still_stands(&self, principal: &portcullis_core::Principal) -> bool {
+        principal
+            .expires_at
+            .is_none_or(|end| self.clock.now() < end)
+            && self.standing.holds(principal)
+    }
+
+    /// Reads on to the final answer; progress is dropped, and requests to the client are refused,
+    /// because there is none.
+    pub(crate) async fn final_answer(
+        self: &Arc<Self>,
+        entry: &Arc<ServerEntry>,
+        evidence: &Evidence,
+        opened: Opened,
+    ) -> Result<String, EngineError> {
+        // The place in the session is held until the answer is here.
+        let (reply, session, _place) = match opened {
+            Opened::Modern(reply) => (reply, None, None),
+            Opened::Legacy(session, mut waiting) => {
+                let reply = std::mem::replace(&mut waiting.reply, Reply::Accepted);
+                (reply, Some(session), Some(waiting))
+            }
+        };
+        let understand = |text: &str| match &session {
+            Some(session) => session.restore(text),
+            None => modern_message(text, "1"),
+        };
+        match reply {
+            Reply::Accepted => Err(bad_answer(entry)),
+            Reply::Message { body, .. } => {
+                let text = String::from_utf8(body.into()).map_err(|_| bad_answer(entry))?;
+                match understand(&text) {
+                    Restored::Answer { text, .. } => Ok(text),
+                    _ => Err(bad_answer(entry)),
+                }
+            }
+            Reply::Stream(mut stream) => {
+                while let Some(item) = stream.next().await? {
+                    let SseItem::Event(SseEvent {
+                        data: Some(data), ..
+                    }) = item
+                    else {
+                        continue;
+                    };
+                    let Ok(text) = std::str::from_utf8(&data) else {
+                        continue;
+                    };
+                    match understand(text) {
+                        Restored::Answer { text, .. } => return Ok(text),
+                        Restored::Request(text) => {
+                            if let Some(session) = &session {
+                                self.refuse_push(entry, evidence, session, &text).await;
+                            }
+                        }
+                        Restored::Notification(_) | Restored::Stray => {}
+                    }
+                }
+                Err(bad_answer(entry))
+            }
+        }
+    }
+}
+
+/// On a stateless stream the ids are the client's own; only the answer to this request counts, and
+/// servers must not send requests (2026-07-28).
+pub(crate) fn modern_message(text: &str, client_id: &str) -> Restored {
+    let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
+        return Restored::Stray;
+    };
+    match envelope.kind {
+        Kind::Response { id, .. } if same_id(id.as_json(), client_id) => Restored::Answer {
+            ours: 0,
+            text: text.to_owned(),
+        },
+        Kind::Notification { .. } => Restored::Notification(text.to_owned()),
+        Kind::Response { .. } | Kind::Request { .. } => Restored::Stray,
+    }
+}
+
+/// Ids are the same when they are the same JSON value; a server may escape a string differently.
+fn same_id(left: &str, right: &str) -> bool {
+    fn text(id: &str) -> Option<Cow<'_, str>> {
+        serde_json::from_str::<String>(id).ok().map(Cow::Owned)
+    }
+    left == right || (left.starts_with('"') && right.starts_with('"') && text(left) == text(right))
+}
+
+/// How an answered request ended.
+pub(crate) fn outcome_of(method: Method, text: &str) -> Outcome {
+    if method == Method::ToolsCall && is_tool_error(text) {
+        Outcome::ToolError
+    } else {
+        Outcome::Ok
+    }
+}
+
+pub(crate) fn encode(event: &SseEvent) -> Bytes {
+    let mut out = BytesMut::with_capacity(event.data.as_ref().map_or(0, Bytes::len) + 64);
+    event.encode(&mut out);
+    out.freeze()
+}
+
+/// The id that errors are answered under.
+pub(crate) fn error_answer(
+    error: &EngineError,
+    request: RequestId,
+    id: Option<&str>,
+) -> (http::StatusCode, Outcome, String) {
+    let reported = error.report(request);
+    (
+        reported.status,
+        Outcome::Kind(reported.kind),
+        reported.rpc.response(id),
+    )
+}

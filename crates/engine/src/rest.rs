@@ -1,0 +1,256 @@
+//! The REST form of the tool path: the same registry, policy, credentials and door as MCP.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use portcullis_core::ServerId;
+use portcullis_mcp::{Edits, Envelope, Kind as MessageKind, Members, Method, Revision, code};
+use portcullis_policy::{Operation, authorize};
+use serde_json::value::RawValue;
+
+use crate::audit::{CallerText, Outcome};
+use crate::call::Call;
+use crate::catalog::{Kind, bad_answer};
+use crate::error::EngineError;
+use crate::exchange::{Note, Speech};
+use crate::filter::is_tool_error;
+use crate::gateway::Gateway;
+use crate::outcomes::{ServerResult, report, require_one};
+use crate::prepare::protocol;
+use crate::snapshot::ServerEntry;
+use crate::view::View;
+
+/// One tool as its server describes it, and whose it is.
+#[derive(Debug)]
+pub struct ListedTool {
+    /// The server.
+    pub server: Arc<ServerEntry>,
+    /// The tool's own object, untouched.
+    pub raw: Box<RawValue>,
+}
+
+/// Every tool in view, and how each server fared.
+#[derive(Debug)]
+pub struct ToolListing {
+    /// The tools, servers in the operator's order.
+    pub tools: Vec<ListedTool>,
+    /// `{server: {status, http_status?}}`.
+    pub outcomes: serde_json::Value,
+    /// Whether every server answered.
+    pub complete: bool,
+}
+
+impl Gateway {
+    /// Lists what may be called.
+    pub async fn list_tools(
+        self: &Arc<Self>,
+        call: &mut Call,
+        view: &View,
+    ) -> Result<ToolListing, EngineError> {
+        call.audit
+            .method(CallerText::new(Method::ToolsList.as_str()));
+        call.audit.allowed("aggregate");
+        let listing = view.servers().map(|entry| async move {
+            let result = self.listing(entry, Kind::Tools, None).await;
+            ServerResult {
+                server: entry.id.clone(),
+                result: result.map(|listing| (Arc::clone(entry), listing)),
+            }
+        });
+        let results = futures_util::future::join_all(listing).await;
+        for one in &results {
+            let outcome = one
+                .result
+                .as_ref()
+                .map_or_else(|error| Outcome::Kind(error.kind()), |_| Outcome::Ok);
+            call.audit.server_outcome(&one.server, outcome);
+        }
+        require_one(&results)?;
+        let outcomes = report(&results);
+        let complete = results.iter().all(|one| one.result.is_ok());
+        let tools = results
+            .iter()
+            .filter_map(|one| one.result.as_ref().ok())
+            .flat_map(|(entry, listing)| {
+                listing
+                    .items
+                    .iter()
+                    .filter(|item| entry.policy.admits_tool(&item.name))
+                    .map(|item| ListedTool {
+                        server: Arc::clone(entry),
+                        raw: item.raw.clone(),
+                    })
+            })
+            .collect();
+        Ok(ToolListing {
+            tools,
+            outcomes,
+            complete,
+        })
+    }
+
+    /// Calls one tool and returns its `CallToolResult` as the server wrote it. `name` may be
+    /// exposed, or the server's own where only one server in view has it.
+    pub async fn call_tool(
+        self: &Arc<Self>,
+        call: &mut Call,
+        view: &View,
+        name: &str,
+        arguments: &str,
+        headers: &HeaderMap,
+    ) -> Result<String, EngineError> {
+        call.audit
+            .method(CallerText::new(Method::ToolsCall.as_str()));
+        let (entry, own) = match self.resolve_name(view, Kind::Tools, name).await {
+            Err(EngineError::Unknown { .. }) if view.named().is_none() => {
+                self.unprefixed(view, name).await?
+            }
+            resolved => resolved?,
+        };
+        let view = View::of(
+            &self.snapshot(),
+            &call.principal,
+            crate::view::Target::Path(entry.id.as_str()),
+        )
+        .map_err(|_| EngineError::Unknown {
+            what: "tool",
+            name: name.to_owned(),
+        })?;
+        // Discovery told which era this server prefers; the call itself is the caller's own.
+        let permit = authorize(&call.principal, &entry.policy, Operation::Use, ())?;
+        let speech = self.own_speech(&entry, permit.evidence()).await?;
+        let meta = match speech {
+            Speech::Modern => format!(r#","_meta":{}"#, portcullis_upstream::own_meta()),
+            Speech::Legacy(_) => String::new(),
+        };
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{},"arguments":{arguments}{meta}}}}}"#,
+            serde_json::Value::from(own.as_str()),
+        );
+        let envelope = Envelope::parse(text.as_bytes())
+            .map_err(|_| protocol(code::INVALID_PARAMS, "arguments must be an object"))?;
+        debug_assert!(matches!(envelope.kind, MessageKind::Request { .. }));
+        let prepared = self
+            .prepare(call, &view, Method::ToolsCall, &envelope)
+            .await?;
+        let mut outward = HeaderMap::new();
+        if matches!(speech, Speech::Modern) {
+            call.audit.revision(Revision::V2026_07_28.as_str());
+            outward = self.mirrored(&entry, &own, arguments);
+            outward.insert("mcp-method", http::HeaderValue::from_static("tools/call"));
+            outward.insert("mcp-name", portcullis_mcp::header_value::encode(&own));
+        }
+        if let Some(trace) = headers.get("traceparent") {
+            outward.insert("traceparent", trace.clone());
+        }
+        let mut note = Note::default();
+        let edits = Edits::of(&text);
+        let opened = self
+            .exchange(
+                &entry,
+                &prepared.evidence,
+                &speech,
+                &envelope,
+                edits,
+                outward,
+                &mut note,
+            )
+            .await;
+        note.record(&mut call.audit);
+        let answer = self
+            .final_answer(&entry, &prepared.evidence, opened?)
+            .await?;
+        result_of(&entry, &answer)
+    }
+
+    /// The only server in view whose tool has this very name.
+    async fn unprefixed(
+        self: &Arc<Self>,
+        view: &View,
+        name: &str,
+    ) -> Result<(Arc<ServerEntry>, String), EngineError> {
+        let unknown = || EngineError::Unknown {
+            what: "tool",
+            name: name.to_owned(),
+        };
+        let mut found: Vec<Arc<ServerEntry>> = Vec::new();
+        let mut failed = None;
+        for entry in view.servers() {
+            match self.listing(entry, Kind::Tools, Some(name)).await {
+                Ok(listing) if listing.get(name).is_some() && entry.policy.admits_tool(name) => {
+                    found.push(Arc::clone(entry));
+                }
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        match found.as_slice() {
+            [only] => Ok((Arc::clone(only), name.to_owned())),
+            [] => Err(failed.unwrap_or_else(unknown)),
+            several => {
+                let ids: Vec<&ServerId> = several.iter().map(|entry| &entry.id).collect();
+                let names: Vec<String> = several
+                    .iter()
+                    .map(|entry| crate::routing::exposed(entry, name))
+                    .collect();
+                debug_assert!(ids.len() > 1);
+                Err(protocol(
+                    code::INVALID_REQUEST,
+                    format!(
+                        "several servers have a tool of this name; say server_id, or one of: {}",
+                        names.join(", ")
+                    ),
+                ))
+            }
+        }
+    }
+
+    /// The headers that mirror a call's arguments (2026-07-28), from the tool's listed schema.
+    fn mirrored(&self, entry: &ServerEntry, tool: &str, arguments: &str) -> HeaderMap {
+        let mut out = HeaderMap::new();
+        let Some(listing) = entry.catalog.seen(Kind::Tools) else {
+            return out;
+        };
+        let Some(schema) = listing.get(tool).and_then(|item| item.headers.as_ref()) else {
+            return out;
+        };
+        let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
+        for (name, value) in schema.headers_for(&arguments) {
+            out.insert(name, value);
+        }
+        out
+    }
+}
+
+/// The result of a tool call's answer; an error the server answered with becomes ours, without its
+/// words.
+fn result_of(entry: &ServerEntry, answer: &str) -> Result<String, EngineError> {
+    let envelope = Envelope::parse(answer.as_bytes()).map_err(|_| bad_answer(entry))?;
+    let Some(result) = envelope.result() else {
+        return Err(bad_answer(entry));
+    };
+    let members = Members::of(result).map_err(|_| bad_answer(entry))?;
+    if members
+        .string("resultType")
+        .is_some_and(|kind| kind == "input_required")
+    {
+        return Err(EngineError::PushNotAllowed {
+            server: entry.id.clone(),
+            method: "input from a client".to_owned(),
+        });
+    }
+    Ok(result.get().to_owned())
+}
+
+/// How a REST call ended, for the audit event.
+impl ToolListing {
+    /// The outcome of an answered call.
+    pub fn outcome_of_call(result: &str) -> Outcome {
+        let message = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+        if is_tool_error(&message) {
+            Outcome::ToolError
+        } else {
+            Outcome::Ok
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! From the names of the aggregate endpoint to a server and its own name, always through what the
+//! servers really list, never by cutting a string and hoping.
+
+use std::sync::Arc;
+
+use crate::catalog::{Kind, Listing};
+use crate::error::EngineError;
+use crate::gateway::Gateway;
+use crate::snapshot::ServerEntry;
+use crate::view::View;
+
+/// Between alias and name.
+pub(crate) const SEPARATOR: char = '-';
+
+/// What a tool or prompt is called on the aggregate endpoint.
+pub(crate) fn exposed(entry: &ServerEntry, name: &str) -> String {
+    format!("{}{SEPARATOR}{name}", entry.alias)
+}
+
+/// Every way to read an exposed name as alias and name, for aliases in view.
+fn readings<'v>(view: &'v View, exposed: &'v str) -> Vec<(usize, &'v Arc<ServerEntry>, &'v str)> {
+    let mut found: Vec<_> = exposed
+        .match_indices(SEPARATOR)
+        .filter_map(|(at, _)| {
+            let (position, entry) = view.aliased(exposed.get(..at)?)?;
+            Some((position, entry, exposed.get(at + SEPARATOR.len_utf8()..)?))
+        })
+        .collect();
+    found.sort_by_key(|(position, _, _)| *position);
+    found
+}
+
+/// Whether `entry` owns an exposed name: of several servers that could, the first in the
+/// operator's order does, and the newcomer's is not listed.
+pub(crate) fn owns(view: &View, kind: Kind, entry: &ServerEntry, exposed: &str) -> bool {
+    readings(view, exposed)
+        .into_iter()
+        .find(|(_, other, name)| {
+            other.id == entry.id
+                || other
+                    .catalog
+                    .seen(kind)
+                    .is_some_and(|listing| listing.get(name).is_some())
+        })
+        .is_some_and(|(_, owner, _)| owner.id == entry.id)
+}
+
+impl Gateway {
+    /// The server and own name of a tool or prompt.
+    pub(crate) async fn resolve_name(
+        self: &Arc<Self>,
+        view: &View,
+        kind: Kind,
+        name: &str,
+    ) -> Result<(Arc<ServerEntry>, String), EngineError> {
+        let unknown = || EngineError::Unknown {
+            what: if kind == Kind::Tools {
+                "tool"
+            } else {
+                "prompt"
+            },
+            name: name.to_owned(),
+        };
+        if let Some(entry) = view.named() {
+            return match self.listing(entry, kind, Some(name)).await?.get(name) {
+                Some(_) => Ok((Arc::clone(entry), name.to_owned())),
+                None => Err(unknown()),
+            };
+        }
+        let mut unreachable = None;
+        for (_, entry, own) in readings(view, name) {
+            match self.listing(entry, kind, Some(own)).await {
+                Ok(listing) if listing.get(own).is_some() => {
+                    return Ok((Arc::clone(entry), own.to_owned()));
+                }
+                Ok(_) => {}
+                Err(error) => unreachable = Some(error),
+            }
+        }
+        Err(unreachable.unwrap_or_else(unknown))
+    }
+
+    /// The server that a resource belongs to: listed by it, or of one of its templates.
+    pub(crate) async fn resolve_uri(
+        self: &Arc<Self>,
+        view: &View,
+        uri: &str,
+    ) -> Result<Arc<ServerEntry>, EngineError> {
+        if let Some(entry) = view.named() {
+            return Ok(Arc::clone(entry));
+        }
+        let mut unreachable = None;
+        for entry in view.servers() {
+            match self.listing(entry, Kind::Resources, Some(uri)).await {
+                Ok(listing) if listing.get(uri).is_some() => return Ok(Arc::clone(entry)),
+                Ok(_) => {}
+                Err(error) => unreachable = Some(error),
+            }
+        }
+        for entry in view.servers() {
+            match self.listing(entry, Kind::Templates, None).await {
+                Ok(templates) if matches_template(&templates, uri) => return Ok(Arc::clone(entry)),
+                Ok(_) => {}
+                Err(error) => unreachable = Some(error),
+            }
+        }
+        Err(unreachable.unwrap_or_else(|| EngineError::Unknown {
+            what: "resource",
+            name: uri.to_owned(),
+        }))
+    }
+}
+
+/// Whether a URI, or a template itself (completion), fits one of the templates: its literal parts
+/// stand in order (RFC 6570; expressions may expand to anything).
+fn matches_template(templates: &Listing, uri: &str) -> bool {
+    templates
+        .items
+        .iter()
+        .any(|item| &*item.name == uri || fits(&item.name, uri))
+}
+
+fn fits(template: &str, uri: &str) -> bool {
+    let mut rest = uri;
+    let mut literal_first = true;
+    for part in template.split('{') {
+        let literal = if literal_first {
+            part
+        } else {
+            part.split_once('}').map_or("", |(_, literal)| literal)
+        };
+        let found = if literal_first {
+            rest.strip_prefix(literal)
+        } else {
+            rest.split_once(literal).map(|(_, after)| after)
+        };
+        let Some(after) = found else { return false };
+        rest = after;
+        literal_first = false;
+    }
+    template.ends_with('}') || rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn a_template_fits_when_its_literal_parts_stand_in_order() {
+        assert!(fits(
+            "test://template/{id}/data",
+            "test://template/123/data"
+        ));
+        assert!(!fits(
+            "test://template/{id}/data",
+            "test://template/123/other"
+        ));
+        assert!(!fits(
+            "test://template/{id}/data",
+            "other://template/123/data"
+        ));
+        assert!(fits("file:///{path}", "file:///a/b"));
+        assert!(!fits("test://static", "test://static/more"));
+    }
+}

@@ -1,0 +1,141 @@
+//! One immutable picture of what the operator configured; a request runs on the one it began with.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use portcullis_core::ServerId;
+use portcullis_credentials::ServerAuth;
+use portcullis_policy::ServerPolicy;
+use portcullis_upstream::Upstream;
+
+use crate::catalog::Catalog;
+
+/// What is shown of a server and decides nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerInfo {
+    /// For people.
+    pub description: Option<String>,
+    /// For models; merged into the aggregate's instructions.
+    pub instructions: Option<String>,
+    /// The operator's `auth_type`, as written.
+    pub auth_type: String,
+    /// LiteLLM's free `mcp_info`, as a JSON object.
+    pub mcp_info: Option<String>,
+}
+
+/// One server with everything that a call on it needs.
+#[derive(Debug)]
+pub struct ServerEntry {
+    /// Its id: the key in `mcp_servers`.
+    pub id: ServerId,
+    /// What its tools are prefixed with on the aggregate endpoint.
+    pub alias: Arc<str>,
+    /// The operator's rules.
+    pub policy: ServerPolicy,
+    /// What we present.
+    pub auth: ServerAuth,
+    /// The connections; shared with earlier snapshots in which the server was the same.
+    pub upstream: Arc<Upstream>,
+    /// For display.
+    pub info: ServerInfo,
+    /// What the server offers, as last seen.
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+impl ServerEntry {
+    /// An entry with nothing known of what the server offers.
+    pub fn new(
+        alias: &str,
+        policy: ServerPolicy,
+        auth: ServerAuth,
+        upstream: Arc<Upstream>,
+        info: ServerInfo,
+    ) -> Self {
+        Self {
+            id: policy.id.clone(),
+            alias: alias.into(),
+            policy,
+            auth,
+            upstream,
+            info,
+            catalog: Arc::default(),
+        }
+    }
+
+    /// How many tools it listed when last asked; `None` before that.
+    pub fn tool_count(&self) -> Option<usize> {
+        self.catalog
+            .seen(crate::catalog::Kind::Tools)
+            .map(|listing| listing.items.len())
+    }
+
+    /// The same server under new rules: connections and catalogue carry over.
+    #[must_use]
+    pub fn carrying_over(mut self, before: &Self) -> Self {
+        self.upstream = Arc::clone(&before.upstream);
+        self.catalog = Arc::clone(&before.catalog);
+        self
+    }
+}
+
+/// The picture.
+#[derive(Debug)]
+pub struct Snapshot {
+    servers: Vec<Arc<ServerEntry>>,
+    /// Ids and aliases, both exact.
+    names: HashMap<String, usize>,
+    aliases: HashMap<Arc<str>, usize>,
+    groups: BTreeSet<String>,
+    generation: u64,
+}
+
+impl Snapshot {
+    /// A picture of these servers, in the operator's order. Names are unique: configuration has
+    /// refused everything else.
+    pub fn new(servers: Vec<Arc<ServerEntry>>, generation: u64) -> Self {
+        let mut names = HashMap::with_capacity(servers.len() * 2);
+        let mut aliases = HashMap::with_capacity(servers.len());
+        let mut groups = BTreeSet::new();
+        for (position, server) in servers.iter().enumerate() {
+            names
+                .entry(server.id.as_str().to_owned())
+                .or_insert(position);
+            names.entry(server.alias.to_string()).or_insert(position);
+            aliases.entry(Arc::clone(&server.alias)).or_insert(position);
+            groups.extend(server.policy.access_groups.iter().cloned());
+        }
+        Self {
+            servers,
+            names,
+            aliases,
+            groups,
+            generation,
+        }
+    }
+
+    /// Which configuration this is; rises with every reload.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Every server, in the operator's order.
+    pub fn servers(&self) -> &[Arc<ServerEntry>] {
+        &self.servers
+    }
+
+    /// The server with this id or alias, byte by byte.
+    pub fn named(&self, name: &str) -> Option<(usize, &Arc<ServerEntry>)> {
+        let position = *self.names.get(name)?;
+        Some((position, self.servers.get(position)?))
+    }
+
+    /// The server whose tools carry this prefix.
+    pub(crate) fn aliased(&self, alias: &str) -> Option<(usize, &Arc<ServerEntry>)> {
+        let position = *self.aliases.get(alias)?;
+        Some((position, self.servers.get(position)?))
+    }
+
+    pub(crate) fn has_group(&self, group: &str) -> bool {
+        self.groups.contains(group)
+    }
+}

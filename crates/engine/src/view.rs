@@ -1,0 +1,211 @@
+//! What one request can see: the grants of its principal, narrowed by path and headers. Lists and
+//! calls use the same view, so that what is not listed cannot be called.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use portcullis_core::Principal;
+use portcullis_policy::sees;
+
+use crate::snapshot::{ServerEntry, Snapshot};
+
+/// Most names in a selector.
+const MAX_NAMES: usize = 32;
+
+/// Which servers a request addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// The aggregate endpoint, narrowed by `x-mcp-servers` and `x-mcp-access-groups` if present.
+    Aggregate {
+        /// `x-mcp-servers`: names, comma-separated.
+        servers: Option<&'a str>,
+        /// `x-mcp-access-groups`, likewise.
+        groups: Option<&'a str>,
+    },
+    /// `/mcp/{name}` or `/{name}/mcp`: a server, a comma list, or an access group.
+    Path(&'a str),
+}
+
+/// The target does not exist, or must look as if it did not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownTarget {
+    /// Nothing of this name that the caller can see.
+    #[error("no such server or access group")]
+    NotFound,
+    /// Not a list of names at all.
+    #[error("not a list of at most {MAX_NAMES} names")]
+    Malformed,
+}
+
+/// The servers of one request.
+#[derive(Clone, Debug)]
+pub struct View {
+    snapshot: Arc<Snapshot>,
+    principal: Arc<Principal>,
+    shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+enum Shape {
+    /// One server, names untouched.
+    Named(Arc<ServerEntry>),
+    /// Everything the grants cover.
+    All,
+    /// These positions, each covered by the grants.
+    Some(BTreeSet<usize>),
+}
+
+impl View {
+    /// Resolves a target for a principal.
+    pub fn of(
+        snapshot: &Arc<Snapshot>,
+        principal: &Arc<Principal>,
+        target: Target<'_>,
+    ) -> Result<Self, UnknownTarget> {
+        let shape = match target {
+            Target::Aggregate {
+                servers: None,
+                groups: None,
+            } => Shape::All,
+            Target::Aggregate { servers, groups } => {
+                let mut positions = BTreeSet::new();
+                for name in names(servers)? {
+                    positions.extend(server_or_group(snapshot, principal, name)?);
+                }
+                for group in names(groups)? {
+                    positions.extend(members(snapshot, principal, group)?);
+                }
+                Shape::Some(positions)
+            }
+            Target::Path(path) => match snapshot.named(path) {
+                Some((_, server)) if sees(principal, &server.policy).is_some() => {
+                    Shape::Named(Arc::clone(server))
+                }
+                Some(_) => return Err(UnknownTarget::NotFound),
+                None => {
+                    let mut positions = BTreeSet::new();
+                    for name in names(Some(path))? {
+                        positions.extend(server_or_group(snapshot, principal, name)?);
+                    }
+                    Shape::Some(positions)
+                }
+            },
+        };
+        Ok(Self {
+            snapshot: Arc::clone(snapshot),
+            principal: Arc::clone(principal),
+            shape,
+        })
+    }
+
+    /// The one server of a named endpoint.
+    pub fn named(&self) -> Option<&Arc<ServerEntry>> {
+        match &self.shape {
+            Shape::Named(server) => Some(server),
+            Shape::All | Shape::Some(_) => None,
+        }
+    }
+
+    /// Every server in view, in the operator's order.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<ServerEntry>> {
+        self.snapshot
+            .servers()
+            .iter()
+            .enumerate()
+            .filter(|(position, server)| self.contains(*position, server))
+            .map(|(_, server)| server)
+    }
+
+    /// The server whose exposed names start with this alias, if it is in view.
+    pub(crate) fn aliased(&self, alias: &str) -> Option<(usize, &Arc<ServerEntry>)> {
+        self.snapshot
+            .aliased(alias)
+            .filter(|(position, server)| self.contains(*position, server))
+    }
+
+    /// The server of this id or alias, if it is in view.
+    pub fn server(&self, name: &str) -> Option<&Arc<ServerEntry>> {
+        let (position, server) = self.snapshot.named(name)?;
+        self.contains(position, server).then_some(server)
+    }
+
+    /// Names the view, so that a session opened on one endpoint is not used on another.
+    pub(crate) fn label(&self) -> String {
+        match &self.shape {
+            Shape::Named(server) => format!("n:{}", server.id),
+            Shape::All => "a".to_owned(),
+            Shape::Some(positions) => {
+                let ids: Vec<&str> = positions
+                    .iter()
+                    .filter_map(|position| {
+                        Some(self.snapshot.servers().get(*position)?.id.as_str())
+                    })
+                    .collect();
+                format!("s:{}", ids.join(","))
+            }
+        }
+    }
+
+    fn contains(&self, position: usize, server: &ServerEntry) -> bool {
+        match &self.shape {
+            Shape::Named(only) => only.id == server.id,
+            Shape::All => sees(&self.principal, &server.policy).is_some(),
+            Shape::Some(positions) => positions.contains(&position),
+        }
+    }
+}
+
+fn names(list: Option<&str>) -> Result<Vec<&str>, UnknownTarget> {
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
+    let names: Vec<&str> = list.split(',').map(str::trim).collect();
+    let plausible = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 128
+            && name.bytes().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ')
+            })
+    };
+    if names.len() > MAX_NAMES || !names.iter().all(|name| plausible(name)) {
+        return Err(UnknownTarget::Malformed);
+    }
+    Ok(names)
+}
+
+fn server_or_group(
+    snapshot: &Snapshot,
+    principal: &Principal,
+    name: &str,
+) -> Result<Vec<usize>, UnknownTarget> {
+    match snapshot.named(name) {
+        Some((position, server)) if sees(principal, &server.policy).is_some() => Ok(vec![position]),
+        Some(_) => Err(UnknownTarget::NotFound),
+        None => members(snapshot, principal, name),
+    }
+}
+
+/// The visible servers of an access group. A group of which nothing is visible does not exist.
+fn members(
+    snapshot: &Snapshot,
+    principal: &Principal,
+    group: &str,
+) -> Result<Vec<usize>, UnknownTarget> {
+    if !snapshot.has_group(group) {
+        return Err(UnknownTarget::NotFound);
+    }
+    let positions: Vec<usize> = snapshot
+        .servers()
+        .iter()
+        .enumerate()
+        .filter(|(_, server)| {
+            server.policy.access_groups.contains(group) && sees(principal, &server.policy).is_some()
+        })
+        .map(|(position, _)| position)
+        .collect();
+    if positions.is_empty() {
+        Err(UnknownTarget::NotFound)
+    } else {
+        Ok(positions)
+    }
+}

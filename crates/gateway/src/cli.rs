@@ -1,0 +1,143 @@
+//! The command line: one file per verb.
+
+pub mod client;
+pub mod exit;
+pub mod output;
+pub mod progress;
+
+mod audit;
+mod check;
+mod completions;
+pub mod demo;
+pub mod init;
+mod keys;
+mod mock;
+mod schema;
+mod serve;
+mod servers;
+mod target;
+mod tools;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::LogFormat;
+use exit::{CommandError, Exit};
+use output::{Format, Output};
+
+pub use audit::{AuditArgs, AuditVerb};
+pub use check::CheckArgs;
+pub use completions::CompletionsArgs;
+pub use demo::DemoArgs;
+pub use init::InitArgs;
+pub use keys::{CreateArgs, KeysArgs, KeysVerb};
+pub use mock::MockArgs;
+pub use serve::ServeArgs;
+pub use servers::ServersArgs;
+pub use target::TargetArgs;
+pub use tools::{CallArgs, ToolsArgs, ToolsVerb};
+
+/// One credential in front of every MCP server.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, after_help = exit::HELP)]
+pub struct Cli {
+    /// What every verb understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// `portcullis --config FILE --port N` serves without a verb.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// What to do; `serve` when absent.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// Options of every verb.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The configuration file [default: portcullis.yaml if it exists]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        env = "PORTCULLIS_CONFIG"
+    )]
+    pub config: Option<PathBuf>,
+    /// How results are printed
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub output: Format,
+    /// What is logged to standard error, for example `debug` or `portcullis_server=debug,warn`
+    #[arg(long, global = true, value_name = "FILTER", env = "PORTCULLIS_LOG")]
+    pub log: Option<String>,
+    /// How log lines look
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
+    pub log_format: LogFormat,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the gateway (the default)
+    Serve(ServeArgs),
+    /// Check a configuration file: every error at once
+    Check(CheckArgs),
+    /// Write a first configuration, a key ring and an admin key
+    Init(InitArgs),
+    /// Run a gateway in front of a mock server and show what it does
+    Demo(DemoArgs),
+    /// Run an OAuth2-protected MCP server to try things against
+    Mock(MockArgs),
+    /// Make, list, inspect and revoke API keys
+    Keys(KeysArgs),
+    /// Show the MCP servers of a running gateway
+    Servers(ServersArgs),
+    /// List and call tools through a running gateway
+    Tools(ToolsArgs),
+    /// Read and verify the audit trail
+    Audit(AuditArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the JSON Schema of the configuration file
+    Schema,
+}
+
+/// Runs what was asked for. Answers go to standard output, everything else to standard error.
+pub async fn run(cli: Cli) -> Result<Exit, CommandError> {
+    let Cli {
+        global,
+        serve,
+        verb,
+    } = cli;
+    let mut out = Output::stdout(global.output);
+    let Some(verb) = verb else {
+        return serve::run(&global, serve).await;
+    };
+    if !serve.is_empty() {
+        let what = "options of serve stand before another verb; write them after it";
+        return Err(CommandError::Usage(what.to_owned()));
+    }
+    match verb {
+        Verb::Serve(args) => serve::run(&global, args).await,
+        Verb::Check(args) => check::run(&global, args, &mut out).await,
+        Verb::Init(args) => init::run(&global, args, &mut out).await,
+        Verb::Demo(args) => Box::pin(demo::run(&args, &mut out)).await,
+        Verb::Mock(args) => mock::run(args, &mut out).await,
+        Verb::Keys(args) => keys::run(&global, args, &mut out).await,
+        Verb::Servers(args) => servers::run(args, &mut out).await,
+        Verb::Tools(args) => tools::run(args, &mut out).await,
+        Verb::Audit(args) => audit::run(&global, args, &mut out).await,
+        Verb::Completions(args) => completions::run(&args, &mut out),
+        Verb::Schema => schema::run(&mut out),
+    }
+}

@@ -1,0 +1,168 @@
+//! `portcullis audit`: read the trail, and prove that nobody touched it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::client::GatewayClient;
+use super::exit::{CommandError, Exit};
+use super::output::{Column, Output};
+use super::target::TargetArgs;
+use super::{Global, progress};
+use crate::wire;
+
+/// What a table of events shows.
+pub(super) const COLUMNS: [Column; 8] = [
+    ("time", "/at"),
+    ("who", "/principal"),
+    ("surface", "/surface"),
+    ("server", "/server"),
+    ("target", "/target/name"),
+    ("decision", "/decision"),
+    ("rule", "/rule"),
+    ("outcome", "/outcome"),
+];
+
+/// Between two looks of `--follow`.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Options of `audit`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: AuditVerb,
+}
+
+/// What can be done with the trail.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuditVerb {
+    /// Show the latest events of a running gateway
+    Tail {
+        /// How many
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        lines: u16,
+        /// Go on as events arrive; JSON output is then one event a line
+        #[arg(long, short)]
+        follow: bool,
+        /// The gateway.
+        #[command(flatten)]
+        target: TargetArgs,
+    },
+    /// Find any edit, removal or reordering in the store that the configuration names
+    Verify,
+}
+
+pub(super) async fn run(
+    global: &Global,
+    args: AuditArgs,
+    out: &mut Output,
+) -> Result<Exit, CommandError> {
+    match args.verb {
+        AuditVerb::Tail {
+            lines,
+            follow,
+            target,
+        } => {
+            let client = target.connect()?;
+            if follow {
+                follow_events(&client, lines, out).await
+            } else {
+                let work = latest(&client, lines);
+                let events = progress::during("asking the gateway", work).await?;
+                out.json(&json!({ "events": events }))?;
+                out.table(&COLUMNS, &events, "no events yet")?;
+                Ok(Exit::Done)
+            }
+        }
+        AuditVerb::Verify => {
+            let work = wire::verify_audit(global.config.as_deref());
+            let found = progress::during("verifying the audit trail", work).await?;
+            out.json(&json!({ "verified": found.verified, "broken": found.broken }))?;
+            for what in &found.broken {
+                out.line(what)?;
+            }
+            out.line(&format!(
+                "{} event(s) verified, {} problem(s)",
+                found.verified,
+                found.broken.len()
+            ))?;
+            Ok(if found.broken.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Failed
+            })
+        }
+    }
+}
+
+/// The newest events, oldest of them first.
+pub(super) async fn latest(client: &GatewayClient, count: u16) -> Result<Vec<Value>, CommandError> {
+    fetch(client, &[("limit", count.to_string())]).await
+}
+
+async fn fetch(
+    client: &GatewayClient,
+    filter: &[(&str, String)],
+) -> Result<Vec<Value>, CommandError> {
+    let mut query = vec![("order", "desc")];
+    query.extend(filter.iter().map(|(name, value)| (*name, value.as_str())));
+    let mut answer = client.audit(&query).await?;
+    let Some(Value::Array(mut events)) = answer.pointer_mut("/events").map(Value::take) else {
+        return Err(anyhow::anyhow!("the gateway's answer holds no events").into());
+    };
+    events.reverse();
+    Ok(events)
+}
+
+async fn follow_events(
+    client: &GatewayClient,
+    lines: u16,
+    out: &mut Output,
+) -> Result<Exit, CommandError> {
+    let field = |event: &Value, at: &str| {
+        let text = event.pointer(at).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    let mut events = latest(client, lines).await?;
+    let mut shown: HashSet<String> = HashSet::new();
+    loop {
+        for event in &events {
+            if shown.contains(&field(event, "/request_id")) {
+                continue;
+            }
+            if out.is_json() {
+                out.raw(&event.to_string())?;
+            } else {
+                out.line(&one_line(event))?;
+            }
+        }
+        // Events of one moment may come in two answers: ask again from the last moment shown, and
+        // leave out what was in the last answer.
+        let filter = match events.last() {
+            Some(last) => vec![("since", field(last, "/at")), ("limit", "1000".to_owned())],
+            None => vec![("limit", "1000".to_owned())],
+        };
+        if !events.is_empty() {
+            shown = events
+                .iter()
+                .map(|event| field(event, "/request_id"))
+                .collect();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+        }
+        events = fetch(client, &filter).await?;
+    }
+}
+
+fn one_line(event: &Value) -> String {
+    let parts: Vec<String> = COLUMNS
+        .iter()
+        .filter_map(|(_, at)| event.pointer(at)?.as_str().map(str::to_owned))
+        .collect();
+    parts.join("  ")
+}

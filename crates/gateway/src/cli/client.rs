@@ -1,0 +1,246 @@
+//! A running gateway, seen from its REST API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use portcullis_core::ApiKey;
+use portcullis_egress::{Destination, EgressPolicy, HttpClient, RequestBody};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::exit::CommandError;
+use super::output::printable;
+
+/// Talks to one gateway with one key.
+#[derive(Clone, Debug)]
+pub struct GatewayClient {
+    http: Arc<dyn HttpClient>,
+    base: Url,
+    key: Option<ApiKey>,
+    policy: EgressPolicy,
+}
+
+/// An answer of any status.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The body if it was JSON, else null.
+    pub body: Value,
+}
+
+impl GatewayClient {
+    /// A client for the gateway at `base`. Plain http beyond this machine needs
+    /// `allow_insecure_http`.
+    pub fn new(
+        http: Arc<dyn HttpClient>,
+        base: Url,
+        key: Option<ApiKey>,
+        allow_insecure_http: bool,
+    ) -> Result<Self, CommandError> {
+        if base.cannot_be_a_base() || !base.username().is_empty() || base.password().is_some() {
+            let what = "the gateway's URL must be http(s) and hold no credentials";
+            return Err(CommandError::Usage(what.to_owned()));
+        }
+        let policy = EgressPolicy {
+            // A tool may take its time, and results may be large.
+            head_timeout: Duration::from_mins(5),
+            idle_timeout: Duration::from_mins(1),
+            max_body: Some(64 * 1024 * 1024),
+            ..EgressPolicy::document(Destination::Operator {
+                allow_insecure_http,
+            })
+        };
+        Ok(Self {
+            http,
+            base,
+            key,
+            policy,
+        })
+    }
+
+    /// The same gateway with another key.
+    #[must_use]
+    pub fn with_key(&self, key: ApiKey) -> Self {
+        Self {
+            key: Some(key),
+            ..self.clone()
+        }
+    }
+
+    /// The gateway's base URL, without a slash at its end.
+    pub fn base(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// `GET /mcp-rest/tools/list`.
+    pub async fn tools(&self, server: Option<&str>) -> Result<Value, CommandError> {
+        let query: Vec<_> = server.map(|id| ("server_id", id)).into_iter().collect();
+        self.get("/mcp-rest/tools/list", &query).await
+    }
+
+    /// `POST /mcp-rest/tools/call`.
+    pub async fn call_tool(
+        &self,
+        server: Option<&str>,
+        name: &str,
+        arguments: &Value,
+    ) -> Result<Value, CommandError> {
+        let mut body = json!({ "name": name, "arguments": arguments });
+        if let (Some(server), Some(members)) = (server, body.as_object_mut()) {
+            members.insert("server_id".to_owned(), server.into());
+        }
+        self.post("/mcp-rest/tools/call", &body).await
+    }
+
+    /// `POST /key/generate`.
+    pub async fn generate_key(&self, wanted: &Value) -> Result<Value, CommandError> {
+        self.post("/key/generate", wanted).await
+    }
+
+    /// `GET /key/list`.
+    pub async fn keys(&self) -> Result<Value, CommandError> {
+        self.get("/key/list", &[]).await
+    }
+
+    /// `GET /key/info`.
+    pub async fn key_info(&self, id: &str) -> Result<Value, CommandError> {
+        self.get("/key/info", &[("key", id)]).await
+    }
+
+    /// `POST /key/delete`.
+    pub async fn delete_key(&self, id: &str) -> Result<Value, CommandError> {
+        self.post("/key/delete", &json!({ "keys": [id] })).await
+    }
+
+    /// `GET /v1/mcp/server`.
+    pub async fn servers(&self) -> Result<Value, CommandError> {
+        self.get("/v1/mcp/server", &[]).await
+    }
+
+    /// `GET /v1/audit`.
+    pub async fn audit(&self, query: &[(&str, &str)]) -> Result<Value, CommandError> {
+        self.get("/v1/audit", query).await
+    }
+
+    /// A GET whose answer must be a success.
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, CommandError> {
+        let answer = self.send(Method::GET, path, query, &[], None).await?;
+        success(answer)
+    }
+
+    /// A POST whose answer must be a success.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
+        let answer = self.send(Method::POST, path, &[], &[], Some(body)).await?;
+        success(answer)
+    }
+
+    /// Any request; an answer of any status is an answer.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        fields: &[(&'static str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, CommandError> {
+        let mut url = format!("{}{path}", self.base());
+        if !query.is_empty() {
+            let mut encoded = url::form_urlencoded::Serializer::new(String::new());
+            encoded.extend_pairs(query);
+            url.push('?');
+            url.push_str(&encoded.finish());
+        }
+        let mut request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header(header::ACCEPT, "application/json, text/event-stream");
+        if let Some(key) = &self.key {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))
+                .map_err(|_| CommandError::Usage("the key holds impossible characters".into()))?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let bytes = match body {
+            None => Bytes::new(),
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Bytes::from(body.to_string())
+            }
+        };
+        let request = request
+            .body(RequestBody::new(bytes))
+            .context("cannot build the request")?;
+        let unreachable = |source| CommandError::Unreachable {
+            url: self.base().to_owned(),
+            source,
+        };
+        let response = self
+            .http
+            .send(request, &self.policy)
+            .await
+            .map_err(unreachable)?;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.map_err(unreachable)?;
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: parse(&bytes),
+        })
+    }
+}
+
+/// JSON, or the one JSON message inside an event stream.
+fn parse(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes)
+        .ok()
+        .or_else(|| {
+            let text = std::str::from_utf8(bytes).ok()?;
+            text.lines()
+                .filter_map(|line| line.strip_prefix("data:"))
+                .find_map(|data| {
+                    let message: Value = serde_json::from_str(data.trim_start()).ok()?;
+                    message.get("id").is_some().then_some(message)
+                })
+        })
+        .unwrap_or(Value::Null)
+}
+
+fn success(answer: Answer) -> Result<Value, CommandError> {
+    if answer.status.is_success() {
+        return Ok(answer.body);
+    }
+    let message = explanation(&answer.body);
+    let status = answer.status.as_u16();
+    if matches!(
+        answer.status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+    ) {
+        return Err(CommandError::Refused { status, message });
+    }
+    Err(anyhow::anyhow!("the gateway answered {status}: {message}").into())
+}
+
+/// What an error body says: problem+json, LiteLLM's two shapes, OAuth's.
+pub(super) fn explanation(body: &Value) -> String {
+    [
+        "/detail",
+        "/detail/message",
+        "/error/message",
+        "/error_description",
+        "/message",
+        "/title",
+        "/error",
+    ]
+    .into_iter()
+    .find_map(|at| body.pointer(at)?.as_str())
+    .map_or_else(|| "no explanation".to_owned(), printable)
+}

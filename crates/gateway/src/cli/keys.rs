@@ -1,0 +1,180 @@
+//! `portcullis keys`: make, list, inspect and revoke API keys.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::exit::{CommandError, Exit};
+use super::output::{Column, Output};
+use super::target::TargetArgs;
+use super::{Global, progress};
+use crate::wire;
+
+const COLUMNS: [Column; 6] = [
+    ("id", "/token"),
+    ("alias", "/key_alias"),
+    ("user", "/user_id"),
+    ("team", "/team_id"),
+    ("expires", "/expires"),
+    ("servers", "/object_permission/mcp_servers"),
+];
+
+/// Options of `keys`.
+#[derive(Clone, Debug, Args)]
+pub struct KeysArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: KeysVerb,
+}
+
+/// What can be done with keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysVerb {
+    /// Make a key; without --url directly in the store that the configuration names
+    Create(CreateArgs),
+    /// List all keys
+    List {
+        /// The gateway.
+        #[command(flatten)]
+        target: TargetArgs,
+    },
+    /// Show one key
+    Info {
+        /// Its id, never the key itself
+        id: String,
+        /// The gateway.
+        #[command(flatten)]
+        target: TargetArgs,
+    },
+    /// End a key for good
+    Revoke {
+        /// Its id, never the key itself
+        id: String,
+        /// The gateway.
+        #[command(flatten)]
+        target: TargetArgs,
+    },
+}
+
+/// Options of `keys create`.
+#[derive(Clone, Debug, Args)]
+pub struct CreateArgs {
+    /// What people call it
+    #[arg(long, value_name = "NAME")]
+    pub alias: Option<String>,
+    /// The user it acts for
+    #[arg(long, value_name = "ID")]
+    pub user: Option<String>,
+    /// The team it acts for
+    #[arg(long, value_name = "ID")]
+    pub team: Option<String>,
+    /// The servers it may see, separated by commas; none without this or --access-groups
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub servers: Vec<String>,
+    /// The access groups whose servers it may see, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub access_groups: Vec<String>,
+    /// When it stops working, for example 12h or 30d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub expires: Option<String>,
+    /// The gateway.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// A whole number and `s`, `m`, `h` or `d`, as `POST /key/generate` takes it.
+fn duration(text: &str) -> Result<String, String> {
+    let number = text.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();
+    match number.parse::<u32>() {
+        Ok(1..) => Ok(text.to_owned()),
+        _ => Err("write a whole number and s, m, h or d, for example 30d".to_owned()),
+    }
+}
+
+impl CreateArgs {
+    /// The body of `POST /key/generate`.
+    pub fn body(&self) -> Value {
+        let mut body = Map::new();
+        for (name, value) in [
+            ("key_alias", &self.alias),
+            ("user_id", &self.user),
+            ("team_id", &self.team),
+            ("duration", &self.expires),
+        ] {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), value.as_str().into());
+            }
+        }
+        let mut seen = Map::new();
+        for (name, values) in [
+            ("mcp_servers", &self.servers),
+            ("mcp_access_groups", &self.access_groups),
+        ] {
+            if !values.is_empty() {
+                seen.insert(name.to_owned(), json!(values));
+            }
+        }
+        body.insert("object_permission".to_owned(), Value::Object(seen));
+        Value::Object(body)
+    }
+}
+
+pub(super) async fn run(
+    global: &Global,
+    args: KeysArgs,
+    out: &mut Output,
+) -> Result<Exit, CommandError> {
+    match args.verb {
+        KeysVerb::Create(args) => create(global, args, out).await,
+        KeysVerb::List { target } => {
+            let client = target.connect()?;
+            let answer = progress::during("asking the gateway", client.keys()).await?;
+            out.json(&answer)?;
+            let keys = answer.pointer("/keys").and_then(Value::as_array);
+            out.table(
+                &COLUMNS,
+                keys.map_or(&[][..], Vec::as_slice),
+                "no keys yet; make one with: portcullis keys create",
+            )?;
+            Ok(Exit::Done)
+        }
+        KeysVerb::Info { id, target } => {
+            let client = target.connect()?;
+            let answer = progress::during("asking the gateway", client.key_info(&id)).await?;
+            out.json(&answer)?;
+            let info = answer.pointer("/info").cloned().unwrap_or(Value::Null);
+            out.table(&COLUMNS, &[info], "")?;
+            Ok(Exit::Done)
+        }
+        KeysVerb::Revoke { id, target } => {
+            let client = target.connect()?;
+            let answer = progress::during("asking the gateway", client.delete_key(&id)).await?;
+            out.json(&answer)?;
+            out.line(&format!("revoked {id}"))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn create(global: &Global, args: CreateArgs, out: &mut Output) -> Result<Exit, CommandError> {
+    let body = args.body();
+    let answer = if args.target.url.is_some() {
+        let client = args.target.connect()?;
+        progress::during("asking the gateway", client.generate_key(&body)).await?
+    } else {
+        wire::generate_key(global.config.as_deref(), &body).await?
+    };
+    out.json(&answer)?;
+    let key = answer.pointer("/key").and_then(Value::as_str);
+    out.line(&format!(
+        "key, shown this once: {}",
+        key.unwrap_or("(the gateway sent none)")
+    ))?;
+    if args.servers.is_empty() && args.access_groups.is_empty() {
+        out.line("it sees no server: give --servers or --access-groups")?;
+    }
+    Ok(if key.is_some() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+pub mod cli;
+pub mod lifecycle;
+pub mod mock;
+pub mod telemetry;
+pub mod wire;
+
+#[cfg(test)]
+mod loopback;

@@ -1,0 +1,120 @@
+//! From the first signal to the last task.
+
+mod files;
+
+use std::io;
+
+use portcullis_server::listen::Stop;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+pub use files::FileWatch;
+
+/// Why the configuration should be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadCause {
+    /// SIGHUP.
+    Signal,
+    /// A watched file has other content.
+    FileChanged,
+    /// Somebody asked by the API.
+    Request,
+}
+
+/// Asks for a reload. Several requests that wait are one.
+#[derive(Clone, Debug)]
+pub struct ReloadRequester(mpsc::Sender<ReloadCause>);
+
+impl ReloadRequester {
+    /// Asks; never waits.
+    pub fn request(&self, cause: ReloadCause) {
+        // Full means that a reload is due already and will see this change too.
+        let _ = self.0.try_send(cause);
+    }
+}
+
+/// Where reloads arrive; held by the one task that performs them.
+#[derive(Debug)]
+pub struct Reloads(mpsc::Receiver<ReloadCause>);
+
+impl Reloads {
+    /// The next cause; `None` when nobody is left who could ask.
+    pub async fn next(&mut self) -> Option<ReloadCause> {
+        self.0.recv().await
+    }
+}
+
+/// A channel for reloads.
+pub fn reloads() -> (ReloadRequester, Reloads) {
+    let (sender, receiver) = mpsc::channel(1);
+    (ReloadRequester(sender), Reloads(receiver))
+}
+
+/// What lives as long as the process.
+#[derive(Debug)]
+pub struct Lifecycle {
+    /// When to end.
+    pub stop: Stop,
+    /// Everything that must be finished before the end; closed by [`Lifecycle::finish`].
+    pub tasks: TaskTracker,
+    /// Asks for a reload.
+    pub reload: ReloadRequester,
+    signals: TaskTracker,
+}
+
+impl Lifecycle {
+    /// Installs the signal handlers: the first SIGTERM or SIGINT stops softly, the second at once,
+    /// SIGHUP reloads.
+    pub fn start() -> io::Result<(Self, Reloads)> {
+        let (reload, reloads) = reloads();
+        let stop = Stop::default();
+        let signals = TaskTracker::new();
+        let (terminate, interrupt) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
+        let hangup = signal(SignalKind::hangup())?;
+        signals.spawn(stop_on_signals(terminate, interrupt, stop.clone()));
+        signals.spawn(reload_on_signal(hangup, reload.clone()));
+        let lifecycle = Self {
+            stop,
+            tasks: TaskTracker::new(),
+            reload,
+            signals,
+        };
+        Ok((lifecycle, reloads))
+    }
+
+    /// Waits for all tasks, or for the second signal.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        self.signals.close();
+        tokio::select! {
+            () = self.tasks.wait() => {}
+            () = self.stop.hard.cancelled() => {}
+        }
+    }
+}
+
+async fn stop_on_signals(mut terminate: Signal, mut interrupt: Signal, stop: Stop) {
+    let mut either = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    either().await;
+    tracing::info!("stopping: finishing what runs; signal again to end at once");
+    stop.soft.cancel();
+    either().await;
+    tracing::warn!("stopping at once");
+    stop.soft.cancel();
+    stop.hard.cancel();
+}
+
+async fn reload_on_signal(mut hangup: Signal, reload: ReloadRequester) {
+    while hangup.recv().await.is_some() {
+        reload.request(ReloadCause::Signal);
+    }
+}

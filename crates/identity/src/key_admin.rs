@@ -1,0 +1,254 @@
+//! Creating, listing and revoking store keys, for `/key/*` and the command line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::{
+    ApiKey, Clock, Entropy, ErrorKind, KeyId, Principal, Role, ScopeSet, ServerGrants,
+};
+use portcullis_store::{ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError};
+use portcullis_vault::KeyRing;
+
+use crate::key_index::principal_id;
+use crate::{KeyForm, KeyIndex, key_mac, mint};
+
+/// What a new key shall be.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What people call it; unique.
+    pub alias: Option<String>,
+    /// The user that it acts for.
+    pub user_id: Option<String>,
+    /// Team.
+    pub team: Option<String>,
+    /// Organization.
+    pub org: Option<String>,
+    /// Rights over the gateway.
+    pub role: Role,
+    /// Which servers it sees.
+    pub grants: ServerGrants,
+    /// OAuth scopes that it carries.
+    pub scopes: ScopeSet,
+    /// How long it works; `None`: until it is revoked.
+    pub expires_in: Option<Duration>,
+    /// Whatever the operator wants to keep with it.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A key and its record. The key is shown now and never again.
+#[derive(Clone, Debug)]
+pub struct CreatedKey {
+    /// The secret.
+    pub key: ApiKey,
+    /// What is stored.
+    pub record: ApiKeyRecord,
+}
+
+/// Which key is meant.
+#[derive(Clone, Debug)]
+pub enum KeySelector {
+    /// By its public part.
+    Id(KeyId),
+    /// By its alias.
+    Alias(String),
+    /// By the key itself.
+    Key(ApiKey),
+}
+
+/// A wish about keys that was not fulfilled.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyAdminError {
+    /// Not for this principal.
+    #[error("not allowed for this principal")]
+    Forbidden,
+    /// Some key has this alias, perhaps a revoked one.
+    #[error("the alias is taken")]
+    AliasTaken,
+    /// There is no such key.
+    #[error("no such key")]
+    NotFound,
+    /// The wish contradicts itself.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The random source failed: no key is made.
+    #[error("the random source failed")]
+    Entropy,
+    /// The store failed.
+    #[error("the key store failed")]
+    Store(#[from] StoreError),
+}
+
+impl KeyAdminError {
+    /// How a surface reports it.
+    pub const fn error_kind(&self) -> ErrorKind {
+        match self {
+            Self::Forbidden => ErrorKind::Forbidden,
+            Self::AliasTaken => ErrorKind::Conflict,
+            Self::NotFound => ErrorKind::NotFound,
+            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Entropy => ErrorKind::Unavailable,
+            Self::Store(error) => error.error_kind(),
+        }
+    }
+}
+
+/// The service behind every way of managing keys. Changes are visible in the local index before the
+/// call returns.
+#[derive(Clone, Debug)]
+pub struct KeyAdmin {
+    store: Arc<dyn ApiKeyStore>,
+    index: Arc<KeyIndex>,
+    ring: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Ids are 60 random bits: a second collision in a row is a broken random source.
+const ATTEMPTS: usize = 3;
+
+impl KeyAdmin {
+    /// Manages the keys of this store. The index must read the same store.
+    pub const fn new(
+        store: Arc<dyn ApiKeyStore>,
+        index: Arc<KeyIndex>,
+        ring: Arc<KeyRing>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            store,
+            index,
+            ring,
+            clock,
+            entropy,
+        }
+    }
+
+    /// Makes a key. Only an administrator may, and no key exceeds its creator.
+    pub async fn create(&self, new: NewKey, by: &Principal) -> Result<CreatedKey, KeyAdminError> {
+        if by.role < Role::Admin || new.role > by.role || !within(&new.grants, &by.grants) {
+            return Err(KeyAdminError::Forbidden);
+        }
+        if new
+            .alias
+            .as_ref()
+            .is_some_and(|alias| alias.trim().is_empty())
+        {
+            return Err(KeyAdminError::Invalid("the alias is empty"));
+        }
+        if new.expires_in.is_some_and(|span| span.as_millis() == 0) {
+            return Err(KeyAdminError::Invalid("the key would expire at once"));
+        }
+        for _ in 0..ATTEMPTS {
+            let created = self.draft(&new, by)?;
+            if self.store.insert(&created.record).await? == Inserted::Stored {
+                // The key must reach its owner now; should this index be broken, it denies anyway.
+                let _ = self.index.learn(&created.record);
+                return Ok(created);
+            }
+            if new.alias.is_some() {
+                return Err(KeyAdminError::AliasTaken);
+            }
+        }
+        Err(KeyAdminError::Entropy)
+    }
+
+    /// All keys, for those who may read everything.
+    pub async fn list(
+        &self,
+        page: &PageRequest,
+        by: &Principal,
+    ) -> Result<Page<ApiKeyRecord>, KeyAdminError> {
+        if by.role < Role::Viewer {
+            return Err(KeyAdminError::Forbidden);
+        }
+        Ok(self.store.list(page).await?)
+    }
+
+    /// One key, for those who may read everything and for the key itself.
+    pub async fn info(
+        &self,
+        selector: &KeySelector,
+        by: &Principal,
+    ) -> Result<ApiKeyRecord, KeyAdminError> {
+        let id = self.select(selector, by, Role::Viewer).await?;
+        self.store.get(&id).await?.ok_or(KeyAdminError::NotFound)
+    }
+
+    /// Ends a key, for administrators and for the key itself. Repeating it is no error.
+    pub async fn revoke(
+        &self,
+        selector: &KeySelector,
+        by: &Principal,
+    ) -> Result<ApiKeyRecord, KeyAdminError> {
+        let id = self.select(selector, by, Role::Admin).await?;
+        let record = self
+            .store
+            .revoke(&id, self.clock.now())
+            .await?
+            .ok_or(KeyAdminError::NotFound)?;
+        self.index.learn(&record)?;
+        Ok(record)
+    }
+
+    /// The key that is meant, if this principal may do something that takes `role` or being it.
+    /// Those who may not learn nothing about which keys exist.
+    async fn select(
+        &self,
+        selector: &KeySelector,
+        by: &Principal,
+        role: Role,
+    ) -> Result<KeyId, KeyAdminError> {
+        let found = match selector {
+            KeySelector::Id(id) => Some(id.clone()),
+            KeySelector::Alias(alias) => {
+                self.index.refresh().await?;
+                self.index.id_of_alias(alias)
+            }
+            KeySelector::Key(key) if matches!(KeyForm::of(key.expose()), KeyForm::Ours(_)) => {
+                self.index.refresh().await?;
+                self.index.id_of_mac(&key_mac(&self.ring, key))
+            }
+            KeySelector::Key(_) => None,
+        };
+        let itself = found.as_ref().is_some_and(|id| by.id == principal_id(id));
+        if by.role < role && !itself {
+            return Err(KeyAdminError::Forbidden);
+        }
+        found.ok_or(KeyAdminError::NotFound)
+    }
+
+    fn draft(&self, new: &NewKey, by: &Principal) -> Result<CreatedKey, KeyAdminError> {
+        let minted = mint(self.entropy.as_ref(), &self.ring).map_err(|_| KeyAdminError::Entropy)?;
+        let now = self.clock.now();
+        let metadata = serde_json::to_string(&new.metadata)
+            .map_err(|_| KeyAdminError::Invalid("the metadata is not a JSON object"))?;
+        let record = ApiKeyRecord {
+            id: minted.id,
+            mac: minted.mac,
+            alias: new.alias.clone(),
+            user_id: new.user_id.clone(),
+            team: new.team.clone(),
+            org: new.org.clone(),
+            role: new.role,
+            grants: new.grants.clone(),
+            scopes: new.scopes.clone(),
+            created_at: now,
+            created_by: by.id.as_str().to_owned(),
+            expires_at: new.expires_in.map(|span| now.after(span)),
+            revoked_at: None,
+            metadata,
+        };
+        Ok(CreatedKey {
+            key: minted.key,
+            record,
+        })
+    }
+}
+
+fn within(wanted: &ServerGrants, own: &ServerGrants) -> bool {
+    own.all
+        || (!wanted.all
+            && wanted.servers.is_subset(&own.servers)
+            && wanted.access_groups.is_subset(&own.access_groups))
+}

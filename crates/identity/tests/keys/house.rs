@@ -1,0 +1,191 @@
+//! A door with every kind of key, a clock that stands still and a store that can be cut off.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue};
+use portcullis_core::{
+    ApiKey, KeyId, ManualClock, Principal, Role, ScopeSet, ServerGrants, ServerId, SystemEntropy,
+    Timestamp,
+};
+use portcullis_identity::{
+    Authentication, AuthnErrorKind, FileKey, FileKeySecret, FileKeys, KeyAdmin, KeyIndex,
+    KeyIndexSettings, MasterKey, NewKey, StoreKeys,
+};
+use portcullis_store::{
+    ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError, memory,
+};
+use portcullis_vault::KeyRing;
+
+pub(crate) const MASTER: &str = "sk-1234";
+pub(crate) const FILE_KEY: &str = "sk-from-the-file";
+
+/// The memory store behind a line that can be cut.
+#[derive(Debug)]
+pub(crate) struct CutLine {
+    inner: Arc<dyn ApiKeyStore>,
+    pub(crate) cut: AtomicBool,
+}
+
+impl CutLine {
+    fn inner(&self) -> Result<&dyn ApiKeyStore, StoreError> {
+        if self.cut.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("api_keys", "the line is cut"));
+        }
+        Ok(self.inner.as_ref())
+    }
+}
+
+#[async_trait]
+impl ApiKeyStore for CutLine {
+    async fn insert(&self, record: &ApiKeyRecord) -> Result<Inserted, StoreError> {
+        self.inner()?.insert(record).await
+    }
+    async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
+        self.inner()?.get(id).await
+    }
+    async fn list(&self, page: &PageRequest) -> Result<Page<ApiKeyRecord>, StoreError> {
+        self.inner()?.list(page).await
+    }
+    async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError> {
+        self.inner()?.revoke(id, now).await
+    }
+    async fn changed_since(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, ApiKeyRecord)>, StoreError> {
+        self.inner()?.changed_since(after, limit).await
+    }
+}
+
+/// One replica: an index, an administration and a door of its own over a shared store.
+pub(crate) struct Replica {
+    pub(crate) index: Arc<KeyIndex>,
+    pub(crate) admin: KeyAdmin,
+    pub(crate) door: Authentication,
+}
+
+pub(crate) struct House {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Arc<CutLine>,
+    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) here: Replica,
+}
+
+impl House {
+    pub(crate) async fn open() -> Self {
+        let clock = Arc::new(ManualClock::at_millis(1_900_000_000_000));
+        let store = Arc::new(CutLine {
+            inner: memory::stores().api_keys,
+            cut: AtomicBool::new(false),
+        });
+        let ring = Arc::new(KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap());
+        let here = Replica::over(&clock, &store, &ring, KeyIndexSettings::default());
+        here.index.refresh().await.unwrap();
+        Self {
+            clock,
+            store,
+            ring,
+            here,
+        }
+    }
+
+    pub(crate) fn replica(&self, settings: KeyIndexSettings) -> Replica {
+        Replica::over(&self.clock, &self.store, &self.ring, settings)
+    }
+
+    pub(crate) fn cut(&self, cut: bool) {
+        self.store.cut.store(cut, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn mint(&self, new: NewKey) -> (String, KeyId) {
+        let created = self
+            .here
+            .admin
+            .create(new, &MasterKey::principal())
+            .await
+            .unwrap();
+        (created.key.expose().to_owned(), created.record.id)
+    }
+}
+
+impl Replica {
+    fn over(
+        clock: &Arc<ManualClock>,
+        store: &Arc<CutLine>,
+        ring: &Arc<KeyRing>,
+        settings: KeyIndexSettings,
+    ) -> Self {
+        let index = Arc::new(KeyIndex::new(
+            Arc::clone(store) as _,
+            Arc::clone(ring),
+            Arc::clone(clock) as _,
+            settings,
+        ));
+        let file_keys = FileKeys::new(vec![file_key("ci", FILE_KEY)], Arc::clone(clock) as _);
+        Self {
+            admin: KeyAdmin::new(
+                Arc::clone(store) as _,
+                Arc::clone(&index),
+                Arc::clone(ring),
+                Arc::clone(clock) as _,
+                Arc::new(SystemEntropy),
+            ),
+            door: Authentication::new(vec![
+                Arc::new(MasterKey::new(&ApiKey::new(MASTER)).unwrap()),
+                Arc::new(file_keys.unwrap()),
+                Arc::new(StoreKeys::new(Arc::clone(&index))),
+            ]),
+            index,
+        }
+    }
+
+    pub(crate) async fn knock(&self, key: &str) -> Result<Arc<Principal>, AuthnErrorKind> {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::try_from(format!("Bearer {key}")).unwrap();
+        headers.insert("authorization", value);
+        let answer = self.door.authenticate(&headers).await;
+        answer
+            .map(|caller| caller.principal)
+            .map_err(|error| error.kind)
+    }
+}
+
+pub(crate) fn file_key(name: &str, secret: &str) -> FileKey {
+    FileKey {
+        name: KeyId::from(name),
+        secret: FileKeySecret::parse(secret).unwrap(),
+        user_id: None,
+        team: Some("platform".to_owned()),
+        org: None,
+        role: Role::User,
+        grants: grants(&["github"]),
+        scopes: ScopeSet::default(),
+        expires_at: None,
+    }
+}
+
+pub(crate) fn grants(servers: &[&str]) -> ServerGrants {
+    ServerGrants {
+        all: false,
+        servers: servers.iter().copied().map(ServerId::from).collect(),
+        access_groups: BTreeSet::new(),
+    }
+}
+
+pub(crate) fn user_key() -> NewKey {
+    NewKey {
+        alias: None,
+        user_id: Some("alice".to_owned()),
+        team: None,
+        org: None,
+        role: Role::User,
+        grants: grants(&["github"]),
+        scopes: ScopeSet::default(),
+        expires_in: None,
+        metadata: serde_json::Map::new(),
+    }
+}

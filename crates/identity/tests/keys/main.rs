@@ -1,0 +1,6 @@
+//! Keys from their making to their end, as callers, operators and attackers see them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod administration;
+mod at_the_door;
+mod house;

@@ -1,0 +1,81 @@
+//! What a client can do, and what of it a server may use.
+
+use crate::json::{JsonError, Members};
+
+/// Which requests to the client the operator lets a server make. Off unless said otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PushPolicy {
+    /// `sampling/createMessage`.
+    pub sampling: bool,
+    /// `elicitation/create`.
+    pub elicitation: bool,
+}
+
+impl PushPolicy {
+    /// Whether a server may send this request to the client. Only these exist.
+    pub fn admits(self, method: &str) -> bool {
+        match method {
+            "sampling/createMessage" => self.sampling,
+            "elicitation/create" => self.elicitation,
+            "roots/list" => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a member of the client's capabilities may be declared to the server.
+    fn declares(self, capability: &str) -> bool {
+        match capability {
+            "sampling" => self.sampling,
+            "elicitation" => self.elicitation,
+            _ => true,
+        }
+    }
+}
+
+/// A client's capability object as JSON text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientCapabilities(String);
+
+impl ClientCapabilities {
+    /// None at all.
+    pub fn none() -> Self {
+        Self("{}".to_owned())
+    }
+
+    /// The client's own object, less what the operator does not let this server use. What remains
+    /// is not touched.
+    pub fn narrowed(raw: &str, policy: PushPolicy) -> Result<Self, JsonError> {
+        let members = Members::parse(raw)?;
+        if members.iter().all(|(name, _)| policy.declares(name)) {
+            return Ok(Self(raw.to_owned()));
+        }
+        Ok(Self(members.rewrite(|name| policy.declares(name))))
+    }
+
+    /// The JSON text.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sampling_and_elicitation_are_declared_only_when_allowed() {
+        let raw = r#"{"sampling":{},"elicitation":{"form":{}},"roots":{},"x":1e99}"#;
+        let closed = ClientCapabilities::narrowed(raw, PushPolicy::default()).unwrap();
+        assert_eq!(closed.as_json(), r#"{"roots":{},"x":1e99}"#);
+        let open = PushPolicy {
+            sampling: true,
+            elicitation: true,
+        };
+        assert_eq!(
+            ClientCapabilities::narrowed(raw, open).unwrap().as_json(),
+            raw
+        );
+        assert!(!PushPolicy::default().admits("sampling/createMessage"));
+        assert!(!open.admits("vendor/anything"));
+    }
+}

@@ -1,0 +1,551 @@
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn tool(properties: &Value) -> Value {
+    json!({"type": "object", "properties": properties})
+}
+
+fn region() -> ParamHeaders {
+    ParamHeaders::from_schema(&tool(
+        &json!({"region": {"type": "string", "x-mcp-header": "Region"}}),
+    ))
+    .unwrap()
+}
+
+fn priority() -> ParamHeaders {
+    ParamHeaders::from_schema(&tool(
+        &json!({"priority": {"type": "integer", "x-mcp-header": "Priority"}}),
+    ))
+    .unwrap()
+}
+
+fn sent(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, HeaderValue::from_static(value));
+    }
+    map
+}
+
+fn written(params: &ParamHeaders, arguments: &Value) -> Vec<(String, String)> {
+    params
+        .headers_for(arguments)
+        .into_iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect()
+}
+
+fn refusal(schema: &Value) -> InvalidAnnotation {
+    ParamHeaders::from_schema(schema).expect_err(&schema.to_string())
+}
+
+#[test]
+fn a_tool_whose_annotation_is_not_a_usable_name_is_dropped() {
+    let annotated = |annotation: Value| {
+        refusal(&tool(
+            &json!({"v": {"type": "string", "x-mcp-header": annotation}}),
+        ))
+    };
+    let at = || "/properties/v".to_owned();
+    assert_eq!(annotated(json!("")), InvalidAnnotation::Empty { at: at() });
+    for bad in [
+        "My Region",
+        "Region:Primary",
+        "Région",
+        "Region\t1",
+        "a\r\nb",
+        "a\0",
+        "a/b",
+        "a\"b",
+        "(a)",
+        &"a".repeat(257),
+    ] {
+        assert_eq!(
+            annotated(json!(bad)),
+            InvalidAnnotation::NotAToken { at: at() },
+            "{bad:?}"
+        );
+    }
+    for bad in [
+        json!(null),
+        json!(1),
+        json!(true),
+        json!(["Region"]),
+        json!({"name": "Region"}),
+    ] {
+        assert_eq!(annotated(bad), InvalidAnnotation::NotAString { at: at() });
+    }
+}
+
+#[test]
+fn every_token_character_may_be_in_a_name() {
+    let token = "!#$%&'*+-.^_`|~09azAZ";
+    let params = ParamHeaders::from_schema(&tool(
+        &json!({"v": {"type": "string", "x-mcp-header": token}}),
+    ))
+    .unwrap();
+    let expected = format!("mcp-param-{}", token.to_ascii_lowercase());
+    assert_eq!(
+        written(&params, &json!({"v": "x"})),
+        [(expected, "x".to_owned())]
+    );
+}
+
+#[test]
+fn only_strings_integers_and_booleans_can_be_mirrored() {
+    for fine in ["string", "integer", "boolean"] {
+        let schema = tool(&json!({"v": {"type": fine, "x-mcp-header": "V"}}));
+        assert!(
+            !ParamHeaders::from_schema(&schema).unwrap().is_empty(),
+            "{fine}"
+        );
+    }
+    for bad in [
+        json!({"type": "number"}),
+        json!({"type": "object"}),
+        json!({"type": "array", "items": {"type": "string"}}),
+        json!({"type": "null"}),
+        json!({"type": ["string", "null"]}),
+        json!({"type": "String"}),
+        json!({}),
+        json!({"enum": ["a", "b"]}),
+    ] {
+        let mut property = bad.clone();
+        property["x-mcp-header"] = json!("V");
+        let expected = InvalidAnnotation::NotPrimitive {
+            at: "/properties/v".to_owned(),
+        };
+        assert_eq!(refusal(&tool(&json!({"v": property}))), expected, "{bad}");
+    }
+}
+
+#[test]
+fn two_arguments_cannot_share_a_header_whatever_its_case() {
+    for (first, second) in [("Region", "Region"), ("MyField", "myfield")] {
+        let flat = tool(&json!({
+            "a": {"type": "string", "x-mcp-header": first},
+            "b": {"type": "string", "x-mcp-header": second},
+        }));
+        assert_eq!(
+            refusal(&flat),
+            InvalidAnnotation::Duplicate {
+                at: "/properties/b".to_owned()
+            }
+        );
+        let nested = tool(&json!({
+            "a": {"type": "string", "x-mcp-header": first},
+            "b": {"type": "object", "properties": {"c": {"type": "string", "x-mcp-header": second}}},
+        }));
+        assert_eq!(
+            refusal(&nested),
+            InvalidAnnotation::Duplicate {
+                at: "/properties/b/properties/c".to_owned()
+            }
+        );
+    }
+}
+
+#[test]
+fn an_annotation_off_the_chain_of_properties_drops_the_tool() {
+    let inner =
+        json!({"type": "object", "properties": {"v": {"type": "string", "x-mcp-header": "V"}}});
+    for keyword in [
+        "items",
+        "additionalItems",
+        "contains",
+        "additionalProperties",
+        "propertyNames",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "not",
+        "if",
+        "then",
+        "else",
+        "contentSchema",
+        "x-unknown",
+    ] {
+        for schema in [
+            json!({keyword: inner}),
+            tool(&json!({"p": {keyword: inner}})),
+        ] {
+            assert!(
+                matches!(refusal(&schema), InvalidAnnotation::OffChain { .. }),
+                "{schema}"
+            );
+        }
+    }
+    for keyword in [
+        "oneOf",
+        "anyOf",
+        "allOf",
+        "prefixItems",
+        "items",
+        "properties",
+    ] {
+        let schema = tool(&json!({"p": {keyword: [true, inner]}}));
+        assert!(
+            matches!(refusal(&schema), InvalidAnnotation::OffChain { .. }),
+            "{schema}"
+        );
+    }
+    for keyword in [
+        "$defs",
+        "definitions",
+        "dependentSchemas",
+        "dependencies",
+        "patternProperties",
+    ] {
+        let schema =
+            json!({keyword: {"p": inner}, "properties": {"p": {"$ref": format!("#/{keyword}/p")}}});
+        assert!(
+            matches!(refusal(&schema), InvalidAnnotation::OffChain { .. }),
+            "{schema}"
+        );
+    }
+    let root = json!({"type": "string", "x-mcp-header": "V"});
+    assert_eq!(
+        refusal(&root),
+        InvalidAnnotation::OffChain { at: String::new() }
+    );
+}
+
+#[test]
+fn a_key_that_only_looks_like_the_annotation_is_none() {
+    for schema in [
+        tool(&json!({"x-mcp-header": {"type": "string"}})),
+        json!({"$defs": {"x-mcp-header": {"type": "string"}}}),
+        tool(&json!({"p": {"type": "object", "default": {"x-mcp-header": ""}}})),
+        tool(
+            &json!({"p": {"const": {"x-mcp-header": 1}, "examples": [{"x-mcp-header": 1}], "enum": [{"x-mcp-header": 1}]}}),
+        ),
+        tool(&json!({"p": {"type": "string", "X-MCP-Header": ""}})),
+        json!(true),
+    ] {
+        assert_eq!(
+            ParamHeaders::from_schema(&schema),
+            Ok(ParamHeaders::default()),
+            "{schema}"
+        );
+    }
+    let named = tool(
+        &json!({"default": {"type": "string", "x-mcp-header": "V"}, "properties": {"type": "string", "x-mcp-header": "W"}}),
+    );
+    let arguments = json!({"default": "a", "properties": "b"});
+    assert_eq!(
+        written(&ParamHeaders::from_schema(&named).unwrap(), &arguments),
+        [
+            ("mcp-param-v".to_owned(), "a".to_owned()),
+            ("mcp-param-w".to_owned(), "b".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn a_schema_bomb_is_refused_and_never_followed() {
+    let mut deep = json!({"type": "string"});
+    for _ in 0..200 {
+        deep = tool(&json!({"p": deep}));
+    }
+    assert_eq!(refusal(&deep), InvalidAnnotation::TooDeep);
+    // Built by hand: `json!` would recurse.
+    let mut nested_arrays = Value::Null;
+    for _ in 0..10_000 {
+        nested_arrays = Value::Array(vec![nested_arrays]);
+    }
+    let bomb = Value::Object(std::iter::once(("allOf".to_owned(), nested_arrays)).collect());
+    assert!(matches!(
+        ParamHeaders::from_schema(&bomb),
+        Err(InvalidAnnotation::TooDeep)
+    ));
+    unnest(bomb);
+    let wide = json!({"anyOf": vec![json!({"type": "string"}); 100_000]});
+    assert!(matches!(
+        ParamHeaders::from_schema(&wide),
+        Err(InvalidAnnotation::TooLarge)
+    ));
+    let many: serde_json::Map<_, _> = (0..65)
+        .map(|n| {
+            (
+                format!("p{n}"),
+                json!({"type": "string", "x-mcp-header": format!("H{n}")}),
+            )
+        })
+        .collect();
+    assert_eq!(
+        refusal(&tool(&Value::Object(many))),
+        InvalidAnnotation::TooMany
+    );
+    let recursive = tool(&json!({
+        "self": {"$ref": "#"},
+        "net": {"$ref": "http://169.254.169.254/schema.json"},
+        "file": {"$ref": "file:///etc/passwd"},
+    }));
+    assert_eq!(
+        ParamHeaders::from_schema(&recursive),
+        Ok(ParamHeaders::default())
+    );
+}
+
+/// Drops a deep value level by level: its own drop would recurse.
+fn unnest(mut value: Value) {
+    loop {
+        value = match value {
+            Value::Array(mut items) => items.pop().unwrap_or_default(),
+            Value::Object(mut map) => map.remove("allOf").unwrap_or_default(),
+            _ => return,
+        };
+    }
+}
+
+#[test]
+fn a_refusal_cannot_flood_or_forge_the_log() {
+    let name = format!("\n{}", "x".repeat(100_000));
+    let shown = refusal(&tool(
+        &json!({name: {"type": "string", "x-mcp-header": ""}}),
+    ))
+    .to_string();
+    assert!(shown.len() < 300 && !shown.contains('\n'), "{shown}");
+}
+
+#[test]
+fn arguments_are_mirrored_as_the_client_scenario_expects() {
+    let params = ParamHeaders::from_schema(&tool(&json!({
+        "region": {"type": "string", "x-mcp-header": "Region"},
+        "priority": {"type": "integer", "x-mcp-header": "Priority"},
+        "verbose": {"type": "boolean", "x-mcp-header": "Verbose"},
+        "debug": {"type": "boolean", "x-mcp-header": "Debug"},
+        "empty_val": {"type": "string", "x-mcp-header": "EmptyVal"},
+        "method_val": {"type": "string", "x-mcp-header": "Method"},
+        "float_val": {"type": "number"},
+        "non_ascii_val": {"type": "string", "x-mcp-header": "NonAscii"},
+        "options": {"type": "object", "properties": {"deep": {"type": "string", "x-mcp-header": "Deep"}}},
+        "query": {"type": "string"},
+    })))
+    .unwrap();
+    let arguments = json!({
+        "region": "us-west1", "priority": 42, "verbose": false, "debug": true, "empty_val": "",
+        "method_val": "test-method", "float_val": 2.5, "non_ascii_val": "Hello, 世界",
+        "options": {"deep": " d"}, "query": "SELECT 1",
+    });
+    let mut headers = written(&params, &arguments);
+    headers.sort();
+    let expected = [
+        ("mcp-param-debug", "true"),
+        ("mcp-param-deep", "=?base64?IGQ=?="),
+        ("mcp-param-emptyval", ""),
+        ("mcp-param-method", "test-method"),
+        ("mcp-param-nonascii", "=?base64?SGVsbG8sIOS4lueVjA==?="),
+        ("mcp-param-priority", "42"),
+        ("mcp-param-region", "us-west1"),
+        ("mcp-param-verbose", "false"),
+    ];
+    assert_eq!(
+        headers,
+        expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+
+    let as_sent: HeaderMap = params.headers_for(&arguments).into_iter().collect();
+    assert_eq!(
+        params.check(&as_sent, &arguments),
+        Ok(()),
+        "what we send we also accept"
+    );
+}
+
+#[test]
+fn null_and_missing_arguments_have_no_header() {
+    for arguments in [
+        json!({"region": null}),
+        json!({}),
+        json!(null),
+        json!([]),
+        json!("region"),
+    ] {
+        assert_eq!(written(&region(), &arguments), [], "{arguments}");
+        assert_eq!(
+            region().check(&HeaderMap::new(), &arguments),
+            Ok(()),
+            "{arguments}"
+        );
+    }
+}
+
+#[test]
+fn integers_are_written_in_decimal_and_only_when_every_reader_agrees_on_them() {
+    let cases = [
+        (json!(0), Some("0")),
+        (json!(-7), Some("-7")),
+        (json!(42.0), Some("42")),
+        (json!(-0.0), Some("0")),
+        (json!(9_007_199_254_740_991_i64), Some("9007199254740991")),
+        (json!(-9_007_199_254_740_991_i64), Some("-9007199254740991")),
+        (json!(9_007_199_254_740_992_i64), None),
+        (json!(-9_007_199_254_740_992_i64), None),
+        (json!(u64::MAX), None),
+        (json!(1e300), None),
+        (json!(3.5), None),
+    ];
+    for (value, expected) in cases {
+        let headers = written(&priority(), &json!({"priority": value}));
+        assert_eq!(
+            headers.first().map(|(_, text)| text.as_str()),
+            expected,
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn integers_compare_by_value_and_everything_else_by_text() {
+    let agree = [
+        ("42", json!(42)),
+        ("42.0", json!(42)),
+        ("42", json!(42.0)),
+        ("4.2e1", json!(42)),
+        ("-0", json!(0)),
+    ];
+    for (header, value) in agree {
+        let headers = sent(&[("mcp-param-priority", header)]);
+        assert_eq!(
+            priority().check(&headers, &json!({"priority": value})),
+            Ok(()),
+            "{header}"
+        );
+    }
+    let name = HeaderName::from_static("mcp-param-priority");
+    let differ = [
+        ("43", json!(42)),
+        ("042", json!(42)),
+        ("+42", json!(42)),
+        ("42x", json!(42)),
+        ("", json!(0)),
+        ("0x2a", json!(42)),
+        ("3.5", json!(3.5)),
+        ("9007199254740993", json!(9_007_199_254_740_993_i64)),
+        ("9007199254740992", json!(9_007_199_254_740_993_i64)),
+        ("1", json!(true)),
+        ("True", json!(true)),
+        ("42.0", json!("42")),
+        ("{}", json!({})),
+        ("[]", json!([])),
+    ];
+    for (header, value) in differ {
+        let headers = sent(&[("mcp-param-priority", header)]);
+        let expected = Err(HeaderMismatch::Differs(name.clone()));
+        assert_eq!(
+            priority().check(&headers, &json!({"priority": value})),
+            expected,
+            "{header} against {value}"
+        );
+    }
+}
+
+/// The cases of the conformance scenario `http-custom-header-server-validation`, and their kin.
+#[test]
+fn a_call_whose_headers_contradict_its_body_is_refused() {
+    let name = || HeaderName::from_static("mcp-param-region");
+    let unreadable = |source| {
+        Err(HeaderMismatch::Unreadable {
+            name: name(),
+            source,
+        })
+    };
+    let cases = [
+        (vec!["=?base64?SGVsbG8=?="], json!("Hello"), Ok(())),
+        (vec!["SGVsbG8="], json!("SGVsbG8="), Ok(())),
+        (
+            vec!["=?base64?SGVsbG8="],
+            json!("=?base64?SGVsbG8="),
+            Ok(()),
+        ),
+        (vec![" us-west1 "], json!("us-west1"), Ok(())),
+        (vec![""], json!(""), Ok(())),
+        (
+            vec!["=?base64?SGVsbG8?="],
+            json!("Hello"),
+            unreadable(HeaderValueError::InvalidBase64),
+        ),
+        (
+            vec!["=?base64?SGVs!!!bG8=?="],
+            json!("Hello"),
+            unreadable(HeaderValueError::InvalidBase64),
+        ),
+        (
+            vec!["=?BASE64?SGVsbG8=?="],
+            json!("Hello"),
+            Err(HeaderMismatch::Differs(name())),
+        ),
+        (
+            vec!["us-east1"],
+            json!("us-west1"),
+            Err(HeaderMismatch::Differs(name())),
+        ),
+        (
+            vec!["US-WEST1"],
+            json!("us-west1"),
+            Err(HeaderMismatch::Differs(name())),
+        ),
+        (
+            vec![],
+            json!("us-west1"),
+            Err(HeaderMismatch::Missing(name())),
+        ),
+        (vec![], json!(""), Err(HeaderMismatch::Missing(name()))),
+        (
+            vec![],
+            json!(["us-west1"]),
+            Err(HeaderMismatch::Missing(name())),
+        ),
+        (
+            vec!["us-west1"],
+            json!(null),
+            Err(HeaderMismatch::Unexpected(name())),
+        ),
+        (
+            vec![""],
+            json!(null),
+            Err(HeaderMismatch::Unexpected(name())),
+        ),
+        (
+            vec!["a", "a"],
+            json!("a"),
+            unreadable(HeaderValueError::Repeated),
+        ),
+    ];
+    for (values, value, expected) in cases {
+        let headers: Vec<_> = values
+            .iter()
+            .map(|value| ("Mcp-Param-Region", *value))
+            .collect();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, HeaderValue::from_static(value));
+        }
+        assert_eq!(
+            region().check(&map, &json!({"region": value})),
+            expected,
+            "{values:?} against {value}"
+        );
+    }
+}
+
+#[test]
+fn headers_that_the_schema_does_not_know_are_ignored() {
+    let headers = sent(&[
+        ("mcp-param-region", "a"),
+        ("mcp-param-other", "=?base64?!?="),
+    ]);
+    assert_eq!(region().check(&headers, &json!({"region": "a"})), Ok(()));
+}
+
+#[test]
+fn a_mismatch_names_the_header_and_not_the_value() {
+    let headers = sent(&[("mcp-param-region", "s3cret-header")]);
+    let mismatch = region()
+        .check(&headers, &json!({"region": "s3cret-body"}))
+        .unwrap_err();
+    assert!(!format!("{mismatch} {mismatch:?}").contains("s3cret"));
+    assert_eq!(mismatch.error_kind(), ErrorKind::Invalid);
+}

@@ -1,0 +1,181 @@
+//! Requests to a token endpoint.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use portcullis_core::{ClientSecret, ScopeSet};
+use url::form_urlencoded::{Serializer, byte_serialize};
+
+/// How the client proves who it is (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug)]
+pub enum ClientAuthentication<'a> {
+    /// `client_secret_basic`: HTTP Basic, both parts form-encoded first.
+    Basic {
+        /// `client_id`.
+        client_id: &'a str,
+        /// `client_secret`.
+        client_secret: &'a ClientSecret,
+    },
+    /// `client_secret_post`: both in the form.
+    Post {
+        /// `client_id`.
+        client_id: &'a str,
+        /// `client_secret`.
+        client_secret: &'a ClientSecret,
+    },
+}
+
+/// A request that cannot be built.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the client's credentials do not fit into a header")]
+pub struct InvalidTokenRequest;
+
+/// A form to be posted to a token endpoint, with its `Authorization` header if it has one.
+pub struct TokenRequest {
+    form: String,
+    authorization: Option<HeaderValue>,
+}
+
+impl TokenRequest {
+    /// The `Content-Type` of the form.
+    pub const CONTENT_TYPE: &'static str = "application/x-www-form-urlencoded";
+
+    /// The client-credentials grant (RFC 6749 §4.4.2), with `resource` after RFC 8707 §2 and the
+    /// unregistered but widespread `audience`. An empty scope set is not sent.
+    pub fn client_credentials(
+        client: ClientAuthentication<'_>,
+        scopes: &ScopeSet,
+        audience: Option<&str>,
+        resource: Option<&str>,
+    ) -> Result<Self, InvalidTokenRequest> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials");
+        let authorization = match client {
+            ClientAuthentication::Basic {
+                client_id,
+                client_secret,
+            } => Some(basic(client_id, client_secret)?),
+            ClientAuthentication::Post {
+                client_id,
+                client_secret,
+            } => {
+                form.append_pair("client_id", client_id);
+                form.append_pair("client_secret", client_secret.expose());
+                None
+            }
+        };
+        if !scopes.is_empty() {
+            form.append_pair("scope", &scopes.to_string());
+        }
+        if let Some(audience) = audience {
+            form.append_pair("audience", audience);
+        }
+        if let Some(resource) = resource {
+            form.append_pair("resource", resource);
+        }
+        Ok(Self {
+            form: form.finish(),
+            authorization,
+        })
+    }
+
+    /// The `Authorization` header, marked sensitive.
+    pub const fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+
+    /// The form, which may hold the client's secret.
+    pub fn into_form(self) -> String {
+        self.form
+    }
+}
+
+impl fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenRequest(redacted)")
+    }
+}
+
+/// Both parts are form-encoded before they are joined, so that a colon in the id is no separator.
+fn basic(
+    client_id: &str,
+    client_secret: &ClientSecret,
+) -> Result<HeaderValue, InvalidTokenRequest> {
+    let pair: String = byte_serialize(client_id.as_bytes())
+        .chain([":"])
+        .chain(byte_serialize(client_secret.expose().as_bytes()))
+        .collect();
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+        .map_err(|_| InvalidTokenRequest)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret() -> ClientSecret {
+        ClientSecret::new("s:e/c+r e%t&")
+    }
+
+    #[test]
+    fn rfc_6749_2_3_1_basic_form_encodes_both_parts_first() {
+        let request = TokenRequest::client_credentials(
+            ClientAuthentication::Basic {
+                client_id: "my:client",
+                client_secret: &secret(),
+            },
+            &ScopeSet::default(),
+            None,
+            None,
+        )
+        .unwrap();
+        let value = request.authorization().unwrap();
+        assert!(value.is_sensitive());
+        let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        assert_eq!(
+            STANDARD.decode(encoded).unwrap(),
+            b"my%3Aclient:s%3Ae%2Fc%2Br+e%25t%26"
+        );
+        assert_eq!(request.into_form(), "grant_type=client_credentials");
+    }
+
+    #[test]
+    fn rfc_6749_4_4_2_post_puts_everything_in_the_form() {
+        let request = TokenRequest::client_credentials(
+            ClientAuthentication::Post {
+                client_id: "my:client",
+                client_secret: &secret(),
+            },
+            &"b a".parse().unwrap(),
+            Some("api"),
+            Some("https://mcp.example/mcp"),
+        )
+        .unwrap();
+        assert!(request.authorization().is_none());
+        assert_eq!(
+            request.into_form(),
+            "grant_type=client_credentials&client_id=my%3Aclient\
+             &client_secret=s%3Ae%2Fc%2Br+e%25t%26&scope=a+b&audience=api\
+             &resource=https%3A%2F%2Fmcp.example%2Fmcp"
+        );
+    }
+
+    #[test]
+    fn a_token_request_does_not_print_its_secret() {
+        let request = TokenRequest::client_credentials(
+            ClientAuthentication::Post {
+                client_id: "id",
+                client_secret: &ClientSecret::new("canary"),
+            },
+            &ScopeSet::default(),
+            None,
+            None,
+        )
+        .unwrap();
+        assert!(!format!("{request:?}").contains("canary"));
+    }
+}

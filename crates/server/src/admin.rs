@@ -1,0 +1,7 @@
+//! Admin paths that exist so far: keys, servers and the audit trail, in LiteLLM's shapes where it
+//! has them.
+
+pub(crate) mod audit;
+pub(crate) mod keys;
+mod problem;
+pub(crate) mod servers;

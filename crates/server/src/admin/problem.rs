@@ -1,0 +1,53 @@
+//! Admin errors: RFC 9457 problem details, closed with their audit event.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{Response, StatusCode};
+use portcullis_core::ErrorKind;
+use portcullis_engine::Call;
+use portcullis_engine::audit::Outcome;
+use serde_json::{Value, json};
+
+use crate::reply::{json as reply, text_error};
+
+/// Ends an admin call with a problem.
+pub(super) async fn problem(mut call: Call, kind: ErrorKind, detail: &str) -> Response<Body> {
+    let status = match kind {
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    if kind == ErrorKind::Forbidden {
+        call.audit.denied("role");
+    }
+    let body = json!({
+        "type": format!("urn:portcullis:problem:{kind}"),
+        "title": status.canonical_reason().unwrap_or("error"),
+        "status": status.as_u16(),
+        "detail": detail,
+        "request_id": call.id.to_string(),
+    });
+    if !call.close(kind.into()).await {
+        return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    }
+    let mut response = reply(status, body.to_string());
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    response
+}
+
+/// Ends an admin call with a document.
+pub(super) async fn done(mut call: Call, document: &Value) -> Response<Body> {
+    let body = document.to_string();
+    call.audit.add_response_bytes(body.len() as u64);
+    if call.close(Outcome::Ok).await {
+        reply(StatusCode::OK, body)
+    } else {
+        text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    }
+}

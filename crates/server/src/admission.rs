@@ -1,0 +1,186 @@
+//! Who is calling: the one helper that every governed surface calls first.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use portcullis_core::{ErrorKind, RequestId};
+use portcullis_engine::Call;
+use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
+use portcullis_identity::{AuthnError, AuthnErrorKind};
+
+use crate::listen::PeerAddr;
+use crate::reply::text_error;
+use crate::state::ServerState;
+
+/// The governed surface behind a path, for requests that are refused before they are routed.
+pub(crate) fn surface_of(path: &str) -> Option<Surface> {
+    if path.starts_with("/mcp-rest/") {
+        Some(Surface::Rest)
+    } else if path == "/mcp"
+        || path.starts_with("/mcp/")
+        || path.ends_with("/mcp")
+        || path.ends_with("/mcp/")
+    {
+        Some(Surface::Mcp)
+    } else if path.starts_with("/key/") || path.starts_with("/v1/") || path == "/metrics" {
+        Some(Surface::Admin)
+    } else {
+        None
+    }
+}
+
+impl ServerState {
+    /// Opens the request's audit event and finds out who calls. The response, if there is one, is
+    /// the refusal; the event is closed then.
+    pub(crate) async fn admit(
+        &self,
+        parts: &Parts,
+        surface: Surface,
+    ) -> Result<Call, Box<Response<Body>>> {
+        let audit = self.open_event(parts, surface)?;
+        let id = audit
+            .request_id()
+            .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
+        let authentication = self.authentication.load_full();
+        match authentication.authenticate(&parts.headers).await {
+            Ok(caller) => Ok(Call::begin(id, caller.principal, audit)),
+            Err(error) => Err(Box::new(refuse(audit, &error).await)),
+        }
+    }
+
+    fn open_event(
+        &self,
+        parts: &Parts,
+        surface: Surface,
+    ) -> Result<AuditGuard, Box<Response<Body>>> {
+        let unavailable = || boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+        // The guard layer puts the id there; without it the request did not come through it.
+        let id = *parts
+            .extensions
+            .get::<RequestId>()
+            .ok_or_else(unavailable)?;
+        let log = self.gateway.audit();
+        let mut audit = log.open(id, surface);
+        let peer = parts
+            .extensions
+            .get::<PeerAddr>()
+            .map(|PeerAddr(address)| SocketAddr::ip(address));
+        let trace = parts
+            .headers
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok())
+            .and_then(trace_id_of_traceparent);
+        audit.client(peer, trace);
+        if log.required() && !log.is_available() {
+            audit.denied("audit_unavailable");
+            audit.finish(ErrorKind::Unavailable.into());
+            return Err(unavailable());
+        }
+        Ok(audit)
+    }
+
+    /// Reads a JSON body within the limits of size and time.
+    pub(crate) async fn read_body(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Bytes, BodyRefusal> {
+        if headers.contains_key(CONTENT_ENCODING) {
+            return Err(BodyRefusal::MediaType);
+        }
+        if !is_json(headers) {
+            return Err(BodyRefusal::MediaType);
+        }
+        let reading = Limited::new(body, self.max_body).collect();
+        match tokio::time::timeout(self.body_timeout, reading).await {
+            Err(_) => Err(BodyRefusal::Slow),
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyRefusal::TooLarge),
+            Ok(Err(_)) => Err(BodyRefusal::Broken),
+        }
+    }
+}
+
+fn boxed(status: StatusCode, error: &'static str) -> Box<Response<Body>> {
+    Box::new(text_error(status, error))
+}
+
+/// Why a body is not read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BodyRefusal {
+    MediaType,
+    TooLarge,
+    Slow,
+    Broken,
+}
+
+impl BodyRefusal {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::MediaType => {
+                "the body must be plain application/json in UTF-8, without Content-Encoding"
+            }
+            Self::TooLarge => "the body is too large",
+            Self::Slow => "the body took too long to arrive",
+            Self::Broken => "the body broke off",
+        }
+    }
+}
+
+/// A page of another site can send forms and plain text without asking; it cannot send this.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all("content-type").iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let Ok(value) = value.to_str() else {
+        return false;
+    };
+    let mut parts = value.split(';').map(str::trim);
+    parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+        && parts.all(|parameter| {
+            parameter.split_once('=').is_none_or(|(name, value)| {
+                !name.trim().eq_ignore_ascii_case("charset")
+                    || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+        })
+}
+
+/// One refusal for every reason: which it was stands in the audit event.
+async fn refuse(mut audit: AuditGuard, error: &AuthnError) -> Response<Body> {
+    audit.authn_failed(error.kind.as_str());
+    let kind = error.kind.error_kind();
+    if audit.finish_before_answer(kind.into()).await.is_err() {
+        return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    }
+    match kind {
+        ErrorKind::Invalid => text_error(StatusCode::BAD_REQUEST, "ambiguous_credentials"),
+        ErrorKind::Unavailable => text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        _ => {
+            let mut response = text_error(StatusCode::UNAUTHORIZED, "unauthorized");
+            // RFC 6750 §3.1: no error code when no credential was presented.
+            let challenge = match error.kind {
+                AuthnErrorKind::Missing => HeaderValue::from_static("Bearer"),
+                _ => HeaderValue::from_static(r#"Bearer error="invalid_token""#),
+            };
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            response
+        }
+    }
+}

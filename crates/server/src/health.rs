@@ -1,0 +1,124 @@
+//! Liveness, readiness and metrics. None of them calls an upstream.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{Response, StatusCode};
+use portcullis_core::{ErrorKind, Role};
+use portcullis_engine::audit::{CallerText, Outcome, Surface};
+use serde_json::json;
+
+use crate::reply::{json as reply, text_error};
+use crate::state::ServerState;
+
+/// What decides whether requests may come.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    serving: AtomicBool,
+    draining: AtomicBool,
+    generation: AtomicU64,
+    config_error: Mutex<Option<String>>,
+}
+
+/// A picture of the readiness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadinessReport {
+    /// Whether requests may come.
+    pub ready: bool,
+    /// Which configuration is in force.
+    pub generation: u64,
+    /// Why a newer one was refused; names keys and lines, never values.
+    pub config_error: Option<String>,
+}
+
+impl Readiness {
+    /// Everything is set up.
+    pub fn serve(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Release);
+        self.serving.store(true, Ordering::Release);
+        *self
+            .config_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// A newer configuration was refused; the last good one stays in force.
+    pub fn refused(&self, error: String) {
+        *self
+            .config_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    /// The process is going down.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// The picture.
+    pub fn report(&self) -> ReadinessReport {
+        ReadinessReport {
+            ready: self.serving.load(Ordering::Acquire) && !self.draining.load(Ordering::Acquire),
+            generation: self.generation.load(Ordering::Acquire),
+            config_error: self
+                .config_error
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        }
+    }
+}
+
+pub(crate) async fn live() -> Response<Body> {
+    reply(StatusCode::OK, r#"{"status":"alive"}"#)
+}
+
+/// Ready or not; why a reload failed is told to nobody here but that it failed.
+pub(crate) async fn ready(State(state): State<ServerState>) -> Response<Body> {
+    let report = state.readiness.report();
+    let audit = state.gateway.audit();
+    let audit_ok = !audit.required() || audit.is_available();
+    let ready = report.ready && audit_ok;
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "status": if ready { "ready" } else { "not_ready" },
+        "generation": report.generation,
+        "config": if report.config_error.is_some() { "last_reload_refused" } else { "ok" },
+        "audit": if audit.is_available() { "ok" } else { "unavailable" },
+    });
+    reply(status, body.to_string())
+}
+
+/// `/metrics`, for those who may read everything.
+pub(crate) async fn metrics(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (parts, _) = request.into_parts();
+    let mut call = match state.admit(&parts, Surface::Admin).await {
+        Ok(call) => call,
+        Err(refusal) => return *refusal,
+    };
+    call.audit.method(CallerText::new("metrics"));
+    if call.principal.role < Role::Viewer {
+        call.audit.denied("role");
+        return if call.close(ErrorKind::Forbidden.into()).await {
+            text_error(StatusCode::FORBIDDEN, "forbidden")
+        } else {
+            text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        };
+    }
+    let body = state.metrics.encode();
+    if !call.close(Outcome::Ok).await {
+        return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    }
+    let mut response = Response::new(Body::from(body));
+    let kind =
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}

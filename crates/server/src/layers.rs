@@ -1,0 +1,264 @@
+//! The layers, outermost first, as one function so that the order is a text and not a type:
+//!
+//! 1. panic: one request's defect is a 500 for that request only
+//! 2. request id: before anything can be logged or refused
+//! 3. Host and Origin: before a page in somebody's browser can reach a handler (DNS rebinding)
+//! 4. the handler
+//! 5. security headers and the request id on whatever comes back
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt;
+use portcullis_core::{ErrorKind, RequestId};
+
+use crate::reply::text_error;
+use crate::state::ServerState;
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Which `Host` values are answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostRule {
+    /// Only loopback names and addresses: the listener is bound to loopback.
+    Loopback,
+    /// These too, without port, lower-case.
+    Listed(BTreeSet<String>),
+    /// Any: the listener is public and no names were given.
+    Any,
+}
+
+/// Which `Origin` values may call; a request without one is not a browser's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OriginRule {
+    /// Exact origins (`https://app.example.com`).
+    pub listed: BTreeSet<String>,
+}
+
+pub(crate) async fn guard(
+    State(state): State<ServerState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let Ok(id) = RequestId::generate(state.clock.now(), &*state.entropy) else {
+        return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    };
+    let mut response = match check(&state, request.uri(), request.headers()) {
+        Ok(()) => {
+            request.extensions_mut().insert(id);
+            match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+                Ok(response) => response,
+                Err(_) => {
+                    tracing::error!(request.id = %id, "a request panicked");
+                    text_error(StatusCode::INTERNAL_SERVER_ERROR, "internal")
+                }
+            }
+        }
+        Err((status, kind, error)) => {
+            refused(&state, id, request.uri(), kind);
+            text_error(status, error)
+        }
+    };
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A governed request that is refused this early is on record all the same.
+fn refused(state: &ServerState, id: RequestId, uri: &Uri, kind: ErrorKind) {
+    if let Some(surface) = crate::admission::surface_of(uri.path()) {
+        let mut audit = state.gateway.audit().open(id, surface);
+        audit.denied("host_or_origin");
+        audit.finish(kind.into());
+    }
+}
+
+type Refusal = (StatusCode, ErrorKind, &'static str);
+
+fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    let malformed = (StatusCode::BAD_REQUEST, ErrorKind::Invalid, "invalid_host");
+    let mut hosts = headers.get_all(HOST).iter();
+    let header = hosts.next();
+    if hosts.next().is_some() {
+        return Err(malformed);
+    }
+    let header = header
+        .map(|value| value.to_str())
+        .transpose()
+        .map_err(|_| malformed)?;
+    // HTTP/2 carries the authority in the URI; where both stand they must agree.
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let host = match (header, authority) {
+        (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(authority) => {
+            return Err(malformed);
+        }
+        (Some(host), _) | (None, Some(host)) => host,
+        (None, None) => return Err(malformed),
+    };
+    let name = host_name(host).ok_or(malformed)?;
+    let ours = match &state.hosts {
+        HostRule::Any => true,
+        HostRule::Loopback => is_loopback(&name),
+        HostRule::Listed(names) => names.contains(&name) || is_loopback(&name),
+    };
+    if !ours {
+        return Err((
+            StatusCode::FORBIDDEN,
+            ErrorKind::Forbidden,
+            "host_not_allowed",
+        ));
+    }
+    let mut origins = headers.get_all(ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (None, _) => Ok(()),
+        (Some(origin), None)
+            if origin
+                .to_str()
+                .is_ok_and(|origin| allowed(&state.origins, origin, host, &name)) =>
+        {
+            Ok(())
+        }
+        _ => Err((
+            StatusCode::FORBIDDEN,
+            ErrorKind::Forbidden,
+            "origin_not_allowed",
+        )),
+    }
+}
+
+/// An origin is allowed when listed, or when it is the very host that was called, which a page of
+/// another site cannot claim. On loopback any loopback origin is as good.
+fn allowed(rule: &OriginRule, origin: &str, host: &str, name: &str) -> bool {
+    if rule.listed.contains(origin) {
+        return true;
+    }
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    if !matches!(scheme, "http" | "https") {
+        return false;
+    }
+    authority.eq_ignore_ascii_case(host)
+        || (is_loopback(name) && host_name(authority).is_some_and(|origin| is_loopback(&origin)))
+}
+
+/// The name of `host[:port]`, lower-case; `None` for anything that is not exactly that.
+fn host_name(host: &str) -> Option<String> {
+    let authority: http::uri::Authority = host.parse().ok()?;
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return None;
+    }
+    let plausible = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+    };
+    authority
+        .host()
+        .bytes()
+        .all(plausible)
+        .then(|| authority.host().to_ascii_lowercase())
+}
+
+fn is_loopback(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost"
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_host_and_port_is_a_host() {
+        for good in [
+            "localhost",
+            "LOCALHOST:4000",
+            "127.0.0.1:1",
+            "[::1]:4000",
+            "gw.example.com",
+        ] {
+            assert!(host_name(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "gw?/healthz",
+            "gw/..",
+            "gw#",
+            "a@b",
+            "gw:80/.well-known",
+            "g w",
+            ":80",
+        ] {
+            assert!(host_name(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_of_loopback_are_not_loopback() {
+        for evil in [
+            "localhost.evil.test",
+            "127.0.0.1.evil.test",
+            "evil.test",
+            "0.0.0.0",
+            "10.0.0.1",
+        ] {
+            assert!(!is_loopback(evil), "{evil}");
+        }
+        for good in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
+            assert!(is_loopback(good), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_refused() {
+        let rule = OriginRule {
+            listed: ["https://app.example.com".to_owned()].into(),
+        };
+        assert!(allowed(
+            &rule,
+            "https://app.example.com",
+            "gw.example.com",
+            "gw.example.com"
+        ));
+        assert!(allowed(
+            &rule,
+            "https://gw.example.com",
+            "gw.example.com",
+            "gw.example.com"
+        ));
+        assert!(allowed(
+            &rule,
+            "http://localhost:3000",
+            "127.0.0.1:4000",
+            "127.0.0.1"
+        ));
+        for evil in [
+            "null",
+            "https://evil.test",
+            "https://app.example.com.evil.test",
+            "file://",
+            "http://localhost:3000",
+        ] {
+            assert!(
+                !allowed(&rule, evil, "gw.example.com", "gw.example.com"),
+                "{evil}"
+            );
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The front door: sockets, TLS, HTTP/1 and HTTP/2, limits on what a stranger may cost, and an
+//! orderly end.
+//!
+//! hyper serves with the axum [`Router`] inside: `axum::serve` knows no TLS, no header time limit
+//! and no bound on connections.
+
+mod connection;
+mod error;
+mod settings;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use error::ListenError;
+pub use settings::{ListenSettings, TlsFiles};
+pub use tls::ServerTls;
+
+use connection::Connections;
+
+/// The address of the peer of the TCP connection, as a request extension.
+///
+/// It is whoever connected, be it a proxy: who the client is, is decided from trusted proxies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// When to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Finish what runs, accept nothing new.
+    pub soft: CancellationToken,
+    /// End at once.
+    pub hard: CancellationToken,
+}
+
+/// How a listener ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Every connection came to its own end.
+    Finished,
+    /// Time ran out, or a second signal came: this many tasks were cut off.
+    Aborted(usize),
+}
+
+/// A socket that listens but does not answer yet.
+///
+/// Binding early lets a taken port fail the start before anything else has been set up, while
+/// clients that are early wait in the backlog instead of being refused.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Arc<ServerTls>>,
+    settings: ListenSettings,
+}
+
+impl Bound {
+    /// Binds to the first address of `host` that can be bound, and loads the certificate if any.
+    pub async fn bind(
+        host: &str,
+        port: u16,
+        settings: ListenSettings,
+    ) -> Result<Self, ListenError> {
+        let listener =
+            TcpListener::bind((host, port))
+                .await
+                .map_err(|source| ListenError::Bind {
+                    host: host.to_owned(),
+                    port,
+                    source,
+                })?;
+        Self::from_listener(listener, settings)
+    }
+
+    /// Takes a socket that listens already.
+    pub fn from_listener(
+        listener: TcpListener,
+        settings: ListenSettings,
+    ) -> Result<Self, ListenError> {
+        let address = listener.local_addr().map_err(ListenError::Socket)?;
+        let tls = match &settings.tls {
+            Some(files) => Some(Arc::new(ServerTls::load(files.clone())?)),
+            None => None,
+        };
+        Ok(Self {
+            listener,
+            address,
+            tls,
+            settings,
+        })
+    }
+
+    /// The address that was really bound (port 0 resolved).
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate, to be reloaded when its files change; `None` on a plain listener.
+    pub fn tls(&self) -> Option<Arc<ServerTls>> {
+        self.tls.clone()
+    }
+
+    /// Serves until `stop`, then drains: goes on accepting for the grace period so that load
+    /// balancers see the readiness probe fail, closes the socket, lets running requests finish for
+    /// at most the drain period, and cuts the rest.
+    pub async fn serve(self, router: Router, stop: Stop) -> Drained {
+        let drain = self.settings.drain;
+        let tasks = TaskTracker::new();
+        // Not a child of the hard stop: what is cut off must be counted before it is gone.
+        let cut = CancellationToken::new();
+        let draining = CancellationToken::new();
+        self.accept(router, &stop, &tasks, &draining, &cut).await;
+
+        draining.cancel();
+        tasks.close();
+        tokio::select! {
+            () = tasks.wait() => return Drained::Finished,
+            () = tokio::time::sleep(drain) => {}
+            () = stop.hard.cancelled() => {}
+        }
+        let cut_off = tasks.len();
+        cut.cancel();
+        tasks.wait().await;
+        if cut_off == 0 {
+            Drained::Finished
+        } else {
+            Drained::Aborted(cut_off)
+        }
+    }
+
+    async fn accept(
+        self,
+        router: Router,
+        stop: &Stop,
+        tasks: &TaskTracker,
+        draining: &CancellationToken,
+        cut: &CancellationToken,
+    ) {
+        let room = Arc::new(Semaphore::new(self.settings.max_connections));
+        let grace = self.settings.grace;
+        let connections = Connections::new(router, self.tls, &self.settings, tasks, draining, cut);
+        let closing = async {
+            stop.soft.cancelled().await;
+            tokio::select! {
+                () = tokio::time::sleep(grace) => {}
+                () = stop.hard.cancelled() => {}
+            }
+        };
+        tokio::pin!(closing);
+        loop {
+            // The place comes before the socket: when the house is full, newcomers wait in the
+            // kernel's backlog and cost us nothing.
+            let next = async {
+                let place = Arc::clone(&room).acquire_owned().await.ok()?;
+                Some((place, accept_one(&self.listener).await))
+            };
+            let accepted = tokio::select! {
+                biased;
+                () = stop.hard.cancelled() => return,
+                () = &mut closing => return,
+                accepted = next => accepted,
+            };
+            let Some((place, (stream, peer))) = accepted else {
+                return;
+            };
+            let connection = connections.serve(stream, peer);
+            tasks.spawn(async move {
+                connection.await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// The next connection. A failed accept is the peer's haste (reset before we came) or our own lack
+/// of descriptors: neither may end the listener, and the latter must not spin.
+async fn accept_one(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_the_peers_doing(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "cannot accept connections, trying again in a second");
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn is_the_peers_doing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+    )
+}

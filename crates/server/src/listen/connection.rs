@@ -1,0 +1,194 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use super::{ListenSettings, PeerAddr, ServerTls};
+
+/// What all connections of one listener share.
+#[derive(Clone)]
+pub(super) struct Connections(Arc<Shared>);
+
+struct Shared {
+    router: Router,
+    tls: Option<Arc<ServerTls>>,
+    http: auto::Builder<Tracked>,
+    header_timeout: Duration,
+    draining: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Connections {
+    pub(super) fn new(
+        router: Router,
+        tls: Option<Arc<ServerTls>>,
+        settings: &ListenSettings,
+        tasks: &TaskTracker,
+        draining: &CancellationToken,
+        cut: &CancellationToken,
+    ) -> Self {
+        let tracked = Tracked {
+            tasks: tasks.clone(),
+            cut: cut.clone(),
+        };
+        Self(Arc::new(Shared {
+            router,
+            tls,
+            http: http(settings, tracked),
+            header_timeout: settings.header_timeout,
+            draining: draining.clone(),
+            cut: cut.clone(),
+        }))
+    }
+
+    pub(super) fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let shared = Arc::clone(&self.0);
+        async move {
+            // Small answers must not wait for an acknowledgement; failure only costs latency.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
+            }
+            let deadline = tokio::time::Instant::now() + shared.header_timeout;
+            match &shared.tls {
+                None => shared.http(stream, peer, deadline).await,
+                Some(tls) => {
+                    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+                    let stream = tokio::select! {
+                        biased;
+                        () = shared.cut.cancelled() => return,
+                        () = shared.draining.cancelled() => return,
+                        done = tokio::time::timeout_at(deadline, handshake) => done,
+                    };
+                    match stream {
+                        Ok(Ok(stream)) => Box::pin(shared.http(stream, peer, deadline)).await,
+                        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+                        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    async fn http<S>(&self, stream: S, peer: SocketAddr, deadline: tokio::time::Instant)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let spoke = Arc::new(AtomicBool::new(false));
+        let service = hyper::service::service_fn({
+            let router = self.router.clone();
+            let spoke = Arc::clone(&spoke);
+            move |mut request: http::Request<Incoming>| {
+                spoke.store(true, Ordering::Relaxed);
+                request.extensions_mut().insert(PeerAddr(peer));
+                answer(router.clone(), request)
+            }
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+
+        // hyper's own header timer does not run while it still guesses the protocol version, nor on
+        // an HTTP/2 connection that never sends a request: this one covers both.
+        let silent_until = tokio::time::sleep_until(deadline);
+        tokio::pin!(silent_until);
+        let (mut watched, mut asked_to_end) = (true, false);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.cut.cancelled() => return,
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%peer, %error, "connection ended early");
+                    }
+                    return;
+                }
+                () = self.draining.cancelled(), if !asked_to_end => {
+                    asked_to_end = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = &mut silent_until, if watched => {
+                    watched = false;
+                    if !spoke.load(Ordering::Relaxed) {
+                        tracing::debug!(%peer, "no request in time");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn answer(
+    mut router: Router,
+    request: http::Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    // A router is always ready, so `poll_ready` would be ceremony.
+    router.call(request).await
+}
+
+fn http(settings: &ListenSettings, tracked: Tracked) -> auto::Builder<Tracked> {
+    // hyper panics below this size.
+    const SMALLEST_BUFFER: usize = 8192;
+    let mut builder = auto::Builder::new(tracked);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_headers(settings.max_headers)
+        .max_buf_size(settings.max_head_bytes.max(SMALLEST_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(settings.max_streams)
+        // Rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671).
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(64)
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_send_buf_size(64 * 1024)
+        // A peer that vanished without a word is found out by pings.
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// Runs HTTP/2 streams as tracked tasks that end when the listener is cut off.
+#[derive(Clone)]
+struct Tracked {
+    tasks: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, task: F) {
+        let cut = self.cut.clone();
+        self.tasks
+            .spawn(async move { cut.run_until_cancelled_owned(task).await });
+    }
+}

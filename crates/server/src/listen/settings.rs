@@ -1,0 +1,50 @@
+//! What a listener allows.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A certificate chain and its key, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The leaf's private key.
+    pub key: PathBuf,
+}
+
+/// Limits and manners of one listener.
+#[derive(Clone, Debug)]
+pub struct ListenSettings {
+    /// TLS, or plain when absent.
+    pub tls: Option<TlsFiles>,
+    /// Most connections at one time; more wait in the kernel's backlog.
+    pub max_connections: usize,
+    /// Time for the TLS handshake and the first request head together, and for each later head
+    /// (idling between two requests included).
+    pub header_timeout: Duration,
+    /// Most header fields of one request.
+    pub max_headers: usize,
+    /// Most bytes of one request head.
+    pub max_head_bytes: usize,
+    /// Most concurrent requests on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// How long to go on accepting after the soft stop, while readiness says no already.
+    pub grace: Duration,
+    /// How long running requests may then take to finish.
+    pub drain: Duration,
+}
+
+impl Default for ListenSettings {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            max_connections: 10_000,
+            header_timeout: Duration::from_secs(10),
+            max_headers: 100,
+            max_head_bytes: 32 * 1024,
+            max_streams: 200,
+            grace: Duration::ZERO,
+            drain: Duration::from_secs(30),
+        }
+    }
+}

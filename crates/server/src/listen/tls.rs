@@ -1,0 +1,80 @@
+//! Certificates that can be exchanged while connections run.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::{ListenError, TlsFiles};
+
+/// The TLS side of a listener: TLS 1.3, and 1.2 with AEAD suites only.
+pub struct ServerTls {
+    files: TlsFiles,
+    current: RwLock<Arc<ServerConfig>>,
+}
+
+impl ServerTls {
+    /// Reads both files; refuses a certificate and a key that do not belong together.
+    pub fn load(files: TlsFiles) -> Result<Self, ListenError> {
+        let current = RwLock::new(Arc::new(read(&files)?));
+        Ok(Self { files, current })
+    }
+
+    /// Reads the files again. New connections use the new pair; on any error the old one stays.
+    pub fn reload(&self) -> Result<(), ListenError> {
+        let fresh = Arc::new(read(&self.files)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// The files, for whoever watches them.
+    pub const fn files(&self) -> &TlsFiles {
+        &self.files
+    }
+
+    pub(super) fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<ServerConfig, ListenError> {
+    let no_certificate = |source| ListenError::Pem {
+        what: "a certificate",
+        path: files.certificate.clone(),
+        source,
+    };
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(no_certificate)?;
+    if chain.is_empty() {
+        return Err(no_certificate(rustls_pki_types::pem::Error::NoItemsFound));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| ListenError::Pem {
+        what: "a private key",
+        path: files.key.clone(),
+        source,
+    })?;
+    let unusable = |source| ListenError::Pair {
+        certificate: files.certificate.clone(),
+        source,
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}

@@ -1,0 +1,143 @@
+//! The MCP endpoints: Streamable HTTP of 2025-03-26 to 2025-11-25 and of 2026-07-28 on one path.
+
+mod post;
+mod refusal;
+mod session;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{ALLOW, HeaderMap, HeaderValue};
+use axum::http::request::Parts;
+use axum::http::{Method, Response, StatusCode};
+use portcullis_core::ErrorKind;
+use portcullis_engine::audit::Surface;
+use portcullis_engine::{Call, Target, UnknownTarget, View};
+
+use crate::reply::{json, text_error};
+use crate::state::ServerState;
+
+/// `/mcp`: everything the caller may see, or what `x-mcp-servers` and `x-mcp-access-groups` select.
+pub(crate) async fn aggregate(
+    State(state): State<ServerState>,
+    request: Request,
+) -> Response<Body> {
+    serve(&state, None, request).await
+}
+
+/// `/mcp/{name}` and `/{name}/mcp`.
+pub(crate) async fn named(
+    State(state): State<ServerState>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response<Body> {
+    serve(&state, Some(&name), request).await
+}
+
+async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
+        return not_allowed("GET, POST, DELETE");
+    }
+    let call = match state.admit(&parts, Surface::Mcp).await {
+        Ok(call) => call,
+        Err(refusal) => return *refusal,
+    };
+    let (call, view) = match view(state, call, name, &parts).await {
+        Ok(seen) => seen,
+        Err(refusal) => return *refusal,
+    };
+    match parts.method {
+        Method::POST => post::post(state, call, &view, &parts.headers, body).await,
+        Method::GET => session::get(state, call, &view, &parts.headers).await,
+        _ => session::delete(state, call, &view, &parts.headers).await,
+    }
+}
+
+/// Resolves what the request addresses. What does not exist and what the caller may not see answer
+/// with the same bytes.
+async fn view(
+    state: &ServerState,
+    mut call: Call,
+    name: Option<&str>,
+    parts: &Parts,
+) -> Result<(Call, View), Box<Response<Body>>> {
+    let selectors = (
+        sole(&parts.headers, "x-mcp-servers"),
+        sole(&parts.headers, "x-mcp-access-groups"),
+    );
+    let (Ok(servers), Ok(groups)) = selectors else {
+        return Err(Box::new(
+            end(
+                call,
+                ErrorKind::Invalid,
+                StatusCode::BAD_REQUEST,
+                "invalid_selector",
+            )
+            .await,
+        ));
+    };
+    let target = match name {
+        // A path says exactly what is meant; selectors beside it add nothing.
+        Some(name) => Target::Path(name),
+        None => Target::Aggregate { servers, groups },
+    };
+    match View::of(&state.gateway.snapshot(), &call.principal, target) {
+        Ok(view) => Ok((call, view)),
+        Err(UnknownTarget::NotFound) => {
+            call.audit.denied("not_visible");
+            Err(Box::new(
+                end(
+                    call,
+                    ErrorKind::NotFound,
+                    StatusCode::NOT_FOUND,
+                    "not_found",
+                )
+                .await,
+            ))
+        }
+        Err(UnknownTarget::Malformed) => Err(Box::new(
+            end(
+                call,
+                ErrorKind::Invalid,
+                StatusCode::BAD_REQUEST,
+                "invalid_selector",
+            )
+            .await,
+        )),
+    }
+}
+
+/// Ends a call with a refusal that has no JSON-RPC form.
+pub(super) async fn end(
+    call: Call,
+    kind: ErrorKind,
+    status: StatusCode,
+    error: &'static str,
+) -> Response<Body> {
+    if call.close(kind.into()).await {
+        text_error(status, error)
+    } else {
+        text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    }
+}
+
+pub(super) fn not_allowed(allow: &'static str) -> Response<Body> {
+    let mut response = json(
+        StatusCode::METHOD_NOT_ALLOWED,
+        r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"Method Not Allowed"}}"#,
+    );
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// The one value of a header; `Err` when it stands twice or is not text.
+pub(crate) fn sole<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(|text| Some(text.trim())).map_err(|_| ()),
+        (Some(_), Some(_)) => Err(()),
+    }
+}

@@ -1,0 +1,239 @@
+//! POST: one message in, one answer or stream out. Which era it is, is read off the message itself
+//! and its version header (reference: 2026-07-28 "versioning", "Streamable HTTP").
+
+use axum::body::Body;
+use axum::http::header::{ACCEPT, HeaderMap};
+use axum::http::{Response, StatusCode};
+use portcullis_engine::{Call, LegacyClient, SessionRefusal, View};
+use portcullis_mcp::{
+    ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, Method, ModernMeta, Revision, RpcError,
+    Subject, check_headers, code, meta_key,
+};
+
+use super::refusal::refuse;
+use super::{end, sole};
+use crate::admission::BodyRefusal;
+use crate::reply::answer;
+use crate::state::ServerState;
+
+pub(super) async fn post(
+    state: &ServerState,
+    mut call: Call,
+    view: &View,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    if !accepts_both(headers) {
+        let error = RpcError::new(
+            code::INVALID_REQUEST,
+            "Not Acceptable: Accept must include application/json and text/event-stream",
+        );
+        return refuse(call, StatusCode::NOT_ACCEPTABLE, &error, None).await;
+    }
+    let bytes = match state.read_body(headers, body).await {
+        Ok(bytes) => bytes,
+        Err(refusal) => return refuse_body(call, refusal).await,
+    };
+    call.audit.request_bytes(bytes.len() as u64);
+    let envelope = match Envelope::parse(&bytes) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            let error = RpcError::new(error.code(), error.to_string());
+            return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
+        }
+    };
+    match era(headers, &envelope) {
+        Ok(Era::Modern) => modern(state, call, view, headers, &envelope).await,
+        Ok(Era::Legacy(revision)) => legacy(state, call, view, headers, &envelope, revision).await,
+        Err(error) => refuse(call, StatusCode::BAD_REQUEST, &error, id_of(&envelope)).await,
+    }
+}
+
+async fn refuse_body(call: Call, refusal: BodyRefusal) -> Response<Body> {
+    let error = RpcError::new(code::INVALID_REQUEST, refusal.text());
+    refuse(call, refusal.status(), &error, None).await
+}
+
+enum Era {
+    Modern,
+    /// The version header, if it was sent.
+    Legacy(Option<Revision>),
+}
+
+fn era(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Era, RpcError> {
+    let version = sole(headers, "mcp-protocol-version").map_err(|()| {
+        RpcError::new(
+            code::HEADER_MISMATCH,
+            "the MCP-Protocol-Version header stands twice",
+        )
+    })?;
+    let in_body = envelope
+        .meta()
+        .ok()
+        .flatten()
+        .is_some_and(|meta| meta.get(meta_key::PROTOCOL_VERSION).is_some());
+    let Some(version) = version else {
+        return Ok(if in_body {
+            Era::Modern
+        } else {
+            Era::Legacy(None)
+        });
+    };
+    match version.parse::<Revision>() {
+        Ok(revision) if revision.is_modern() => Ok(Era::Modern),
+        _ if in_body => Ok(Era::Modern),
+        Ok(revision) if LEGACY_REVISIONS.contains(&revision) => Ok(Era::Legacy(Some(revision))),
+        _ => Err(portcullis_mcp::unsupported_version(version)),
+    }
+}
+
+async fn modern(
+    state: &ServerState,
+    call: Call,
+    view: &View,
+    headers: &HeaderMap,
+    envelope: &Envelope<'_>,
+) -> Response<Body> {
+    let (id, method) = match envelope.kind {
+        Kind::Request { id, method } => (id.as_json(), method),
+        // Servers send no requests in this era, so there is nothing to respond to.
+        Kind::Response { .. } => {
+            let error = RpcError::new(
+                code::INVALID_REQUEST,
+                "clients do not send responses in this revision",
+            );
+            return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
+        }
+        Kind::Notification { .. } => return end_accepted(call).await,
+    };
+    let meta = match ModernMeta::read(envelope, headers) {
+        Ok(meta) => meta,
+        Err(rejection) => {
+            return refuse(call, StatusCode::BAD_REQUEST, &rejection.0, Some(id)).await;
+        }
+    };
+    let known = Method::lookup(method, meta.revision);
+    // A subject that cannot be read has no header to agree with; the engine says what is missing.
+    let subject = known
+        .and_then(|known| known.subject(envelope.params()).ok())
+        .unwrap_or(Subject::None);
+    if let Err(rejection) = check_headers(headers, method, &subject, known) {
+        return refuse(call, StatusCode::BAD_REQUEST, &rejection.0, Some(id)).await;
+    }
+    answer(
+        state
+            .gateway
+            .modern_message(call, view, envelope, &meta, headers)
+            .await,
+    )
+}
+
+async fn end_accepted(call: Call) -> Response<Body> {
+    if call.close(portcullis_engine::audit::Outcome::Ok).await {
+        answer(portcullis_engine::Answer::Accepted)
+    } else {
+        crate::reply::text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    }
+}
+
+async fn legacy(
+    state: &ServerState,
+    call: Call,
+    view: &View,
+    headers: &HeaderMap,
+    envelope: &Envelope<'_>,
+    version: Option<Revision>,
+) -> Response<Body> {
+    if matches!(
+        envelope.kind,
+        Kind::Request {
+            method: "initialize",
+            ..
+        }
+    ) {
+        return answer(state.gateway.legacy_initialize(call, view, envelope).await);
+    }
+    let client = match sole(headers, "mcp-session-id") {
+        Err(()) => {
+            let error = RpcError::new(
+                code::INVALID_REQUEST,
+                "the Mcp-Session-Id header stands twice",
+            );
+            return refuse(call, StatusCode::BAD_REQUEST, &error, id_of(envelope)).await;
+        }
+        Ok(Some(session)) => match state
+            .gateway
+            .open_session_id(&call.principal, view, session)
+        {
+            Ok(client) => client,
+            Err(refusal) => return unknown_session(call, refusal, id_of(envelope)).await,
+        },
+        // Single requests without a session: what curl and LiteLLM's users send.
+        Ok(None) => LegacyClient::without_session(
+            version.unwrap_or(Revision::V2025_03_26),
+            ClientCapabilities::none(),
+        ),
+    };
+    answer(
+        state
+            .gateway
+            .legacy_message(call, view, &client, envelope, headers)
+            .await,
+    )
+}
+
+/// 404 tells a legacy client to initialize anew.
+pub(super) async fn unknown_session(
+    call: Call,
+    refusal: SessionRefusal,
+    id: Option<&str>,
+) -> Response<Body> {
+    match refusal {
+        SessionRefusal::NotFound => {
+            let error = RpcError::new(code::INVALID_REQUEST, "Session not found");
+            refuse(call, StatusCode::NOT_FOUND, &error, id).await
+        }
+        SessionRefusal::Unavailable => {
+            end(
+                call,
+                portcullis_core::ErrorKind::Unavailable,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+            )
+            .await
+        }
+    }
+}
+
+fn id_of<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
+    match envelope.kind {
+        Kind::Request { id, .. } | Kind::Response { id, .. } => Some(id.as_json()),
+        Kind::Notification { .. } => None,
+    }
+}
+
+/// Both forms of answer must be acceptable (all revisions); no Accept at all accepts everything.
+fn accepts_both(headers: &HeaderMap) -> bool {
+    let mut json = false;
+    let mut events = false;
+    let mut any_header = false;
+    for value in headers.get_all(ACCEPT) {
+        any_header = true;
+        let Ok(value) = value.to_str() else {
+            return false;
+        };
+        for range in value
+            .split(',')
+            .filter_map(|range| range.split(';').next())
+            .map(str::trim)
+        {
+            match range.to_ascii_lowercase().as_str() {
+                "*/*" => (json, events) = (true, true),
+                "application/json" | "application/*" => json = true,
+                "text/event-stream" | "text/*" => events = true,
+                _ => {}
+            }
+        }
+    }
+    !any_header || (json && events)
+}

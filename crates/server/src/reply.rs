@@ -1,0 +1,64 @@
+//! Small responses that several surfaces give.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{Response, StatusCode};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use portcullis_engine::Answer;
+
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
+    let body: Bytes = body.into();
+    let empty = body.is_empty();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    if !empty {
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    response
+}
+
+/// `{"error": "<code>"}`: the same bytes for every reason that is no business of the caller's.
+pub(crate) fn text_error(status: StatusCode, error: &'static str) -> Response<Body> {
+    json(status, format!(r#"{{"error":"{error}"}}"#))
+}
+
+/// An engine's answer over HTTP. Streams are handed on item by item.
+pub(crate) fn answer(answer: Answer) -> Response<Body> {
+    match answer {
+        Answer::Accepted => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::ACCEPTED;
+            response
+        }
+        Answer::Json {
+            status,
+            body,
+            session,
+        } => {
+            let mut response = json(status, body);
+            if let Some(session) = session.and_then(|session| HeaderValue::from_str(&session).ok())
+            {
+                response.headers_mut().insert(SESSION_ID, session);
+            }
+            response
+        }
+        Answer::Stream(stream) => {
+            let body = Body::from_stream(stream.map(Ok::<_, std::convert::Infallible>));
+            let mut response = Response::new(body);
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            headers.insert(
+                "cache-control",
+                HeaderValue::from_static("no-cache, no-store"),
+            );
+            // Proxies on the way shall not buffer it (2026-07-28 "Streamable HTTP").
+            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            response
+        }
+    }
+}

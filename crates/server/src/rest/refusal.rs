@@ -1,0 +1,46 @@
+//! REST errors: `{"error", "message", "request_id"}`.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use portcullis_core::ErrorKind;
+use portcullis_engine::{Call, EngineError};
+use serde_json::json;
+
+use crate::reply::{json as reply, text_error};
+
+/// Ends a call with an error that the surface itself found.
+pub(super) async fn refuse(
+    call: Call,
+    kind: ErrorKind,
+    status: StatusCode,
+    error: &str,
+    message: &str,
+) -> Response<Body> {
+    let body =
+        json!({"error": error, "message": message, "request_id": call.id.to_string()}).to_string();
+    if call.close(kind.into()).await {
+        reply(status, body)
+    } else {
+        text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    }
+}
+
+/// Ends a call with an error of the engine.
+pub(super) async fn failed(call: Call, error: &EngineError) -> Response<Body> {
+    tracing::info!(request.id = %call.id, error = %error, "REST call failed");
+    let reported = error.report(call.id);
+    let status = match reported.kind {
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::UpstreamRefused | ErrorKind::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
+        _ => reported.status,
+    };
+    let code = match error {
+        EngineError::Unknown { what: "tool", .. } => "tool_not_found",
+        _ => reported.kind.as_str(),
+    };
+    refuse(call, reported.kind, status, code, &reported.rpc.message).await
+}

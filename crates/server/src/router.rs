@@ -1,0 +1,60 @@
+//! Every route there is. What is not here is 404 before anybody is asked who they are.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get, post};
+
+use crate::layers::guard;
+use crate::state::ServerState;
+use crate::{admin, health, mcp, rest};
+
+/// The data listener.
+pub fn router(state: ServerState) -> Router {
+    let admin = state.admin_here;
+    let mut router = Router::new()
+        .route("/mcp", any(mcp::aggregate))
+        .route("/mcp/", any(mcp::aggregate))
+        .route("/mcp/{name}", any(mcp::named))
+        .route("/mcp/{name}/", any(mcp::named))
+        .route("/{name}/mcp", any(mcp::named))
+        .route("/{name}/mcp/", any(mcp::named))
+        .route("/mcp-rest/tools/list", get(rest::list))
+        .route("/mcp-rest/tools/call", post(rest::call))
+        .merge(health_routes());
+    if admin {
+        router = router.merge(admin_routes());
+    }
+    finish(router, state)
+}
+
+/// A listener of its own for administrators (`server.admin_listen`).
+pub fn admin_router(state: ServerState) -> Router {
+    finish(health_routes().merge(admin_routes()), state)
+}
+
+fn health_routes() -> Router<ServerState> {
+    Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/liveliness", get(health::live))
+        .route("/healthz", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/health/readiness", get(health::ready))
+        .route("/readyz", get(health::ready))
+}
+
+fn admin_routes() -> Router<ServerState> {
+    Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/key/generate", post(admin::keys::generate))
+        .route("/key/list", get(admin::keys::list))
+        .route("/key/info", get(admin::keys::info))
+        .route("/key/delete", post(admin::keys::delete))
+        .route("/v1/mcp/server", get(admin::servers::list))
+        .route("/v1/audit", get(admin::audit::list))
+}
+
+fn finish(router: Router<ServerState>, state: ServerState) -> Router {
+    router
+        .layer(from_fn_with_state(state.clone(), guard))
+        .with_state(state)
+}

@@ -1,0 +1,70 @@
+//! What the surfaces share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::{Clock, Entropy};
+use portcullis_engine::Gateway;
+use portcullis_engine::audit::AuditTrail;
+use portcullis_engine::metrics::Metrics;
+use portcullis_identity::{Authentication, KeyAdmin};
+
+use crate::health::Readiness;
+use crate::layers::{HostRule, OriginRule};
+
+/// What the surfaces are built from.
+#[derive(Debug)]
+pub struct ServerDeps {
+    /// The one door to tools.
+    pub gateway: Arc<Gateway>,
+    /// Who is calling. Behind a lock because file keys change with the file.
+    pub authentication: Arc<arc_swap::ArcSwap<Authentication>>,
+    /// Virtual keys.
+    pub keys: KeyAdmin,
+    /// The audit trail, for reading.
+    pub trail: AuditTrail,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// Whether requests may come.
+    pub readiness: Arc<Readiness>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Which `Host` values are ours.
+    pub hosts: HostRule,
+    /// Which `Origin` values may call.
+    pub origins: OriginRule,
+    /// Largest request body.
+    pub max_body: usize,
+    /// Longest time that a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Whether `/metrics` and the admin paths are served beside the data paths.
+    pub admin_here: bool,
+}
+
+/// A handle on what the surfaces share.
+#[derive(Clone)]
+pub struct ServerState(Arc<ServerDeps>);
+
+impl ServerState {
+    /// Shares these.
+    pub fn new(deps: ServerDeps) -> Self {
+        Self(Arc::new(deps))
+    }
+}
+
+impl std::ops::Deref for ServerState {
+    type Target = ServerDeps;
+
+    fn deref(&self) -> &ServerDeps {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerState")
+    }
+}

@@ -1,0 +1,154 @@
+//! Virtual keys.
+
+use async_trait::async_trait;
+use portcullis_core::{KeyId, Timestamp};
+use portcullis_store::{ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError};
+use sqlx::sqlite::SqliteRow;
+
+use crate::columns::{Columns, grants_column, role_column, saturated};
+use crate::database::{Database, Operation, failed, next_change};
+
+#[derive(Debug)]
+pub(crate) struct SqlApiKeys {
+    database: Database,
+}
+
+impl SqlApiKeys {
+    pub(crate) const fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl ApiKeyStore for SqlApiKeys {
+    async fn insert(&self, record: &ApiKeyRecord) -> Result<Inserted, StoreError> {
+        const OPERATION: Operation = "api_keys.insert";
+        let grants = grants_column(&record.grants, OPERATION)?;
+        let mut transaction = self.database.begin(OPERATION).await?;
+        let change = next_change(&mut transaction, "api_keys", OPERATION).await?;
+        let inserted = sqlx::query(
+            "INSERT INTO api_keys (id, mac, alias, user_id, team, org, role, grants, scopes, \
+             created_at, created_by, expires_at, revoked_at, metadata, change) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(record.id.as_str())
+        .bind(record.mac.as_slice())
+        .bind(&record.alias)
+        .bind(&record.user_id)
+        .bind(&record.team)
+        .bind(&record.org)
+        .bind(role_column(record.role))
+        .bind(grants)
+        .bind(record.scopes.to_string())
+        .bind(record.created_at.as_millis())
+        .bind(&record.created_by)
+        .bind(record.expires_at.map(Timestamp::as_millis))
+        .bind(record.revoked_at.map(Timestamp::as_millis))
+        .bind(&record.metadata)
+        .bind(change)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed(OPERATION))?;
+        if inserted.rows_affected() == 0 {
+            // The change number goes back with the rest.
+            transaction.rollback().await.map_err(failed(OPERATION))?;
+            return Ok(Inserted::Duplicate);
+        }
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        Ok(Inserted::Stored)
+    }
+
+    async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
+        const OPERATION: Operation = "api_keys.get";
+        sqlx::query("SELECT * FROM api_keys WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.database.reader)
+            .await
+            .map_err(failed(OPERATION))?
+            .map(|row| read(&row, OPERATION))
+            .transpose()
+    }
+
+    async fn list(&self, page: &PageRequest) -> Result<Page<ApiKeyRecord>, StoreError> {
+        const OPERATION: Operation = "api_keys.list";
+        let limit = page.effective_limit();
+        // Every id is greater than the empty text; a condition with `OR` would scan from the start.
+        let items = sqlx::query("SELECT * FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(page.after.as_deref().unwrap_or_default())
+            .bind(saturated(limit + 1))
+            .fetch_all(&self.database.reader)
+            .await
+            .map_err(failed(OPERATION))?
+            .iter()
+            .map(|row| read(row, OPERATION))
+            .collect::<Result<_, _>>()?;
+        Ok(Page::from_probe(items, limit, |key: &ApiKeyRecord| {
+            key.id.as_str().to_owned()
+        }))
+    }
+
+    async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError> {
+        const OPERATION: Operation = "api_keys.revoke";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        let change = next_change(&mut transaction, "api_keys", OPERATION).await?;
+        let revoked = sqlx::query(
+            "UPDATE api_keys SET revoked_at = $1, change = $2 \
+             WHERE id = $3 AND revoked_at IS NULL RETURNING *",
+        )
+        .bind(now.as_millis())
+        .bind(change)
+        .bind(id.as_str())
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(failed(OPERATION))?;
+        let Some(row) = revoked else {
+            // Unknown, or revoked before: the change number goes back.
+            transaction.rollback().await.map_err(failed(OPERATION))?;
+            return self.get(id).await;
+        };
+        // Committed before it is read: a row whose other columns are damaged is revoked all the same.
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        read(&row, OPERATION).map(Some)
+    }
+
+    async fn changed_since(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, ApiKeyRecord)>, StoreError> {
+        const OPERATION: Operation = "api_keys.changed_since";
+        sqlx::query("SELECT * FROM api_keys WHERE change > $1 ORDER BY change LIMIT $2")
+            .bind(saturated(after))
+            .bind(saturated(limit))
+            .fetch_all(&self.database.reader)
+            .await
+            .map_err(failed(OPERATION))?
+            .iter()
+            .map(|row| {
+                let change = Columns::of(row, OPERATION).number("change")?;
+                Ok((change, read(row, OPERATION)?))
+            })
+            .collect()
+    }
+}
+
+fn read(row: &SqliteRow, operation: Operation) -> Result<ApiKeyRecord, StoreError> {
+    let columns = Columns::of(row, operation);
+    Ok(ApiKeyRecord {
+        id: KeyId::from(columns.get::<&str>("id")?),
+        mac: columns.bytes32("mac")?,
+        alias: columns.get("alias")?,
+        user_id: columns.get("user_id")?,
+        team: columns.get("team")?,
+        org: columns.get("org")?,
+        role: columns.role("role")?,
+        grants: columns.grants("grants")?,
+        scopes: columns.scopes("scopes")?,
+        created_at: columns.timestamp("created_at")?,
+        created_by: columns.get("created_by")?,
+        expires_at: columns.optional_timestamp("expires_at")?,
+        revoked_at: columns.optional_timestamp("revoked_at")?,
+        metadata: columns.get("metadata")?,
+    })
+}

@@ -1,0 +1,179 @@
+//! The audit chain.
+
+use async_trait::async_trait;
+use portcullis_core::Timestamp;
+use portcullis_store::{
+    AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, Page, PageRequest, StoreError,
+    follows_head,
+};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use crate::columns::{Columns, saturated};
+use crate::database::{Database, Operation, failed};
+
+#[derive(Debug)]
+pub(crate) struct SqlAudit {
+    database: Database,
+}
+
+impl SqlAudit {
+    pub(crate) const fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+const APPEND: Operation = "audit.append";
+
+#[async_trait]
+impl AuditStore for SqlAudit {
+    async fn append(&self, rows: &[AuditRow], head: &AuditHead) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin(APPEND).await?;
+        let stored = sqlx::query("SELECT seq FROM audit_heads WHERE writer = $1")
+            .bind(&head.writer)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed(APPEND))?
+            .map_or(Ok(0), |row| Columns::of(&row, APPEND).number("seq"))?;
+        follows_head(rows, head, stored).map_err(|reason| StoreError::corrupt(APPEND, reason))?;
+        for row in rows {
+            insert(&mut transaction, row).await?;
+        }
+        sqlx::query(
+            "INSERT INTO audit_heads (writer, seq, mac, anchor) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (writer) DO UPDATE \
+             SET seq = excluded.seq, mac = excluded.mac, anchor = excluded.anchor",
+        )
+        .bind(&head.writer)
+        .bind(position(head.seq)?)
+        .bind(head.mac.as_slice())
+        .bind(head.anchor.as_slice())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed(APPEND))?;
+        transaction.commit().await.map_err(failed(APPEND))
+    }
+
+    async fn heads(&self) -> Result<Vec<AuditHead>, StoreError> {
+        const OPERATION: Operation = "audit.heads";
+        sqlx::query("SELECT writer, seq, mac, anchor FROM audit_heads ORDER BY writer")
+            .fetch_all(&self.database.reader)
+            .await
+            .map_err(failed(OPERATION))?
+            .iter()
+            .map(|row| {
+                let columns = Columns::of(row, OPERATION);
+                Ok(AuditHead {
+                    writer: columns.get("writer")?,
+                    seq: columns.number("seq")?,
+                    mac: columns.bytes32("mac")?,
+                    anchor: columns.bytes32("anchor")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn list(
+        &self,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> Result<Page<AuditRow>, StoreError> {
+        const OPERATION: Operation = "audit.list";
+        let after = page.after.as_deref().map(str::parse::<AuditCursor>);
+        let after = after.transpose()?;
+        let limit = page.effective_limit();
+        // Bounds instead of optional conditions, so that the index by time is used.
+        let since = filter.since.map_or(i64::MIN, Timestamp::as_millis);
+        let until = filter
+            .until
+            .map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
+        let rows = sqlx::query(
+            "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
+             WHERE at >= $1 AND at <= $2 AND (at, writer, seq) > ($3, $4, $5) \
+             AND ($6 IS NULL OR request_id = $6) AND ($7 IS NULL OR writer = $7) \
+             ORDER BY at, writer, seq LIMIT $8",
+        )
+        .bind(since)
+        .bind(until)
+        .bind(
+            after
+                .as_ref()
+                .map_or(i64::MIN, |cursor| cursor.at.as_millis()),
+        )
+        .bind(after.as_ref().map_or("", |cursor| cursor.writer.as_str()))
+        .bind(
+            after
+                .as_ref()
+                .map_or(i64::MIN, |cursor| saturated(cursor.seq)),
+        )
+        .bind(&filter.request_id)
+        .bind(&filter.writer)
+        .bind(saturated(limit + 1))
+        .fetch_all(&self.database.reader)
+        .await
+        .map_err(failed(OPERATION))?;
+        let rows = rows
+            .iter()
+            .map(|row| read(row, OPERATION))
+            .collect::<Result<_, _>>()?;
+        Ok(Page::from_probe(rows, limit, |row| {
+            AuditCursor::of(row).to_string()
+        }))
+    }
+
+    async fn chain(
+        &self,
+        writer: &str,
+        from_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        const OPERATION: Operation = "audit.chain";
+        sqlx::query(
+            "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
+             WHERE writer = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
+        )
+        .bind(writer)
+        .bind(saturated(from_seq))
+        .bind(saturated(limit))
+        .fetch_all(&self.database.reader)
+        .await
+        .map_err(failed(OPERATION))?
+        .iter()
+        .map(|row| read(row, OPERATION))
+        .collect()
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, row: &AuditRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO audit_rows (writer, seq, at, request_id, event, mac) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&row.writer)
+    .bind(position(row.seq)?)
+    .bind(row.at.as_millis())
+    .bind(&row.request_id)
+    .bind(&row.event)
+    .bind(row.mac.as_slice())
+    .execute(connection)
+    .await
+    .map_err(failed(APPEND))?;
+    Ok(())
+}
+
+/// A position that is stored must be exact.
+fn position(seq: u64) -> Result<i64, StoreError> {
+    i64::try_from(seq).map_err(|error| StoreError::corrupt(APPEND, error))
+}
+
+fn read(row: &SqliteRow, operation: Operation) -> Result<AuditRow, StoreError> {
+    let columns = Columns::of(row, operation);
+    Ok(AuditRow {
+        writer: columns.get("writer")?,
+        seq: columns.number("seq")?,
+        at: columns.timestamp("at")?,
+        request_id: columns.get("request_id")?,
+        event: columns.get("event")?,
+        mac: columns.bytes32("mac")?,
+    })
+}

@@ -1,0 +1,112 @@
+//! From values to columns and back. What does not read back is corrupt, never a default.
+
+use std::collections::BTreeSet;
+
+use portcullis_core::{Role, ScopeSet, ServerGrants, ServerId, Timestamp};
+use portcullis_store::StoreError;
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Row, Sqlite, Type};
+
+use crate::database::{Operation, failed};
+
+/// One row, read column by column under the name of the operation.
+pub(crate) struct Columns<'r> {
+    row: &'r SqliteRow,
+    operation: Operation,
+}
+
+impl<'r> Columns<'r> {
+    pub(crate) const fn of(row: &'r SqliteRow, operation: Operation) -> Self {
+        Self { row, operation }
+    }
+
+    pub(crate) fn get<T>(&self, name: &'static str) -> Result<T, StoreError>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite>,
+    {
+        self.row.try_get(name).map_err(failed(self.operation))
+    }
+
+    pub(crate) fn timestamp(&self, name: &'static str) -> Result<Timestamp, StoreError> {
+        self.get(name).map(Timestamp::from_millis)
+    }
+
+    pub(crate) fn optional_timestamp(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let millis: Option<i64> = self.get(name)?;
+        Ok(millis.map(Timestamp::from_millis))
+    }
+
+    pub(crate) fn number(&self, name: &'static str) -> Result<u64, StoreError> {
+        let number: i64 = self.get(name)?;
+        u64::try_from(number).map_err(|error| StoreError::corrupt(self.operation, error))
+    }
+
+    pub(crate) fn bytes32(&self, name: &'static str) -> Result<[u8; 32], StoreError> {
+        let bytes: &[u8] = self.get(name)?;
+        <[u8; 32]>::try_from(bytes).map_err(|error| StoreError::corrupt(self.operation, error))
+    }
+
+    pub(crate) fn scopes(&self, name: &'static str) -> Result<ScopeSet, StoreError> {
+        let text: &str = self.get(name)?;
+        text.parse()
+            .map_err(|error| StoreError::corrupt(self.operation, error))
+    }
+
+    pub(crate) fn role(&self, name: &'static str) -> Result<Role, StoreError> {
+        match self.get(name)? {
+            "user" => Ok(Role::User),
+            "viewer" => Ok(Role::Viewer),
+            "admin" => Ok(Role::Admin),
+            _ => Err(StoreError::corrupt(self.operation, "not a role")),
+        }
+    }
+
+    pub(crate) fn grants(&self, name: &'static str) -> Result<ServerGrants, StoreError> {
+        let text: &str = self.get(name)?;
+        let column: GrantsColumn = serde_json::from_str(text)
+            .map_err(|error| StoreError::corrupt(self.operation, error))?;
+        Ok(ServerGrants {
+            all: column.all,
+            servers: column.servers,
+            access_groups: column.access_groups,
+        })
+    }
+}
+
+/// The stored form; an unknown field is a grant that we would not honour, so it is refused.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantsColumn {
+    all: bool,
+    servers: BTreeSet<ServerId>,
+    access_groups: BTreeSet<String>,
+}
+
+pub(crate) fn grants_column(
+    grants: &ServerGrants,
+    operation: Operation,
+) -> Result<String, StoreError> {
+    serde_json::to_string(&GrantsColumn {
+        all: grants.all,
+        servers: grants.servers.clone(),
+        access_groups: grants.access_groups.clone(),
+    })
+    .map_err(|error| StoreError::corrupt(operation, error))
+}
+
+pub(crate) const fn role_column(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::Viewer => "viewer",
+        Role::Admin => "admin",
+    }
+}
+
+/// A position or a limit: what no column can hold lies behind everything.
+pub(crate) fn saturated(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}

@@ -1,0 +1,230 @@
+//! Opening a database: permissions, pragmas, migrations.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::ErrorKind;
+use portcullis_store::Stores;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::api_keys::SqlApiKeys;
+use crate::audit::SqlAudit;
+use crate::database::Database;
+use crate::meta::SqlMeta;
+use crate::migrations;
+use crate::sessions::SqlSessions;
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A file, made where there is none. Its folder must exist.
+    File(PathBuf),
+    /// Gone with the last handle; one connection serves everybody.
+    InMemory,
+}
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, also by `SIGKILL` (`synchronous=NORMAL`). A power cut may lose the
+    /// last commits, never the file's consistency.
+    #[default]
+    ProcessCrash,
+    /// A power cut too (`synchronous=FULL`): for audit obligations, at an `fsync` a commit.
+    PowerLoss,
+}
+
+/// How the database is used.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// What a commit survives.
+    pub durability: Durability,
+    /// How long to wait for another process's write lock, or for a free connection.
+    pub busy_timeout: Duration,
+    /// Connections that read.
+    pub readers: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            durability: Durability::default(),
+            busy_timeout: Duration::from_secs(5),
+            readers: 4,
+        }
+    }
+}
+
+/// A database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The operating system refused the file.
+    #[error("cannot {operation} database `{}`", path.display())]
+    File {
+        /// What was tried.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Its answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A newer program has migrated it.
+    #[error(
+        "the database has migration {found}, this program knows up to {known}: \
+         run the newer program, or restore a backup from before the upgrade"
+    )]
+    Newer {
+        /// A migration that is unknown here.
+        found: i64,
+        /// The newest one that is known here.
+        known: i64,
+    },
+    /// A migration failed, or what was applied is not what this program would have applied.
+    #[error("the database cannot be migrated")]
+    Migration(#[source] MigrateError),
+    /// Not a database, damaged, or locked for too long.
+    #[error("the database cannot be opened")]
+    Unusable(#[source] sqlx::Error),
+}
+
+impl OpenError {
+    /// Without its database the gateway does not start.
+    pub const fn error_kind(&self) -> ErrorKind {
+        ErrorKind::Unavailable
+    }
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(found) => Self::Newer {
+                found,
+                known: migrations::newest(),
+            },
+            MigrateError::Execute(error) => Self::Unusable(error),
+            other => Self::Migration(other),
+        }
+    }
+}
+
+/// An open SQLite database.
+#[derive(Clone, Debug)]
+pub struct SqliteStores {
+    database: Database,
+}
+
+impl SqliteStores {
+    /// Opens the database, creates and migrates it as needed.
+    pub async fn open(location: &Location, settings: &Settings) -> Result<Self, OpenError> {
+        let database = match location {
+            Location::File(path) => open_file(path, settings).await?,
+            Location::InMemory => open_memory(settings).await?,
+        };
+        migrations::run(&database.writer).await?;
+        Ok(Self { database })
+    }
+
+    /// Every store trait over this database.
+    pub fn stores(&self) -> Stores {
+        Stores {
+            api_keys: Arc::new(SqlApiKeys::new(self.database.clone())),
+            audit: Arc::new(SqlAudit::new(self.database.clone())),
+            sessions: Arc::new(SqlSessions::new(self.database.clone())),
+            meta: Arc::new(SqlMeta::new(self.database.clone())),
+        }
+    }
+
+    /// Waits for what is running, then closes every connection.
+    pub async fn close(&self) {
+        self.database.reader.close().await;
+        self.database.writer.close().await;
+    }
+}
+
+async fn open_file(path: &Path, settings: &Settings) -> Result<Database, OpenError> {
+    make_private(path)?;
+    let writing = options(settings)
+        .filename(path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal);
+    let writer = pool(1, settings)
+        .connect_with(writing)
+        .await
+        .map_err(OpenError::Unusable)?;
+    // The journal mode is a property of the file. `query_only` turns a write that strayed into the
+    // reading pool into an error.
+    let reading = options(settings)
+        .filename(path)
+        .create_if_missing(false)
+        .pragma("query_only", "ON");
+    let reader = pool(settings.readers.max(1), settings).connect_lazy_with(reading);
+    Ok(Database { writer, reader })
+}
+
+async fn open_memory(settings: &Settings) -> Result<Database, OpenError> {
+    let only = pool(1, settings)
+        // The database lives as long as its one connection.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options(settings).in_memory(true))
+        .await
+        .map_err(OpenError::Unusable)?;
+    Ok(Database {
+        writer: only.clone(),
+        reader: only,
+    })
+}
+
+fn options(settings: &Settings) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .foreign_keys(true)
+        .busy_timeout(settings.busy_timeout)
+        .synchronous(match settings.durability {
+            Durability::ProcessCrash => SqliteSynchronous::Normal,
+            Durability::PowerLoss => SqliteSynchronous::Full,
+        })
+}
+
+fn pool(size: u32, settings: &Settings) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(size)
+        // A writer that waits in line waits behind one that waits for the lock.
+        .acquire_timeout(settings.busy_timeout.saturating_mul(2))
+        .test_before_acquire(false)
+}
+
+/// Makes the file with mode 0600, or takes others' access away. `-wal` and `-shm` inherit the mode.
+///
+/// An existing file is never opened here: closing a second descriptor would drop the locks that
+/// SQLite holds on the same file in this process (POSIX advisory locks belong to the process).
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    let error = |operation| {
+        move |source| OpenError::File {
+            operation,
+            path: path.to_owned(),
+            source,
+        }
+    };
+    let created = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match created {
+        Ok(_) => return Ok(()),
+        Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(error("create")(source)),
+    }
+    let mut permissions = fs::metadata(path).map_err(error("inspect"))?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "the database was open to others; closing it to them");
+        permissions.set_mode(0o600);
+        fs::set_permissions(path, permissions).map_err(error("make private"))?;
+    }
+    Ok(())
+}

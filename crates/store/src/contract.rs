@@ -1,0 +1,126 @@
+//! What every backend owes, as stories that run against fresh stores.
+//!
+//! One list in [`store_contract!`](crate::store_contract) names every obligation; an obligation that
+//! the list forgets is dead code, which the build refuses.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "this module is test code that other crates' tests call"
+)]
+
+mod api_keys;
+mod audit;
+mod meta;
+mod sessions;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::Stores;
+
+/// Instantiates every obligation as a test of its own.
+///
+/// The argument names an async function in scope that returns fresh, empty [`Stores`] and a value
+/// that is kept alive for as long as they are used. Needs `tokio` with `macros` and
+/// `rt-multi-thread`.
+#[macro_export]
+macro_rules! store_contract {
+    (@list $what:ident $argument:ident) => {
+        $crate::store_contract! { @$what $argument
+            api_keys:
+                a_key_comes_back_as_it_was_stored
+                a_key_with_nothing_optional_comes_back_as_it_was_stored
+                of_many_inserts_of_one_id_exactly_one_is_stored
+                of_many_inserts_of_one_mac_exactly_one_is_stored
+                of_many_inserts_of_one_alias_exactly_one_is_stored
+                a_refused_insert_changes_nothing
+                keys_without_alias_do_not_collide
+                an_unknown_key_is_none
+                the_first_revocation_wins
+                concurrent_revocations_agree
+                pages_cover_every_key_once_in_order
+                a_page_limit_is_at_least_one
+                the_change_feed_reports_in_order_and_resumes
+                a_reader_of_the_change_feed_misses_no_concurrent_insert
+                names_may_be_any_text;
+            audit:
+                rows_come_back_as_they_were_appended
+                a_gap_is_refused_and_changes_nothing
+                a_repeated_append_is_refused
+                rows_of_another_writer_are_refused
+                a_head_that_is_not_the_last_row_is_refused
+                an_empty_append_is_refused
+                of_concurrent_appends_at_one_position_exactly_one_is_stored
+                writers_do_not_disturb_each_other
+                heads_are_listed_by_writer
+                listing_is_ordered_by_time_and_pages_cover_everything
+                filters_combine
+                a_foreign_cursor_is_refused
+                a_chain_is_read_from_any_position;
+            sessions:
+                a_terminated_session_stays_terminated
+                many_terminations_of_one_session_are_one_change
+                the_feed_reports_in_order_and_resumes
+                purging_forgets_only_the_expired
+                numbers_are_not_used_again_after_a_purge;
+            meta:
+                an_absent_value_is_none
+                of_many_first_writers_all_get_the_same_answer
+                a_value_is_replaced_as_a_whole
+                names_and_values_may_be_anything;
+        }
+    };
+    (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {
+        $(mod $suite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let (stores, _alive) = super::$factory().await;
+                    let obligation = concat!(stringify!($suite), "::", stringify!($name));
+                    $crate::contract::check(obligation, stores).await;
+                }
+            )+
+        })+
+    };
+    (@dispatch $stores:ident $($suite:ident: $($name:ident)+;)+) => {
+        /// Runs the obligation with this name, e.g. `meta::an_absent_value_is_none`, and panics
+        /// when the backend does not meet it.
+        pub async fn check(obligation: &str, $stores: Stores) {
+            $($(
+                if obligation == concat!(stringify!($suite), "::", stringify!($name)) {
+                    return $suite::$name($stores).await;
+                }
+            )+)+
+            panic!("no obligation is called {obligation}");
+        }
+    };
+    ($factory:ident) => {
+        $crate::store_contract! { @list tests $factory }
+    };
+}
+
+crate::store_contract! { @list dispatch stores }
+
+/// How many tasks compete in the concurrent obligations.
+const CONTENDERS: usize = 16;
+
+/// Runs `attempt` in many tasks that start together, and returns what each got.
+async fn at_once<F, T>(attempt: impl Fn(usize) -> F) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let start = Arc::new(Barrier::new(CONTENDERS));
+    let mut tasks = JoinSet::new();
+    for number in 0..CONTENDERS {
+        let (start, attempt) = (Arc::clone(&start), attempt(number));
+        tasks.spawn(async move {
+            start.wait().await;
+            attempt.await
+        });
+    }
+    tasks.join_all().await
+}

@@ -1,0 +1,30 @@
+//! The memory backend: everything is gone when the process ends.
+
+mod api_keys;
+mod audit;
+mod meta;
+mod sessions;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::{StoreError, Stores};
+
+/// Empty stores in memory.
+pub fn stores() -> Stores {
+    Stores {
+        api_keys: Arc::new(api_keys::MemoryApiKeys::default()),
+        audit: Arc::new(audit::MemoryAudit::default()),
+        sessions: Arc::new(sessions::MemorySessions::default()),
+        meta: Arc::new(meta::MemoryMeta::default()),
+    }
+}
+
+/// A lock that another thread left by a panic may guard half a change: closed, not guessed.
+fn lock<'a, T>(
+    state: &'a Mutex<T>,
+    operation: &'static str,
+) -> Result<MutexGuard<'a, T>, StoreError> {
+    state
+        .lock()
+        .map_err(|_| StoreError::unavailable(operation, "a panic interrupted an earlier change"))
+}

@@ -1,0 +1,125 @@
+//! Why an upstream gave no usable answer.
+
+use portcullis_core::{ErrorKind, ServerId};
+use portcullis_egress::{EgressError, EgressErrorKind};
+
+/// A failed upstream request. The text is for the operator; callers get the kind.
+#[derive(Debug, thiserror::Error)]
+#[error("server `{server}`: {kind}")]
+pub struct UpstreamError {
+    /// Which server.
+    pub server: ServerId,
+    /// Which way it failed.
+    pub kind: UpstreamErrorKind,
+    /// The cause, when a library reported one.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The ways an upstream fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamErrorKind {
+    /// It refused our credential with 401.
+    #[error("refused the credential (401)")]
+    Unauthorized,
+    /// It refused what was asked with 403.
+    #[error("refused the request (403)")]
+    Forbidden,
+    /// It asked to slow down.
+    #[error("asked to slow down (429)")]
+    RateLimited,
+    /// It no longer knows the session; nothing was executed.
+    #[error("no longer knows the session")]
+    SessionLost,
+    /// It does not speak a revision of this era.
+    #[error("does not speak a revision of the caller's era")]
+    Era,
+    /// Any other HTTP status that carries no JSON-RPC answer.
+    #[error("answered HTTP {0}")]
+    Status(u16),
+    /// The answer is not MCP.
+    #[error("answered something that is not MCP")]
+    BadAnswer,
+    /// The answer is larger than allowed.
+    #[error("answered more than allowed")]
+    TooLarge,
+    /// The stream ended before the answer.
+    #[error("broke off before the answer")]
+    Broken,
+    /// No connection, or none that may be opened.
+    #[error("is unreachable ({0})")]
+    Unreachable(EgressErrorKind),
+    /// Took too long.
+    #[error("took too long")]
+    Timeout,
+    /// The permit names another server.
+    #[error("was called with a permit for another server")]
+    WrongPermit,
+}
+
+impl UpstreamError {
+    pub(crate) fn new(server: &ServerId, kind: UpstreamErrorKind) -> Self {
+        Self {
+            server: server.clone(),
+            kind,
+            source: None,
+        }
+    }
+
+    pub(crate) fn egress(server: &ServerId, error: EgressError) -> Self {
+        let kind = match error.kind {
+            EgressErrorKind::Timeout => UpstreamErrorKind::Timeout,
+            EgressErrorKind::TooLarge => UpstreamErrorKind::TooLarge,
+            EgressErrorKind::Broken => UpstreamErrorKind::Broken,
+            other => UpstreamErrorKind::Unreachable(other),
+        };
+        Self {
+            server: server.clone(),
+            kind,
+            source: Some(Box::new(error)),
+        }
+    }
+
+    /// How a surface reports it.
+    pub const fn error_kind(&self) -> ErrorKind {
+        match self.kind {
+            UpstreamErrorKind::Unauthorized
+            | UpstreamErrorKind::Forbidden
+            | UpstreamErrorKind::RateLimited
+            | UpstreamErrorKind::Era
+            | UpstreamErrorKind::Status(_) => ErrorKind::UpstreamRefused,
+            UpstreamErrorKind::SessionLost
+            | UpstreamErrorKind::BadAnswer
+            | UpstreamErrorKind::TooLarge
+            | UpstreamErrorKind::Broken
+            | UpstreamErrorKind::Unreachable(_) => ErrorKind::UpstreamUnreachable,
+            UpstreamErrorKind::Timeout => ErrorKind::Timeout,
+            UpstreamErrorKind::WrongPermit => ErrorKind::Internal,
+        }
+    }
+
+    /// The word of LiteLLM's `server_outcomes` for it.
+    pub const fn outcome(&self) -> &'static str {
+        match self.kind {
+            UpstreamErrorKind::Unauthorized => "auth_required",
+            UpstreamErrorKind::Forbidden => "forbidden",
+            UpstreamErrorKind::RateLimited => "rate_limited",
+            UpstreamErrorKind::Timeout => "timeout",
+            UpstreamErrorKind::Unreachable(_) | UpstreamErrorKind::Broken => "unreachable",
+            UpstreamErrorKind::WrongPermit => "internal",
+            _ => "upstream_error",
+        }
+    }
+
+    /// The upstream's HTTP status, where it gave one.
+    pub const fn status(&self) -> Option<u16> {
+        match self.kind {
+            UpstreamErrorKind::Unauthorized => Some(401),
+            UpstreamErrorKind::Forbidden => Some(403),
+            UpstreamErrorKind::RateLimited => Some(429),
+            UpstreamErrorKind::SessionLost => Some(404),
+            UpstreamErrorKind::Status(status) => Some(status),
+            _ => None,
+        }
+    }
+}

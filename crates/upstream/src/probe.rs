@@ -1,0 +1,115 @@
+//! Which era a server speaks, asked as 2026-07-28 "versioning" says: a modern request first, and
+//! only an answer that shows it was not understood means legacy. 401, 403, 429 and 5xx are no evidence.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use portcullis_mcp::{Envelope, Members, Revision, meta_key};
+use serde_json::json;
+
+use crate::error::{UpstreamError, UpstreamErrorKind};
+use crate::handshake::{client_info, first_answer};
+use crate::server::ProtocolChoice;
+use crate::transport::{Outgoing, Presents, Reply, Wire};
+
+/// A verdict expires, because an upgraded server still answers the old way.
+const VERDICT_LIFE: Duration = Duration::from_secs(300);
+
+/// What is known of a server's era.
+#[derive(Debug, Default)]
+pub(crate) struct Era(Mutex<Option<(bool, Duration)>>);
+
+impl Era {
+    /// What is known without asking.
+    pub(crate) fn known(&self, wire: &Wire) -> Option<bool> {
+        match wire.server.protocol {
+            ProtocolChoice::Pinned(revision) => Some(revision.is_modern()),
+            ProtocolChoice::Auto => self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .map(|(modern, _)| modern),
+        }
+    }
+
+    /// Whether the server speaks 2026-07-28.
+    pub(crate) async fn speaks_modern(
+        &self,
+        wire: &Wire,
+        presents: &dyn Presents,
+        now: Duration,
+    ) -> Result<bool, UpstreamError> {
+        if let ProtocolChoice::Pinned(revision) = wire.server.protocol {
+            return Ok(revision.is_modern());
+        }
+        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((modern, asked)) = known
+            && now.saturating_sub(asked) < VERDICT_LIFE
+        {
+            return Ok(modern);
+        }
+        let modern = ask(wire, presents).await?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((modern, now));
+        Ok(modern)
+    }
+}
+
+/// The `_meta` of a request that we make ourselves.
+pub fn own_meta() -> serde_json::Value {
+    json!({
+        meta_key::PROTOCOL_VERSION: Revision::V2026_07_28.as_str(),
+        meta_key::CLIENT_CAPABILITIES: {},
+        meta_key::CLIENT_INFO: client_info(),
+    })
+}
+
+async fn ask(wire: &Wire, presents: &dyn Presents) -> Result<bool, UpstreamError> {
+    let body = json!({
+        "jsonrpc": "2.0",
+        "id": 0,
+        "method": "server/discover",
+        "params": {"_meta": own_meta()},
+    });
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        HeaderName::from_static("mcp-method"),
+        HeaderValue::from_static("server/discover"),
+    );
+    let outgoing = Outgoing {
+        body: Bytes::from(body.to_string()),
+        revision: Some(Revision::V2026_07_28),
+        headers,
+    };
+    let text = match wire.post(presents, None, outgoing).await {
+        Ok(Reply::Message { body, .. }) => body,
+        Ok(Reply::Stream(stream)) => Bytes::from(first_answer(wire, stream).await?),
+        Ok(Reply::Accepted) => return Ok(false),
+        Err(error) => {
+            return match error.kind {
+                UpstreamErrorKind::Status(status) if status < 500 => Ok(false),
+                UpstreamErrorKind::BadAnswer => Ok(false),
+                _ => Err(error),
+            };
+        }
+    };
+    Ok(lists_modern(&text))
+}
+
+fn lists_modern(text: &[u8]) -> bool {
+    let Ok(envelope) = Envelope::parse(text) else {
+        return false;
+    };
+    envelope
+        .result()
+        .and_then(|result| Members::of(result).ok())
+        .and_then(|members| members.get("supportedVersions"))
+        .and_then(|versions| serde_json::from_str::<Vec<String>>(versions.get()).ok())
+        .is_some_and(|versions| {
+            versions
+                .iter()
+                .any(|version| version == Revision::V2026_07_28.as_str())
+        })
+}

@@ -1,0 +1,197 @@
+//! A session with a server whose revision opens with `initialize`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::HeaderValue;
+use portcullis_mcp::{Edits, Envelope, Revision};
+
+use crate::error::{UpstreamError, UpstreamErrorKind};
+use crate::handshake::Handshake;
+use crate::pending::{Pending, Restored};
+use crate::stream::EventStream;
+use crate::transport::{Outgoing, Presents, Reply, Wire};
+
+/// One open session, shared by all requests of one acting party with one capability set.
+#[derive(Debug)]
+pub struct LegacySession {
+    wire: Arc<Wire>,
+    id: Option<HeaderValue>,
+    revision: Revision,
+    result: String,
+    pending: Pending,
+    lost: AtomicBool,
+    used: AtomicI64,
+}
+
+/// The answer to a request on a session. While it lives, progress and answers find their caller;
+/// dropping it lets the request go.
+#[derive(Debug)]
+pub struct SessionReply {
+    session: Arc<LegacySession>,
+    ours: i64,
+    keep: bool,
+    /// What came back, ids still ours: pass each message through [`LegacySession::restore`].
+    pub reply: Reply,
+}
+
+impl SessionReply {
+    /// Keeps the request's place after this value is gone, so that a client that reconnects with
+    /// `Last-Event-ID` still finds its answer. The answer itself, or the session's end, frees it.
+    pub fn keep_for_resumption(&mut self) {
+        self.keep = true;
+    }
+
+    /// The answer is through.
+    pub fn complete(&mut self) {
+        self.keep = false;
+        self.session.pending.forget(self.ours);
+    }
+}
+
+impl Drop for SessionReply {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.session.pending.forget(self.ours);
+        }
+    }
+}
+
+impl LegacySession {
+    pub(crate) fn new(wire: Arc<Wire>, handshake: Handshake) -> Self {
+        Self {
+            wire,
+            id: handshake.session,
+            revision: handshake.revision,
+            result: handshake.result,
+            pending: Pending::new(),
+            lost: AtomicBool::new(false),
+            used: AtomicI64::new(0),
+        }
+    }
+
+    /// The server's `InitializeResult`, as it wrote it.
+    pub fn initialize_result(&self) -> &str {
+        &self.result
+    }
+
+    /// The negotiated revision.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Whether the server has forgotten the session.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn touch(&self, now: Duration) {
+        self.used.store(
+            i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+            Ordering::Relaxed,
+        );
+    }
+
+    pub(crate) fn idle_since(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0))
+    }
+
+    /// Sends a request under an id of ours. `edits` are changes already wanted in its text.
+    pub async fn request(
+        self: &Arc<Self>,
+        presents: &dyn Presents,
+        envelope: &Envelope<'_>,
+        mut edits: Edits<'_>,
+        headers: HeaderMap,
+    ) -> Result<SessionReply, UpstreamError> {
+        let ours = self
+            .pending
+            .admit(envelope, &mut edits)
+            .ok_or_else(|| self.wire.error(UpstreamErrorKind::RateLimited))?;
+        let mut waiting = SessionReply {
+            session: Arc::clone(self),
+            ours,
+            keep: false,
+            reply: Reply::Accepted,
+        };
+        waiting.reply = self
+            .post(presents, Bytes::from(edits.finish()), headers)
+            .await?;
+        Ok(waiting)
+    }
+
+    /// Sends a notification, or the client's answer to a request of the server.
+    pub async fn notify(
+        &self,
+        presents: &dyn Presents,
+        text: String,
+        headers: HeaderMap,
+    ) -> Result<(), UpstreamError> {
+        self.post(presents, Bytes::from(text), headers)
+            .await
+            .map(drop)
+    }
+
+    async fn post(
+        &self,
+        presents: &dyn Presents,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Reply, UpstreamError> {
+        let outgoing = Outgoing {
+            body,
+            revision: Some(self.revision),
+            headers,
+        };
+        self.noting_loss(self.wire.post(presents, self.id.as_ref(), outgoing).await)
+    }
+
+    /// Opens the stream of messages that belong to no request, or resumes one after an event id.
+    pub async fn stream(
+        &self,
+        presents: &dyn Presents,
+        last_event_id: Option<HeaderValue>,
+    ) -> Result<Option<EventStream>, UpstreamError> {
+        let opened = self
+            .wire
+            .get(presents, self.revision, self.id.as_ref(), last_event_id)
+            .await;
+        self.noting_loss(opened)
+    }
+
+    /// Tells the server that the session is over.
+    pub async fn close(&self, presents: &dyn Presents) -> Result<(), UpstreamError> {
+        self.lost.store(true, Ordering::Release);
+        match &self.id {
+            Some(id) => self.wire.delete(presents, self.revision, id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives a message of the server the caller's own id or progress token back.
+    pub fn restore(&self, text: &str) -> Restored {
+        self.pending.restore(text)
+    }
+
+    /// Frees a request that was kept for resumption and has been answered.
+    pub fn answered(&self, ours: i64) {
+        self.pending.forget(ours);
+    }
+
+    /// Our id of a caller's request that is under way.
+    pub fn our_id_of(&self, theirs: &str) -> Option<i64> {
+        self.pending.ours(theirs)
+    }
+
+    fn noting_loss<T>(&self, result: Result<T, UpstreamError>) -> Result<T, UpstreamError> {
+        if let Err(error) = &result
+            && error.kind == UpstreamErrorKind::SessionLost
+        {
+            self.lost.store(true, Ordering::Release);
+        }
+        result
+    }
+}

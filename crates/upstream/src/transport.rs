@@ -1,0 +1,324 @@
+//! One HTTP exchange with an MCP endpoint (Streamable HTTP).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use portcullis_egress::{EgressPolicy, HttpClient, RequestBody, ResponseBody};
+use portcullis_mcp::{Envelope, Kind, Revision};
+
+use crate::error::{UpstreamError, UpstreamErrorKind};
+use crate::server::UpstreamServer;
+use crate::stream::EventStream;
+
+/// Largest JSON answer, and largest body of a refusal that we read.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_REFUSAL: usize = 64 * 1024;
+
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+
+/// Something that can put a credential on a request. This room never sees what it is.
+pub trait Presents: Send + Sync {
+    /// Puts it there, replacing what was there.
+    fn present(&self, headers: &mut HeaderMap);
+}
+
+/// A message on its way out.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The JSON-RPC text.
+    pub body: Bytes,
+    /// The revision that it speaks; `None` only for `initialize`.
+    pub revision: Option<Revision>,
+    /// `Mcp-Method`, `Mcp-Name`, `Mcp-Param-*`, `traceparent`: nothing else goes along.
+    pub headers: HeaderMap,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub enum Reply {
+    /// 202: a notification or response was taken.
+    Accepted,
+    /// One JSON-RPC response.
+    Message {
+        /// The HTTP status: 200, or the status of an error that the revision defines.
+        status: StatusCode,
+        /// The response's text.
+        body: Bytes,
+    },
+    /// A stream that ends with the response.
+    Stream(EventStream),
+}
+
+/// The wire to one endpoint.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) server: UpstreamServer,
+    pub(crate) client: Arc<dyn HttpClient>,
+    policy: EgressPolicy,
+    version: [(Revision, HeaderValue); 5],
+}
+
+impl Wire {
+    pub(crate) fn new(server: UpstreamServer, client: Arc<dyn HttpClient>) -> Self {
+        let policy = server.egress_policy();
+        let version = [
+            Revision::V2024_11_05,
+            Revision::V2025_03_26,
+            Revision::V2025_06_18,
+            Revision::V2025_11_25,
+            Revision::V2026_07_28,
+        ]
+        .map(|revision| (revision, HeaderValue::from_static(revision.as_str())));
+        Self {
+            server,
+            client,
+            policy,
+            version,
+        }
+    }
+
+    pub(crate) fn error(&self, kind: UpstreamErrorKind) -> UpstreamError {
+        UpstreamError::new(&self.server.id, kind)
+    }
+
+    /// POSTs one message.
+    pub(crate) async fn post(
+        &self,
+        presents: &dyn Presents,
+        session: Option<&HeaderValue>,
+        outgoing: Outgoing,
+    ) -> Result<Reply, UpstreamError> {
+        let mut headers = outgoing.headers;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        self.address(&mut headers, outgoing.revision, session);
+        presents.present(&mut headers);
+        let request = self.request(Method::POST, headers, outgoing.body);
+        let exchange = async {
+            let response = self.send(request).await?;
+            self.read(response, session.is_some()).await
+        };
+        self.within(self.server.timeout, exchange).await
+    }
+
+    /// POSTs `initialize`: the one exchange whose response headers matter.
+    pub(crate) async fn post_keeping_headers(
+        &self,
+        presents: &dyn Presents,
+        body: Bytes,
+    ) -> Result<(Reply, HeaderMap), UpstreamError> {
+        let mut headers = HeaderMap::with_capacity(6);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        presents.present(&mut headers);
+        let response = self.send(self.request(Method::POST, headers, body)).await?;
+        let headers = response.headers().clone();
+        match self.read(response, false).await {
+            // A server that does not know `initialize`, or wants another revision's form.
+            Ok(Reply::Message { status, .. }) if !status.is_success() => {
+                Err(self.error(UpstreamErrorKind::Era))
+            }
+            Ok(reply) => Ok((reply, headers)),
+            Err(error) => Err(match error.kind {
+                UpstreamErrorKind::Status(400 | 404 | 405) => self.error(UpstreamErrorKind::Era),
+                _ => error,
+            }),
+        }
+    }
+
+    /// Opens the stream for messages that belong to no request, or resumes one after an event.
+    /// `None`: the server offers no such stream (405).
+    pub(crate) async fn get(
+        &self,
+        presents: &dyn Presents,
+        revision: Revision,
+        session: Option<&HeaderValue>,
+        last_event_id: Option<HeaderValue>,
+    ) -> Result<Option<EventStream>, UpstreamError> {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        self.address(&mut headers, Some(revision), session);
+        if let Some(id) = last_event_id {
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        presents.present(&mut headers);
+        let response = self
+            .send(self.request(Method::GET, headers, Bytes::new()))
+            .await?;
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            return Ok(None);
+        }
+        match self.read(response, session.is_some()).await? {
+            Reply::Stream(stream) => Ok(Some(stream)),
+            Reply::Accepted | Reply::Message { .. } => {
+                Err(self.error(UpstreamErrorKind::BadAnswer))
+            }
+        }
+    }
+
+    /// Ends a session; a server that does not allow it (405) is content too.
+    pub(crate) async fn delete(
+        &self,
+        presents: &dyn Presents,
+        revision: Revision,
+        session: &HeaderValue,
+    ) -> Result<(), UpstreamError> {
+        let mut headers = HeaderMap::with_capacity(6);
+        self.address(&mut headers, Some(revision), Some(session));
+        presents.present(&mut headers);
+        self.send(self.request(Method::DELETE, headers, Bytes::new()))
+            .await
+            .map(drop)
+    }
+
+    fn address(
+        &self,
+        headers: &mut HeaderMap,
+        revision: Option<Revision>,
+        session: Option<&HeaderValue>,
+    ) {
+        if let Some((_, value)) = self
+            .version
+            .iter()
+            .find(|(known, _)| Some(*known) == revision)
+        {
+            headers.insert(PROTOCOL_VERSION, value.clone());
+        }
+        if let Some(session) = session {
+            headers.insert(SESSION_ID, session.clone());
+        }
+    }
+
+    fn request(&self, method: Method, headers: HeaderMap, body: Bytes) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.server.uri.clone();
+        *request.headers_mut() = headers;
+        request
+    }
+
+    pub(crate) async fn send(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, UpstreamError> {
+        self.client
+            .send(request, &self.policy)
+            .await
+            .map_err(|error| UpstreamError::egress(&self.server.id, error))
+    }
+
+    /// Bounds a whole JSON exchange. A stream leaves this bound as soon as its head is there.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        exchange: impl Future<Output = Result<T, UpstreamError>>,
+    ) -> Result<T, UpstreamError> {
+        match tokio::time::timeout(limit, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(self.error(UpstreamErrorKind::Timeout)),
+        }
+    }
+
+    /// Tells the kinds of answer apart.
+    pub(crate) async fn read(
+        &self,
+        response: Response<ResponseBody>,
+        in_session: bool,
+    ) -> Result<Reply, UpstreamError> {
+        let (head, body) = response.into_parts();
+        let media_type = media_type(&head.headers);
+        match head.status {
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(Reply::Accepted),
+            StatusCode::OK if media_type == MediaType::EventStream => Ok(Reply::Stream(
+                EventStream::new(self.server.id.clone(), body),
+            )),
+            StatusCode::OK if media_type == MediaType::Json => {
+                let body = self.collect(body, MAX_ANSWER).await?;
+                Ok(Reply::Message {
+                    status: StatusCode::OK,
+                    body,
+                })
+            }
+            // An empty 200 to a notification is common enough to be understood.
+            StatusCode::OK => match self.collect(body, MAX_REFUSAL).await? {
+                empty if empty.is_empty() => Ok(Reply::Accepted),
+                _ => Err(self.error(UpstreamErrorKind::BadAnswer)),
+            },
+            StatusCode::UNAUTHORIZED => Err(self.error(UpstreamErrorKind::Unauthorized)),
+            StatusCode::FORBIDDEN => Err(self.error(UpstreamErrorKind::Forbidden)),
+            StatusCode::TOO_MANY_REQUESTS => Err(self.error(UpstreamErrorKind::RateLimited)),
+            StatusCode::NOT_FOUND if in_session => Err(self.error(UpstreamErrorKind::SessionLost)),
+            // The revisions define 4xx statuses whose body is the JSON-RPC answer.
+            status if status.is_client_error() && media_type == MediaType::Json => {
+                let body = self.collect(body, MAX_REFUSAL).await?;
+                let is_answer = Envelope::parse(&body)
+                    .is_ok_and(|envelope| matches!(envelope.kind, Kind::Response { .. }));
+                if is_answer {
+                    Ok(Reply::Message { status, body })
+                } else {
+                    Err(self.error(UpstreamErrorKind::Status(status.as_u16())))
+                }
+            }
+            status => Err(self.error(UpstreamErrorKind::Status(status.as_u16()))),
+        }
+    }
+
+    async fn collect(&self, mut body: ResponseBody, most: usize) -> Result<Bytes, UpstreamError> {
+        let mut first = Bytes::new();
+        let mut all = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| UpstreamError::egress(&self.server.id, error))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if first.len() + all.len() + data.len() > most {
+                return Err(self.error(UpstreamErrorKind::TooLarge));
+            }
+            // Nearly every answer arrives as one frame: no copy then.
+            if first.is_empty() && all.is_empty() {
+                first = data;
+            } else {
+                if all.is_empty() {
+                    all.extend_from_slice(&std::mem::take(&mut first));
+                }
+                all.extend_from_slice(&data);
+            }
+        }
+        Ok(if all.is_empty() { first } else { all.freeze() })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MediaType {
+    Json,
+    EventStream,
+    Other,
+}
+
+fn media_type(headers: &HeaderMap) -> MediaType {
+    let essence = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(str::trim)
+        .unwrap_or_default();
+    if essence.eq_ignore_ascii_case("application/json") {
+        MediaType::Json
+    } else if essence.eq_ignore_ascii_case("text/event-stream") {
+        MediaType::EventStream
+    } else {
+        MediaType::Other
+    }
+}

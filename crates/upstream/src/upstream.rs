@@ -1,0 +1,199 @@
+//! One configured server: its wire, its era, its sessions.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use portcullis_core::Clock;
+use portcullis_egress::HttpClient;
+use portcullis_mcp::{ClientCapabilities, Revision};
+use portcullis_policy::{Acting, Evidence};
+use tokio::sync::OnceCell;
+
+use crate::error::{UpstreamError, UpstreamErrorKind};
+use crate::handshake::initialize;
+use crate::probe::Era;
+use crate::server::UpstreamServer;
+use crate::session::LegacySession;
+use crate::transport::{Outgoing, Presents, Reply, Wire};
+
+/// Most sessions with one server; the longest idle makes room.
+const MAX_SESSIONS: usize = 4096;
+/// A session that nobody used for this long is closed.
+const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// Which session is wanted: legacy revisions fix all of this at `initialize`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionWish {
+    /// The revision to ask for.
+    pub revision: Revision,
+    /// What the client can do, less what the operator withholds.
+    pub capabilities: ClientCapabilities,
+}
+
+type Slot = Arc<OnceCell<Arc<LegacySession>>>;
+
+/// A server and everything open to it.
+pub struct Upstream {
+    wire: Arc<Wire>,
+    clock: Arc<dyn Clock>,
+    era: Era,
+    sessions: Mutex<HashMap<(Acting, SessionWish), Slot>>,
+}
+
+impl Upstream {
+    /// Nothing is opened yet.
+    pub fn new(server: UpstreamServer, client: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            wire: Arc::new(Wire::new(server, client)),
+            clock,
+            era: Era::default(),
+            sessions: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// How the operator described it.
+    pub fn server(&self) -> &UpstreamServer {
+        &self.wire.server
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<(Acting, SessionWish), Slot>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check(&self, evidence: &Evidence) -> Result<(), UpstreamError> {
+        if evidence.server() == &self.wire.server.id {
+            Ok(())
+        } else {
+            Err(self.wire.error(UpstreamErrorKind::WrongPermit))
+        }
+    }
+
+    /// Whether the server speaks the stateless era.
+    pub async fn speaks_modern(
+        &self,
+        evidence: &Evidence,
+        presents: &dyn Presents,
+    ) -> Result<bool, UpstreamError> {
+        self.check(evidence)?;
+        self.era
+            .speaks_modern(&self.wire, presents, self.clock.monotonic())
+            .await
+    }
+
+    /// Whether the server speaks the stateless era, as far as that is known without asking.
+    pub fn known_modern(&self) -> Option<bool> {
+        self.era.known(&self.wire)
+    }
+
+    /// One stateless exchange.
+    pub async fn exchange(
+        &self,
+        evidence: &Evidence,
+        presents: &dyn Presents,
+        outgoing: Outgoing,
+    ) -> Result<Reply, UpstreamError> {
+        self.check(evidence)?;
+        self.wire.post(presents, None, outgoing).await
+    }
+
+    /// The session for this acting party and wish: an open one, or a new one. Concurrent callers
+    /// share one handshake.
+    pub async fn session(
+        &self,
+        evidence: &Evidence,
+        presents: &dyn Presents,
+        wish: &SessionWish,
+    ) -> Result<Arc<LegacySession>, UpstreamError> {
+        self.check(evidence)?;
+        let key = (evidence.acting().clone(), wish.clone());
+        let slot = {
+            let mut sessions = self.sessions();
+            match sessions.get(&key) {
+                Some(slot) if !slot.get().is_some_and(|session| session.is_lost()) => {
+                    Arc::clone(slot)
+                }
+                _ => {
+                    make_room(&mut sessions);
+                    let slot = Slot::default();
+                    sessions.insert(key, Arc::clone(&slot));
+                    slot
+                }
+            }
+        };
+        let session = slot
+            .get_or_try_init(|| async {
+                let handshake =
+                    initialize(&self.wire, presents, wish.revision, &wish.capabilities).await?;
+                Ok::<_, UpstreamError>(Arc::new(LegacySession::new(
+                    Arc::clone(&self.wire),
+                    handshake,
+                )))
+            })
+            .await?;
+        session.touch(self.clock.monotonic());
+        Ok(Arc::clone(session))
+    }
+
+    /// The open session for this wish, if there is one.
+    pub fn open_session(
+        &self,
+        evidence: &Evidence,
+        wish: &SessionWish,
+    ) -> Option<Arc<LegacySession>> {
+        let key = (evidence.acting().clone(), wish.clone());
+        let session = self.sessions().get(&key)?.get().map(Arc::clone)?;
+        (!session.is_lost()).then_some(session)
+    }
+
+    /// How many sessions are open.
+    pub fn session_count(&self) -> usize {
+        self.sessions()
+            .values()
+            .filter(|slot| slot.get().is_some())
+            .count()
+    }
+
+    /// Takes out the sessions that were idle for too long, or all of them; the caller closes them.
+    pub fn take_idle(&self, all: bool) -> Vec<Arc<LegacySession>> {
+        let now = self.clock.monotonic();
+        let mut taken = Vec::new();
+        self.sessions().retain(|_, slot| {
+            let Some(session) = slot.get() else {
+                return true;
+            };
+            let idle = all
+                || session.is_lost()
+                // Somebody else holds it while a request or stream is under way.
+                || (Arc::strong_count(session) == 1
+                    && now.saturating_sub(session.idle_since()) > SESSION_IDLE);
+            if idle && !session.is_lost() {
+                taken.push(Arc::clone(session));
+            }
+            !idle
+        });
+        taken
+    }
+}
+
+fn make_room(sessions: &mut HashMap<(Acting, SessionWish), Slot>) {
+    if sessions.len() < MAX_SESSIONS {
+        return;
+    }
+    let oldest = sessions
+        .iter()
+        .filter_map(|(key, slot)| Some((slot.get()?.idle_since(), key.clone())))
+        .min_by_key(|(used, _)| *used);
+    if let Some((_, key)) = oldest {
+        sessions.remove(&key);
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("server", &self.wire.server.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! Keys for one use each, derived by HKDF-SHA-256 (RFC 5869) once and kept ready.
+
+use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use portcullis_core::Purpose;
+
+use crate::key_ring::{Material, RingKeyId};
+use crate::mac::MacPurpose;
+
+/// The AEAD keys of one sealing key. The type names its fields so that a new [`Purpose`] does not
+/// compile until it has a key of its own.
+pub(crate) struct SealingKeys {
+    pub(crate) id: RingKeyId,
+    mcp_session: LessSafeKey,
+    mcp_cursor: LessSafeKey,
+    mcp_request_state: LessSafeKey,
+    mcp_task: LessSafeKey,
+    mcp_event: LessSafeKey,
+    pub(crate) rows: LessSafeKey,
+}
+
+/// Derivation failed inside the crypto library.
+#[derive(Debug, thiserror::Error)]
+#[error("the crypto library refused to derive a key")]
+pub(crate) struct DerivationFailed;
+
+impl SealingKeys {
+    pub(crate) fn derive(id: RingKeyId, material: &Material) -> Result<Self, DerivationFailed> {
+        let prk = extract(material);
+        let sealing = |purpose: Purpose| aead(&prk, &["seal", purpose.as_str()]);
+        Ok(Self {
+            id,
+            mcp_session: sealing(Purpose::McpSession)?,
+            mcp_cursor: sealing(Purpose::McpCursor)?,
+            mcp_request_state: sealing(Purpose::McpRequestState)?,
+            mcp_task: sealing(Purpose::McpTask)?,
+            mcp_event: sealing(Purpose::McpEvent)?,
+            rows: aead(&prk, &["rows", ""])?,
+        })
+    }
+
+    pub(crate) fn sealing(&self, purpose: Purpose) -> &LessSafeKey {
+        match purpose {
+            Purpose::McpSession => &self.mcp_session,
+            Purpose::McpCursor => &self.mcp_cursor,
+            Purpose::McpRequestState => &self.mcp_request_state,
+            Purpose::McpTask => &self.mcp_task,
+            Purpose::McpEvent => &self.mcp_event,
+        }
+    }
+}
+
+/// The MAC keys of the ring's root.
+pub(crate) struct MacKeys {
+    api_key: hmac::Key,
+    audit_chain: hmac::Key,
+    arguments: hmac::Key,
+    canary: hmac::Key,
+}
+
+impl MacKeys {
+    pub(crate) fn derive(root: &Material) -> Result<Self, DerivationFailed> {
+        let prk = extract(root);
+        let key = |purpose: MacPurpose| {
+            let info = ["mac/".as_bytes(), purpose.as_str().as_bytes()];
+            prk.expand(&info, HMAC_SHA256)
+                .map(hmac::Key::from)
+                .map_err(|_| DerivationFailed)
+        };
+        Ok(Self {
+            api_key: key(MacPurpose::ApiKey)?,
+            audit_chain: key(MacPurpose::AuditChain)?,
+            arguments: key(MacPurpose::Arguments)?,
+            canary: key(MacPurpose::Canary)?,
+        })
+    }
+
+    pub(crate) const fn key(&self, purpose: MacPurpose) -> &hmac::Key {
+        match purpose {
+            MacPurpose::ApiKey => &self.api_key,
+            MacPurpose::AuditChain => &self.audit_chain,
+            MacPurpose::Arguments => &self.arguments,
+            MacPurpose::Canary => &self.canary,
+        }
+    }
+}
+
+fn extract(material: &Material) -> Prk {
+    Salt::new(HKDF_SHA256, b"portcullis key ring v1").extract(material.expose())
+}
+
+fn aead(prk: &Prk, label: &[&str; 2]) -> Result<LessSafeKey, DerivationFailed> {
+    let [kind, purpose] = label;
+    let info = [kind.as_bytes(), b"/", purpose.as_bytes()];
+    let okm = prk
+        .expand(&info, &AES_256_GCM)
+        .map_err(|_| DerivationFailed)?;
+    Ok(LessSafeKey::new(UnboundKey::from(okm)))
+}

@@ -1,0 +1,45 @@
+//! Keyed hashes under the ring's root secret.
+
+use aws_lc_rs::hmac::Context;
+
+use crate::KeyRing;
+
+/// What a MAC is for. MACs of different purposes use different keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacPurpose {
+    /// The pepper of API keys at rest.
+    ApiKey,
+    /// The audit chain and its anchors.
+    AuditChain,
+    /// Hashes of tool arguments in audit events: comparable by us, not guessable by others.
+    Arguments,
+    /// The value that proves that a ring belongs to a database.
+    Canary,
+}
+
+impl MacPurpose {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api-key",
+            Self::AuditChain => "audit-chain",
+            Self::Arguments => "arguments",
+            Self::Canary => "canary",
+        }
+    }
+}
+
+impl KeyRing {
+    /// HMAC-SHA-256 over the parts, each preceded by its length so that no two lists collide.
+    ///
+    /// Depends on the ring's root alone: the same before and after any rotation.
+    pub fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = Context::with_key(self.mac_keys().key(purpose));
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut out = [0_u8; 32];
+        out.copy_from_slice(context.sign().as_ref());
+        out
+    }
+}
