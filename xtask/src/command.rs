@@ -41,15 +41,19 @@ pub(crate) fn cargo_with<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
     command
 }
 
-/// Where cargo puts binaries of a profile.
-pub(crate) fn binaries(release: bool) -> PathBuf {
+/// Cargo's folder for everything that it builds.
+pub(crate) fn target() -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
         reason = "cargo's own variable for its folder"
     )]
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join(if release { "release" } else { "debug" })
+    let told = std::env::var_os("CARGO_TARGET_DIR");
+    told.map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Where cargo puts the programs of a profile.
+pub(crate) fn binaries(release: bool) -> PathBuf {
+    target().join(if release { "release" } else { "debug" })
 }
 
 /// Is there such a program, and does it work?

@@ -10,7 +10,6 @@ use clap::{Parser, Subcommand};
 
 mod command;
 mod conformance;
-mod reference;
 mod rules;
 mod steps;
 mod suite;
