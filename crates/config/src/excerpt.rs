@@ -143,7 +143,13 @@ impl Showable {
                 .iter()
                 .any(|(start, end)| (*start..*end).contains(&at))
         };
-        if within(&ranges.hidden) {
+        // A block scalar's span reaches into the next line's indentation.
+        let indentation = line
+            .get(..offset)
+            .is_some_and(|before| before.trim().is_empty());
+        if indentation && char.is_whitespace() {
+            Class::Show
+        } else if within(&ranges.hidden) {
             Class::Hide
         } else if within(&ranges.shown) {
             Class::Show

@@ -3,14 +3,13 @@
 //! Opening a map checks every key against its section in the key table; each accessor then yields
 //! a typed value or records why it cannot, and the reading goes on.
 
+mod collections;
 mod scalar;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portcullis_core::{ScopeSet, SecretValue};
+use portcullis_core::SecretValue;
 use url::Url;
 
 use crate::findings::{Findings, Place};
@@ -19,6 +18,25 @@ use crate::model::Sourced;
 use crate::references::{Origin, Syntax};
 use crate::suggest::nearest;
 use crate::tree::{Entry, Node, Span, Value};
+
+/// Which keys have been asked for, so that a test can show that none is documented and unread.
+#[cfg(test)]
+pub(crate) mod read_keys {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static READ: RefCell<BTreeSet<(&'static str, String)>> = RefCell::default();
+    }
+
+    pub(crate) fn note(section: &'static str, key: &str) {
+        READ.with_borrow_mut(|read| read.insert((section, key.to_owned())));
+    }
+
+    pub(crate) fn contains(section: &'static str, key: &str) -> bool {
+        READ.with_borrow(|read| read.contains(&(section, key.to_owned())))
+    }
+}
 
 /// One opened map.
 pub(crate) struct Fields<'t, 's> {
@@ -35,9 +53,6 @@ pub(crate) struct At<T> {
     pub(crate) value: T,
     pub(crate) place: Place,
 }
-
-/// An entry of a map with free names: the name, where the name stands, the value.
-type Named<'t> = (&'t str, Place, &'t Node);
 
 impl<'t, 's> Fields<'t, 's> {
     /// Opens `node` as `section`; anything but a map is an error and reads as an empty one.
@@ -81,12 +96,16 @@ impl<'t, 's> Fields<'t, 's> {
             span: entry.key_span,
         };
         let Some(key) = self.section.key(&entry.key) else {
+            let message = format!("unknown key `{}`", entry.key);
+            if self.findings.crowded() {
+                self.findings.error(place, message, ());
+                return;
+            }
             let help = nearest(&entry.key, self.section.keys.iter().map(|key| key.name))
                 .map(|name| format!("did you mean `{name}`?"))
                 .or_else(|| elsewhere(&entry.key, self.section))
                 .unwrap_or_else(|| known_keys(self.section));
-            self.findings
-                .error(place, format!("unknown key `{}`", entry.key), help);
+            self.findings.error(place, message, help);
             return;
         };
         match key.standing {
@@ -113,6 +132,8 @@ impl<'t, 's> Fields<'t, 's> {
             "`{name}` is read but not in the table of `{}`",
             self.section.name
         );
+        #[cfg(test)]
+        read_keys::note(self.section.name, name);
         self.entries
             .iter()
             .find(|entry| entry.key == name && !matches!(entry.node.value, Value::Null))
@@ -186,54 +207,6 @@ impl<'t, 's> Fields<'t, 's> {
         Some(Self::open(self.findings, section, node, self.join(name)))
     }
 
-    /// The entries of a map with free names.
-    pub(crate) fn named(&self, name: &str) -> Vec<Named<'t>> {
-        let Some(entry) = self.entry(name) else {
-            return Vec::new();
-        };
-        let path = self.join(name);
-        match &entry.node.value {
-            Value::Map(entries) => entries
-                .iter()
-                .map(|inner| {
-                    let place = Place {
-                        path: format!("{path}.{}", inner.key),
-                        span: inner.key_span,
-                    };
-                    (inner.key.as_str(), place, &inner.node)
-                })
-                .collect(),
-            other => {
-                self.mismatch(name, &entry.node, "a map of names", other.noun());
-                Vec::new()
-            }
-        }
-    }
-
-    /// The maps of a list.
-    pub(crate) fn sections(&self, name: &str) -> Vec<Fields<'t, 's>> {
-        let Some(entry) = self.entry(name) else {
-            return Vec::new();
-        };
-        let Some(Kind::Sections(section)) = self.section.key(name).map(|key| key.kind) else {
-            return Vec::new();
-        };
-        match &entry.node.value {
-            Value::List(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| {
-                    let path = format!("{}[{index}]", self.join(name));
-                    Self::open(self.findings, section, item, path)
-                })
-                .collect(),
-            other => {
-                self.mismatch(name, &entry.node, "a list", other.noun());
-                Vec::new()
-            }
-        }
-    }
-
     fn mismatch(&self, name: &str, node: &Node, expected: &str, found: &str) {
         self.findings.error(
             Place {
@@ -288,30 +261,6 @@ impl<'t, 's> Fields<'t, 's> {
             value,
             place: self.place(name),
         })
-    }
-
-    /// A list of addresses or CIDR ranges.
-    pub(crate) fn ranges(&self, name: &str) -> Vec<ipnet::IpNet> {
-        self.texts(name)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|At { value, place }| {
-                let range = value
-                    .parse()
-                    .or_else(|_| value.parse::<IpAddr>().map(ipnet::IpNet::from));
-                match range {
-                    Ok(range) => Some(range),
-                    Err(_) => {
-                        self.findings.error(
-                            place,
-                            "not a CIDR range",
-                            "write for example `10.0.0.0/8`",
-                        );
-                        None
-                    }
-                }
-            })
-            .collect()
     }
 
     /// A file's name.
@@ -377,89 +326,6 @@ impl<'t, 's> Fields<'t, 's> {
         })
     }
 
-    /// A list of texts; one text alone stands for a list of one.
-    pub(crate) fn texts(&self, name: &str) -> Option<Vec<At<String>>> {
-        let entry = self.entry(name)?;
-        Some(self.texts_at(&entry.node, &self.join(name)))
-    }
-
-    fn texts_at(&self, node: &Node, path: &str) -> Vec<At<String>> {
-        let items: Vec<(&Node, String)> = match &node.value {
-            Value::List(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| (item, format!("{path}[{index}]")))
-                .collect(),
-            _ => vec![(node, path.to_owned())],
-        };
-        items
-            .into_iter()
-            .filter_map(|(item, path)| {
-                let place = Place {
-                    path,
-                    span: item.span,
-                };
-                let (value, _) = self.scalar(item, &place, Syntax::All, false)?;
-                Some(At { value, place })
-            })
-            .collect()
-    }
-
-    /// The texts of a list without their places.
-    pub(crate) fn text_set(&self, name: &str) -> Option<BTreeSet<String>> {
-        Some(
-            self.texts(name)?
-                .into_iter()
-                .map(|text| text.value)
-                .collect(),
-        )
-    }
-
-    /// OAuth scopes: a list, or one text with blanks between.
-    pub(crate) fn scopes(&self, name: &str) -> ScopeSet {
-        let texts = self.texts(name).unwrap_or_default();
-        let mut tokens = Vec::new();
-        for text in texts {
-            for token in text.value.split(' ').filter(|token| !token.is_empty()) {
-                match ScopeSet::from_tokens([token]) {
-                    Ok(_) => tokens.push(token.to_owned()),
-                    Err(_) => self.findings.error(
-                        text.place.clone(),
-                        "not a scope (RFC 6749 §3.3: printable ASCII without blank, \" and \\)",
-                        (),
-                    ),
-                }
-            }
-        }
-        ScopeSet::from_tokens(tokens).unwrap_or_default()
-    }
-
-    /// Names to texts.
-    pub(crate) fn text_map(&self, name: &str) -> Vec<(String, At<String>)> {
-        self.named(name)
-            .into_iter()
-            .filter_map(|(key, mut place, node)| {
-                place.span = node.span;
-                let (value, _) = self.scalar(node, &place, Syntax::All, false)?;
-                Some((key.to_owned(), At { value, place }))
-            })
-            .collect()
-    }
-
-    /// Names to lists of texts.
-    pub(crate) fn texts_map(&self, name: &str) -> BTreeMap<String, BTreeSet<String>> {
-        self.named(name)
-            .into_iter()
-            .map(|(key, place, node)| {
-                let texts = self.texts_at(node, &place.path);
-                (
-                    key.to_owned(),
-                    texts.into_iter().map(|text| text.value).collect(),
-                )
-            })
-            .collect()
-    }
-
     /// A value of a secret map, references followed.
     pub(crate) fn secret_node(&self, node: &Node, place: &Place) -> Option<(String, Origin)> {
         self.scalar(node, place, Syntax::All, true)
@@ -515,10 +381,10 @@ impl<'t, 's> Fields<'t, 's> {
             self.findings.harmless(node);
         }
         match self.findings.resolve(text, syntax) {
-            Ok(resolved) if resolved.text.contains(['\r', '\n', '\0']) && !secret => {
+            Ok(resolved) if !secret && breaks_lines(&resolved.text, syntax) => {
                 self.findings.error(
                     place.clone(),
-                    "the value has a line break or NUL in it",
+                    "the value has a line break or another control character in it",
                     "write it on one line",
                 );
                 None
@@ -537,6 +403,13 @@ impl<'t, 's> Fields<'t, 's> {
             }
         }
     }
+}
+
+/// Prose may have lines; anything else ends up in URLs, headers, log lines and messages.
+fn breaks_lines(text: &str, syntax: Syntax) -> bool {
+    text.chars().any(|char| {
+        char.is_control() && !(syntax == Syntax::EnvironOnly && matches!(char, '\n' | '\t'))
+    })
 }
 
 fn origin_help(origin: &Origin) -> Option<String> {

@@ -81,6 +81,11 @@ impl<'s> Findings<'s> {
             .push((place, message.into(), help.into().0));
     }
 
+    /// There are more errors already than will be shown: no need to be helpful.
+    pub(crate) fn crowded(&self) -> bool {
+        self.errors.borrow().len() > MAX_ERRORS
+    }
+
     pub(crate) fn warning(&self, place: Place, text: impl Into<String>) {
         self.notice(Level::Warning, place, text.into());
     }

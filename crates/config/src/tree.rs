@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span as EventSpan};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span as EventSpan, Tag};
 
 /// Files beyond this are refused unread.
 pub const MAX_FILE_BYTES: usize = 10 * 1024 * 1024;
@@ -139,7 +139,6 @@ impl<'t> Builder<'t> {
         loop {
             let (event, span) = self.next().ok()?;
             match event {
-                Event::StreamStart | Event::DocumentEnd => {}
                 Event::StreamEnd => return Some(root.unwrap_or_else(Node::empty_map)),
                 Event::DocumentStart(..) if root.is_some() => {
                     let span = self.span(&span);
@@ -150,7 +149,7 @@ impl<'t> Builder<'t> {
                     );
                     return root;
                 }
-                Event::DocumentStart(..) => {}
+                Event::StreamStart | Event::DocumentEnd | Event::DocumentStart(..) => {}
                 event => root = Some(self.node(event, span, 0).ok()?),
             }
         }
@@ -189,18 +188,12 @@ impl<'t> Builder<'t> {
         self.spend(1, place)?;
         let (value, anchor, end) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let as_text = tag.as_deref().is_some_and(|tag| tag.is_yaml_core_schema());
-                if tag.is_some() && !as_text {
-                    self.flaw(
-                        place,
-                        "YAML tags have no meaning here",
-                        Some("remove the `!…`"),
-                    );
-                }
+                self.refuse_tag(tag.as_deref(), place);
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 (scalar(text.into_owned(), plain), anchor, None)
             }
-            Event::SequenceStart(_, anchor, _) => {
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), place);
                 let mut items = Vec::new();
                 let end = loop {
                     let (event, span) = self.next()?;
@@ -211,7 +204,8 @@ impl<'t> Builder<'t> {
                 };
                 (Value::List(items), anchor, Some(end))
             }
-            Event::MappingStart(_, anchor, _) => {
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), place);
                 let (entries, end) = self.entries(depth)?;
                 (Value::Map(entries), anchor, Some(end))
             }
@@ -265,7 +259,9 @@ impl<'t> Builder<'t> {
                 );
                 continue;
             };
-            if plain && text == "<<" {
+            if text.contains(char::is_control) || text.len() > 256 {
+                self.flaw(key.span, "a key must be short and on one line", None);
+            } else if plain && text == "<<" {
                 merged.push((node, key.span));
             } else if let Some(line) = lines.get(&text) {
                 self.flaws.push(Flaw {
@@ -309,6 +305,17 @@ impl<'t> Builder<'t> {
             }
         }
         Ok(())
+    }
+
+    /// Only the core schema's tags say what we would read anyway.
+    fn refuse_tag(&mut self, tag: Option<&Tag>, at: Span) {
+        if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
+            self.flaw(
+                at,
+                "YAML tags have no meaning here",
+                Some("remove the `!…`"),
+            );
+        }
     }
 
     fn spend(&mut self, nodes: usize, at: Span) -> Result<(), Stopped> {

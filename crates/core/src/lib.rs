@@ -19,4 +19,4 @@ pub use principal::{Principal, PrincipalKind, Role, ServerGrants};
 pub use scope::{InvalidScope, ScopeSet};
 pub use seal::{Purpose, SealError, Sealer};
 pub use secret::{AccessToken, ApiKey, ClientSecret, RefreshToken, SecretValue};
-pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use time::{Clock, InvalidTimestamp, ManualClock, SystemClock, Timestamp};

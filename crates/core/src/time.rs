@@ -74,6 +74,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no RFC 3339 moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an RFC 3339 date and time")]
+pub struct InvalidTimestamp;
+
+impl std::str::FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let format = ::time::format_description::well_known::Rfc3339;
+        let moment = ::time::OffsetDateTime::parse(text, &format).map_err(|_| InvalidTimestamp)?;
+        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(|_| InvalidTimestamp)
+    }
+}
+
 /// Where a service learns the time.
 ///
 /// `now` is wall time and may jump; `monotonic` never goes back and is what intervals, time-outs
@@ -174,6 +189,13 @@ mod tests {
             Timestamp::from_millis(1_795_247_580_042).to_string(),
             "2026-11-21T07:53:00.042Z"
         );
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back() {
+        let moment = Timestamp::from_millis(1_795_247_580_042);
+        assert_eq!(moment.to_string().parse(), Ok(moment));
+        assert_eq!("yesterday".parse::<Timestamp>(), Err(InvalidTimestamp));
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! upstream said that it did nothing: a refused token (401) and a forgotten session (404).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use portcullis_core::ErrorKind;
 use portcullis_credentials::{CredentialKind, UpstreamCredential};
 use portcullis_mcp::{Edits, Envelope, Revision};
 use portcullis_policy::Evidence;
@@ -16,6 +18,7 @@ use portcullis_upstream::{
 use crate::audit::AuditGuard;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
+use crate::metrics::{ServerMeters, UpstreamOutcome};
 use crate::snapshot::ServerEntry;
 
 /// Puts an upstream credential on a request without showing it to the upstream room.
@@ -80,6 +83,7 @@ impl Gateway {
             let credential = self.credentials.obtain(evidence, &entry.auth).await?;
             note.credential = Some(credential.kind());
             let (edits, headers) = (edits.clone(), headers.clone());
+            let watch = Watch::start(self, entry);
             let sent = attempt(
                 entry,
                 evidence,
@@ -93,10 +97,16 @@ impl Gateway {
             let error = match sent {
                 Ok(opened) => {
                     note.status = Some(200);
+                    watch.ended(UpstreamOutcome::Ok);
                     return Ok(opened);
                 }
                 Err(error) => error,
             };
+            watch.ended(match error.error_kind() {
+                ErrorKind::Timeout => UpstreamOutcome::Timeout,
+                ErrorKind::UpstreamRefused => UpstreamOutcome::Refused,
+                _ => UpstreamOutcome::Unreachable,
+            });
             note.status = error.status();
             match error.kind {
                 UpstreamErrorKind::Unauthorized if !refreshed => {
@@ -194,6 +204,35 @@ impl Gateway {
         };
         if let Err(error) = session.close(&Presenting(&credential)).await {
             tracing::debug!(mcp.server.id = %entry.id, error = %error, "session not closed upstream");
+        }
+    }
+}
+
+/// Times one request to a server; dropped unended, its caller went away.
+struct Watch<'a> {
+    gateway: &'a Gateway,
+    meters: &'a ServerMeters,
+    started: Duration,
+    ended: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn start(gateway: &'a Gateway, entry: &'a ServerEntry) -> Self {
+        let started = gateway.clock.monotonic();
+        Self { gateway, meters: &entry.meters, started, ended: false }
+    }
+
+    fn ended(mut self, outcome: UpstreamOutcome) {
+        self.ended = true;
+        self.meters.request(outcome, self.gateway.clock.monotonic().saturating_sub(self.started));
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            let spent = self.gateway.clock.monotonic().saturating_sub(self.started);
+            self.meters.request(UpstreamOutcome::Abandoned, spent);
         }
     }
 }

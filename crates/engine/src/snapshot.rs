@@ -9,6 +9,7 @@ use portcullis_policy::ServerPolicy;
 use portcullis_upstream::Upstream;
 
 use crate::catalog::Catalog;
+use crate::metrics::ServerMeters;
 
 /// What is shown of a server and decides nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +39,8 @@ pub struct ServerEntry {
     pub upstream: Arc<Upstream>,
     /// For display.
     pub info: ServerInfo,
+    /// Counts what is asked of it.
+    pub meters: ServerMeters,
     /// What the server offers, as last seen.
     pub(crate) catalog: Arc<Catalog>,
 }
@@ -50,6 +53,7 @@ impl ServerEntry {
         auth: ServerAuth,
         upstream: Arc<Upstream>,
         info: ServerInfo,
+        meters: ServerMeters,
     ) -> Self {
         Self {
             id: policy.id.clone(),
@@ -58,6 +62,7 @@ impl ServerEntry {
             auth,
             upstream,
             info,
+            meters,
             catalog: Arc::default(),
         }
     }

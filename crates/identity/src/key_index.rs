@@ -169,6 +169,12 @@ impl KeyIndex {
         Ok(Arc::clone(&entry.principal))
     }
 
+    /// Whether a key that was accepted earlier would be accepted still: what open streams ask.
+    pub fn stands(&self, id: &KeyId) -> bool {
+        let known = self.tables.read().ok().and_then(|tables| tables.ids.get(id).cloned());
+        self.is_fresh() && known.is_some_and(|entry| !entry.revoked)
+    }
+
     /// Whether what the index knows may still be trusted.
     pub fn is_fresh(&self) -> bool {
         let fresh_at = self.fresh_at.load(Ordering::Acquire);

@@ -121,6 +121,27 @@ impl AuditStore for SqlAudit {
         }))
     }
 
+    async fn latest(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        const OPERATION: Operation = "audit.latest";
+        let since = filter.since.map_or(i64::MIN, Timestamp::as_millis);
+        let until = filter.until.map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
+        let rows = sqlx::query(
+            "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
+             WHERE at >= $1 AND at <= $2 \
+             AND ($3 IS NULL OR request_id = $3) AND ($4 IS NULL OR writer = $4) \
+             ORDER BY at DESC, writer DESC, seq DESC LIMIT $5",
+        )
+        .bind(since)
+        .bind(until)
+        .bind(&filter.request_id)
+        .bind(&filter.writer)
+        .bind(saturated(limit))
+        .fetch_all(&self.database.reader)
+        .await
+        .map_err(failed(OPERATION))?;
+        rows.iter().map(|row| read(row, OPERATION)).collect()
+    }
+
     async fn chain(
         &self,
         writer: &str,

@@ -58,6 +58,7 @@ macro_rules! store_contract {
                 heads_are_listed_by_writer
                 listing_is_ordered_by_time_and_pages_cover_everything
                 filters_combine
+                the_latest_rows_come_newest_first
                 a_foreign_cursor_is_refused
                 a_chain_is_read_from_any_position;
             sessions:

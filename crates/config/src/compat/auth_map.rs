@@ -12,15 +12,22 @@ use crate::validate::urls::{PlainHttp, callable};
 pub(crate) struct AuthMap {
     /// Whether there is one at all.
     pub(crate) present: bool,
-    /// `Some(None)`: client credentials were written, and are not usable.
-    pub(crate) oauth2: Option<Option<ClientCredentials>>,
+    pub(crate) oauth2: Written,
+}
+
+/// Client credentials in the map.
+pub(crate) enum Written {
+    Absent,
+    /// An error says why.
+    Unusable,
+    Usable(Box<ClientCredentials>),
 }
 
 pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp) -> AuthMap {
     let Some(map) = server.section("auth") else {
         return AuthMap {
             present: false,
-            oauth2: None,
+            oauth2: Written::Absent,
         };
     };
     if let Some(cookies) = map.section("cookie_passthrough") {
@@ -35,9 +42,12 @@ pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp) -> AuthMap {
     }
     AuthMap {
         present: true,
-        oauth2: map
-            .section("oauth2")
-            .map(|oauth2| credentials(&oauth2, plain)),
+        oauth2: match map.section("oauth2") {
+            None => Written::Absent,
+            Some(oauth2) => credentials(&oauth2, plain).map_or(Written::Unusable, |oauth2| {
+                Written::Usable(Box::new(oauth2))
+            }),
+        },
     }
 }
 

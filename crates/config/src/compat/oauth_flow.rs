@@ -12,17 +12,15 @@ const INSTEAD: &str = "use `oauth2_flow: client_credentials` with `token_url`, `
 /// `None` when the server is interactive, which is an error in this build.
 pub(crate) fn require_client_credentials(fields: &Fields<'_, '_>) -> Option<()> {
     if fields.has("oauth2_flow") {
-        return match fields.choice("oauth2_flow")? {
-            "client_credentials" => Some(()),
-            _ => {
-                fields.findings.error(
-                    fields.place("oauth2_flow"),
-                    "interactive OAuth (authorization code) is not available in this build yet",
-                    INSTEAD,
-                );
-                None
-            }
-        };
+        if fields.choice("oauth2_flow")? == "client_credentials" {
+            return Some(());
+        }
+        fields.findings.error(
+            fields.place("oauth2_flow"),
+            "interactive OAuth (authorization code) is not available in this build yet",
+            INSTEAD,
+        );
+        return None;
     }
     let interactive = |why: &str| {
         fields.findings.error(

@@ -72,9 +72,10 @@ pub(super) fn url(text: &str) -> Option<Url> {
 /// Whether a value that is no secret by its key holds none by its form either: a URL's userinfo
 /// and query may.
 pub(super) fn showable(text: &str) -> bool {
-    !(text.contains("://") && text.contains(['@', '?']))
-        && !text.contains(['\n', '\r'])
-        && text.len() <= 120
+    let maybe_credentials =
+        text.contains('@') && text.contains(':') || text.contains("://") && text.contains('?');
+    let one_line = !text.contains(['\n', '\r']);
+    !maybe_credentials && one_line && text.len() <= 120
 }
 
 /// The node as JSON, plain scalars by YAML 1.2's core schema.
@@ -106,7 +107,7 @@ mod tests {
         assert_eq!(span("30"), Some(Duration::from_secs(30)));
         assert_eq!(span("0.5"), Some(Duration::from_millis(500)));
         assert_eq!(span("500ms"), Some(Duration::from_millis(500)));
-        assert_eq!(span("5m"), Some(Duration::from_secs(300)));
+        assert_eq!(span("5m"), Some(Duration::from_mins(5)));
         for bad in ["", "-1", "1e9", "1y", "s", "99999999999", "1.2.3"] {
             assert_eq!(span(bad), None, "{bad}");
         }

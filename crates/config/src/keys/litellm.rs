@@ -292,6 +292,6 @@ pub(crate) static GUARDRAIL: Section = Section {
     keys: &[
         Key::new("guardrail_name", Kind::Text, "Its name."),
         Key::new("litellm_params", Kind::Anything, "Its settings."),
-        Key::new("guardrail_info", Kind::Anything, "Facts about it."),
+        inert("guardrail_info", "it is not shown"),
     ],
 };

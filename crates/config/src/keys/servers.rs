@@ -114,7 +114,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         inert("tool_name_to_description", "tools keep their own descriptions"),
         inert("source_url", "it is not shown"),
         inert("spec_version", "it was removed from LiteLLM; write `protocol_version`"),
-        inert("require_approval", "calls of MCP clients are not held for approval in this build yet"),
+        unavailable("require_approval", "never", "holding calls for approval is not available in this build yet; put the tools that need it into `disallowed_tools`"),
         unavailable("command", "", NO_STDIO),
         unavailable("args", "", NO_STDIO),
         unavailable("env", "", NO_STDIO),

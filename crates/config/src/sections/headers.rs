@@ -87,7 +87,7 @@ pub(crate) struct ServerHeaders {
     pub(crate) headers: Vec<StaticHeader>,
     /// Names as written, templates included, lower case.
     pub(crate) names: Vec<String>,
-    /// Whether seed 002's `x-mcp-{{alias}}-…: "… {{token}}"` is among them.
+    /// Whether the guides' `x-mcp-{{alias}}-…: "… {{token}}"` is among them.
     pub(crate) templates: bool,
 }
 

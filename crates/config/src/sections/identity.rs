@@ -250,9 +250,10 @@ fn grants(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> ServerGrants {
             servers.insert(id);
         } else {
             let names = around.servers.iter().map(|server| server.name.as_str());
-            let help = nearest(&value, names)
-                .map(|name| format!("did you mean `{name}`?"))
-                .unwrap_or_else(|| "write the name of an entry of `mcp_servers`".to_owned());
+            let help = nearest(&value, names).map_or_else(
+                || "write the name of an entry of `mcp_servers`".to_owned(),
+                |name| format!("did you mean `{name}`?"),
+            );
             fields
                 .findings
                 .error(place, format!("there is no server `{value}`"), help);

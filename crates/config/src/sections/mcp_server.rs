@@ -14,7 +14,7 @@ use crate::sections::{headers, upstream_auth};
 use crate::validate::names::Names;
 use crate::validate::urls::{PlainHttp, callable};
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A server by name, also when it is too broken to use: grants may still name it.
 pub(crate) struct NamedServer {
@@ -51,7 +51,7 @@ pub(crate) fn all(
             &fields,
             name,
             alias.map(|alias| alias.value),
-            &default,
+            default.as_ref(),
             compat,
         );
         servers.push(NamedServer {
@@ -110,7 +110,7 @@ fn read(
     fields: &Fields<'_, '_>,
     name: &str,
     alias: Option<String>,
-    default: &Option<DefaultOauth2>,
+    default: Option<&DefaultOauth2>,
     compat: Compat,
 ) -> Option<McpServer> {
     let http = transport(fields);

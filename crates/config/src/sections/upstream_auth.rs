@@ -3,8 +3,9 @@
 use portcullis_core::{ClientSecret, SecretValue};
 use url::Url;
 
+use crate::compat::auth_map::{self, Written};
 use crate::compat::default_oauth2::DefaultOauth2;
-use crate::compat::{auth_map, oauth_flow};
+use crate::compat::oauth_flow;
 use crate::fields::{At, Fields};
 use crate::model::{Auth, ClientAuth, ClientCredentials, Sourced, StaticHeader};
 use crate::sections::headers::{self, ServerHeaders};
@@ -17,7 +18,7 @@ pub(crate) fn read(
     fields: &Fields<'_, '_>,
     headers: &ServerHeaders,
     url: Option<&Url>,
-    default: &Option<DefaultOauth2>,
+    default: Option<&DefaultOauth2>,
     plain: PlainHttp,
 ) -> Option<Auth> {
     let declared = fields.choice("auth_type");
@@ -25,7 +26,7 @@ pub(crate) fn read(
         return None;
     }
     let map = auth_map::read(fields, plain);
-    if let Some(oauth2) = map.oauth2 {
+    if !matches!(map.oauth2, Written::Absent) {
         if declared.is_some_and(|declared| declared != "oauth2") {
             fields.findings.error(
                 fields.place("auth_type"),
@@ -34,7 +35,10 @@ pub(crate) fn read(
             );
             return None;
         }
-        return Some(Auth::ClientCredentials(Box::new(oauth2?)));
+        return match map.oauth2 {
+            Written::Usable(oauth2) => Some(Auth::ClientCredentials(oauth2)),
+            Written::Absent | Written::Unusable => None,
+        };
     }
     let Some(auth_type) = declared else {
         return undeclared(fields, headers, map.present, default);
@@ -72,7 +76,7 @@ fn undeclared(
     fields: &Fields<'_, '_>,
     headers: &ServerHeaders,
     has_auth_map: bool,
-    default: &Option<DefaultOauth2>,
+    default: Option<&DefaultOauth2>,
 ) -> Option<Auth> {
     if let Some(key) = static_key(fields) {
         fields.findings.error(
@@ -162,7 +166,7 @@ fn header(fields: &Fields<'_, '_>, headers: &ServerHeaders) -> Option<Auth> {
     let name = fields.text("auth_header");
     match name {
         None if static_key(fields).is_none() && !headers.names.is_empty() => {
-            // Seed form: `headers` says it all; literal ones are static headers already.
+            // A guide's form: `headers` says it all; literal ones are static headers already.
             Some(Auth::None)
         }
         None => {
@@ -229,9 +233,8 @@ pub(crate) fn client_auth(fields: &Fields<'_, '_>) -> Option<ClientAuth> {
             );
             None
         }
-        Some(_) => Some(ClientAuth::Post),
         None if fields.has("token_endpoint_auth_method") => None,
-        None => Some(ClientAuth::Post),
+        _ => Some(ClientAuth::Post),
     }
 }
 

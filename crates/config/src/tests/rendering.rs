@@ -27,6 +27,16 @@ fn a_mistake_is_shown_with_its_line_a_caret_and_a_remedy() {
 }
 
 #[test]
+fn the_line_after_a_block_of_secret_text_is_shown_as_it_stands() {
+    let errors = errors(
+        "mcp_servers:\n  a:\n    auth_value: |\n      canary\n    transport: sse # canary\n",
+    );
+    let shown = errors.errors[1].excerpt.as_ref().unwrap();
+    assert_eq!(shown.text, "    transport: sse");
+    assert_eq!((shown.caret, shown.carets), (15, 3));
+}
+
+#[test]
 fn the_machine_form_says_the_same() {
     let errors = errors("server:\n  prot: 4000\n");
     insta::assert_snapshot!(serde_json::to_string_pretty(&errors).unwrap(), @r#"

@@ -269,6 +269,10 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
             "available_on_public_internet: false",
             "hiding a server by the caller's address",
         ),
+        (
+            "require_approval: always",
+            "holding calls for approval is not available",
+        ),
         ("token_validation: {a: b}", "rules on token responses"),
     ] {
         refused(&server(body), expected);
@@ -278,7 +282,7 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
         "stdio servers are not available",
     );
     loaded(&server(
-        "available_on_public_internet: true, allowed_cidrs: [], token_validation: null",
+        "available_on_public_internet: true, require_approval: never, allowed_cidrs: [], token_validation: null",
     ));
 }
 

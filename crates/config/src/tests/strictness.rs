@@ -1,5 +1,7 @@
 //! What does not mean exactly one thing does not load.
 
+use std::fmt::Write;
+
 use super::*;
 use crate::MAX_FILE_BYTES;
 
@@ -110,6 +112,11 @@ fn numbers_have_no_second_reading() {
 #[test]
 fn wrong_kinds_are_named() {
     refused("- a\n- b\n", "expected a map, found a list");
+    refused("store: {path: !env X}", "YAML tags have no meaning here");
+    refused("\"a\\nb\": 1", "a key must be short and on one line");
+    refused("store: {path: \"a\\eb\"}", "control character");
+    let prose = "mcp_servers: {a: {url: https://a.b/m, instructions: \"one\\ntwo\"}}";
+    assert!(loaded(prose).config.mcp_servers[0].instructions.is_some());
     refused("just text", "expected a map, found a single value");
     refused("mcp_servers: [a]", "expected a map of names, found a list");
     refused(
@@ -134,7 +141,7 @@ fn what_is_not_yaml_says_where() {
         ("a: *nowhere\n", "not valid YAML"),
         ("a: 1\n---\nb: 2\n", "a second YAML document begins here"),
         (
-            "server: !!python/object:os.system {}\nstore: {path: !env X}\n",
+            "server: !!python/object:os.system {}\n",
             "YAML tags have no meaning here",
         ),
         ("server: {{ x }}\n", "a key must be plain text"),
@@ -148,13 +155,13 @@ fn bombs_and_giants_are_refused_quickly() {
     let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
     for level in 1..12 {
         let refs = vec![format!("*a{}", level - 1); 10].join(",");
-        bomb.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+        writeln!(bomb, "a{level}: &a{level} [{refs}]").unwrap();
     }
     refused(&bomb, "values after aliases are expanded");
     refused(&"[".repeat(100_000), "not valid YAML");
     let mut deep = String::new();
     for level in 0..1_000 {
-        deep.push_str(&format!("{}a:\n", " ".repeat(level)));
+        writeln!(deep, "{}a:", " ".repeat(level)).unwrap();
     }
     refused(&deep, "not valid YAML");
     refused(&"a:\n ".repeat(50_000), "(49899 more are not shown)");

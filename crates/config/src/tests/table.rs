@@ -1,5 +1,7 @@
 //! The table of keys, and what is printed from it.
 
+use std::fmt::Write;
+
 use super::*;
 use crate::keys::{Standing, all_sections};
 
@@ -59,6 +61,34 @@ fn no_key_stands_twice_and_each_says_what_it_does() {
 }
 
 #[test]
+fn every_key_that_is_said_to_work_is_read() {
+    let text = "
+server: {tls: {}}
+identity: {keys: [{id: a, key: k}, {id: b, sha256: s}]}
+guardrails: [{}]
+mcp_config: {default_oauth2: {}}
+mcp_servers:
+  a: {url: https://a.b/m, auth_type: header, auth_value: v}
+  b: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials}
+  c: {url: https://a.b/m, auth: {oauth2: {}, cookie_passthrough: {}}}
+  d: {url: https://a.b/m, auth_type: oauth2}
+  e: {url: https://a.b/m, auth_type: api_key}
+";
+    assert!(World::default().load(text).is_err());
+    for section in all_sections() {
+        for key in section.keys {
+            let works = matches!(key.standing, Standing::Works);
+            assert!(
+                !works || crate::fields::read_keys::contains(section.name, key.name),
+                "{}.{} is documented and never read",
+                section.name,
+                key.name
+            );
+        }
+    }
+}
+
+#[test]
 fn reference_and_schema_name_every_key_of_the_table() {
     let page = crate::reference_markdown();
     let schema: serde_json::Value = serde_json::from_str(&crate::schema_json()).unwrap();
@@ -90,10 +120,10 @@ fn documented_defaults_are_the_defaults_in_force() {
             .into_iter()
             .find(|s| s.name == section)
             .unwrap();
-        text.push_str(&format!("{section}:\n"));
+        writeln!(text, "{section}:").unwrap();
         for key in table.keys {
             if let Some(default) = key.default {
-                text.push_str(&format!("  {}: {default}\n", key.name));
+                writeln!(text, "  {}: {default}", key.name).unwrap();
             }
         }
     }
@@ -113,7 +143,7 @@ fn documented_defaults_are_the_defaults_in_force() {
         if let Some(default) = key.default
             && key.name != "token_endpoint_auth_method"
         {
-            text.push_str(&format!("    {}: {default}\n", key.name));
+            writeln!(text, "    {}: {default}", key.name).unwrap();
         }
     }
     assert_eq!(

@@ -153,5 +153,5 @@ fn a_variable_cannot_smuggle_a_second_header_in() {
         .load("mcp_servers: {a: {url: 'https://a.example.com/${T}'}}")
         .unwrap_err()
         .to_string();
-    assert!(url.contains("line break"), "{url}");
+    assert!(url.contains("line break or another control"), "{url}");
 }

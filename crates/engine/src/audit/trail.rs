@@ -34,4 +34,15 @@ impl AuditTrail {
             page.next,
         ))
     }
+
+    /// The newest events, newest first.
+    pub async fn latest(
+        &self,
+        since: Option<Timestamp>,
+        request_id: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let filter = AuditFilter { since, request_id, ..AuditFilter::default() };
+        Ok(self.0.latest(&filter, limit).await?.into_iter().map(|row| row.event).collect())
+    }
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/audit`: events as they were recorded, oldest first.
+//! `GET /v1/audit`: events as they were recorded, oldest first unless `order=desc`.
 
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 use super::problem::{done, problem};
 use crate::state::ServerState;
 
-/// `after` is `next` of the page before; `since` is in milliseconds since the epoch.
+/// `after` is `next` of the page before; `since` is an RFC 3339 moment.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct AuditQuery {
     after: Option<String>,
     limit: Option<usize>,
-    since: Option<i64>,
+    since: Option<String>,
     request_id: Option<String>,
+    /// `asc` (pages from the beginning) or `desc` (only the newest).
+    order: Option<String>,
 }
 
 pub(crate) async fn list(
@@ -40,13 +42,19 @@ pub(crate) async fn list(
         )
         .await;
     }
-    let since = query.since.map(Timestamp::from_millis);
+    let since = match query.since.as_deref().map(str::parse::<Timestamp>).transpose() {
+        Ok(since) => since,
+        Err(error) => return problem(call, ErrorKind::Invalid, &format!("since: {error}")).await,
+    };
     let limit = query.limit.unwrap_or(100).min(1000);
-    match state
-        .trail
-        .page(since, query.request_id, query.after, limit)
-        .await
-    {
+    let found = match query.order.as_deref() {
+        None | Some("asc") => state.trail.page(since, query.request_id, query.after, limit).await,
+        Some("desc") => {
+            state.trail.latest(since, query.request_id, limit).await.map(|events| (events, None))
+        }
+        Some(_) => return problem(call, ErrorKind::Invalid, "order is asc or desc").await,
+    };
+    match found {
         Ok((events, next)) => {
             let events: Vec<Value> = events
                 .iter()

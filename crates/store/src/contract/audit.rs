@@ -189,6 +189,19 @@ pub(super) async fn listing_is_ordered_by_time_and_pages_cover_everything(stores
     }
 }
 
+pub(super) async fn the_latest_rows_come_newest_first(stores: Stores) {
+    let b = [row("b", 1, 10), row("b", 2, 20), row("b", 3, 20)];
+    let a = [row("a.1", 1, 20), row("a.1", 2, 5), row("a.1", 3, 30)];
+    append(&stores, &b).await;
+    append(&stores, &a).await;
+    let everything = AuditFilter::default();
+    let newest = stores.audit.latest(&everything, 3).await.unwrap();
+    assert_eq!(newest, [&a[2], &b[2], &b[1]].map(Clone::clone));
+    let of_a = AuditFilter { writer: Some("a.1".to_owned()), ..AuditFilter::default() };
+    assert_eq!(stores.audit.latest(&of_a, 1).await.unwrap(), [a[2].clone()]);
+    assert_eq!(stores.audit.latest(&everything, 100).await.unwrap().len(), 6);
+}
+
 pub(super) async fn filters_combine(stores: Stores) {
     append(
         &stores,

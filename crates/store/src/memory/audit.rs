@@ -84,6 +84,17 @@ impl AuditStore for MemoryAudit {
         }))
     }
 
+    async fn latest(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        Ok(lock(&self.state, "audit.latest")?
+            .rows
+            .values()
+            .rev()
+            .filter(|row| wanted(filter, row))
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+
     async fn chain(
         &self,
         writer: &str,

@@ -161,6 +161,13 @@ impl AuditStore for TestStore {
         })
     }
 
+    async fn latest(&self, _: &AuditFilter, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        let mut rows = self.rows.lock().unwrap().clone();
+        rows.sort_by(|a, b| (b.at, &b.writer, b.seq).cmp(&(a.at, &a.writer, a.seq)));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
     async fn chain(
         &self,
         writer: &str,

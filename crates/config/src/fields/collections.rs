@@ -1,0 +1,169 @@
+//! Lists and maps with free names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use portcullis_core::ScopeSet;
+
+use super::{At, Fields};
+use crate::findings::Place;
+use crate::keys::Kind;
+use crate::references::Syntax;
+use crate::tree::{Node, Value};
+
+/// An entry of a map with free names: the name, where the name stands, the value.
+type Named<'t> = (&'t str, Place, &'t Node);
+
+impl<'t, 's> Fields<'t, 's> {
+    /// The entries of a map with free names.
+    pub(crate) fn named(&self, name: &str) -> Vec<Named<'t>> {
+        let Some(entry) = self.entry(name) else {
+            return Vec::new();
+        };
+        let path = self.join(name);
+        match &entry.node.value {
+            Value::Map(entries) => entries
+                .iter()
+                .map(|inner| {
+                    let place = Place {
+                        path: format!("{path}.{}", inner.key),
+                        span: inner.key_span,
+                    };
+                    (inner.key.as_str(), place, &inner.node)
+                })
+                .collect(),
+            other => {
+                self.mismatch(name, &entry.node, "a map of names", other.noun());
+                Vec::new()
+            }
+        }
+    }
+
+    /// The maps of a list.
+    pub(crate) fn sections(&self, name: &str) -> Vec<Fields<'t, 's>> {
+        let Some(entry) = self.entry(name) else {
+            return Vec::new();
+        };
+        let Some(Kind::Sections(section)) = self.section.key(name).map(|key| key.kind) else {
+            return Vec::new();
+        };
+        match &entry.node.value {
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| {
+                    let path = format!("{}[{index}]", self.join(name));
+                    Self::open(self.findings, section, item, path)
+                })
+                .collect(),
+            other => {
+                self.mismatch(name, &entry.node, "a list", other.noun());
+                Vec::new()
+            }
+        }
+    }
+
+    /// A list of addresses or CIDR ranges.
+    pub(crate) fn ranges(&self, name: &str) -> Vec<ipnet::IpNet> {
+        self.texts(name)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|At { value, place }| {
+                let range = value
+                    .parse()
+                    .or_else(|_| value.parse::<IpAddr>().map(ipnet::IpNet::from));
+                if range.is_err() {
+                    self.findings.error(
+                        place,
+                        "not a CIDR range",
+                        "write for example `10.0.0.0/8`",
+                    );
+                }
+                range.ok()
+            })
+            .collect()
+    }
+
+    /// A list of texts; one text alone stands for a list of one.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<At<String>>> {
+        let entry = self.entry(name)?;
+        Some(self.texts_at(&entry.node, &self.join(name)))
+    }
+
+    fn texts_at(&self, node: &Node, path: &str) -> Vec<At<String>> {
+        let items: Vec<(&Node, String)> = match &node.value {
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (item, format!("{path}[{index}]")))
+                .collect(),
+            _ => vec![(node, path.to_owned())],
+        };
+        items
+            .into_iter()
+            .filter_map(|(item, path)| {
+                let place = Place {
+                    path,
+                    span: item.span,
+                };
+                let (value, _) = self.scalar(item, &place, Syntax::All, false)?;
+                Some(At { value, place })
+            })
+            .collect()
+    }
+
+    /// The texts of a list without their places.
+    pub(crate) fn text_set(&self, name: &str) -> Option<BTreeSet<String>> {
+        Some(
+            self.texts(name)?
+                .into_iter()
+                .map(|text| text.value)
+                .collect(),
+        )
+    }
+
+    /// OAuth scopes: a list, or one text with blanks between.
+    pub(crate) fn scopes(&self, name: &str) -> ScopeSet {
+        let texts = self.texts(name).unwrap_or_default();
+        let mut tokens = Vec::new();
+        for text in texts {
+            for token in text.value.split(' ').filter(|token| !token.is_empty()) {
+                match ScopeSet::from_tokens([token]) {
+                    Ok(_) => tokens.push(token.to_owned()),
+                    Err(_) => self.findings.error(
+                        text.place.clone(),
+                        "not a scope (RFC 6749 §3.3: printable ASCII without blank, \" and \\)",
+                        (),
+                    ),
+                }
+            }
+        }
+        ScopeSet::from_tokens(tokens).unwrap_or_default()
+    }
+
+    /// Names to texts.
+    pub(crate) fn text_map(&self, name: &str) -> Vec<(String, At<String>)> {
+        self.named(name)
+            .into_iter()
+            .filter_map(|(key, mut place, node)| {
+                place.span = node.span;
+                let (value, _) = self.scalar(node, &place, Syntax::All, false)?;
+                Some((key.to_owned(), At { value, place }))
+            })
+            .collect()
+    }
+
+    /// Names to lists of texts.
+    pub(crate) fn texts_map(&self, name: &str) -> BTreeMap<String, BTreeSet<String>> {
+        self.named(name)
+            .into_iter()
+            .map(|(key, place, node)| {
+                let texts = self.texts_at(node, &place.path);
+                (
+                    key.to_owned(),
+                    texts.into_iter().map(|text| text.value).collect(),
+                )
+            })
+            .collect()
+    }
+}
