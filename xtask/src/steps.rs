@@ -124,9 +124,7 @@ fn doc_tests() -> anyhow::Result<()> {
 /// dependencies are built already.
 pub(crate) fn fuzz_smoke() -> anyhow::Result<()> {
     let mut command = cargo_with(&["test", "--manifest-path", "fuzz/Cargo.toml"]);
-    run(command
-        .arg("--target-dir")
-        .arg(binaries(false).join("fuzz")))
+    run(command.arg("--target-dir").arg(target()))
 }
 
 pub(crate) fn bench(smoke: bool, arguments: &[String]) -> anyhow::Result<()> {

@@ -42,16 +42,28 @@ pub(crate) async fn list(
         )
         .await;
     }
-    let since = match query.since.as_deref().map(str::parse::<Timestamp>).transpose() {
+    let since = match query
+        .since
+        .as_deref()
+        .map(str::parse::<Timestamp>)
+        .transpose()
+    {
         Ok(since) => since,
         Err(error) => return problem(call, ErrorKind::Invalid, &format!("since: {error}")).await,
     };
     let limit = query.limit.unwrap_or(100).min(1000);
     let found = match query.order.as_deref() {
-        None | Some("asc") => state.trail.page(since, query.request_id, query.after, limit).await,
-        Some("desc") => {
-            state.trail.latest(since, query.request_id, limit).await.map(|events| (events, None))
+        None | Some("asc") => {
+            state
+                .trail
+                .page(since, query.request_id, query.after, limit)
+                .await
         }
+        Some("desc") => state
+            .trail
+            .latest(since, query.request_id, limit)
+            .await
+            .map(|events| (events, None)),
         Some(_) => return problem(call, ErrorKind::Invalid, "order is asc or desc").await,
     };
     match found {
