@@ -1,4 +1,5 @@
 //! People arrive with the official Python and TypeScript clients, in both eras, at every endpoint.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use portcullis_e2e::{Driver, Fixture, Judges, Stack, Target};
 

@@ -1,4 +1,5 @@
 //! Rust programs arrive with the official SDK, in both eras, at every endpoint.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![expect(
     deprecated,
     reason = "sampling is deprecated by SEP-2577, yet has to be carried"
@@ -40,8 +41,8 @@ impl ClientHandler for Ada {
         _request: ElicitRequestParams,
         _context: RequestContext<RoleClient>,
     ) -> Result<ElicitResult, ErrorData> {
-        typed(json!({"action": "accept",
-            "content": {"username": "ada", "email": "ada@example.com"}}))
+        Ok(typed(json!({"action": "accept",
+            "content": {"username": "ada", "email": "ada@example.com"}})))
     }
 
     async fn create_message(
@@ -49,8 +50,8 @@ impl ClientHandler for Ada {
         _params: CreateMessageRequestParams,
         _context: RequestContext<RoleClient>,
     ) -> Result<CreateMessageResult, ErrorData> {
-        typed(json!({"role": "assistant", "model": "none",
-            "content": {"type": "text", "text": "forty-two"}}))
+        Ok(typed(json!({"role": "assistant", "model": "none",
+            "content": {"type": "text", "text": "forty-two"}})))
     }
 
     async fn on_progress(
@@ -62,8 +63,8 @@ impl ClientHandler for Ada {
     }
 }
 
-fn typed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
-    Ok(serde_json::from_value(value).unwrap())
+fn typed<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
 }
 
 fn eras() -> [ClientLifecycleMode; 2] {
@@ -74,7 +75,7 @@ fn eras() -> [ClientLifecycleMode; 2] {
     ]
 }
 
-fn call(name: String, arguments: Value) -> CallToolRequestParams {
+fn call(name: &str, arguments: &Value) -> CallToolRequestParams {
     serde_json::from_value(json!({"name": name, "arguments": arguments})).unwrap()
 }
 
@@ -108,29 +109,32 @@ async fn visit(url: &str, key: &str, prefix: &str, era: ClientLifecycleMode) {
     assert!(tools.iter().all(|tool| tool.name.starts_with(prefix)));
 
     let answer = client
-        .call_tool(call(name("greet"), json!({"name": "Ada"})))
+        .call_tool(call(&name("greet"), &json!({"name": "Ada"})))
         .await
         .unwrap();
     assert_eq!(text_of(&answer), "Hello, Ada!");
-    let mirrored = call(name("test_custom_header"), json!({"value": "Grüße"}));
+    let mirrored = call(&name("test_custom_header"), &json!({"value": "Grüße"}));
     assert_eq!(text_of(&client.call_tool(mirrored).await.unwrap()), "Grüße");
     let failed = client
-        .call_tool(call(name("test_error_handling"), json!({})))
+        .call_tool(call(&name("test_error_handling"), &json!({})))
         .await
         .unwrap();
     assert_eq!(failed.is_error, Some(true));
 
-    let mut watched = call(name("test_tool_with_progress"), json!({}));
+    let mut watched = call(&name("test_tool_with_progress"), &json!({}));
     watched.meta = Some(RequestMetaObject::new());
     client.call_tool(watched).await.unwrap();
     assert_eq!(*ada.progress.lock().unwrap(), [0.0, 50.0, 100.0]);
 
-    let asks = call(name("test_elicitation"), json!({"message": "Who are you?"}));
+    let asks = call(
+        &name("test_elicitation"),
+        &json!({"message": "Who are you?"}),
+    );
     let told = client.call_tool(asks).await.unwrap();
     assert!(text_of(&told).contains("ada@example.com"), "{told:?}");
     let samples = call(
-        name("test_sampling"),
-        json!({"prompt": "What is the answer?"}),
+        &name("test_sampling"),
+        &json!({"prompt": "What is the answer?"}),
     );
     let said = client.call_tool(samples).await.unwrap();
     assert!(text_of(&said).contains("forty-two"), "{said:?}");
@@ -158,7 +162,7 @@ async fn visit(url: &str, key: &str, prefix: &str, era: ClientLifecycleMode) {
     );
 
     client
-        .call_tool(call(name("no_such_tool"), json!({})))
+        .call_tool(call(&name("no_such_tool"), &json!({})))
         .await
         .unwrap_err();
     let unknown = GetPromptRequestParams::new(name("no_such_prompt"));
