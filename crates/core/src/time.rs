@@ -85,7 +85,9 @@ impl std::str::FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         let format = ::time::format_description::well_known::Rfc3339;
         let moment = ::time::OffsetDateTime::parse(text, &format).map_err(|_| InvalidTimestamp)?;
-        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(|_| InvalidTimestamp)
+        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
+            .map(Self)
+            .map_err(|_| InvalidTimestamp)
     }
 }
 

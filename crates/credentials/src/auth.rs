@@ -5,7 +5,7 @@ use portcullis_core::{ClientSecret, ScopeSet, ServerId, Sha256};
 use url::Url;
 
 /// One server's authentication, resolved: no references left to look up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerAuth {
     /// Which server.
     pub server: ServerId,
@@ -16,7 +16,7 @@ pub struct ServerAuth {
 }
 
 /// The ways of authenticating.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum UpstreamAuth {
     /// Nothing.
     None,
@@ -27,7 +27,7 @@ pub enum UpstreamAuth {
 }
 
 /// One header with a sensitive value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StaticHeader {
     /// Its name.
     pub name: HeaderName,

@@ -219,12 +219,20 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn start(gateway: &'a Gateway, entry: &'a ServerEntry) -> Self {
         let started = gateway.clock.monotonic();
-        Self { gateway, meters: &entry.meters, started, ended: false }
+        Self {
+            gateway,
+            meters: &entry.meters,
+            started,
+            ended: false,
+        }
     }
 
     fn ended(mut self, outcome: UpstreamOutcome) {
         self.ended = true;
-        self.meters.request(outcome, self.gateway.clock.monotonic().saturating_sub(self.started));
+        self.meters.request(
+            outcome,
+            self.gateway.clock.monotonic().saturating_sub(self.started),
+        );
     }
 }
 

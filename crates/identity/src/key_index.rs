@@ -171,7 +171,11 @@ impl KeyIndex {
 
     /// Whether a key that was accepted earlier would be accepted still: what open streams ask.
     pub fn stands(&self, id: &KeyId) -> bool {
-        let known = self.tables.read().ok().and_then(|tables| tables.ids.get(id).cloned());
+        let known = self
+            .tables
+            .read()
+            .ok()
+            .and_then(|tables| tables.ids.get(id).cloned());
         self.is_fresh() && known.is_some_and(|entry| !entry.revoked)
     }
 

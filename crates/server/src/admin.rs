@@ -2,6 +2,7 @@
 //! has them.
 
 pub(crate) mod audit;
+pub mod key_bodies;
 pub(crate) mod keys;
 mod problem;
 pub(crate) mod servers;

@@ -11,6 +11,7 @@ mod rest;
 mod router;
 mod state;
 
+pub use admin::key_bodies;
 pub use health::{Readiness, ReadinessReport};
 pub use layers::{HostRule, OriginRule};
 pub use router::{admin_router, router};

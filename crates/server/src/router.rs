@@ -22,14 +22,14 @@ pub fn router(state: ServerState) -> Router {
         .route("/mcp-rest/tools/call", post(rest::call))
         .merge(health_routes());
     if admin {
-        router = router.merge(admin_routes());
+        router = router.merge(admin_routes(&state));
     }
     finish(router, state)
 }
 
 /// A listener of its own for administrators (`server.admin_listen`).
 pub fn admin_router(state: ServerState) -> Router {
-    finish(health_routes().merge(admin_routes()), state)
+    finish(health_routes().merge(admin_routes(&state)), state)
 }
 
 fn health_routes() -> Router<ServerState> {
@@ -42,9 +42,13 @@ fn health_routes() -> Router<ServerState> {
         .route("/readyz", get(health::ready))
 }
 
-fn admin_routes() -> Router<ServerState> {
-    Router::new()
-        .route("/metrics", get(health::metrics))
+fn admin_routes(state: &ServerState) -> Router<ServerState> {
+    let routes = if state.metrics_here {
+        Router::new().route("/metrics", get(health::metrics))
+    } else {
+        Router::new()
+    };
+    routes
         .route("/key/generate", post(admin::keys::generate))
         .route("/key/list", get(admin::keys::list))
         .route("/key/info", get(admin::keys::info))

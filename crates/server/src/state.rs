@@ -40,7 +40,9 @@ pub struct ServerDeps {
     pub max_body: usize,
     /// Longest time that a body may take to arrive.
     pub body_timeout: Duration,
-    /// Whether `/metrics` and the admin paths are served beside the data paths.
+    /// Whether `/metrics` is served at all.
+    pub metrics_here: bool,
+    /// Whether the admin paths are served beside the data paths.
     pub admin_here: bool,
 }
 

@@ -121,10 +121,16 @@ impl AuditStore for SqlAudit {
         }))
     }
 
-    async fn latest(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+    async fn latest(
+        &self,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError> {
         const OPERATION: Operation = "audit.latest";
         let since = filter.since.map_or(i64::MIN, Timestamp::as_millis);
-        let until = filter.until.map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
+        let until = filter
+            .until
+            .map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
         let rows = sqlx::query(
             "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
              WHERE at >= $1 AND at <= $2 \

@@ -66,7 +66,8 @@ pub trait AuditStore: Send + Sync + std::fmt::Debug {
         page: &PageRequest,
     ) -> Result<Page<AuditRow>, StoreError>;
     /// The newest rows that match, newest first.
-    async fn latest(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+    async fn latest(&self, filter: &AuditFilter, limit: usize)
+    -> Result<Vec<AuditRow>, StoreError>;
     /// One writer's rows in chain order, from `seq` on.
     async fn chain(
         &self,

@@ -56,6 +56,7 @@ pub(crate) struct MacKeys {
     api_key: hmac::Key,
     audit_chain: hmac::Key,
     arguments: hmac::Key,
+    handles: hmac::Key,
     canary: hmac::Key,
 }
 
@@ -72,6 +73,7 @@ impl MacKeys {
             api_key: key(MacPurpose::ApiKey)?,
             audit_chain: key(MacPurpose::AuditChain)?,
             arguments: key(MacPurpose::Arguments)?,
+            handles: key(MacPurpose::Handles)?,
             canary: key(MacPurpose::Canary)?,
         })
     }
@@ -81,6 +83,7 @@ impl MacKeys {
             MacPurpose::ApiKey => &self.api_key,
             MacPurpose::AuditChain => &self.audit_chain,
             MacPurpose::Arguments => &self.arguments,
+            MacPurpose::Handles => &self.handles,
             MacPurpose::Canary => &self.canary,
         }
     }

@@ -13,6 +13,8 @@ pub enum MacPurpose {
     AuditChain,
     /// Hashes of tool arguments in audit events: comparable by us, not guessable by others.
     Arguments,
+    /// Marks that tie a handle in foreign hands to its principal.
+    Handles,
     /// The value that proves that a ring belongs to a database.
     Canary,
 }
@@ -23,6 +25,7 @@ impl MacPurpose {
             Self::ApiKey => "api-key",
             Self::AuditChain => "audit-chain",
             Self::Arguments => "arguments",
+            Self::Handles => "handles",
             Self::Canary => "canary",
         }
     }

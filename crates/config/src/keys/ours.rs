@@ -130,6 +130,12 @@ pub(crate) static SERVER: Section = Section {
             Kind::Texts,
             "Browser origins that may call, besides our own.",
         ),
+        Key::new(
+            "ca_file",
+            Kind::FilePath,
+            "PEM file of further certification authorities for outgoing TLS, beside the system's \
+             (and `TLS_CA_CERT_PATH`); `SSL_CERT_FILE` replaces the system's.",
+        ),
         Key::new("max_body", Kind::Size, "Largest request body.").default("4MiB"),
         Key::new(
             "max_connections",

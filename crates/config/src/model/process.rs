@@ -23,6 +23,8 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// Peers whose `X-Forwarded-*` are believed; empty: nobody's.
     pub trusted_proxies: Vec<IpNet>,
+    /// Further certification authorities for outgoing TLS.
+    pub ca_file: Option<PathBuf>,
     /// Largest request body.
     pub max_body: u64,
     /// Most connections at one time.

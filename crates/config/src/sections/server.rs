@@ -35,6 +35,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         allowed_hosts: allowed_hosts(fields),
         allowed_origins: allowed_origins(fields),
         trusted_proxies: trusted_proxies(general),
+        ca_file: fields.file_path("ca_file"),
         max_body: fields.size("max_body").unwrap_or(4 * MEBIBYTE),
         max_connections: fields.whole("max_connections").unwrap_or(10_000),
         header_timeout: fields

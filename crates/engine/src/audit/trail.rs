@@ -42,7 +42,17 @@ impl AuditTrail {
         request_id: Option<String>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        let filter = AuditFilter { since, request_id, ..AuditFilter::default() };
-        Ok(self.0.latest(&filter, limit).await?.into_iter().map(|row| row.event).collect())
+        let filter = AuditFilter {
+            since,
+            request_id,
+            ..AuditFilter::default()
+        };
+        Ok(self
+            .0
+            .latest(&filter, limit)
+            .await?
+            .into_iter()
+            .map(|row| row.event)
+            .collect())
     }
 }

@@ -113,6 +113,8 @@ async fn fetch(
     let Some(Value::Array(mut events)) = answer.pointer_mut("/events").map(Value::take) else {
         return Err(anyhow::anyhow!("the gateway's answer holds no events").into());
     };
+    // The chain's own entries (a writer's start and end, anchors) are no requests.
+    events.retain(|event| event.pointer("/event").and_then(Value::as_str) == Some("request"));
     events.reverse();
     Ok(events)
 }

@@ -1,5 +1,7 @@
 //! `GET /v1/audit`: events as they were recorded, oldest first unless `order=desc`.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::Response;
@@ -10,6 +12,9 @@ use serde_json::{Value, json};
 
 use super::problem::{done, problem};
 use crate::state::ServerState;
+
+/// How long to wait for events that are on their way into the store.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// `after` is `next` of the page before; `since` is an RFC 3339 moment.
 #[derive(Debug, Default, Deserialize)]
@@ -42,16 +47,30 @@ pub(crate) async fn list(
         )
         .await;
     }
-    let since = match query.since.as_deref().map(str::parse::<Timestamp>).transpose() {
+    let since = match query
+        .since
+        .as_deref()
+        .map(str::parse::<Timestamp>)
+        .transpose()
+    {
         Ok(since) => since,
         Err(error) => return problem(call, ErrorKind::Invalid, &format!("since: {error}")).await,
     };
+    // Whoever looks right after a call shall find it; a store that is down is told below.
+    let _ = tokio::time::timeout(FLUSH, state.gateway.audit().flush()).await;
     let limit = query.limit.unwrap_or(100).min(1000);
     let found = match query.order.as_deref() {
-        None | Some("asc") => state.trail.page(since, query.request_id, query.after, limit).await,
-        Some("desc") => {
-            state.trail.latest(since, query.request_id, limit).await.map(|events| (events, None))
+        None | Some("asc") => {
+            state
+                .trail
+                .page(since, query.request_id, query.after, limit)
+                .await
         }
+        Some("desc") => state
+            .trail
+            .latest(since, query.request_id, limit)
+            .await
+            .map(|events| (events, None)),
         Some(_) => return problem(call, ErrorKind::Invalid, "order is asc or desc").await,
     };
     match found {

@@ -1,51 +1,19 @@
 //! `/key/*`: virtual keys, in LiteLLM's shapes.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
-use portcullis_core::{ApiKey, ErrorKind, Role, ScopeSet, ServerGrants};
+use portcullis_core::{ApiKey, ErrorKind};
 use portcullis_engine::Call;
 use portcullis_engine::audit::{CallerText, Surface};
-use portcullis_identity::{ApiKeyRecord, KeyAdminError, KeySelector, NewKey, PageRequest};
+use portcullis_identity::{KeyAdminError, KeySelector, PageRequest};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::key_bodies::{self, record};
 use super::problem::{done, problem};
 use crate::state::ServerState;
-
-/// Body of `/key/generate`. A member that would restrict the key and that we do not implement is
-/// refused, never ignored: a key must not be able to do more than was asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Generate {
-    key_alias: Option<String>,
-    user_id: Option<String>,
-    team_id: Option<String>,
-    organization_id: Option<String>,
-    duration: Option<String>,
-    metadata: Map<String, Value>,
-    object_permission: Option<ObjectPermission>,
-    /// Ours: servers, groups, scopes and role in plain words.
-    servers: Vec<String>,
-    access_groups: Vec<String>,
-    all_servers: bool,
-    scopes: Vec<String>,
-    role: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ObjectPermission {
-    mcp_servers: Vec<String>,
-    mcp_access_groups: Vec<String>,
-}
-
-/// LiteLLM's word for "every server".
-const ALL_SERVERS: &str = "all-proxy-mcpservers";
 
 pub(crate) async fn generate(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -53,22 +21,16 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Generate = match read(&state, &parts, body).await {
+    let wish: Value = match read(&state, &parts, body).await {
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let new = match wish.into_new_key() {
+    let new = match key_bodies::wish(wish) {
         Ok(new) => new,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
     match state.keys.create(new, &call.principal).await {
-        Ok(created) => {
-            let mut shown = record(&created.record);
-            if let Some(object) = shown.as_object_mut() {
-                object.insert("key".to_owned(), created.key.expose().into());
-            }
-            done(call, &shown).await
-        }
+        Ok(created) => done(call, &key_bodies::created(&created)).await,
         Err(error) => failed(call, &error).await,
     }
 }
@@ -215,133 +177,4 @@ async fn failed(call: Call, error: &KeyAdminError) -> Response<Body> {
     }
     let detail = error.to_string();
     problem(call, error.error_kind(), &detail).await
-}
-
-impl Generate {
-    fn into_new_key(self) -> Result<NewKey, String> {
-        let permission = self.object_permission.unwrap_or_default();
-        let mut names: BTreeSet<String> = self
-            .servers
-            .into_iter()
-            .chain(permission.mcp_servers)
-            .collect();
-        let all = names.remove(ALL_SERVERS) || self.all_servers;
-        let groups = self
-            .access_groups
-            .into_iter()
-            .chain(permission.mcp_access_groups)
-            .collect();
-        let role = match self.role.as_deref() {
-            None | Some("user") => Role::User,
-            Some("viewer") => Role::Viewer,
-            Some("admin") => Role::Admin,
-            Some(other) => {
-                return Err(format!(
-                    "role `{other}` does not exist: use user, viewer or admin"
-                ));
-            }
-        };
-        Ok(NewKey {
-            alias: self.key_alias,
-            user_id: self.user_id,
-            team: self.team_id,
-            org: self.organization_id,
-            role,
-            grants: ServerGrants {
-                all,
-                servers: names.into_iter().map(Into::into).collect(),
-                access_groups: groups,
-            },
-            scopes: ScopeSet::from_tokens(self.scopes).map_err(|error| error.to_string())?,
-            expires_in: self.duration.as_deref().map(span).transpose()?,
-            metadata: self.metadata,
-        })
-    }
-}
-
-/// LiteLLM's durations: `30s`, `30m`, `30h`, `30d`.
-fn span(text: &str) -> Result<Duration, String> {
-    let invalid = || format!("duration `{text}` is not a number followed by s, m, h or d");
-    let unit = text.chars().last().ok_or_else(invalid)?;
-    let count: u64 = text
-        .strip_suffix(unit)
-        .and_then(|count| count.parse().ok())
-        .ok_or_else(invalid)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return Err(invalid()),
-    };
-    count
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .ok_or_else(invalid)
-}
-
-/// What may be shown of a key: never the key, never its MAC.
-fn record(record: &ApiKeyRecord) -> Value {
-    json!({
-        "token": record.id.as_str(),
-        "key_id": record.id.as_str(),
-        "key_alias": record.alias,
-        "user_id": record.user_id,
-        "team_id": record.team,
-        "organization_id": record.org,
-        "role": match record.role { Role::Admin => "admin", Role::Viewer => "viewer", Role::User => "user" },
-        "object_permission": {
-            "mcp_servers": record.grants.servers.iter().map(|server| server.as_str()).collect::<Vec<_>>(),
-            "mcp_access_groups": record.grants.access_groups,
-        },
-        "all_servers": record.grants.all,
-        "scopes": record.scopes.iter().collect::<Vec<_>>(),
-        "created_at": record.created_at.to_string(),
-        "created_by": record.created_by,
-        "expires": record.expires_at.map(|end| end.to_string()),
-        "revoked_at": record.revoked_at.map(|end| end.to_string()),
-        "metadata": serde_json::from_str::<Value>(&record.metadata).unwrap_or_default(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_like_litellms_and_nonsense_is_refused() {
-        assert_eq!(span("30d").unwrap(), Duration::from_secs(30 * 86_400));
-        assert_eq!(span("1h").unwrap(), Duration::from_secs(3600));
-        for bad in [
-            "",
-            "d",
-            "1w",
-            "-1d",
-            "1.5h",
-            "99999999999999999999d",
-            "30 d",
-        ] {
-            assert!(span(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_limit_that_is_not_implemented_is_refused_not_ignored() {
-        for member in [
-            "max_budget",
-            "models",
-            "rpm_limit",
-            "allowed_routes",
-            "blocked",
-        ] {
-            let body = format!(r#"{{"{member}": 1}}"#);
-            assert!(serde_json::from_str::<Generate>(&body).is_err(), "{member}");
-        }
-    }
-
-    #[test]
-    fn a_key_for_which_no_server_is_named_sees_none() {
-        let new = Generate::default().into_new_key().unwrap();
-        assert_eq!(new.grants, ServerGrants::default());
-    }
 }

@@ -197,9 +197,15 @@ pub(super) async fn the_latest_rows_come_newest_first(stores: Stores) {
     let everything = AuditFilter::default();
     let newest = stores.audit.latest(&everything, 3).await.unwrap();
     assert_eq!(newest, [&a[2], &b[2], &b[1]].map(Clone::clone));
-    let of_a = AuditFilter { writer: Some("a.1".to_owned()), ..AuditFilter::default() };
+    let of_a = AuditFilter {
+        writer: Some("a.1".to_owned()),
+        ..AuditFilter::default()
+    };
     assert_eq!(stores.audit.latest(&of_a, 1).await.unwrap(), [a[2].clone()]);
-    assert_eq!(stores.audit.latest(&everything, 100).await.unwrap().len(), 6);
+    assert_eq!(
+        stores.audit.latest(&everything, 100).await.unwrap().len(),
+        6
+    );
 }
 
 pub(super) async fn filters_combine(stores: Stores) {

@@ -84,7 +84,11 @@ impl AuditStore for MemoryAudit {
         }))
     }
 
-    async fn latest(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+    async fn latest(
+        &self,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<AuditRow>, StoreError> {
         Ok(lock(&self.state, "audit.latest")?
             .rows
             .values()

@@ -1,0 +1,206 @@
+//! Everything a gateway is made of, built once at start.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use portcullis_config::Config;
+use portcullis_core::{Clock, Entropy, Sealer, SystemClock, SystemEntropy};
+use portcullis_credentials::Broker;
+use portcullis_egress::HttpClient;
+use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
+use portcullis_engine::metrics::Metrics;
+use portcullis_engine::{Gateway, GatewayDeps};
+use portcullis_identity::{Authentication, KeyAdmin, KeyIndex, KeyIndexSettings};
+use portcullis_server::Readiness;
+use portcullis_store::Stores;
+use portcullis_store_sql::{Location, Settings as SqlSettings, SqliteStores};
+use portcullis_vault::{KeyRing, MacPurpose};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::macs::RingMac;
+use super::servers::{self, Making};
+use super::standing::Standings;
+use super::{identity, outbound};
+
+/// Name under which the key ring's canary is stored.
+const CANARY: &str = "key-ring-canary";
+
+/// Where state is kept.
+#[derive(Clone, Debug)]
+pub(super) enum Storage {
+    /// A SQLite file and a key ring beside it.
+    Disk(PathBuf),
+    /// Nothing outlives the process: the demo.
+    Memory,
+}
+
+/// The key ring's file for a database.
+pub(super) fn ring_path(database: &Path) -> PathBuf {
+    database.with_extension("keyring.json")
+}
+
+/// Store and keys: what the command line needs without serving.
+#[derive(Debug)]
+pub(super) struct Vaults {
+    pub(super) stores: Stores,
+    pub(super) ring: Arc<KeyRing>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+}
+
+impl Vaults {
+    /// Opens both, and refuses a store that belongs to another ring.
+    pub(super) async fn open(storage: &Storage) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let (location, ring) = match storage {
+            Storage::Disk(path) => {
+                let ring = ring_path(path);
+                let opened = KeyRing::load_or_create(&ring, Arc::clone(&entropy), &*clock)
+                    .with_context(|| format!("the key ring {}", ring.display()))?;
+                (Location::File(path.clone()), opened)
+            }
+            Storage::Memory => (
+                Location::InMemory,
+                KeyRing::in_memory(Arc::clone(&entropy))?,
+            ),
+        };
+        let stores = SqliteStores::open(&location, &SqlSettings::default())
+            .await
+            .context("the store (store.path)")?
+            .stores();
+        let stored = stores
+            .meta
+            .put_if_absent(CANARY, &ring.canary_seal()?)
+            .await?;
+        ring.canary_check(&stored).context(
+            "this key ring does not belong to this database: put back the ring that was in use, or \
+             start with another store.path",
+        )?;
+        Ok(Self {
+            stores,
+            ring: Arc::new(ring),
+            clock,
+            entropy,
+        })
+    }
+
+    /// The keys of this store, loaded.
+    pub(super) async fn keys(&self) -> anyhow::Result<(Arc<KeyIndex>, KeyAdmin)> {
+        let index = Arc::new(KeyIndex::new(
+            Arc::clone(&self.stores.api_keys),
+            Arc::clone(&self.ring),
+            Arc::clone(&self.clock),
+            KeyIndexSettings::default(),
+        ));
+        index.refresh().await.context("the stored keys")?;
+        let admin = KeyAdmin::new(
+            Arc::clone(&self.stores.api_keys),
+            Arc::clone(&index),
+            Arc::clone(&self.ring),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+        );
+        Ok((index, admin))
+    }
+}
+
+/// A whole gateway, not yet listening.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    pub(super) vaults: Vaults,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) authentication: Arc<ArcSwap<Authentication>>,
+    pub(super) keys: KeyAdmin,
+    pub(super) index: Arc<KeyIndex>,
+    pub(super) trail: AuditTrail,
+    pub(super) audit: AuditLog,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) standings: Arc<Standings>,
+    pub(super) client: Arc<dyn HttpClient>,
+}
+
+impl Rooms {
+    /// Builds every room. Tasks go on `tracker` and end with `stop`.
+    pub(super) async fn build(
+        config: &Config,
+        storage: &Storage,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let client = outbound::client(config.server.ca_file.clone())?;
+        let vaults = Vaults::open(storage).await?;
+        let (index, keys) = vaults.keys().await?;
+        index.run(tracker, stop.clone());
+        let metrics = Arc::new(Metrics::new());
+        let audit = start_audit(config, &vaults, &metrics, tracker).await?;
+        let making = Making {
+            client: &client,
+            clock: &vaults.clock,
+            metrics: &metrics,
+        };
+        let snapshot = servers::snapshot(config, None, 1, &making)?;
+        metrics.config_loaded(1);
+        let authentication = identity::authentication(config, &index, &vaults.clock)?;
+        let standings = Arc::new(Standings::new(
+            Arc::clone(&index),
+            Arc::clone(&vaults.clock),
+        ));
+        let credentials = Broker::new(
+            Arc::clone(&client),
+            Arc::clone(&vaults.clock),
+            Arc::clone(&vaults.entropy),
+            tracker.clone(),
+        );
+        let gateway = Gateway::new(GatewayDeps {
+            snapshot,
+            credentials: Arc::new(credentials),
+            sealer: Arc::clone(&vaults.ring) as Arc<dyn Sealer>,
+            handles: RingMac::new(&vaults.ring, MacPurpose::Handles),
+            sessions: Arc::clone(&vaults.stores.sessions),
+            standing: Arc::clone(&standings) as _,
+            audit: audit.clone(),
+            clock: Arc::clone(&vaults.clock),
+            tracker: tracker.clone(),
+        });
+        Ok(Self {
+            trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
+            gateway,
+            authentication: Arc::new(ArcSwap::from_pointee(authentication)),
+            keys,
+            index,
+            audit,
+            metrics,
+            readiness: Arc::default(),
+            standings,
+            client,
+            vaults,
+        })
+    }
+}
+
+async fn start_audit(
+    config: &Config,
+    vaults: &Vaults,
+    metrics: &Arc<Metrics>,
+    tracker: &TaskTracker,
+) -> anyhow::Result<AuditLog> {
+    let settings = AuditSettings {
+        required: config.audit.required,
+        file: config.audit.jsonl_path.clone(),
+        ..AuditSettings::default()
+    };
+    let deps = AuditDeps {
+        store: Arc::clone(&vaults.stores.audit),
+        mac: RingMac::new(&vaults.ring, MacPurpose::AuditChain),
+        writer: WriterId::generate(vaults.clock.now(), &*vaults.entropy)?,
+        clock: Arc::clone(&vaults.clock),
+        metrics: Arc::clone(metrics),
+        tracker: tracker.clone(),
+    };
+    Ok(AuditLog::start(settings, deps).await?)
+}

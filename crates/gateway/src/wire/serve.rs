@@ -1,0 +1,254 @@
+//! The gateway, from its file to its last request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
+use portcullis_server::listen::{Bound, Drained, ListenSettings, Stop, TlsFiles};
+use portcullis_server::{HostRule, OriginRule, ServerDeps, ServerState, admin_router, router};
+
+use super::reload::Reloading;
+use super::rooms::{Rooms, Storage};
+use super::{ServeOptions, files, first_start, housekeeping};
+use crate::cli::exit::{CommandError, Exit};
+use crate::lifecycle::{FileWatch, Lifecycle, Reloads};
+
+/// How long the audit trail and upstream sessions may take to end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Serves until the lifecycle's stop; returns when everything has ended.
+pub async fn serve(
+    options: ServeOptions<'_>,
+    lifecycle: &Lifecycle,
+    reloads: Reloads,
+) -> Result<Exit, CommandError> {
+    let file = files::path_of(options.config);
+    let first = options.config.is_none() && !file.exists();
+    if first {
+        crate::cli::init::write(&file, false)?;
+    }
+    let command_line = CommandLine {
+        host: options.host,
+        port: options.port,
+    };
+    let Loaded { config, notices } = files::load(&file, command_line)?;
+    announce(&config, &notices);
+
+    // Sockets first: a taken port fails before anything is written.
+    let listeners = Listeners::bind(&config).await?;
+    let url = listeners.url(&config)?;
+    let storage = Storage::Disk(config.store.path.clone());
+    let rooms = Rooms::build(&config, &storage, &lifecycle.tasks, &lifecycle.stop.soft).await?;
+    let rooms = Arc::new(rooms);
+    if first {
+        first_start::greet(&rooms, &url).await?;
+    }
+    housekeeping::start(&rooms.gateway, &lifecycle.tasks, &lifecycle.stop.soft);
+
+    let watched = watched_files(&file, &config);
+    let watch = FileWatch::start(watched, lifecycle.reload.clone())
+        .map_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP still reloads"));
+    let reloading = Reloading {
+        file,
+        host: options.host.map(str::to_owned),
+        port: options.port,
+        tls: listeners.certificates(),
+        config: config.clone(),
+    };
+    let stopped = lifecycle.stop.soft.clone();
+    let reloaded = Arc::clone(&rooms);
+    lifecycle.tasks.spawn(async move {
+        stopped
+            .run_until_cancelled(reloading.run(&reloaded, reloads))
+            .await;
+        drop(watch);
+    });
+
+    let state = state(&rooms, &config, listeners.is_loopback());
+    rooms.readiness.serve(1);
+    tracing::info!(
+        %url,
+        servers = config.mcp_servers.len(),
+        "portcullis serves"
+    );
+    let readiness = Arc::clone(&rooms.readiness);
+    let soft = lifecycle.stop.soft.clone();
+    lifecycle.tasks.spawn(async move {
+        soft.cancelled().await;
+        readiness.drain();
+    });
+    let drained = listeners.serve(state, lifecycle.stop.clone()).await;
+    end(&rooms).await;
+    Ok(match drained {
+        Drained::Finished => Exit::Done,
+        Drained::Aborted(cut) => {
+            tracing::warn!(cut, "stopped before everything had finished");
+            Exit::Done
+        }
+    })
+}
+
+/// Upstream sessions are closed, the last events written.
+pub(super) async fn end(rooms: &Rooms) {
+    rooms.gateway.close_sessions(FAREWELL).await;
+    if rooms.audit.close().await.is_err() {
+        tracing::error!("the last audit events could not be stored");
+    }
+}
+
+/// Says what was concluded, warned of and relaxed.
+pub(super) fn announce(config: &Config, notices: &[Notice]) {
+    for notice in notices {
+        match notice.level {
+            Level::Warning => tracing::warn!("{notice}"),
+            Level::Info => tracing::info!("{notice}"),
+        }
+    }
+    for choice in &config.insecure_choices {
+        tracing::warn!(choice, "relaxed by the configuration");
+    }
+}
+
+fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::PathBuf> {
+    let tls = config
+        .server
+        .tls
+        .iter()
+        .flat_map(|tls| [tls.cert.clone(), tls.key.clone()]);
+    std::iter::once(file.to_path_buf()).chain(tls).collect()
+}
+
+/// The state of all surfaces.
+pub(super) fn state(rooms: &Rooms, config: &Config, loopback: bool) -> ServerState {
+    let server = &config.server;
+    let mut hosts: std::collections::BTreeSet<String> = server
+        .allowed_hosts
+        .iter()
+        .map(|host| {
+            host.rsplit_once(':')
+                .map_or(host.as_str(), |(name, port)| {
+                    if port.bytes().all(|byte| byte.is_ascii_digit()) {
+                        name
+                    } else {
+                        host.as_str()
+                    }
+                })
+                .to_owned()
+        })
+        .collect();
+    hosts.extend(
+        server
+            .public_url
+            .iter()
+            .filter_map(|url| Some(url.host_str()?.to_owned())),
+    );
+    let hosts = if !hosts.is_empty() {
+        HostRule::Listed(hosts)
+    } else if loopback {
+        HostRule::Loopback
+    } else {
+        HostRule::Any
+    };
+    let mut origins: std::collections::BTreeSet<String> =
+        server.allowed_origins.iter().cloned().collect();
+    origins.extend(
+        server
+            .public_url
+            .iter()
+            .map(|url| url.origin().ascii_serialization()),
+    );
+    ServerState::new(ServerDeps {
+        gateway: Arc::clone(&rooms.gateway),
+        authentication: Arc::clone(&rooms.authentication),
+        keys: rooms.keys.clone(),
+        trail: rooms.trail.clone(),
+        metrics: Arc::clone(&rooms.metrics),
+        readiness: Arc::clone(&rooms.readiness),
+        clock: Arc::clone(&rooms.vaults.clock),
+        entropy: Arc::clone(&rooms.vaults.entropy),
+        hosts,
+        origins: OriginRule { listed: origins },
+        max_body: usize::try_from(server.max_body).unwrap_or(usize::MAX),
+        body_timeout: server.body_timeout,
+        metrics_here: config.telemetry.metrics,
+        admin_here: server.admin_listen.is_none(),
+    })
+}
+
+/// The sockets.
+pub(super) struct Listeners {
+    data: Bound,
+    admin: Option<Bound>,
+}
+
+impl Listeners {
+    pub(super) async fn bind(config: &Config) -> Result<Self, CommandError> {
+        let server = &config.server;
+        let settings = ListenSettings {
+            tls: server.tls.as_ref().map(|tls| TlsFiles {
+                certificate: tls.cert.clone(),
+                key: tls.key.clone(),
+            }),
+            max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
+            header_timeout: server.header_timeout,
+            grace: server.grace,
+            drain: server.drain,
+            ..ListenSettings::default()
+        };
+        let bind = |listen: Listen, settings: ListenSettings| async move {
+            Bound::bind(&listen.host, listen.port, settings)
+                .await
+                .with_context(|| format!("cannot listen at {}:{}", listen.host, listen.port))
+        };
+        let data = bind(server.listen.clone(), settings.clone()).await?;
+        let admin = match &server.admin_listen {
+            Some(listen) => Some(bind(listen.clone(), settings).await?),
+            None => None,
+        };
+        Ok(Self { data, admin })
+    }
+
+    pub(super) fn is_loopback(&self) -> bool {
+        self.data.local_addr().ip().is_loopback()
+    }
+
+    /// Where people reach it.
+    pub(super) fn url(&self, config: &Config) -> Result<url::Url, CommandError> {
+        if let Some(url) = &config.server.public_url {
+            return Ok(url.clone());
+        }
+        let scheme = if config.server.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let address = self.data.local_addr();
+        let host = if address.ip().is_unspecified() || address.ip().is_loopback() {
+            "localhost".to_owned()
+        } else {
+            address.ip().to_string()
+        };
+        let text = format!("{scheme}://{host}:{}/", address.port());
+        Ok(url::Url::parse(&text).context("the listener's address")?)
+    }
+
+    fn certificates(&self) -> Vec<Arc<portcullis_server::listen::ServerTls>> {
+        self.data
+            .tls()
+            .into_iter()
+            .chain(self.admin.as_ref().and_then(Bound::tls))
+            .collect()
+    }
+
+    pub(super) async fn serve(self, state: ServerState, stop: Stop) -> Drained {
+        let admin: Option<(Bound, Router)> =
+            self.admin.map(|bound| (bound, admin_router(state.clone())));
+        let data = self.data.serve(router(state), stop.clone());
+        match admin {
+            None => data.await,
+            Some((bound, routes)) => tokio::join!(data, bound.serve(routes, stop)).0,
+        }
+    }
+}

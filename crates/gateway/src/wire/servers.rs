@@ -1,0 +1,176 @@
+//! `mcp_servers` as the engine's snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use portcullis_config::{Auth, ClientAuth, Config, McpServer, Revision};
+use portcullis_core::Clock;
+use portcullis_credentials::{
+    ClientCredentials, CredentialKind, InvalidStaticHeader, ServerAuth, StaticHeader,
+    TokenEndpoint, TokenEndpointAuth, UpstreamAuth,
+};
+use portcullis_egress::{Destination, HttpClient};
+use portcullis_engine::metrics::Metrics;
+use portcullis_engine::{ServerEntry, ServerInfo, Snapshot};
+use portcullis_mcp::PushPolicy;
+use portcullis_policy::ServerPolicy;
+use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
+
+/// Longest silence on an upstream's stream.
+const STREAM_IDLE: Duration = Duration::from_secs(300);
+
+/// What entries are made with.
+pub(super) struct Making<'a> {
+    pub(super) client: &'a Arc<dyn HttpClient>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) metrics: &'a Metrics,
+}
+
+/// The snapshot of a configuration. Servers whose address and credentials did not change keep
+/// their connections, sessions and catalogue.
+pub(super) fn snapshot(
+    config: &Config,
+    before: Option<&Snapshot>,
+    generation: u64,
+    making: &Making<'_>,
+) -> anyhow::Result<Snapshot> {
+    let known: HashMap<&str, &Arc<ServerEntry>> = before
+        .map(|before| {
+            before
+                .servers()
+                .iter()
+                .map(|entry| (entry.id.as_str(), entry))
+                .collect()
+        })
+        .unwrap_or_default();
+    let servers = config
+        .mcp_servers
+        .iter()
+        .map(|server| {
+            let fresh =
+                entry(server, making).with_context(|| format!("mcp_servers.{}", server.id))?;
+            Ok(Arc::new(match known.get(server.id.as_str()) {
+                Some(before) if same_connections(before, &fresh) => fresh.carrying_over(before),
+                _ => fresh,
+            }))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Snapshot::new(servers, generation))
+}
+
+fn same_connections(before: &ServerEntry, now: &ServerEntry) -> bool {
+    before.upstream.server() == now.upstream.server() && before.auth == now.auth
+}
+
+fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry> {
+    let auth = ServerAuth {
+        server: server.id.clone(),
+        auth: auth(server)?,
+        static_headers: server
+            .static_headers
+            .iter()
+            .map(|header| static_header(&header.name, &header.value.value))
+            .collect::<Result<_, _>>()?,
+    };
+    let kind = match auth.auth {
+        UpstreamAuth::None => CredentialKind::NoAuth,
+        UpstreamAuth::Static(_) => CredentialKind::StaticToken,
+        UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,
+    };
+    let upstream = UpstreamServer {
+        id: server.id.clone(),
+        uri: server
+            .url
+            .as_str()
+            .parse()
+            .context("the URL is not one that can be requested")?,
+        destination: Destination::Operator {
+            allow_insecure_http: server.allow_insecure_http,
+        },
+        timeout: server.timeout,
+        stream_idle: STREAM_IDLE.max(server.timeout),
+        protocol: match server.protocol_version {
+            Revision::Auto => ProtocolChoice::Auto,
+            Revision::Exactly(date) => ProtocolChoice::Pinned(
+                date.parse()
+                    .map_err(|()| anyhow::anyhow!("revision {date} is not spoken"))?,
+            ),
+        },
+        push: PushPolicy {
+            sampling: server.allow_sampling,
+            elicitation: server.allow_elicitation,
+        },
+    };
+    let policy = ServerPolicy {
+        id: server.id.clone(),
+        access_groups: server.access_groups.clone(),
+        allow_all_keys: server.allow_all_keys,
+        allowed_tools: server.allowed_tools.clone(),
+        disallowed_tools: server.disallowed_tools.clone(),
+        allowed_params: server.allowed_params.clone(),
+    };
+    let info = ServerInfo {
+        description: server.description.clone(),
+        instructions: server.instructions.clone(),
+        auth_type: server.auth.auth_type().to_owned(),
+        mcp_info: server.mcp_info.as_ref().map(serde_json::Value::to_string),
+    };
+    let meters = making.metrics.server(&server.id, kind);
+    let upstream = Upstream::new(
+        upstream,
+        Arc::clone(making.client),
+        Arc::clone(making.clock),
+    );
+    Ok(ServerEntry::new(
+        server.prefix(),
+        policy,
+        auth,
+        Arc::new(upstream),
+        info,
+        meters,
+    ))
+}
+
+fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
+    Ok(match &server.auth {
+        Auth::None => UpstreamAuth::None,
+        Auth::ApiKey(value) => UpstreamAuth::api_key(&value.value)?,
+        Auth::BearerToken(value) => UpstreamAuth::bearer_token(&value.value)?,
+        Auth::Basic(value) => UpstreamAuth::basic(&value.value)?,
+        Auth::Authorization(value) => UpstreamAuth::authorization(&value.value)?,
+        Auth::Token(value) => UpstreamAuth::token(&value.value)?,
+        Auth::Header(header) => {
+            UpstreamAuth::Static(static_header(&header.name, &header.value.value)?)
+        }
+        Auth::ClientCredentials(grant) => {
+            UpstreamAuth::ClientCredentials(Box::new(ClientCredentials {
+                token_endpoint: match &grant.token_url {
+                    Some(url) => TokenEndpoint::Configured(url.clone()),
+                    None => TokenEndpoint::Discover {
+                        server_url: server.url.clone(),
+                        issuer: grant.issuer.clone(),
+                    },
+                },
+                client_id: grant.client_id.clone(),
+                client_secret: grant.client_secret.value.clone(),
+                client_auth: match grant.client_auth {
+                    ClientAuth::Post => TokenEndpointAuth::ClientSecretPost,
+                    ClientAuth::Basic => TokenEndpointAuth::ClientSecretBasic,
+                },
+                scopes: grant.scopes.clone(),
+                audience: grant.audience.clone(),
+                resource: grant.resource.clone(),
+                allow_insecure_http: server.allow_insecure_http,
+            }))
+        }
+    })
+}
+
+fn static_header(
+    name: &str,
+    value: &portcullis_core::SecretValue,
+) -> Result<StaticHeader, InvalidStaticHeader> {
+    StaticHeader::new(name, value)
+}

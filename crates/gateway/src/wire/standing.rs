@@ -1,0 +1,79 @@
+//! Whether the principal behind an open stream still stands.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use portcullis_config::Config;
+use portcullis_core::{Clock, Principal, PrincipalKind};
+use portcullis_engine::Standing;
+use portcullis_identity::KeyIndex;
+
+/// Streams look every second; after this long none that was opened before a change is left.
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// The store's keys through their index, the file's keys through what the last reload changed.
+#[derive(Debug)]
+pub(super) struct Standings {
+    index: Arc<KeyIndex>,
+    clock: Arc<dyn Clock>,
+    /// Ids whose secret left the file or was replaced, and until when their streams are ended.
+    ended: RwLock<HashMap<String, Duration>>,
+}
+
+impl Standings {
+    pub(super) fn new(index: Arc<KeyIndex>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            index,
+            clock,
+            ended: RwLock::default(),
+        }
+    }
+
+    /// Ends the streams of every key that is not in the new file as it was in the old one.
+    pub(super) fn changed(&self, before: &Config, now: &Config) {
+        let kept = fingerprints(now);
+        let until = self.clock.monotonic() + NOTICE;
+        let gone = fingerprints(before)
+            .into_iter()
+            .filter(|(id, print)| kept.get(id) != Some(print));
+        self.ended
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(gone.map(|(id, _)| (id, until)));
+    }
+}
+
+fn fingerprints(config: &Config) -> HashMap<String, [u8; 32]> {
+    let master = config
+        .identity
+        .master_key
+        .iter()
+        .map(|key| ("master".to_owned(), key.value.fingerprint()));
+    let keys = config
+        .identity
+        .keys
+        .iter()
+        .map(|key| (format!("key:file:{}", key.id), key.key.sha256()));
+    master.chain(keys).collect()
+}
+
+impl Standing for Standings {
+    fn holds(&self, principal: &Principal) -> bool {
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
+        if ended
+            .get(principal.id.as_str())
+            .is_some_and(|until| self.clock.monotonic() < *until)
+        {
+            return false;
+        }
+        match (&principal.kind, &principal.key_id) {
+            (PrincipalKind::ApiKey, Some(id))
+                if !principal.id.as_str().starts_with("key:file:") =>
+            {
+                self.index.stands(id)
+            }
+            _ => true,
+        }
+    }
+}

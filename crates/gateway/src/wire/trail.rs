@@ -1,0 +1,49 @@
+//! `audit verify`, on the store itself.
+
+use std::path::Path;
+
+use anyhow::Context;
+use portcullis_config::CommandLine;
+use portcullis_engine::audit::verify;
+use portcullis_vault::MacPurpose;
+
+use super::macs::RingMac;
+use super::rooms::{Storage, Vaults};
+use super::{Verification, files};
+use crate::cli::exit::CommandError;
+
+/// Verifies the whole audit trail of the store that the configuration names.
+pub async fn verify_audit(config: Option<&Path>) -> Result<Verification, CommandError> {
+    let file = files::path_of(config);
+    let config = files::load(&file, CommandLine::default())?.config;
+    if !config.store.path.exists() {
+        return Err(CommandError::Usage(format!(
+            "there is no store at {} (store.path)",
+            config.store.path.display()
+        )));
+    }
+    let vaults = Vaults::open(&Storage::Disk(config.store.path)).await?;
+    let mac = RingMac::new(&vaults.ring, MacPurpose::AuditChain);
+    let report = verify(&*vaults.stores.audit, &*mac)
+        .await
+        .context("the audit trail cannot be read")?;
+    let mut broken: Vec<String> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            format!(
+                "{}: {} at {}",
+                finding.kind.as_str(),
+                finding.writer,
+                finding.seq
+            )
+        })
+        .collect();
+    if report.more_findings > 0 {
+        broken.push(format!("and {} more", report.more_findings));
+    }
+    Ok(Verification {
+        verified: report.rows,
+        broken,
+    })
+}
