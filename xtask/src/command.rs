@@ -56,6 +56,17 @@ pub(crate) fn binaries(release: bool) -> PathBuf {
     target().join(if release { "release" } else { "debug" })
 }
 
+/// Builds all targets in the development profile. Every step that needs a program uses this very
+/// call: another selection of packages would mean other features, and building most of it again.
+pub(crate) fn build_everything() -> anyhow::Result<()> {
+    run(&mut cargo_with(&[
+        "build",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+    ]))
+}
+
 /// Is there such a program, and does it work?
 pub(crate) fn works(command: &mut Command) -> bool {
     command

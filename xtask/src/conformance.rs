@@ -12,7 +12,7 @@ use crate::{
 
 /// Builds, runs, compares, prints.
 pub(crate) fn run(release: bool, passthrough: bool) -> anyhow::Result<()> {
-    build(release, passthrough)?;
+    build(release)?;
     println!("    the judges are installed into .conformance/ when they are missing");
     let judges = Judges::ready()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,19 +91,19 @@ impl Way {
     }
 }
 
-fn build(release: bool, passthrough: bool) -> anyhow::Result<()> {
-    let mut arguments = vec!["build", "-p", "portcullis-conformance-fixture"];
-    if !passthrough {
-        arguments.extend(["-p", "portcullis-gateway"]);
-    }
+fn build(release: bool) -> anyhow::Result<()> {
     if release {
-        arguments.push("--release");
+        command::run(&mut cargo_with(&[
+            "build",
+            "--release",
+            "--package=portcullis-conformance-fixture",
+            "--package=portcullis-gateway",
+        ]))?;
+    } else {
+        command::build_everything()?;
     }
-    let folder = binaries(release);
-    let mut command = cargo_with(&arguments);
-    command::run(&mut command)?;
     // The harness looks for programs there first.
-    portcullis_e2e::look_in(&folder);
+    portcullis_e2e::look_in(&binaries(release));
     Ok(())
 }
 

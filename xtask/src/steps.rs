@@ -5,7 +5,7 @@ use std::{process::Command, time::Instant};
 use anyhow::bail;
 
 use crate::{
-    command::{binaries, cargo, cargo_with, in_ci, root, run, target, works},
+    command::{binaries, build_everything, cargo, cargo_with, in_ci, root, run, target, works},
     conformance, tidy,
 };
 
@@ -82,15 +82,6 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn build() -> anyhow::Result<()> {
-    run(&mut cargo_with(&[
-        "build",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-    ]))
-}
-
 fn tests() -> anyhow::Result<()> {
     if works(cargo().args(["nextest", "--version"])) {
         return run(&mut cargo_with(&[
@@ -128,17 +119,12 @@ pub(crate) fn fuzz_smoke() -> anyhow::Result<()> {
 }
 
 pub(crate) fn bench(smoke: bool, arguments: &[String]) -> anyhow::Result<()> {
-    let mut build = vec![
-        "build",
-        "-p",
-        "portcullis-gateway",
-        "-p",
-        "portcullis-bench",
-    ];
-    if !smoke {
-        build.push("--release");
+    if smoke {
+        build_everything()?;
+    } else {
+        let packages = ["--package=portcullis-gateway", "--package=portcullis-bench"];
+        run(cargo_with(&["build", "--release", "--locked"]).args(packages))?;
     }
-    run(&mut cargo_with(&build))?;
     let folder = binaries(!smoke);
     let mut command = Command::new(folder.join("portcullis-bench"));
     command
@@ -156,7 +142,7 @@ type Step = (&'static str, fn() -> anyhow::Result<()>);
 
 const STEPS: &[Step] = &[
     ("format", format),
-    ("build", build),
+    ("build", build_everything),
     ("clippy", clippy),
     ("tidy", tidy::run),
     ("licences and sources", deny),
