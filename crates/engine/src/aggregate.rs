@@ -185,13 +185,10 @@ impl Gateway {
         if self.speaks_modern(entry, evidence).await? {
             return Ok(());
         }
-        let (server, kind) = (entry.id.clone(), UpstreamErrorKind::Era);
-        Err(UpstreamError {
-            server,
-            kind,
-            source: None,
-        }
-        .into())
+        Err(EngineError::OtherEra {
+            server: entry.id.clone(),
+            speaks_modern: false,
+        })
     }
 
     fn compose(

@@ -107,15 +107,7 @@ impl Gateway {
             }
             resolved => resolved?,
         };
-        let view = View::of(
-            &self.snapshot(),
-            &call.principal,
-            crate::view::Target::Path(entry.id.as_str()),
-        )
-        .map_err(|_| EngineError::Unknown {
-            what: "tool",
-            name: name.to_owned(),
-        })?;
+        let view = view.only(&entry);
         // Discovery told which era this server prefers; the call itself is the caller's own.
         let permit = authorize(&call.principal, &entry.policy, Operation::Use, ())?;
         let speech = self.own_speech(&entry, permit.evidence()).await?;

@@ -17,7 +17,8 @@ use super::LegacyClient;
 use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::relay::{STANDING, encode};
+use crate::pulse::STANDING;
+use crate::relay::encode;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 

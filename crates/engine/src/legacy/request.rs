@@ -18,6 +18,7 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::prepare::protocol;
+use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, outcome_of};
 use crate::view::View;
 
@@ -87,6 +88,7 @@ impl Gateway {
                             client_id: id.as_json().to_owned(),
                             event_prefix: prefix,
                             resumable: false,
+                            pulse: Pulse::started(self.clock.monotonic()),
                         };
                         return Answer::Stream(relay.into_stream());
                     }

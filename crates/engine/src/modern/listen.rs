@@ -24,7 +24,8 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::outcomes::{ServerResult, require_one};
-use crate::relay::{KEEP_ALIVE, STANDING, encode, modern_message};
+use crate::pulse::{Pulse, STANDING};
+use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -165,6 +166,7 @@ impl Gateway {
             call: Some(call),
             receiver,
             farewell: Some(encode(&SseEvent::message(farewell.to_string()))),
+            pulse: Pulse::started(self.clock.monotonic()),
         };
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
         Box::pin(
@@ -283,31 +285,35 @@ struct Merged {
     call: Option<Call>,
     receiver: tokio::sync::mpsc::Receiver<Bytes>,
     farewell: Option<Bytes>,
+    pulse: Pulse,
 }
 
 impl Merged {
     async fn next(mut self) -> Option<(Bytes, Self)> {
-        let mut silent = Duration::ZERO;
         loop {
+            let now = self.gateway.clock.monotonic();
+            if self.pulse.must_look(now) && !self.still_stands() {
+                return None;
+            }
             match tokio::time::timeout(STANDING, self.receiver.recv()).await {
-                Ok(Some(bytes)) => return Some((bytes, self)),
+                Ok(Some(bytes)) => {
+                    self.pulse.spoke(now);
+                    return Some((bytes, self));
+                }
                 // Every server has ended its stream.
                 Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
-                Err(_) => {
-                    let stands = self
-                        .call
-                        .as_ref()
-                        .is_some_and(|call| self.gateway.still_stands(&call.principal));
-                    if !stands {
-                        return None;
-                    }
-                    silent += STANDING;
-                    if silent >= KEEP_ALIVE {
-                        return Some((Bytes::from_static(sse::keep_alive()), self));
-                    }
+                Err(_) if self.pulse.must_speak(self.gateway.clock.monotonic()) => {
+                    return Some((Bytes::from_static(sse::keep_alive()), self));
                 }
+                Err(_) => {}
             }
         }
+    }
+
+    fn still_stands(&self) -> bool {
+        self.call
+            .as_ref()
+            .is_some_and(|call| self.gateway.still_stands(&call.principal))
     }
 }
 
