@@ -79,9 +79,7 @@ impl Relay {
                     if let Some(bytes) = self.event(event).await {
                         return Some(bytes);
                     }
-                    if self.call.is_none() {
-                        return None;
-                    }
+                    self.call.as_ref()?;
                 }
                 Ok(None) => return self.broken_off().await,
                 Err(error) => {

@@ -134,7 +134,7 @@ impl Gateway {
     }
 
     /// The client's stream: one acknowledgement of what any server honours, then whatever comes.
-    pub(super) async fn merge_listens(
+    pub(super) fn merge_listens(
         self: &Arc<Self>,
         call: Call,
         sources: Vec<Source>,

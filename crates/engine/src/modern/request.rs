@@ -80,7 +80,7 @@ impl Gateway {
                 return Answer::Stream(relay.into_stream());
             }
             Ok(Done::Listen(sources)) => {
-                return Answer::Stream(self.merge_listens(call, sources, client_id).await);
+                return Answer::Stream(self.merge_listens(call, sources, client_id));
             }
             Err(error) => {
                 tracing::debug!(request.id = %call.id, error = %error, "request refused");
