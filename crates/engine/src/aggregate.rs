@@ -133,7 +133,7 @@ impl Gateway {
     ) -> Result<Share, EngineError> {
         let permit = authorize(&principal, &entry.policy, Operation::Use, ())?;
         let speech = if let Some(client) = client {
-            Speech::Legacy(client.wish(entry.upstream.server().push)?)
+            Speech::Legacy(client.wish(entry.upstream.server().push)?, client.digest)
         } else {
             self.require_modern_of(entry, permit.evidence()).await?;
             Speech::Modern

@@ -266,10 +266,11 @@ impl Gateway {
             portcullis_upstream::ProtocolChoice::Pinned(revision) => revision,
             portcullis_upstream::ProtocolChoice::Auto => Revision::V2025_11_25,
         };
-        Ok(Speech::Legacy(SessionWish {
+        let wish = SessionWish {
             revision,
             capabilities: ClientCapabilities::none(),
-        }))
+        };
+        Ok(Speech::Legacy(wish, None))
     }
 
     /// Makes one request of our own and returns the whole answer message.

@@ -11,7 +11,7 @@ use portcullis_credentials::{CredentialKind, UpstreamCredential};
 use portcullis_mcp::{Edits, Envelope, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
-    LegacySession, Outgoing, Presents, Reply, SessionReply, SessionWish, UpstreamError,
+    LegacySession, Outgoing, Owner, Presents, Reply, SessionReply, SessionWish, UpstreamError,
     UpstreamErrorKind,
 };
 
@@ -35,8 +35,8 @@ impl Presents for Presenting<'_> {
 pub(crate) enum Speech {
     /// Stateless; the headers of the revision come along.
     Modern,
-    /// In the session of this wish.
-    Legacy(SessionWish),
+    /// In the session of this wish, on behalf of one of its clients.
+    Legacy(SessionWish, Option<Owner>),
 }
 
 /// What came back.
@@ -269,9 +269,11 @@ async fn attempt(
                 .await
                 .map(Opened::Modern)
         }
-        Speech::Legacy(wish) => {
+        Speech::Legacy(wish, owner) => {
             let session = entry.upstream.session(evidence, &presents, wish).await?;
-            let reply = session.request(&presents, envelope, edits, headers).await?;
+            let reply = session
+                .request(&presents, envelope, edits, *owner, headers)
+                .await?;
             Ok(Opened::Legacy(session, reply))
         }
     }

@@ -112,7 +112,7 @@ impl Gateway {
         let speech = self.own_speech(&entry, permit.evidence()).await?;
         let meta = match speech {
             Speech::Modern => format!(r#","_meta":{}"#, portcullis_upstream::own_meta()),
-            Speech::Legacy(_) => String::new(),
+            Speech::Legacy(..) => String::new(),
         };
         let text = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{},"arguments":{arguments}{meta}}}}}"#,

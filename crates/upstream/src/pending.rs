@@ -3,11 +3,17 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use portcullis_mcp::{Edits, Envelope, Kind};
 
 /// Most requests of one session that may wait for an answer.
 const MAX_PENDING: usize = 10_000;
+/// How long a request whose client went away waits for it to come back (`Last-Event-ID`).
+const KEPT: Duration = Duration::from_mins(10);
+
+/// Which client of a shared session a request belongs to.
+pub type Owner = [u8; 32];
 
 /// Requests under way on one session.
 #[derive(Debug)]
@@ -18,10 +24,14 @@ pub(crate) struct Pending {
 
 #[derive(Debug)]
 struct Waiting {
+    /// Whose it is: two clients of one session may both cancel their request 1.
+    owner: Option<Owner>,
     /// The caller's id, as JSON text.
     id: Box<str>,
     /// The caller's progress token, as JSON text.
     progress_token: Option<Box<str>>,
+    /// Since when nobody reads its answer.
+    kept: Option<Duration>,
 }
 
 /// What a server's message means to the caller.
@@ -55,7 +65,13 @@ impl Pending {
     }
 
     /// Gives a request an id of ours, in the message too. `None` when too many wait already.
-    pub(crate) fn admit(&self, envelope: &Envelope<'_>, edits: &mut Edits<'_>) -> Option<i64> {
+    pub(crate) fn admit(
+        &self,
+        envelope: &Envelope<'_>,
+        edits: &mut Edits<'_>,
+        owner: Option<Owner>,
+        now: Duration,
+    ) -> Option<i64> {
         let Kind::Request { id, .. } = envelope.kind else {
             return None;
         };
@@ -71,13 +87,22 @@ impl Pending {
         }
         let mut waiting = self.waiting();
         if waiting.len() >= MAX_PENDING {
+            waiting.retain(|_, waiting| {
+                waiting
+                    .kept
+                    .is_none_or(|since| now.saturating_sub(since) < KEPT)
+            });
+        }
+        if waiting.len() >= MAX_PENDING {
             return None;
         }
         waiting.insert(
             ours,
             Waiting {
+                owner,
                 id: id.as_json().into(),
                 progress_token: token.map(|token| token.get().into()),
+                kept: None,
             },
         );
         Some(ours)
@@ -88,11 +113,18 @@ impl Pending {
         self.waiting().remove(&ours);
     }
 
-    /// Our id for a caller's request that is under way, for `notifications/cancelled`.
-    pub(crate) fn ours(&self, theirs: &str) -> Option<i64> {
+    /// Nobody reads the answer any more, but its client may come back for it.
+    pub(crate) fn keep(&self, ours: i64, now: Duration) {
+        if let Some(waiting) = self.waiting().get_mut(&ours) {
+            waiting.kept = Some(now);
+        }
+    }
+
+    /// Our id for a client's request that is under way, for `notifications/cancelled`.
+    pub(crate) fn ours(&self, theirs: &str, owner: Option<Owner>) -> Option<i64> {
         self.waiting()
             .iter()
-            .find(|(_, waiting)| &*waiting.id == theirs)
+            .find(|(_, waiting)| &*waiting.id == theirs && waiting.owner == owner)
             .map(|(ours, _)| *ours)
     }
 
@@ -153,7 +185,9 @@ mod tests {
     fn admit(pending: &Pending, text: &str) -> (i64, String) {
         let envelope = Envelope::parse(text.as_bytes()).unwrap();
         let mut edits = Edits::of(text);
-        let ours = pending.admit(&envelope, &mut edits).unwrap();
+        let ours = pending
+            .admit(&envelope, &mut edits, None, Duration::ZERO)
+            .unwrap();
         (ours, edits.finish())
     }
 
@@ -203,7 +237,7 @@ mod tests {
             pending.restore(&progress),
             Restored::Notification(progress.replace(&format!(":{ours},"), ":\"t\",").clone())
         );
-        assert_eq!(pending.ours("\"x-1\""), Some(ours));
+        assert_eq!(pending.ours("\"x-1\"", None), Some(ours));
         pending.forget(ours);
         assert_eq!(pending.restore(&progress), Restored::Stray);
     }
@@ -218,5 +252,40 @@ mod tests {
         ] {
             assert_eq!(pending.restore(stray), Restored::Stray);
         }
+    }
+
+    #[test]
+    fn one_client_cannot_cancel_what_another_asked_under_the_same_id() {
+        let pending = Pending::new();
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let envelope = Envelope::parse(text.as_bytes()).unwrap();
+        let owned = |owner| {
+            pending
+                .admit(
+                    &envelope,
+                    &mut Edits::of(text),
+                    Some([owner; 32]),
+                    Duration::ZERO,
+                )
+                .unwrap()
+        };
+        let (alice, bob) = (owned(1), owned(2));
+        assert_eq!(pending.ours("1", Some([1; 32])), Some(alice));
+        assert_eq!(pending.ours("1", Some([2; 32])), Some(bob));
+        assert_eq!(pending.ours("1", None), None);
+    }
+
+    #[test]
+    fn clients_that_never_come_back_do_not_fill_the_session_for_ever() {
+        let pending = Pending::new();
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let envelope = Envelope::parse(text.as_bytes()).unwrap();
+        let admit = |now| pending.admit(&envelope, &mut Edits::of(text), None, now);
+        for _ in 0..MAX_PENDING {
+            let ours = admit(Duration::ZERO).unwrap();
+            pending.keep(ours, Duration::ZERO);
+        }
+        assert_eq!(admit(Duration::from_secs(1)), None);
+        assert!(admit(KEPT).is_some());
     }
 }

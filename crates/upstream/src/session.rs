@@ -11,7 +11,7 @@ use portcullis_mcp::{Edits, Envelope, Revision};
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::Handshake;
-use crate::pending::{Pending, Restored};
+use crate::pending::{Owner, Pending, Restored};
 use crate::stream::EventStream;
 use crate::transport::{Outgoing, Presents, Reply, Wire};
 
@@ -54,7 +54,9 @@ impl SessionReply {
 
 impl Drop for SessionReply {
     fn drop(&mut self) {
-        if !self.keep {
+        if self.keep {
+            self.session.pending.keep(self.ours, self.session.used());
+        } else {
             self.session.pending.forget(self.ours);
         }
     }
@@ -95,21 +97,23 @@ impl LegacySession {
         );
     }
 
-    pub(crate) fn idle_since(&self) -> Duration {
+    /// When it was last asked for: as good as now for whoever just asked.
+    pub(crate) fn used(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0))
     }
 
-    /// Sends a request under an id of ours. `edits` are changes already wanted in its text.
+    /// Sends a request under an id of ours, on behalf of `owner` among the session's clients. `edits` are changes already wanted in its text.
     pub async fn request(
         self: &Arc<Self>,
         presents: &dyn Presents,
         envelope: &Envelope<'_>,
         mut edits: Edits<'_>,
+        owner: Option<Owner>,
         headers: HeaderMap,
     ) -> Result<SessionReply, UpstreamError> {
         let ours = self
             .pending
-            .admit(envelope, &mut edits)
+            .admit(envelope, &mut edits, owner, self.used())
             .ok_or_else(|| self.wire.error(UpstreamErrorKind::RateLimited))?;
         let mut waiting = SessionReply {
             session: Arc::clone(self),
@@ -181,9 +185,9 @@ impl LegacySession {
         self.pending.forget(ours);
     }
 
-    /// Our id of a caller's request that is under way.
-    pub fn our_id_of(&self, theirs: &str) -> Option<i64> {
-        self.pending.ours(theirs)
+    /// Our id of a request of this client that is under way.
+    pub fn our_id_of(&self, theirs: &str, owner: Option<Owner>) -> Option<i64> {
+        self.pending.ours(theirs, owner)
     }
 
     fn noting_loss<T>(&self, result: Result<T, UpstreamError>) -> Result<T, UpstreamError> {

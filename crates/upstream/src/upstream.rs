@@ -167,7 +167,7 @@ impl Upstream {
                 || session.is_lost()
                 // Somebody else holds it while a request or stream is under way.
                 || (Arc::strong_count(session) == 1
-                    && now.saturating_sub(session.idle_since()) > SESSION_IDLE);
+                    && now.saturating_sub(session.used()) > SESSION_IDLE);
             if idle && !session.is_lost() {
                 taken.push(Arc::clone(session));
             }
@@ -183,7 +183,7 @@ fn make_room(sessions: &mut HashMap<(Acting, SessionWish), Slot>) {
     }
     let oldest = sessions
         .iter()
-        .filter_map(|(key, slot)| Some((slot.get()?.idle_since(), key.clone())))
+        .filter_map(|(key, slot)| Some((slot.get()?.used(), key.clone())))
         .min_by_key(|(used, _)| *used);
     if let Some((_, key)) = oldest {
         sessions.remove(&key);

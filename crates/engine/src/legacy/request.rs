@@ -147,7 +147,10 @@ impl Gateway {
             _ => {}
         }
         let prepared = self.prepare(call, view, method, envelope).await?;
-        let speech = Speech::Legacy(client.wish(prepared.entry.upstream.server().push)?);
+        let speech = Speech::Legacy(
+            client.wish(prepared.entry.upstream.server().push)?,
+            client.digest,
+        );
         let mut note = Note::default();
         let opened = self
             .exchange(
@@ -232,7 +235,7 @@ impl Gateway {
             };
             let told = match envelope.kind {
                 Kind::Request { .. } => {
-                    let speech = Speech::Legacy(wish);
+                    let speech = Speech::Legacy(wish, client.digest);
                     let edits = Edits::of(envelope.text);
                     let mut note = Note::default();
                     self.exchange(
@@ -247,7 +250,7 @@ impl Gateway {
                     .await
                     .map(drop)
                 }
-                _ => match translated(&session, envelope) {
+                _ => match translated(&session, client, envelope) {
                     Some(text) => self.tell(entry, permit.evidence(), &session, text).await,
                     None => Ok(()),
                 },
@@ -262,6 +265,7 @@ impl Gateway {
 /// A notification as the server knows it; `None` when it concerns a request that is not there.
 fn translated(
     session: &portcullis_upstream::LegacySession,
+    client: &LegacyClient,
     envelope: &Envelope<'_>,
 ) -> Option<String> {
     let Kind::Notification {
@@ -271,7 +275,7 @@ fn translated(
         return Some(envelope.text.to_owned());
     };
     let id = envelope.params()?.get("requestId")?;
-    let ours = session.our_id_of(id.get())?;
+    let ours = session.our_id_of(id.get(), client.digest)?;
     let mut edits = Edits::of(envelope.text);
     edits.replace(id, ours.to_string());
     Some(edits.finish())
