@@ -10,6 +10,11 @@ use portcullis_gateway::cli::output::{colours_welcome, printable};
 use portcullis_gateway::cli::{self, Cli, Verb};
 use portcullis_gateway::telemetry::{self, DEFAULT_FILTER, LogSettings};
 
+/// A call makes many small allocations and frees them at once; this allocator is measurably better
+/// at that than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
