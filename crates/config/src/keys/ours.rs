@@ -180,10 +180,10 @@ pub(crate) static TLS: Section = Section {
             "Certificate chain, leaf first. Required.",
         ),
         Key::new("key", Kind::FilePath, "The leaf's private key. Required."),
-        Key::new(
+        unavailable(
             "client_ca",
-            Kind::FilePath,
-            "CA whose client certificates are asked for.",
+            "",
+            "client certificates are not available in this build yet: callers are told apart by their keys; verify certificates at the ingress and remove the key",
         ),
     ],
 };

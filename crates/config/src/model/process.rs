@@ -55,8 +55,6 @@ pub struct Tls {
     pub cert: PathBuf,
     /// The leaf's key.
     pub key: PathBuf,
-    /// CA of client certificates.
-    pub client_ca: Option<PathBuf>,
 }
 
 /// `store`

@@ -149,11 +149,9 @@ fn tls(fields: &Fields<'_, '_>) -> Option<Tls> {
     let tls = fields.section("tls")?;
     let cert = tls.require("cert", tls.file_path("cert"));
     let key = tls.require("key", tls.file_path("key"));
-    let client_ca = tls.file_path("client_ca");
     Some(Tls {
         cert: cert?,
         key: key?,
-        client_ca,
     })
 }
 

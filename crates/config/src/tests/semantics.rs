@@ -394,3 +394,13 @@ fn keys_that_could_not_be_told_apart_or_say_nothing_are_refused() {
         "the master key is written twice",
     );
 }
+
+/// An operator who names a CA for client certificates believes that callers without one are kept
+/// out.
+#[test]
+fn a_ca_for_client_certificates_is_refused_until_it_is_honoured() {
+    refused(
+        "server: {tls: {cert: a.pem, key: a.key, client_ca: ca.pem}}",
+        "client certificates are not available in this build yet",
+    );
+}
