@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use url::Url;
 
 /// `server`
@@ -21,8 +20,6 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Further browser origins, serialized (RFC 6454 §6.2).
     pub allowed_origins: Vec<String>,
-    /// Peers whose `X-Forwarded-*` are believed; empty: nobody's.
-    pub trusted_proxies: Vec<IpNet>,
     /// Further certification authorities for outgoing TLS.
     pub ca_file: Option<PathBuf>,
     /// Largest request body.

@@ -226,7 +226,7 @@ pub struct AuditEvent {
     /// Keyed MAC of the arguments: tells equal from different, and cannot be guessed from a list.
     #[serde(serialize_with = "hex_bytes", skip_serializing_if = "Option::is_none")]
     pub arguments_hash: Option<[u8; 32]>,
-    /// The caller's address, after trusted proxies.
+    /// The connection's peer: forwarded headers are not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,
     /// The trace of the caller's `traceparent` (W3C Trace Context §3.2.2.3).
