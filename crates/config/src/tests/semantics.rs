@@ -404,3 +404,15 @@ fn a_ca_for_client_certificates_is_refused_until_it_is_honoured() {
         "client certificates are not available in this build yet",
     );
 }
+
+#[test]
+fn a_server_cannot_be_pinned_to_a_transport_that_is_not_there() {
+    let errors = errors(&server("protocol_version: 2024-11-05"));
+    assert_eq!(errors.errors.len(), 1);
+    let text = errors.to_string();
+    assert!(text.contains("HTTP+SSE"), "{text}");
+    assert!(
+        text.contains("write one of auto, 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28"),
+        "{text}"
+    );
+}
