@@ -136,7 +136,7 @@ pub async fn run(cli: Cli) -> Result<Exit, CommandError> {
         Verb::Keys(args) => keys::run(&global, args, &mut out).await,
         Verb::Servers(args) => servers::run(args, &mut out).await,
         Verb::Tools(args) => tools::run(args, &mut out).await,
-        Verb::Audit(args) => audit::run(&global, args, &mut out).await,
+        Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,
         Verb::Completions(args) => completions::run(&args, &mut out),
         Verb::Schema => schema::run(&mut out),
     }

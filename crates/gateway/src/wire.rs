@@ -17,6 +17,9 @@ mod servers;
 mod standing;
 mod trail;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use portcullis_core::ApiKey;

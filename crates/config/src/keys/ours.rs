@@ -264,7 +264,7 @@ pub(crate) static AUDIT: Section = Section {
         Key::new(
             "required",
             Kind::Flag,
-            "The event is durable before the answer; what cannot be recorded is denied.",
+            "The event is durable before the answer, also against a power cut; what cannot be recorded is denied.",
         )
         .default("false"),
         Key::new(

@@ -39,7 +39,7 @@ pub async fn serve(
     // Sockets first: a taken port fails before anything is written.
     let listeners = Listeners::bind(&config).await?;
     let url = listeners.url(&config)?;
-    let storage = Storage::Disk(config.store.path.clone());
+    let storage = Storage::of(&config);
     let rooms = Rooms::build(&config, &storage, &lifecycle.tasks, &lifecycle.stop.soft).await?;
     let rooms = Arc::new(rooms);
     if first {
