@@ -72,6 +72,15 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> Server {
             );
         }
     }
+    if !is_loopback(&server.listen)
+        && server.public_url.is_none()
+        && server.allowed_hosts.is_empty()
+    {
+        fields.findings.relaxed(
+            fields.place("host"),
+            "any Host is answered, which lets DNS rebinding in: set `public_url` or `allowed_hosts`",
+        );
+    }
     if let Some(admin) = &server.admin_listen
         && !is_loopback(admin)
     {

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::rooms::{Rooms, Storage};
 use super::serve::{end, state};
-use super::{files, housekeeping};
+use super::{files, hosts, housekeeping};
 use crate::cli::exit::CommandError;
 
 /// A gateway without a listener.
@@ -44,7 +44,11 @@ impl Embedded {
 
     /// The router of the data listener, as for a loopback bind.
     pub fn router(&self) -> Router {
-        portcullis_server::router(state(&self.rooms, &self.config, true))
+        portcullis_server::router(state(
+            &self.rooms,
+            &self.config,
+            hosts::data(&self.config, true),
+        ))
     }
 
     pub(super) const fn config(&self) -> &Config {

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_server::listen::{Bound, Drained, ListenSettings, Stop, TlsFiles};
 use portcullis_server::{HostRule, OriginRule, ServerDeps, ServerState, admin_router, router};
 
 use super::reload::Reloading;
 use super::rooms::{Rooms, Storage};
-use super::{ServeOptions, files, first_start, housekeeping};
+use super::{ServeOptions, files, first_start, hosts, housekeeping};
 use crate::cli::exit::{CommandError, Exit};
 use crate::lifecycle::{FileWatch, Lifecycle, Reloads};
 
@@ -66,7 +65,10 @@ pub async fn serve(
         drop(watch);
     });
 
-    let state = state(&rooms, &config, listeners.is_loopback());
+    let data = state(&rooms, &config, listeners.data_hosts(&config));
+    let admin = listeners
+        .admin_hosts(&config)
+        .map(|hosts| state(&rooms, &config, hosts));
     rooms.readiness.serve(1);
     tracing::info!(
         %url,
@@ -79,7 +81,7 @@ pub async fn serve(
         soft.cancelled().await;
         readiness.drain();
     });
-    let drained = listeners.serve(state, lifecycle.stop.clone()).await;
+    let drained = listeners.serve(data, admin, lifecycle.stop.clone()).await;
     end(&rooms).await;
     Ok(match drained {
         Drained::Finished => Exit::Done,
@@ -121,36 +123,8 @@ fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::Path
 }
 
 /// The state of all surfaces.
-pub(super) fn state(rooms: &Rooms, config: &Config, loopback: bool) -> ServerState {
+pub(super) fn state(rooms: &Rooms, config: &Config, hosts: HostRule) -> ServerState {
     let server = &config.server;
-    let mut hosts: std::collections::BTreeSet<String> = server
-        .allowed_hosts
-        .iter()
-        .map(|host| {
-            host.rsplit_once(':')
-                .map_or(host.as_str(), |(name, port)| {
-                    if port.bytes().all(|byte| byte.is_ascii_digit()) {
-                        name
-                    } else {
-                        host.as_str()
-                    }
-                })
-                .to_owned()
-        })
-        .collect();
-    hosts.extend(
-        server
-            .public_url
-            .iter()
-            .filter_map(|url| Some(url.host_str()?.to_owned())),
-    );
-    let hosts = if !hosts.is_empty() {
-        HostRule::Listed(hosts)
-    } else if loopback {
-        HostRule::Loopback
-    } else {
-        HostRule::Any
-    };
     let mut origins: std::collections::BTreeSet<String> =
         server.allowed_origins.iter().cloned().collect();
     origins.extend(
@@ -210,8 +184,15 @@ impl Listeners {
         Ok(Self { data, admin })
     }
 
-    pub(super) fn is_loopback(&self) -> bool {
-        self.data.local_addr().ip().is_loopback()
+    /// The names that the data listener answers to.
+    fn data_hosts(&self, config: &Config) -> HostRule {
+        hosts::data(config, self.data.local_addr().ip().is_loopback())
+    }
+
+    /// The names that the administrators' listener answers to, if there is one.
+    fn admin_hosts(&self, config: &Config) -> Option<HostRule> {
+        let admin = self.admin.as_ref()?;
+        Some(hosts::admin(config, admin.local_addr().ip()))
     }
 
     /// Where people reach it.
@@ -242,13 +223,17 @@ impl Listeners {
             .collect()
     }
 
-    pub(super) async fn serve(self, state: ServerState, stop: Stop) -> Drained {
-        let admin: Option<(Bound, Router)> =
-            self.admin.map(|bound| (bound, admin_router(state.clone())));
-        let data = self.data.serve(router(state), stop.clone());
-        match admin {
-            None => data.await,
-            Some((bound, routes)) => tokio::join!(data, bound.serve(routes, stop)).0,
+    /// Serves until the stop. `admin` is the state of the administrators' listener, if there is one.
+    pub(super) async fn serve(
+        self,
+        data: ServerState,
+        admin: Option<ServerState>,
+        stop: Stop,
+    ) -> Drained {
+        let serving = self.data.serve(router(data), stop.clone());
+        match self.admin.zip(admin) {
+            None => serving.await,
+            Some((bound, admin)) => tokio::join!(serving, bound.serve(admin_router(admin), stop)).0,
         }
     }
 }
