@@ -6,10 +6,12 @@ mod health;
 mod layers;
 pub mod listen;
 mod mcp;
+mod query;
 mod reply;
 mod rest;
 mod router;
 mod state;
+mod wrong_method;
 
 pub use admin::key_bodies;
 pub use health::{Readiness, ReadinessReport};

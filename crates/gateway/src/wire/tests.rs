@@ -1,5 +1,8 @@
 //! What the wiring makes of a configuration.
 
+mod on_record;
+mod small_world;
+
 use portcullis_config::{CommandLine, Config};
 
 /// The configuration that a text means.

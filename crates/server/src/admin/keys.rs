@@ -1,7 +1,7 @@
 //! `/key/*`: virtual keys, in LiteLLM's shapes.
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
 use portcullis_core::{ApiKey, ErrorKind};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::key_bodies::{self, record};
 use super::problem::{done, problem};
+use crate::query::query;
 use crate::state::ServerState;
 
 pub(crate) async fn generate(State(state): State<ServerState>, request: Request) -> Response<Body> {
@@ -43,19 +44,19 @@ pub(crate) struct ListQuery {
     size: Option<usize>,
 }
 
-pub(crate) async fn list(
-    State(state): State<ServerState>,
-    Query(query): Query<ListQuery>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let call = match admit(&state, &parts, "key/list").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
+    let wish: ListQuery = match query(&parts.uri) {
+        Ok(wish) => wish,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
     let page = PageRequest {
-        after: query.after,
-        limit: query.size.unwrap_or(100),
+        after: wish.after,
+        limit: wish.size.unwrap_or(100),
     };
     match state.keys.list(&page, &call.principal).await {
         Ok(page) => {
@@ -74,17 +75,17 @@ pub(crate) struct InfoQuery {
     key_alias: Option<String>,
 }
 
-pub(crate) async fn info(
-    State(state): State<ServerState>,
-    Query(query): Query<InfoQuery>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let call = match admit(&state, &parts, "key/info").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let selector = match (query.key_id, query.key_alias, &call.principal.key_id) {
+    let wish: InfoQuery = match query(&parts.uri) {
+        Ok(wish) => wish,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
+    let selector = match (wish.key_id, wish.key_alias, &call.principal.key_id) {
         (Some(id), _, _) => KeySelector::Id(id.into()),
         (None, Some(alias), _) => KeySelector::Alias(alias),
         (None, None, Some(own)) => KeySelector::Id(own.clone()),
