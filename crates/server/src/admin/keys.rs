@@ -67,12 +67,35 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
     }
 }
 
-/// Query of `/key/info`: a key's id (`pc-…`), alias, or the key itself. Without one, the caller's own.
-#[derive(Debug, Default, Deserialize)]
+/// Query of `/key/info`: a key's id as `/key/list` shows it, or its alias. Without one, the caller's
+/// own.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct InfoQuery {
+    /// LiteLLM's name of `key_id`, where its clients send the key itself: that is refused, because
+    /// URLs end up in logs on the way (RFC 6750 §5.3).
+    key: Option<String>,
     key_id: Option<String>,
     key_alias: Option<String>,
+}
+
+impl InfoQuery {
+    /// The key that is meant; `None`: the caller's own.
+    fn selector(self) -> Result<Option<KeySelector>, &'static str> {
+        let id = match (self.key_id, self.key) {
+            (Some(_), Some(_)) => return Err("say key_id or key, not both"),
+            (id, None) | (None, id) => id,
+        };
+        match (id, self.key_alias) {
+            (Some(_), Some(_)) => Err("say key_id or key_alias, not both"),
+            (Some(id), None) if id.starts_with("sk-") => Err(
+                "a key does not belong into a URL: say key_id, the id that /key/list shows, and consider this key known to others",
+            ),
+            (Some(id), None) => Ok(Some(KeySelector::Id(id.into()))),
+            (None, Some(alias)) => Ok(Some(KeySelector::Alias(alias))),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> Response<Body> {
@@ -85,13 +108,13 @@ pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> 
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let selector = match (wish.key_id, wish.key_alias, &call.principal.key_id) {
-        (Some(id), _, _) => KeySelector::Id(id.into()),
-        (None, Some(alias), _) => KeySelector::Alias(alias),
-        (None, None, Some(own)) => KeySelector::Id(own.clone()),
-        (None, None, None) => {
+    let selector = match (wish.selector(), &call.principal.key_id) {
+        (Ok(Some(selector)), _) => selector,
+        (Ok(None), Some(own)) => KeySelector::Id(own.clone()),
+        (Ok(None), None) => {
             return problem(call, ErrorKind::Invalid, "say key_id or key_alias").await;
         }
+        (Err(detail), _) => return problem(call, ErrorKind::Invalid, detail).await,
     };
     match state.keys.info(&selector, &call.principal).await {
         Ok(found) => {

@@ -1,5 +1,7 @@
 //! A gateway in memory and requests to its router.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -7,11 +9,14 @@ use http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
 use portcullis_config::CommandLine;
 use portcullis_core::{ApiKey, Role, ServerGrants};
+use portcullis_server::listen::{Bound, ListenSettings, Stop};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::cli::client::GatewayClient;
+use crate::loopback::Loopback;
 use crate::wire::Embedded;
 
 pub(super) struct SmallWorld {
@@ -68,6 +73,16 @@ impl SmallWorld {
 
     pub(super) async fn post(&self, uri: &str, body: &str) -> Answer {
         self.ask(&self.admin, Method::POST, uri, body).await
+    }
+
+    /// The command line's client, over a socket.
+    pub(super) async fn client(&self) -> GatewayClient {
+        let bound = Bound::bind("127.0.0.1", 0, ListenSettings::default())
+            .await
+            .unwrap();
+        let base = format!("http://{}", bound.local_addr()).parse().unwrap();
+        TaskTracker::new().spawn(bound.serve(self.router.clone(), Stop::default()));
+        GatewayClient::new(Arc::new(Loopback), base, Some(self.admin.clone()), false).unwrap()
     }
 
     /// The one event of an answer's request.
