@@ -1,6 +1,8 @@
 //! What the wiring makes of a configuration.
 
+mod keys;
 mod on_record;
+mod servers;
 mod small_world;
 
 use portcullis_config::{CommandLine, Config};
