@@ -6,3 +6,5 @@ pub mod key_bodies;
 pub(crate) mod keys;
 mod problem;
 pub(crate) mod servers;
+
+pub(crate) use problem::rule;

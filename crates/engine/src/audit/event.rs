@@ -123,6 +123,8 @@ pub enum Target {
     Prompt(CallerText),
     /// A resource, without userinfo, query and fragment.
     Resource(CallerText),
+    /// API keys that were made, shown or ended: their public ids, with commas between.
+    Key(CallerText),
 }
 
 impl Target {
@@ -134,6 +136,12 @@ impl Target {
     /// A prompt's name.
     pub fn prompt(name: &str) -> Self {
         Self::Prompt(CallerText::new(name))
+    }
+
+    /// API keys by their ids as the store has them: what a caller sent could be a key itself.
+    pub fn keys<'a>(ids: impl IntoIterator<Item = &'a KeyId>) -> Self {
+        let ids: Vec<&str> = ids.into_iter().map(KeyId::as_str).collect();
+        Self::Key(CallerText::new(&ids.join(",")))
     }
 
     /// A resource's URI. What RFC 3986 §3.2.1 and §3.4 leave to the application (userinfo, query,

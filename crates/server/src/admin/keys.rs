@@ -4,9 +4,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
-use portcullis_core::{ApiKey, ErrorKind};
+use portcullis_core::{ApiKey, ErrorKind, KeyId};
 use portcullis_engine::Call;
-use portcullis_engine::audit::{CallerText, Surface};
+use portcullis_engine::audit::{CallerText, Surface, Target};
 use portcullis_identity::{KeyAdminError, KeySelector, PageRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,11 +18,11 @@ use crate::state::ServerState;
 
 pub(crate) async fn generate(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let call = match admit(&state, &parts, "key/generate").await {
+    let mut call = match admit(&state, &parts, "key/generate").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Value = match read(&state, &parts, body).await {
+    let wish: Value = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
@@ -31,7 +31,10 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
     match state.keys.create(new, &call.principal).await {
-        Ok(created) => done(call, &key_bodies::created(&created)).await,
+        Ok(created) => {
+            call.audit.target(Target::keys([&created.record.id]));
+            done(call, &key_bodies::created(&created)).await
+        }
         Err(error) => failed(call, &error).await,
     }
 }
@@ -100,7 +103,7 @@ impl InfoQuery {
 
 pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let call = match admit(&state, &parts, "key/info").await {
+    let mut call = match admit(&state, &parts, "key/info").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
@@ -118,6 +121,7 @@ pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> 
     };
     match state.keys.info(&selector, &call.principal).await {
         Ok(found) => {
+            call.audit.target(Target::keys([&found.id]));
             done(
                 call,
                 &json!({"key": found.id.as_str(), "info": record(&found)}),
@@ -127,6 +131,9 @@ pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> 
         Err(error) => failed(call, &error).await,
     }
 }
+
+/// Most keys of one `/key/delete`: as many as its audit event can name.
+const MOST_DELETED: usize = 16;
 
 /// Body of `/key/delete`.
 #[derive(Debug, Default, Deserialize)]
@@ -138,11 +145,11 @@ struct Delete {
 
 pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let call = match admit(&state, &parts, "key/delete").await {
+    let mut call = match admit(&state, &parts, "key/delete").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Delete = match read(&state, &parts, body).await {
+    let wish: Delete = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
@@ -160,14 +167,23 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
     if selectors.is_empty() {
         return problem(call, ErrorKind::Invalid, "say keys or key_aliases").await;
     }
-    let mut deleted = Vec::with_capacity(selectors.len());
+    if selectors.len() > MOST_DELETED {
+        let detail = format!("at most {MOST_DELETED} keys at a time");
+        return problem(call, ErrorKind::Invalid, &detail).await;
+    }
+    let mut deleted: Vec<KeyId> = Vec::with_capacity(selectors.len());
     for selector in &selectors {
         match state.keys.revoke(selector, &call.principal).await {
-            Ok(revoked) => deleted.push(revoked.id.to_string()),
+            Ok(revoked) => {
+                deleted.push(revoked.id);
+                // Noted key by key: if the next one fails, these have ended all the same.
+                call.audit.target(Target::keys(&deleted));
+            }
             Err(error) => return failed(call, &error).await,
         }
     }
-    done(call, &json!({"deleted_keys": deleted})).await
+    let ids: Vec<&str> = deleted.iter().map(KeyId::as_str).collect();
+    done(call, &json!({"deleted_keys": ids})).await
 }
 
 async fn admit(
@@ -182,6 +198,7 @@ async fn admit(
 
 async fn read<T: for<'de> Deserialize<'de>>(
     state: &ServerState,
+    call: &mut Call,
     parts: &Parts,
     body: Body,
 ) -> Result<T, String> {
@@ -189,6 +206,7 @@ async fn read<T: for<'de> Deserialize<'de>>(
         .read_body(&parts.headers, body)
         .await
         .map_err(|refusal| refusal.text().to_owned())?;
+    call.audit.request_bytes(bytes.len() as u64);
     serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
