@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogControl, LogFormat};
 use exit::{CommandError, Exit};
 use output::{Format, Output};
 
@@ -81,8 +81,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILTER", env = "PORTCULLIS_LOG")]
     pub log: Option<String>,
     /// How log lines look
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
-    pub log_format: LogFormat,
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 /// The verbs.
@@ -113,7 +113,9 @@ pub enum Verb {
 }
 
 /// Runs what was asked for. Answers go to standard output, everything else to standard error.
-pub async fn run(cli: Cli) -> Result<Exit, CommandError> {
+///
+/// `logs` is the running log, over which a gateway's file decides what the command line left open.
+pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
     let Cli {
         global,
         serve,
@@ -121,14 +123,14 @@ pub async fn run(cli: Cli) -> Result<Exit, CommandError> {
     } = cli;
     let mut out = Output::stdout(global.output);
     let Some(verb) = verb else {
-        return serve::run(&global, serve).await;
+        return serve::run(&global, serve, logs).await;
     };
     if !serve.is_empty() {
         let what = "options of serve stand before another verb; write them after it";
         return Err(CommandError::Usage(what.to_owned()));
     }
     match verb {
-        Verb::Serve(args) => serve::run(&global, args).await,
+        Verb::Serve(args) => serve::run(&global, args, logs).await,
         Verb::Check(args) => check::run(&global, args, &mut out).await,
         Verb::Init(args) => init::run(&global, args, &mut out).await,
         Verb::Demo(args) => Box::pin(demo::run(&args, &mut out)).await,

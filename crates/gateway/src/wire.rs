@@ -28,6 +28,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::cli::exit::CommandError;
+use crate::telemetry::LogControl;
 
 pub use check::check;
 pub use demo::demo_gateway;
@@ -47,6 +48,8 @@ pub struct ServeOptions<'a> {
     pub host: Option<&'a str>,
     /// Overrides the port to listen on.
     pub port: Option<u16>,
+    /// The log that the file's `telemetry` applies to.
+    pub logs: Option<&'a LogControl>,
 }
 
 /// What `check` found.

@@ -282,13 +282,13 @@ pub(crate) static TELEMETRY: Section = Section {
         Key::new(
             "log_format",
             Kind::Choice(&["auto", "pretty", "json"]),
-            "`auto` is pretty on a terminal and JSON elsewhere.",
+            "`auto` is pretty on a terminal and JSON elsewhere. `--log-format` wins.",
         )
         .default("auto"),
         Key::new(
             "log_level",
             Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
-            "Least important level that is logged.",
+            "Least important level that is logged. `--log` and `PORTCULLIS_LOG` win.",
         )
         .default("info"),
         Key::new("metrics", Kind::Flag, "Serve `/metrics` to admins.").default("true"),

@@ -12,6 +12,7 @@ use super::serve::announce;
 use super::servers::{self, Making};
 use super::{files, identity};
 use crate::lifecycle::{ReloadCause, Reloads};
+use crate::telemetry::LogControl;
 
 /// What a reload works on.
 pub(super) struct Reloading {
@@ -20,6 +21,7 @@ pub(super) struct Reloading {
     pub(super) port: Option<u16>,
     pub(super) config: Config,
     pub(super) tls: Vec<Arc<ServerTls>>,
+    pub(super) logs: LogControl,
 }
 
 impl Reloading {
@@ -72,6 +74,7 @@ impl Reloading {
             .map_err(|error| format!("{error:#}"))?;
         let authentication = identity::authentication(&config, &rooms.index, &rooms.vaults.clock)
             .map_err(|error| format!("{error:#}"))?;
+        self.logs.apply(&config.telemetry);
         announce(&config, &notices);
         for what in fixed_differences(&self.config, &config) {
             tracing::warn!("{what} changed in the file; it takes effect at the next start");

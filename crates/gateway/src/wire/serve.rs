@@ -33,6 +33,8 @@ pub async fn serve(
         port: options.port,
     };
     let Loaded { config, notices } = files::load(&file, command_line)?;
+    let logs = options.logs.cloned().unwrap_or_default();
+    logs.apply(&config.telemetry);
     announce(&config, &notices);
 
     // Sockets first: a taken port fails before anything is written.
@@ -55,6 +57,7 @@ pub async fn serve(
         port: options.port,
         tls: listeners.certificates(),
         config: config.clone(),
+        logs,
     };
     let stopped = lifecycle.stop.soft.clone();
     let reloaded = Arc::clone(&rooms);
