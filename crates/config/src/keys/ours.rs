@@ -152,7 +152,7 @@ pub(crate) static SERVER: Section = Section {
         Key::new(
             "body_timeout",
             Kind::Span,
-            "Longest silence while a request's body arrives.",
+            "Time for the whole of a request's body to arrive.",
         )
         .default("30s"),
         Key::new(

@@ -28,7 +28,7 @@ pub struct Server {
     pub max_connections: u64,
     /// Time for the TLS handshake and the head of a request.
     pub header_timeout: Duration,
-    /// Longest silence while a body arrives.
+    /// Time for the whole of a body.
     pub body_timeout: Duration,
     /// How long to go on accepting after the stop signal.
     pub grace: Duration,
