@@ -184,7 +184,10 @@ fn a_first_configuration_is_private_and_never_overwritten_unasked() {
     assert_eq!(init::write(&file, false).unwrap_err().number(), 2);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     init::write(&file, true).unwrap();
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), init::TEMPLATE);
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        portcullis_config::sample_config()
+    );
 }
 
 #[tokio::test]
