@@ -14,6 +14,7 @@ mod state;
 mod wrong_method;
 
 pub use admin::key_bodies;
+pub use admin::reload::{NotReloaded, Reload};
 pub use health::{Readiness, ReadinessReport};
 pub use layers::{HostRule, OriginRule};
 pub use router::{admin_router, router};

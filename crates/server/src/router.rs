@@ -55,6 +55,7 @@ fn admin_routes(state: &ServerState) -> Router<ServerState> {
         .route("/key/delete", post(admin::keys::delete))
         .route("/v1/mcp/server", get(admin::servers::list))
         .route("/v1/audit", get(admin::audit::list))
+        .route("/v1/config/reload", post(admin::reload::reload))
 }
 
 fn finish(router: Router<ServerState>, state: ServerState) -> Router {

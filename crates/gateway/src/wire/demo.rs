@@ -41,7 +41,12 @@ pub async fn demo_gateway(
         ..ServerGrants::default()
     };
     let caller = embedded.key("demo-caller", Role::User, support).await?;
-    let state = state(embedded.rooms(), embedded.config(), HostRule::Loopback);
+    let state = state(
+        embedded.rooms(),
+        embedded.config(),
+        HostRule::Loopback,
+        None,
+    );
     let stop = stop.clone();
     lifecycle.tasks.spawn(async move {
         listeners.serve(state, None, stop).await;

@@ -48,6 +48,7 @@ impl Embedded {
             &self.rooms,
             &self.config,
             hosts::data(&self.config, true),
+            None,
         ))
     }
 
@@ -57,6 +58,11 @@ impl Embedded {
 
     pub(super) fn rooms(&self) -> &Rooms {
         &self.rooms
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared_rooms(&self) -> Arc<Rooms> {
+        Arc::clone(&self.rooms)
     }
 
     /// The one door to tools.

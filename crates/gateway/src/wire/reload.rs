@@ -4,15 +4,28 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use portcullis_config::{CommandLine, Config, Loaded, Server, Telemetry};
 use portcullis_server::listen::ServerTls;
+use portcullis_server::{NotReloaded, Reload};
 
 use super::rooms::Rooms;
 use super::serve::announce;
 use super::servers::{self, Making};
 use super::{files, identity};
-use crate::lifecycle::{ReloadCause, Reloads};
+use crate::lifecycle::{ReloadCause, ReloadRequester, Reloaded, Reloads};
 use crate::telemetry::LogControl;
+
+#[async_trait]
+impl Reload for ReloadRequester {
+    async fn reload(&self) -> Result<u64, NotReloaded> {
+        match self.ask().await {
+            Some(Ok(generation)) => Ok(generation),
+            Some(Err(findings)) => Err(NotReloaded::Refused(findings)),
+            None => Err(NotReloaded::Unavailable),
+        }
+    }
+}
 
 /// What a reload works on.
 pub(super) struct Reloading {
@@ -27,12 +40,16 @@ pub(super) struct Reloading {
 impl Reloading {
     /// Performs reloads as they are asked for.
     pub(super) async fn run(mut self, rooms: &Rooms, mut reloads: Reloads) {
-        while let Some(cause) = reloads.next().await {
-            self.reload(rooms, cause);
+        while let Some(due) = reloads.next().await {
+            let reloaded = self.reload(rooms, due.cause);
+            if let Some(answer) = due.answer {
+                // Whoever asked may have gone away.
+                let _ = answer.send(reloaded);
+            }
         }
     }
 
-    fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) {
+    fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
         for tls in &self.tls {
             if let Err(error) = tls.reload() {
                 tracing::error!(
@@ -41,7 +58,8 @@ impl Reloading {
                 );
             }
         }
-        match self.read_and_swap(rooms) {
+        let reloaded = self.read_and_swap(rooms);
+        match &reloaded {
             Ok(generation) => {
                 tracing::info!(?cause, generation, "configuration reloaded");
             }
@@ -51,12 +69,13 @@ impl Reloading {
                     ?cause,
                     "configuration refused, the old one stays:\n{findings}"
                 );
-                rooms.readiness.refused(findings);
+                rooms.readiness.refused(findings.clone());
             }
         }
+        reloaded
     }
 
-    fn read_and_swap(&mut self, rooms: &Rooms) -> Result<u64, String> {
+    fn read_and_swap(&mut self, rooms: &Rooms) -> Reloaded {
         let command_line = CommandLine {
             host: self.host.as_deref(),
             port: self.port,

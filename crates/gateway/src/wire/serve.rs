@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_server::listen::{Bound, Drained, ListenSettings, Stop, TlsFiles};
-use portcullis_server::{HostRule, OriginRule, ServerDeps, ServerState, admin_router, router};
+use portcullis_server::{
+    HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
+};
 
 use super::reload::Reloading;
 use super::rooms::{Rooms, Storage};
@@ -68,10 +70,10 @@ pub async fn serve(
         drop(watch);
     });
 
-    let data = state(&rooms, &config, listeners.data_hosts(&config));
-    let admin = listeners
-        .admin_hosts(&config)
-        .map(|hosts| state(&rooms, &config, hosts));
+    let reload: Arc<dyn Reload> = Arc::new(lifecycle.reload.clone());
+    let state = |hosts| state(&rooms, &config, hosts, Some(Arc::clone(&reload)));
+    let data = state(listeners.data_hosts(&config));
+    let admin = listeners.admin_hosts(&config).map(state);
     rooms.readiness.serve(1);
     tracing::info!(
         %url,
@@ -125,8 +127,13 @@ fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::Path
     std::iter::once(file.to_path_buf()).chain(tls).collect()
 }
 
-/// The state of all surfaces.
-pub(super) fn state(rooms: &Rooms, config: &Config, hosts: HostRule) -> ServerState {
+/// The state of all surfaces; `reload` is absent where no file can be read again.
+pub(super) fn state(
+    rooms: &Rooms,
+    config: &Config,
+    hosts: HostRule,
+    reload: Option<Arc<dyn Reload>>,
+) -> ServerState {
     let server = &config.server;
     let mut origins: std::collections::BTreeSet<String> =
         server.allowed_origins.iter().cloned().collect();
@@ -143,6 +150,7 @@ pub(super) fn state(rooms: &Rooms, config: &Config, hosts: HostRule) -> ServerSt
         trail: rooms.trail.clone(),
         metrics: Arc::clone(&rooms.metrics),
         readiness: Arc::clone(&rooms.readiness),
+        reload,
         clock: Arc::clone(&rooms.vaults.clock),
         entropy: Arc::clone(&rooms.vaults.entropy),
         hosts,

@@ -2,6 +2,7 @@
 
 mod keys;
 mod on_record;
+mod reload;
 mod servers;
 mod small_world;
 

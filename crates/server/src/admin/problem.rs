@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::reply::{json as reply, text_error};
 
 /// Ends an admin call with a problem.
-pub(super) async fn problem(mut call: Call, kind: ErrorKind, detail: &str) -> Response<Body> {
+pub(super) async fn problem(call: Call, kind: ErrorKind, detail: &str) -> Response<Body> {
     let status = match kind {
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
@@ -20,6 +20,16 @@ pub(super) async fn problem(mut call: Call, kind: ErrorKind, detail: &str) -> Re
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
+    problem_with(call, status, kind, detail).await
+}
+
+/// The same with a status that says more than the kind does.
+pub(super) async fn problem_with(
+    mut call: Call,
+    status: StatusCode,
+    kind: ErrorKind,
+    detail: &str,
+) -> Response<Body> {
     if kind == ErrorKind::Forbidden {
         call.audit.denied(rule(call.principal.role));
     }

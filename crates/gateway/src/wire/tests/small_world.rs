@@ -48,6 +48,11 @@ impl SmallWorld {
         }
     }
 
+    /// Asks another router from now on.
+    pub(super) fn route(&mut self, router: Router) {
+        self.router = router;
+    }
+
     pub(super) async fn ask(&self, key: &ApiKey, method: Method, uri: &str, body: &str) -> Answer {
         let request = Request::builder()
             .method(method)
