@@ -12,6 +12,7 @@ pub mod demo;
 pub mod init;
 mod keys;
 mod mock;
+mod rotate;
 mod schema;
 mod serve;
 mod servers;
@@ -36,6 +37,7 @@ pub use demo::DemoArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
 pub use mock::MockArgs;
+pub use rotate::{RotateArgs, RotateVerb};
 pub use serve::ServeArgs;
 pub use servers::ServersArgs;
 pub use target::TargetArgs;
@@ -106,6 +108,8 @@ pub enum Verb {
     Tools(ToolsArgs),
     /// Read and verify the audit trail
     Audit(AuditArgs),
+    /// Put new secrets in the place of old ones
+    Rotate(RotateArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the JSON Schema of the configuration file
@@ -139,6 +143,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Servers(args) => servers::run(args, &mut out).await,
         Verb::Tools(args) => tools::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,
+        Verb::Rotate(args) => rotate::run(&global, &args, &mut out),
         Verb::Completions(args) => completions::run(&args, &mut out),
         Verb::Schema => schema::run(&mut out),
     }

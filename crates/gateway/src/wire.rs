@@ -13,6 +13,7 @@ mod macs;
 mod outbound;
 mod reload;
 mod rooms;
+mod rotation;
 mod serve;
 mod servers;
 mod standing;
@@ -36,6 +37,7 @@ pub use embedded::Embedded;
 pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;
+pub use rotation::rotate_ring;
 pub use serve::serve;
 pub use trail::verify_audit;
 

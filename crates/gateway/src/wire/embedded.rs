@@ -37,7 +37,7 @@ impl Embedded {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(Rooms::build(&config, &Storage::Memory, tracker, stop).await?);
-        housekeeping::start(&rooms.gateway, tracker, stop);
+        housekeeping::start(&rooms, tracker, stop);
         rooms.readiness.serve(1);
         Ok(Self { rooms, config })
     }

@@ -48,7 +48,7 @@ pub async fn serve(
     if first {
         first_start::greet(&rooms, &url).await?;
     }
-    housekeeping::start(&rooms.gateway, &lifecycle.tasks, &lifecycle.stop.soft);
+    housekeeping::start(&rooms, &lifecycle.tasks, &lifecycle.stop.soft);
 
     let watched = watched_files(&file, &config);
     let watch = FileWatch::start(watched, lifecycle.reload.clone())
