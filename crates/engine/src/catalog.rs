@@ -86,6 +86,8 @@ struct Shelf {
     /// Held while a fetch is under way: one at a time. Remembers the last attempt.
     fetching: tokio::sync::Mutex<Option<Duration>>,
     changed: AtomicBool,
+    /// The last attempt failed; what was seen before may still be there.
+    failed: AtomicBool,
 }
 
 /// One server's lists.
@@ -114,6 +116,11 @@ impl Catalog {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Whether the last attempt to list these failed.
+    pub(crate) fn failed(&self, kind: Kind) -> bool {
+        self.shelf(kind).failed.load(Ordering::Acquire)
     }
 
     /// The server said that its lists changed.
@@ -193,7 +200,9 @@ impl Gateway {
         }
         *fetching = Some(asked);
         shelf.changed.store(false, Ordering::Release);
-        let items = self.fetch(entry, kind).await?;
+        let items = self.fetch(entry, kind).await;
+        shelf.failed.store(items.is_err(), Ordering::Release);
+        let items = items?;
         let index = items
             .iter()
             .enumerate()

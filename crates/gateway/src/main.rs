@@ -39,11 +39,8 @@ fn start(cli: Cli) -> Result<ExitCode, CommandError> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let logs = telemetry::install(&LogSettings {
         format: cli.global.log_format,
-        filter: cli
-            .global
-            .log
-            .clone()
-            .unwrap_or_else(|| default_filter(cli.verb.as_ref()).to_owned()),
+        filter: cli.global.log.clone(),
+        default_filter: default_filter(cli.verb.as_ref()),
         colours: colours_welcome(),
     })
     .map_err(|error| CommandError::Usage(format!("{error:#}")))?;
@@ -54,7 +51,7 @@ fn start(cli: Cli) -> Result<ExitCode, CommandError> {
         .max_blocking_threads(16)
         .build()
         .map_err(anyhow::Error::new)?;
-    let exit = runtime.block_on(Box::pin(cli::run(cli)));
+    let exit = runtime.block_on(Box::pin(cli::run(cli, logs.control())));
     // Whatever is still blocked must not keep the process: everything that matters was awaited.
     runtime.shutdown_background();
     drop(logs);

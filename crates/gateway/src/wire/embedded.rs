@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::rooms::{Rooms, Storage};
 use super::serve::{end, state};
-use super::{files, housekeeping};
+use super::{files, hosts, housekeeping};
 use crate::cli::exit::CommandError;
 
 /// A gateway without a listener.
@@ -37,14 +37,19 @@ impl Embedded {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(Rooms::build(&config, &Storage::Memory, tracker, stop).await?);
-        housekeeping::start(&rooms.gateway, tracker, stop);
+        housekeeping::start(&rooms, tracker, stop);
         rooms.readiness.serve(1);
         Ok(Self { rooms, config })
     }
 
     /// The router of the data listener, as for a loopback bind.
     pub fn router(&self) -> Router {
-        portcullis_server::router(state(&self.rooms, &self.config, true))
+        portcullis_server::router(state(
+            &self.rooms,
+            &self.config,
+            hosts::data(&self.config, true),
+            None,
+        ))
     }
 
     pub(super) const fn config(&self) -> &Config {
@@ -53,6 +58,11 @@ impl Embedded {
 
     pub(super) fn rooms(&self) -> &Rooms {
         &self.rooms
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared_rooms(&self) -> Arc<Rooms> {
+        Arc::clone(&self.rooms)
     }
 
     /// The one door to tools.
