@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
+use axum::extract::Query;
 use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
@@ -12,6 +13,7 @@ use portcullis_core::{ErrorKind, RequestId};
 use portcullis_engine::Call;
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
 use portcullis_identity::{AuthnError, AuthnErrorKind};
+use serde::de::DeserializeOwned;
 
 use crate::listen::PeerAddr;
 use crate::reply::text_error;
@@ -108,6 +110,14 @@ impl ServerState {
 
 fn boxed(status: StatusCode, error: &'static str) -> Box<Response<Body>> {
     Box::new(text_error(status, error))
+}
+
+/// Reads the query. It is not an extractor of the handlers: those run before anybody has asked who
+/// is calling, and what they refuse is on no record.
+pub(crate) fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, &'static str> {
+    Query::try_from_uri(&parts.uri)
+        .map(|Query(query)| query)
+        .map_err(|_| "a query parameter has the wrong form, or stands twice")
 }
 
 /// Why a body is not read.

@@ -162,6 +162,11 @@ fn host_name(host: &str) -> Option<String> {
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return None;
     }
+    // `http` takes anything for a port.
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    if !port.is_empty() && authority.port_u16().is_none() {
+        return None;
+    }
     let plausible = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
     };
@@ -204,6 +209,10 @@ mod tests {
             "gw:80/.well-known",
             "g w",
             ":80",
+            "localhost:notaport",
+            "localhost:99999",
+            "localhost:",
+            "localhost:80:80",
         ] {
             assert!(host_name(bad).is_none(), "{bad}");
         }

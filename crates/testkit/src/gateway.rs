@@ -154,8 +154,10 @@ impl TestGateway {
     }
 
     async fn person(&self, alias: &str, role: Role, grants: ServerGrants) -> Actor {
-        let created = self.embedded.mint(alias, role, grants).await.unwrap();
-        self.keep_secret(alias, created.key.expose());
+        let number = self.secrets.lock().unwrap().len();
+        let alias = format!("{alias}-{number}");
+        let created = self.embedded.mint(&alias, role, grants).await.unwrap();
+        self.keep_secret(&format!("the key of {alias}"), created.key.expose());
         let key_id = created.record.id.to_string();
         self.anonymous().holding(&created.key, &key_id)
     }
@@ -266,6 +268,10 @@ impl Said {
     fn is_governed(&self) -> bool {
         let path = self.head.split(' ').nth(1).unwrap_or_default();
         let path = path.split('?').next().unwrap_or_default();
+        let path = match path.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+            None => path,
+        };
         let governed = path.starts_with("/mcp")
             || path.trim_end_matches('/').ends_with("/mcp")
             || path.starts_with("/key/")
@@ -273,7 +279,7 @@ impl Said {
             || path == "/metrics";
         let no_such_route = match self.reply.status {
             404 => self.reply.body.is_empty(),
-            405 => self.reply.header("allow") != Some("POST"),
+            405 => self.reply.body.is_empty() || self.reply.header("allow") != Some("POST"),
             _ => false,
         };
         governed && !no_such_route

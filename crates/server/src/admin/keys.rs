@@ -1,7 +1,7 @@
 //! `/key/*`: virtual keys, in LiteLLM's shapes.
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
 use portcullis_core::{ApiKey, ErrorKind};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::key_bodies::{self, record};
 use super::problem::{done, problem};
+use crate::admission::query;
 use crate::state::ServerState;
 
 pub(crate) async fn generate(State(state): State<ServerState>, request: Request) -> Response<Body> {
@@ -43,15 +44,15 @@ pub(crate) struct ListQuery {
     size: Option<usize>,
 }
 
-pub(crate) async fn list(
-    State(state): State<ServerState>,
-    Query(query): Query<ListQuery>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let call = match admit(&state, &parts, "key/list").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
+    };
+    let query: ListQuery = match query(&parts) {
+        Ok(query) => query,
+        Err(detail) => return problem(call, ErrorKind::Invalid, detail).await,
     };
     let page = PageRequest {
         after: query.after,
@@ -74,15 +75,15 @@ pub(crate) struct InfoQuery {
     key_alias: Option<String>,
 }
 
-pub(crate) async fn info(
-    State(state): State<ServerState>,
-    Query(query): Query<InfoQuery>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let call = match admit(&state, &parts, "key/info").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
+    };
+    let query: InfoQuery = match query(&parts) {
+        Ok(query) => query,
+        Err(detail) => return problem(call, ErrorKind::Invalid, detail).await,
     };
     let selector = match (query.key_id, query.key_alias, &call.principal.key_id) {
         (Some(id), _, _) => KeySelector::Id(id.into()),

@@ -1,7 +1,7 @@
 //! `GET /mcp-rest/tools/list`.
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_engine::audit::{Outcome, Surface};
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::refusal::{failed, refuse};
+use crate::admission::query;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
@@ -22,15 +23,18 @@ pub(crate) struct ListQuery {
     mcp_server_name: Option<String>,
 }
 
-pub(crate) async fn list(
-    State(state): State<ServerState>,
-    Query(query): Query<ListQuery>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let mut call = match state.admit(&parts, Surface::Rest).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
+    };
+    let query: ListQuery = match query(&parts) {
+        Ok(query) => query,
+        Err(detail) => {
+            let (kind, status) = (ErrorKind::Invalid, StatusCode::BAD_REQUEST);
+            return refuse(call, kind, status, "invalid_request", detail).await;
+        }
     };
     let named = query
         .server_id

@@ -122,7 +122,7 @@ impl Ask {
 }
 
 /// An answer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Reply {
     /// Its status; 0 when the connection ended without an answer.
     pub status: u16,
@@ -132,6 +132,12 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Every byte of it.
     pub raw: Vec<u8>,
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.raw))
+    }
 }
 
 impl Reply {
