@@ -11,7 +11,7 @@ use portcullis_identity::{KeyAdminError, KeySelector, PageRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::key_bodies::{self, record};
+use super::key_bodies::{self, Generate, record};
 use super::problem::{done, problem};
 use crate::admission::query;
 use crate::state::ServerState;
@@ -22,11 +22,11 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Value = match read(&state, &parts, body).await {
+    let wish: Generate = match read(&state, &parts, body).await {
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let new = match key_bodies::wish(wish) {
+    let new = match wish.into_new_key() {
         Ok(new) => new,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
@@ -166,6 +166,11 @@ async fn read<T: for<'de> Deserialize<'de>>(
         .read_body(&parts.headers, body)
         .await
         .map_err(|refusal| refusal.text().to_owned())?;
+    // Serde would take an array for an object, its members by position.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err("the body must be a JSON object".to_owned());
+    }
+    // Straight into the type: what stands twice is refused, where a `Value` would keep the last.
     serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
