@@ -67,10 +67,12 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
     }
 }
 
-/// Query of `/key/info`: a key's id (`pc-…`), alias, or the key itself. Without one, the caller's own.
+/// Query of `/key/info`: a key's id or the key itself, as LiteLLM's clients send it in `key`, or its
+/// alias. Without one, the caller's own.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct InfoQuery {
+    key: Option<String>,
     key_id: Option<String>,
     key_alias: Option<String>,
 }
@@ -85,12 +87,16 @@ pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> 
         Ok(query) => query,
         Err(detail) => return problem(call, ErrorKind::Invalid, detail).await,
     };
-    let selector = match (query.key_id, query.key_alias, &call.principal.key_id) {
-        (Some(id), _, _) => KeySelector::Id(id.into()),
+    let selector = match (
+        query.key.or(query.key_id),
+        query.key_alias,
+        &call.principal.key_id,
+    ) {
+        (Some(key), _, _) => selector_of(key),
         (None, Some(alias), _) => KeySelector::Alias(alias),
         (None, None, Some(own)) => KeySelector::Id(own.clone()),
         (None, None, None) => {
-            return problem(call, ErrorKind::Invalid, "say key_id or key_alias").await;
+            return problem(call, ErrorKind::Invalid, "say key or key_alias").await;
         }
     };
     match state.keys.info(&selector, &call.principal).await {
@@ -123,14 +129,7 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let by_key = wish.keys.into_iter().map(|key| {
-        // LiteLLM's clients send the key itself or its stored name.
-        if key.starts_with("sk-") {
-            KeySelector::Key(ApiKey::new(key))
-        } else {
-            KeySelector::Id(key.into())
-        }
-    });
+    let by_key = wish.keys.into_iter().map(selector_of);
     let selectors: Vec<KeySelector> = by_key
         .chain(wish.key_aliases.into_iter().map(KeySelector::Alias))
         .collect();
@@ -145,6 +144,15 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
         }
     }
     done(call, &json!({"deleted_keys": deleted})).await
+}
+
+/// LiteLLM's clients name a key by itself or by its stored name.
+fn selector_of(key: String) -> KeySelector {
+    if key.starts_with("sk-") {
+        KeySelector::Key(ApiKey::new(key))
+    } else {
+        KeySelector::Id(key.into())
+    }
 }
 
 async fn admit(
