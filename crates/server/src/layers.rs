@@ -12,7 +12,8 @@ use std::panic::AssertUnwindSafe;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
@@ -24,6 +25,9 @@ use crate::reply::text_error;
 use crate::state::ServerState;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// `Strict-Transport-Security` (RFC 6797 §6.1).
+const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Which `Host` values are answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +55,11 @@ pub(crate) async fn guard(
     let Ok(id) = RequestId::generate(state.clock.now(), &*state.entropy) else {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     };
+    let mut insist_on_tls = false;
     let mut response = match check(&state, request.uri(), request.headers()) {
-        Ok(()) => {
+        Ok(name) => {
+            // On a developer's machine it would shut out every other server of `localhost`.
+            insist_on_tls = state.tls && !is_loopback(&name);
             request.extensions_mut().insert(id);
             match AssertUnwindSafe(next.run(request)).catch_unwind().await {
                 Ok(response) => response,
@@ -70,6 +77,9 @@ pub(crate) async fn guard(
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, id);
+    }
+    if insist_on_tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers
@@ -89,7 +99,8 @@ fn refused(state: &ServerState, id: RequestId, uri: &Uri, kind: ErrorKind) {
 
 type Refusal = (StatusCode, ErrorKind, &'static str);
 
-fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+/// The name by which we were called, if it is ours and no page of another site called.
+fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<String, Refusal> {
     let malformed = (StatusCode::BAD_REQUEST, ErrorKind::Invalid, "invalid_host");
     let mut hosts = headers.get_all(HOST).iter();
     let header = hosts.next();
@@ -124,13 +135,13 @@ fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<(), Refu
     }
     let mut origins = headers.get_all(ORIGIN).iter();
     match (origins.next(), origins.next()) {
-        (None, _) => Ok(()),
+        (None, _) => Ok(name),
         (Some(origin), None)
             if origin
                 .to_str()
                 .is_ok_and(|origin| allowed(&state.origins, origin, host, &name)) =>
         {
-            Ok(())
+            Ok(name)
         }
         _ => Err((
             StatusCode::FORBIDDEN,

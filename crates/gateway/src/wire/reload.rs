@@ -45,11 +45,10 @@ impl Reloading {
             }
             Err(findings) => {
                 rooms.metrics.config_refused();
-                tracing::error!(
-                    ?cause,
-                    "configuration refused, the old one stays:\n{findings}"
-                );
+                let told = format!("configuration refused, the old one stays:\n{findings}");
+                // Whoever has read the line finds the probe saying the same.
                 rooms.readiness.refused(findings);
+                tracing::error!(?cause, "{told}");
             }
         }
     }

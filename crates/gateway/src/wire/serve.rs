@@ -170,6 +170,7 @@ pub(super) fn state(rooms: &Rooms, config: &Config, loopback: bool) -> ServerSta
         entropy: Arc::clone(&rooms.vaults.entropy),
         hosts,
         origins: OriginRule { listed: origins },
+        tls: server.tls.is_some(),
         max_body: usize::try_from(server.max_body).unwrap_or(usize::MAX),
         body_timeout: server.body_timeout,
         metrics_here: config.telemetry.metrics,
