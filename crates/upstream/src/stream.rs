@@ -5,6 +5,7 @@ use portcullis_core::ServerId;
 use portcullis_egress::ResponseBody;
 use portcullis_mcp::{SseDecoder, SseItem};
 
+use crate::echo::Presented;
 use crate::error::{UpstreamError, UpstreamErrorKind};
 
 /// Largest single event that we pass on: what a JSON answer may have too.
@@ -16,14 +17,16 @@ pub struct EventStream {
     server: ServerId,
     body: ResponseBody,
     decoder: SseDecoder,
+    presented: Presented,
 }
 
 impl EventStream {
-    pub(crate) fn new(server: ServerId, body: ResponseBody) -> Self {
+    pub(crate) fn new(server: ServerId, body: ResponseBody, presented: Presented) -> Self {
         Self {
             server,
             body,
             decoder: SseDecoder::new(MAX_EVENT),
+            presented,
         }
     }
 
@@ -31,6 +34,10 @@ impl EventStream {
     pub async fn next(&mut self) -> Result<Option<SseItem>, UpstreamError> {
         loop {
             match self.decoder.next_event() {
+                Ok(Some(SseItem::Event(mut event))) => {
+                    event.data = event.data.map(|data| self.presented.taken_out(data));
+                    return Ok(Some(SseItem::Event(event)));
+                }
                 Ok(Some(item)) => return Ok(Some(item)),
                 Ok(None) => {}
                 Err(_) => {
