@@ -216,6 +216,38 @@ server:
     }
 
     #[test]
+    fn what_would_keep_others_out_and_does_not_exist_yet_is_refused_and_not_ignored() {
+        let folder = folder();
+        for (text, what) in [
+            (
+                "server:\n  tls: {cert: a, key: b, client_ca: c}\n",
+                "client_ca",
+            ),
+            (
+                "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    available_on_public_internet: false\n",
+                "available_on_public_internet",
+            ),
+            (
+                "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    require_approval: always\n",
+                "require_approval",
+            ),
+            (
+                "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    allowed_scopes: [x]\n",
+                "allowed_scopes",
+            ),
+            (
+                "guardrails:\n- guardrail_name: g\n  litellm_params: {guardrail: x, mode: pre_mcp_call}\n",
+                "guardrails",
+            ),
+        ] {
+            write(folder.path(), "c.yaml", text);
+            let checked = cli(folder.path(), &["check", "c.yaml"]);
+            assert_eq!(checked.code, Some(2), "{text}: {}", checked.said());
+            assert!(checked.stdout.contains(what), "{what}: {}", checked.stdout);
+        }
+    }
+
+    #[test]
     fn yaml_that_means_two_things_or_eats_the_machine_is_refused() {
         // CFG-06
         let folder = folder();

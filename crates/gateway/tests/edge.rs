@@ -645,6 +645,61 @@ mod edge {
     }
 
     #[tokio::test]
+    async fn of_a_mixed_crowd_each_request_is_on_record_once_and_each_call_was_allowed_before() {
+        // LOG-07
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let blind = gateway.key("blind", &[]).await;
+        let before = calls(&gateway).await;
+        let wrong = json!({"server_id": "support", "name": "get_customer_info", "arguments": {"customer_id": "NOBODY"}});
+        let crowd = (0..600).map(|number| {
+            let (gateway, caller, blind, wrong) = (&gateway, &caller, &blind, &wrong);
+            async move {
+                match number % 6 {
+                    0 => caller.echo("one of many").await,
+                    1 => gateway.anonymous().echo("nobody").await,
+                    2 => blind.echo("not mine").await,
+                    3 => caller.ask(Ask::post("/mcp-rest/tools/call", wrong)).await,
+                    4 => caller.ask(Actor::echo_ask("x").body("{")).await,
+                    _ => {
+                        let params = json!({"name": "echo", "arguments": {"message": "mcp"}});
+                        caller.rpc("/mcp/support", "tools/call", params).await
+                    }
+                }
+                .status
+            }
+        });
+        use futures_util::StreamExt;
+        let mut statuses: Vec<u16> = futures_util::stream::iter(crowd)
+            .buffer_unordered(16)
+            .collect()
+            .await;
+        statuses.sort_unstable();
+        let expected = [[200; 300].as_slice(), &[400; 100], &[401; 100], &[404; 100]].concat();
+        assert_eq!(statuses, expected);
+        let events = gateway.events().await;
+        let allowed = events
+            .iter()
+            .filter(|event| event["decision"] == "allow" && event["method"] == "tools/call")
+            .count() as u64;
+        let reached = calls(&gateway).await - before;
+        assert_eq!((reached, allowed), (300, 300 + 1), "one more: the control");
+        for event in &events {
+            for field in [
+                "at",
+                "request_id",
+                "surface",
+                "outcome",
+                "latency_us",
+                "client_ip",
+            ] {
+                assert!(!event[field].is_null(), "{field}: {event}");
+            }
+        }
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
     async fn a_session_id_that_a_client_made_up_is_not_found() {
         // HDR-10
         let gateway = TestGateway::with_support().await;

@@ -226,6 +226,35 @@ mod lifecycle {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn a_second_signal_does_not_wait_for_a_caller_that_never_finishes() {
+        //
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        let mut gateway = serve(folder.path());
+        let ask = Actor::echo_ask("never")
+            .header("authorization", &format!("Bearer {MASTER}"))
+            .header("expect", "100-continue");
+        let bytes = ask.bytes();
+        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        let mut endless = Connection::open(gateway.address()).await;
+        endless.write(&bytes[..head]).await;
+        assert_eq!(endless.reply().await.status, 100);
+        gateway.signal("TERM");
+        gateway.wait_for("stopping");
+        // Nobody new is let in while the one request runs.
+        while TcpStream::connect(gateway.address()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        gateway.signal("TERM");
+        assert_eq!(gateway.wait().code(), Some(0));
+        assert_eq!(endless.reply().await.status, 0);
+        verified(folder.path());
+        let events = recorded(folder.path()).await;
+        assert_eq!(events.len(), 1, "the request that was cut off is on record");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn killed_under_load_no_answered_call_is_missing_from_the_trail() {
         // LOG-10, LOG-07: with `audit.required` the event is durable before the answer.
         let folder = folder();
@@ -396,7 +425,8 @@ mod lifecycle {
         let folder = folder();
         let mock = MockServer::start().await;
         let old = certificate(folder.path());
-        let more = "server:\n  tls: {cert: tls.crt, key: tls.key}\n";
+        let more =
+            "server:\n  public_url: https://gw.example.com\n  tls: {cert: tls.crt, key: tls.key}\n";
         write(folder.path(), &config(&mock.entry("support"), more));
         let mut gateway = serve(folder.path());
         let ask = || Actor::echo_ask("hi").header("authorization", &format!("Bearer {MASTER}"));

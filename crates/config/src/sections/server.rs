@@ -150,6 +150,14 @@ fn tls(fields: &Fields<'_, '_>) -> Option<Tls> {
     let cert = tls.require("cert", tls.file_path("cert"));
     let key = tls.require("key", tls.file_path("key"));
     let client_ca = tls.file_path("client_ca");
+    if tls.has("client_ca") {
+        // It would keep others out: without it anybody may connect.
+        tls.findings.error(
+            tls.place("client_ca"),
+            "client certificates are not asked for in this build yet",
+            "remove it, and ask for client certificates in front of the gateway",
+        );
+    }
     Some(Tls {
         cert: cert?,
         key: key?,

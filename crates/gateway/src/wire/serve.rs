@@ -70,6 +70,7 @@ pub async fn serve(
     rooms.readiness.serve(1);
     tracing::info!(
         %url,
+        listen = %listeners.data.local_addr(),
         servers = config.mcp_servers.len(),
         "portcullis serves"
     );

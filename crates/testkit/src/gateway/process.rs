@@ -93,9 +93,7 @@ impl Process {
         };
         let serving = process.wait_for("portcullis serves");
         let line: Value = serde_json::from_str(&serving).unwrap();
-        let url = line["url"].as_str().unwrap().trim_end_matches('/');
-        let port = url.rsplit(':').next().unwrap().parse().unwrap();
-        process.address.set_port(port);
+        process.address = line["listen"].as_str().unwrap().parse().unwrap();
         process
     }
 
