@@ -12,7 +12,8 @@ use std::panic::AssertUnwindSafe;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
@@ -24,6 +25,9 @@ use crate::reply::text_error;
 use crate::state::ServerState;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// `Strict-Transport-Security` (RFC 6797 §6.1).
+const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Which `Host` values are answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +55,11 @@ pub(crate) async fn guard(
     let Ok(id) = RequestId::generate(state.clock.now(), &*state.entropy) else {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     };
+    let mut insist_on_tls = false;
     let mut response = match check(&state, request.uri(), request.headers()) {
-        Ok(()) => {
+        Ok(loopback) => {
+            // On a developer's machine it would shut out every other server of `localhost`.
+            insist_on_tls = state.tls && !loopback;
             request.extensions_mut().insert(id);
             if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
                 response
@@ -69,6 +76,9 @@ pub(crate) async fn guard(
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_bytes(&id.digits()) {
         headers.insert(REQUEST_ID, id);
+    }
+    if insist_on_tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers
@@ -88,7 +98,9 @@ fn refused(state: &ServerState, id: RequestId, uri: &Uri, kind: ErrorKind) {
 
 type Refusal = (StatusCode, ErrorKind, &'static str);
 
-fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+/// Whether we were called by a loopback name; refused when the name is not ours, or when a page of
+/// another site called.
+fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<bool, Refusal> {
     let malformed = (StatusCode::BAD_REQUEST, ErrorKind::Invalid, "invalid_host");
     let mut hosts = headers.get_all(HOST).iter();
     let header = hosts.next();
@@ -109,7 +121,7 @@ fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<(), Refu
         (None, None) => return Err(malformed),
     };
     if is_loopback_literal(host) && !headers.contains_key(ORIGIN) && state.hosts != HostRule::Any {
-        return Ok(());
+        return Ok(true);
     }
     let name = host_name(host).ok_or(malformed)?;
     let ours = match &state.hosts {
@@ -126,13 +138,13 @@ fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<(), Refu
     }
     let mut origins = headers.get_all(ORIGIN).iter();
     match (origins.next(), origins.next()) {
-        (None, _) => Ok(()),
+        (None, _) => Ok(is_loopback(&name)),
         (Some(origin), None)
             if origin
                 .to_str()
                 .is_ok_and(|origin| allowed(&state.origins, origin, host, &name)) =>
         {
-            Ok(())
+            Ok(is_loopback(&name))
         }
         _ => Err((
             StatusCode::FORBIDDEN,
@@ -164,6 +176,11 @@ fn host_name(host: &str) -> Option<String> {
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return None;
     }
+    // `http` takes anything for a port.
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    if !port.is_empty() && authority.port_u16().is_none() {
+        return None;
+    }
     let plausible = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
     };
@@ -179,12 +196,12 @@ fn is_loopback_literal(host: &str) -> bool {
     let rest = host
         .strip_prefix("localhost")
         .or_else(|| host.strip_prefix("127.0.0.1"));
-    match rest.map(str::as_bytes) {
-        Some([]) => true,
-        Some([b':', port @ ..]) => {
-            !port.is_empty() && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
-        }
-        _ => false,
+    match rest {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix(':').is_some_and(|port| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        }),
+        None => false,
     }
 }
 
@@ -220,6 +237,10 @@ mod tests {
             "gw:80/.well-known",
             "g w",
             ":80",
+            "localhost:notaport",
+            "localhost:99999",
+            "localhost:",
+            "localhost:80:80",
         ] {
             assert!(host_name(bad).is_none(), "{bad}");
         }
@@ -240,6 +261,8 @@ mod tests {
             "localhost.evil.test",
             "localhost:",
             "localhost:80x",
+            "localhost:65536",
+            "localhost:+80",
             "127.0.0.1.evil",
             "127.0.0.1:a@b",
             "localhost/x",

@@ -5,6 +5,7 @@ mod refusal;
 mod session;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ALLOW, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
@@ -27,9 +28,11 @@ pub(crate) async fn aggregate(
 /// `/mcp/{name}` and `/{name}/mcp`.
 pub(crate) async fn named(
     State(state): State<ServerState>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response<Body> {
+    // What is not UTF-8 is no name, and neither is the empty text; who asks comes before that.
+    let name = name.map(|Path(name)| name).unwrap_or_default();
     serve(&state, Some(&name), request).await
 }
 

@@ -41,6 +41,8 @@ pub struct ServerDeps {
     pub origins: OriginRule,
     /// Largest request body.
     pub max_body: usize,
+    /// Whether TLS ends here, so that browsers may be told to insist on it.
+    pub tls: bool,
     /// Longest time that a body may take to arrive.
     pub body_timeout: Duration,
     /// Whether `/metrics` is served at all.

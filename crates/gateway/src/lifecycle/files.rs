@@ -97,8 +97,12 @@ fn look(
 
 #[cfg(test)]
 mod tests {
-    use super::super::reloads;
+    use super::super::{Reloads, reloads};
     use super::*;
+
+    async fn cause(reloads: &mut Reloads) -> Option<ReloadCause> {
+        reloads.next().await.map(|due| due.cause)
+    }
 
     #[tokio::test]
     async fn a_file_that_is_replaced_as_editors_do_asks_for_one_reload() {
@@ -154,7 +158,7 @@ mod tests {
             }
         });
         std::fs::write(&file, "a: 2").unwrap();
-        assert_eq!(reloads.next().await, Some(ReloadCause::FileChanged));
+        assert_eq!(cause(&mut reloads).await, Some(ReloadCause::FileChanged));
         writing.send(()).unwrap();
         writer.join().unwrap();
     }

@@ -65,11 +65,12 @@ impl Reloading {
             }
             Err(findings) => {
                 rooms.metrics.config_refused();
+                // Whoever has read the line finds the probe saying the same.
+                rooms.readiness.refused(findings.clone());
                 tracing::error!(
                     ?cause,
                     "configuration refused, the old one stays:\n{findings}"
                 );
-                rooms.readiness.refused(findings.clone());
             }
         }
         reloaded

@@ -77,6 +77,7 @@ pub async fn serve(
     rooms.readiness.serve(1);
     tracing::info!(
         %url,
+        listen = %listeners.data.local_addr(),
         servers = config.mcp_servers.len(),
         "portcullis serves"
     );
@@ -155,6 +156,7 @@ pub(super) fn state(
         entropy: Arc::clone(&rooms.vaults.entropy),
         hosts,
         origins: OriginRule { listed: origins },
+        tls: server.tls.is_some(),
         max_body: usize::try_from(server.max_body).unwrap_or(usize::MAX),
         body_timeout: server.body_timeout,
         metrics_here: config.telemetry.metrics,

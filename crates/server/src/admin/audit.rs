@@ -82,6 +82,9 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
                 .collect();
             done(call, &json!({"events": events, "next": next})).await
         }
+        Err(error) if error.error_kind() == ErrorKind::Invalid => {
+            problem(call, ErrorKind::Invalid, "after is not `next` of a page").await
+        }
         Err(error) => {
             tracing::error!(request.id = %call.id, error = %error, "audit trail not read");
             problem(

@@ -27,7 +27,7 @@ pub fn created(created: &CreatedKey) -> Value {
 /// refused, never ignored: a key must not be able to do more than was asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Generate {
+pub(super) struct Generate {
     key_alias: Option<String>,
     user_id: Option<String>,
     team_id: Option<String>,
@@ -54,7 +54,7 @@ struct ObjectPermission {
 const ALL_SERVERS: &str = "all-proxy-mcpservers";
 
 impl Generate {
-    fn into_new_key(self) -> Result<NewKey, String> {
+    pub(super) fn into_new_key(self) -> Result<NewKey, String> {
         let permission = self.object_permission.unwrap_or_default();
         let mut names: BTreeSet<String> = self
             .servers

@@ -11,7 +11,7 @@ use portcullis_identity::{KeyAdminError, KeySelector, PageRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::key_bodies::{self, record};
+use super::key_bodies::{self, Generate, record};
 use super::problem::{done, problem};
 use crate::query::query;
 use crate::state::ServerState;
@@ -22,11 +22,11 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Value = match read(&state, &mut call, &parts, body).await {
+    let wish: Generate = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let new = match key_bodies::wish(wish) {
+    let new = match wish.into_new_key() {
         Ok(new) => new,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
@@ -153,14 +153,7 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let by_key = wish.keys.into_iter().map(|key| {
-        // LiteLLM's clients send the key itself or its stored name.
-        if key.starts_with("sk-") {
-            KeySelector::Key(ApiKey::new(key))
-        } else {
-            KeySelector::Id(key.into())
-        }
-    });
+    let by_key = wish.keys.into_iter().map(selector_of);
     let selectors: Vec<KeySelector> = by_key
         .chain(wish.key_aliases.into_iter().map(KeySelector::Alias))
         .collect();
@@ -186,6 +179,15 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
     done(call, &json!({"deleted_keys": ids})).await
 }
 
+/// LiteLLM's clients name a key by itself or by its stored name.
+fn selector_of(key: String) -> KeySelector {
+    if key.starts_with("sk-") {
+        KeySelector::Key(ApiKey::new(key))
+    } else {
+        KeySelector::Id(key.into())
+    }
+}
+
 async fn admit(
     state: &ServerState,
     parts: &Parts,
@@ -207,6 +209,11 @@ async fn read<T: for<'de> Deserialize<'de>>(
         .await
         .map_err(|refusal| refusal.text().to_owned())?;
     call.audit.request_bytes(bytes.len() as u64);
+    // Serde would take an array for an object, its members by position.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err("the body must be a JSON object".to_owned());
+    }
+    // Straight into the type: what stands twice is refused, where a `Value` would keep the last.
     serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 

@@ -1,0 +1,520 @@
+//! Who gets in: attackers at every door of the real router, behind its real listener.
+
+#[cfg(test)]
+mod auth {
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, Reply, TestGateway};
+    use serde_json::{Value, json};
+
+    /// One request for each governed door.
+    fn doors() -> Vec<Ask> {
+        let mut doors = vec![
+            Ask::get("/mcp-rest/tools/list"),
+            Actor::echo_ask("through the back door"),
+            Ask::get("/v1/mcp/server"),
+            Ask::get("/v1/audit"),
+            Ask::get("/key/list"),
+            Ask::get("/key/info"),
+            Ask::get("/metrics"),
+            Ask::post(
+                "/key/generate",
+                &json!({"role": "admin", "all_servers": true}),
+            ),
+            Ask::post("/key/delete", &json!({"keys": ["pc-x"]})),
+        ];
+        for path in [
+            "/mcp",
+            "/mcp/",
+            "/mcp/support",
+            "/support/mcp",
+            "/mcp/private",
+        ] {
+            let call = json!({"name": "echo", "arguments": {"message": "hi"}});
+            doors.extend([
+                Ask::rpc(path, "initialize", &json!({})),
+                Ask::rpc(path, "tools/list", &json!({})),
+                Ask::rpc(path, "tools/call", &call),
+                Ask::rpc(
+                    path,
+                    "resources/read",
+                    &json!({"uri": "file:///etc/passwd"}),
+                ),
+                Ask::rpc(path, "prompts/get", &json!({"name": "p"})),
+                Ask::get(path).header("accept", "text/event-stream"),
+                Ask::new("DELETE", path).header("mcp-session-id", "guessed"),
+            ]);
+        }
+        doors
+    }
+
+    async fn control(gateway: &TestGateway) -> Actor {
+        let caller = gateway.key("caller", &["support"]).await;
+        let reply = caller.echo("control").await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        caller
+    }
+
+    fn is_refused(reply: &Reply, challenge: &str) {
+        assert_eq!(reply.status, 401, "{reply:?}");
+        assert_eq!(reply.text(), r#"{"error":"unauthorized"}"#);
+        assert_eq!(reply.header("www-authenticate"), Some(challenge));
+    }
+
+    #[tokio::test]
+    async fn without_credentials_every_door_is_shut_and_names_no_error() {
+        // AUTH-01
+        let gateway = TestGateway::with_support().await;
+        control(&gateway).await;
+        let before = gateway.mock().stats().await;
+        let stranger = gateway.anonymous();
+        for door in doors() {
+            let reply = stranger.ask(door).await;
+            is_refused(&reply, "Bearer");
+            let event = gateway.event_of(&reply).await;
+            assert_eq!(event["authn"], "missing", "{event}");
+            assert_eq!(event["outcome"], "unauthenticated");
+        }
+        let after = gateway.mock().stats().await;
+        assert_eq!(
+            (before.calls, before.initialize),
+            (after.calls, after.initialize)
+        );
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn a_forged_bearer_never_becomes_an_anonymous_or_default_caller() {
+        // AUTH-02
+        let gateway = TestGateway::with_support().await;
+        control(&gateway).await;
+        let before = gateway.mock().stats().await;
+        let long = "x".repeat(4096);
+        for forged in [
+            "garbage",
+            "x",
+            "null",
+            "undefined",
+            "sk-1234",
+            "sk-pc-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInJvbGUiOiJhZG1pbiJ9.",
+            &long,
+        ] {
+            let forger = gateway.bearer(forged);
+            for door in doors() {
+                is_refused(&forger.ask(door).await, r#"Bearer error="invalid_token""#);
+            }
+        }
+        let after = gateway.mock().stats().await;
+        assert_eq!(
+            (before.calls, before.initialize),
+            (after.calls, after.initialize)
+        );
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn metacharacters_in_a_credential_reach_no_query() {
+        // AUTH-04
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        for hostile in [
+            "sk-'OR'1'='1",
+            "sk-'%20OR%201=1--",
+            "';DROP/**/TABLE/**/api_keys;--",
+            "$ne",
+            "{\"$ne\":null}",
+            "sk-%00",
+            "sk-\\x00",
+            "*",
+            "%",
+        ] {
+            let ask = Actor::echo_ask("hi").header("x-litellm-api-key", hostile);
+            let reply = gateway.anonymous().ask(ask).await;
+            is_refused(&reply, r#"Bearer error="invalid_token""#);
+        }
+        // What no header may hold is refused by the parser, what is too long as well.
+        let address = gateway.address();
+        let zero = Ask::get("/mcp-rest/tools/list").header_bytes("x-litellm-api-key", b"sk-\0x");
+        assert_eq!(zero.send(address).await.status, 400);
+        let huge =
+            Ask::get("/mcp-rest/tools/list").header("x-litellm-api-key", &"k".repeat(65_536));
+        assert_eq!(huge.send(address).await.status, 431);
+        let latin = Actor::echo_ask("hi").header_bytes("x-litellm-api-key", b"sk-\xff\xfe");
+        is_refused(
+            &gateway.anonymous().ask(latin).await,
+            r#"Bearer error="invalid_token""#,
+        );
+        assert_eq!(caller.echo("the table is still there").await.status, 200);
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn only_one_space_after_one_scheme_makes_a_credential() {
+        // AUTH-06
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let key = caller.credential();
+        let with = |value: String| Actor::echo_ask("hi").header("authorization", &value);
+        for good in ["bearer", "BEARER", "Bearer"] {
+            let reply = gateway.anonymous().ask(with(format!("{good} {key}"))).await;
+            assert_eq!(reply.status, 200, "{good}");
+        }
+        let before = gateway.mock().stats().await.calls;
+        for bad in [
+            format!("Bearer\t{key}"),
+            format!("Bearer  {key}"),
+            format!("Bearer{key}"),
+            format!("Bearer {key} extra"),
+            format!("Basic {key}"),
+            format!("Token {key}"),
+            format!("\"Bearer {key}\""),
+            key.to_owned(),
+        ] {
+            let reply = gateway.anonymous().ask(with(bad.clone())).await;
+            is_refused(&reply, r#"Bearer error="invalid_token""#);
+        }
+        let joined = with(format!("Bearer {key},Bearer other"));
+        assert_eq!(gateway.anonymous().ask(joined).await.status, 400);
+        assert_eq!(gateway.mock().stats().await.calls, before);
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn of_two_credentials_none_is_picked() {
+        // AUTH-07
+        let gateway = TestGateway::with_support().await;
+        let one = control(&gateway).await;
+        let two = gateway.key("other", &["support", "private"]).await;
+        let before = gateway.mock().stats().await.calls;
+        let bearer = |actor: &Actor| format!("Bearer {}", actor.credential());
+        let ask = || Actor::echo_ask("hi");
+        for name in ["authorization", "x-litellm-api-key", "x-portcullis-api-key"] {
+            for (first, second) in [(&one, &two), (&two, &one), (&one, &one)] {
+                for twice in [
+                    ask()
+                        .header(name, &bearer(first))
+                        .header(name, &bearer(second)),
+                    ask().header(name, &format!("{}, {}", bearer(first), bearer(second))),
+                    ask().header(name, &format!("{},{}", bearer(first), second.credential())),
+                ] {
+                    let reply = gateway.anonymous().ask(twice).await;
+                    assert_eq!(reply.status, 400, "{reply:?}");
+                    assert_eq!(reply.text(), r#"{"error":"ambiguous_credentials"}"#);
+                    let event = gateway.event_of(&reply).await;
+                    assert_eq!(event["authn"], "ambiguous_credentials", "{event}");
+                }
+            }
+        }
+        let names = ask()
+            .header("x-litellm-api-key", one.credential())
+            .header("x-portcullis-api-key", two.credential());
+        assert_eq!(gateway.anonymous().ask(names).await.status, 400);
+        assert_eq!(gateway.mock().stats().await.calls, before);
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn a_credential_outside_of_the_headers_is_none_and_is_written_nowhere() {
+        // AUTH-09, LOG-02
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let key = caller.credential();
+        for name in ["access_token", "api_key", "key", "token"] {
+            for door in [
+                "/mcp-rest/tools/list",
+                "/key/info",
+                "/v1/audit",
+                "/mcp",
+                "/metrics",
+            ] {
+                let reply = gateway
+                    .anonymous()
+                    .ask(Ask::get(&format!("{door}?{name}={key}")))
+                    .await;
+                is_refused(&reply, "Bearer");
+            }
+        }
+        let form = Ask::new("POST", "/mcp")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "application/json, text/event-stream")
+            .body(format!("access_token={key}"));
+        is_refused(&gateway.anonymous().ask(form).await, "Bearer");
+        for place in [
+            "cookie",
+            "referer",
+            "proxy-authorization",
+            "x-api-key",
+            "api-key",
+        ] {
+            let ask = Actor::echo_ask("hi").header(place, key);
+            is_refused(&gateway.anonymous().ask(ask).await, "Bearer");
+        }
+        // A key in a path is not a server, and neither the answer nor the trail repeats it.
+        let path = caller
+            .rpc(&format!("/mcp/{key}"), "tools/list", json!({}))
+            .await;
+        assert_eq!(path.status, 404);
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn a_host_that_is_not_ours_is_refused_before_anybody_is_asked_who_they_are() {
+        // AUTH-11, CVE-2026-48710
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let before = gateway.mock().stats().await.calls;
+        for (host, status) in [
+            ("gw?/healthz", 400),
+            ("gw/..", 400),
+            ("gw#", 400),
+            ("gw:80/.well-known", 400),
+            ("", 400),
+            ("user@localhost", 400),
+            ("localhost:notaport", 400),
+            ("evil.test", 403),
+            ("localhost.evil.test", 403),
+            ("127.0.0.1.evil.test", 403),
+        ] {
+            let reply = caller.ask(Actor::echo_ask("hi").host(Some(host))).await;
+            assert_eq!(reply.status, status, "{host}: {reply:?}");
+        }
+        let two = caller
+            .ask(Actor::echo_ask("hi").header("host", "localhost"))
+            .await;
+        assert_eq!(two.status, 400);
+        assert_eq!(
+            caller.ask(Actor::echo_ask("hi").host(None)).await.status,
+            400
+        );
+        // An absolute target that names another authority than the Host.
+        let absolute = Ask::new("GET", "http://evil.test/mcp-rest/tools/list");
+        assert!(matches!(caller.ask(absolute).await.status, 400 | 403));
+        assert_eq!(gateway.mock().stats().await.calls, before);
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn a_page_of_another_site_cannot_call_and_gets_no_cors_header() {
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let from = |origin: &str| Actor::echo_ask("hi").header("origin", origin);
+        assert_eq!(caller.ask(from("http://localhost:3000")).await.status, 200);
+        for origin in [
+            "https://evil.test",
+            "null",
+            "http://localhost.evil.test",
+            "file://",
+        ] {
+            let reply = caller.ask(from(origin)).await;
+            assert_eq!(reply.status, 403, "{origin}");
+            assert_eq!(reply.header("access-control-allow-origin"), None);
+        }
+        let twice = from("http://localhost:3000").header("origin", "https://evil.test");
+        assert_eq!(caller.ask(twice).await.status, 403);
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn a_path_that_looks_public_opens_nothing() {
+        // AUTH-12
+        let gateway = TestGateway::with_support().await;
+        control(&gateway).await;
+        let before = gateway.mock().stats().await.calls;
+        let call = json!({"name": "echo", "arguments": {"message": "hi"}});
+        for path in [
+            "/.well-known/anything",
+            "/.well-known/oauth-protected-resource/../../mcp/support",
+            "/healthz/../mcp/support",
+            "/healthz/..%2fmcp/support",
+            "/health/live/mcp",
+            "/health/live/../../mcp/support",
+            "//mcp/support",
+            "/mcp//support",
+            "/MCP/support",
+            "/healthz",
+            "/mcp/support/../../healthz",
+            "/mcp;/support",
+        ] {
+            let reply = gateway
+                .anonymous()
+                .rpc(path, "tools/call", call.clone())
+                .await;
+            assert!(matches!(reply.status, 401 | 404 | 405), "{path}: {reply:?}");
+        }
+        let query = Ask::rpc("/mcp/support?x=/.well-known/", "tools/call", &call);
+        is_refused(&gateway.anonymous().ask(query).await, "Bearer");
+        assert_eq!(gateway.mock().stats().await.calls, before);
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn headers_of_a_proxy_that_is_not_there_change_neither_path_nor_method() {
+        // AUTH-14
+        let gateway = TestGateway::with_support().await;
+        control(&gateway).await;
+        for (name, value) in [
+            ("x-forwarded-uri", "/healthz"),
+            ("x-original-url", "/healthz"),
+            ("x-rewrite-url", "/healthz"),
+            ("x-forwarded-prefix", "/health"),
+            ("x-forwarded-method", "OPTIONS"),
+            ("x-http-method-override", "GET"),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-host", "localhost"),
+            ("x-real-ip", "127.0.0.1"),
+            ("x-forwarded-user", "admin"),
+            ("remote-user", "admin"),
+            ("x-portcullis-role", "admin"),
+        ] {
+            let reply = gateway
+                .anonymous()
+                .ask(Actor::echo_ask("hi").header(name, value))
+                .await;
+            is_refused(&reply, "Bearer");
+            let event = gateway.event_of(&reply).await;
+            assert_eq!(event["client_ip"], "127.0.0.1", "{event}");
+        }
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn methods_that_no_door_has_are_refused_with_those_that_it_has() {
+        // AUTH-16
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let before = gateway.mock().stats().await;
+        for method in ["PUT", "PATCH", "OPTIONS", "TRACE", "FOO", "HEAD"] {
+            for path in [
+                "/mcp",
+                "/mcp/support",
+                "/mcp/private",
+                "/mcp/absent",
+                "/mcp-rest/tools/call",
+            ] {
+                let reply = caller.ask(Ask::new(method, path)).await;
+                assert_eq!(reply.status, 405, "{method} {path}: {reply:?}");
+                assert!(reply.header("allow").is_some(), "{method} {path}");
+                assert!(!reply.text().contains("private"), "{reply:?}");
+            }
+        }
+        // CONNECT names an authority; there is nothing behind it.
+        let connect = Ask::new("CONNECT", "evil.test:443").host(Some("evil.test:443"));
+        assert!(matches!(
+            connect.send(gateway.address()).await.status,
+            400..=405
+        ));
+        let after = gateway.mock().stats().await;
+        assert_eq!((before.calls, before.lists), (after.calls, after.lists));
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn each_request_on_a_kept_connection_is_judged_alone() {
+        // AUTH-17
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let other = gateway.key("other", &[]).await;
+        let mut connection = Connection::open(gateway.address()).await;
+        for _ in 0..10 {
+            let reply = caller
+                .ask_on(&mut connection, Actor::echo_ask("mine"))
+                .await;
+            assert_eq!(reply.status, 200);
+            let reply = gateway
+                .anonymous()
+                .ask_on(&mut connection, Actor::echo_ask("whose"))
+                .await;
+            is_refused(&reply, "Bearer");
+            let reply = other
+                .ask_on(&mut connection, Actor::echo_ask("theirs"))
+                .await;
+            assert_eq!(reply.status, 404, "{reply:?}");
+        }
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn why_a_key_does_not_work_is_told_to_the_audit_trail_alone() {
+        // AUTH-19
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let admin = gateway.admin().await;
+
+        let revoked = gateway.key("revoked", &["support"]).await;
+        assert_eq!(revoked.echo("still good").await.status, 200);
+        let body = json!({"keys": [revoked.key_id()]});
+        assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
+
+        // The right prefix and length, another tail.
+        let mut tail = caller.credential().to_owned();
+        let last = if tail.ends_with('A') { 'B' } else { 'A' };
+        tail.pop();
+        tail.push(last);
+
+        let mut answers = Vec::new();
+        for (credential, reason) in [
+            (revoked.credential(), "revoked"),
+            (tail.as_str(), "malformed"),
+            ("sk-nobody-has-this-one-0123456789", "unknown"),
+        ] {
+            let reply = gateway.bearer(credential).ask(Actor::echo_ask("hi")).await;
+            let event = gateway.event_of(&reply).await;
+            assert!(
+                event["authn"] == reason || (reason == "unknown" && event["authn"] == "malformed"),
+                "{event}"
+            );
+            assert!(event["principal"].is_null(), "{event}");
+            answers.push(reply.comparable());
+        }
+        assert!(
+            answers.windows(2).all(|pair| pair[0] == pair[1]),
+            "{answers:?}"
+        );
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn what_a_key_may_not_see_answers_like_what_does_not_exist() {
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let owner = gateway.key("owner", &["private"]).await;
+        let listed = owner.rpc("/mcp/private", "tools/list", json!({})).await;
+        assert_eq!(listed.status, 200, "{listed:?}");
+        let pairs = [
+            (
+                Ask::rpc("/mcp/private", "tools/list", &json!({})),
+                Ask::rpc("/mcp/absent", "tools/list", &json!({})),
+            ),
+            (
+                Ask::rpc("/private/mcp", "tools/list", &json!({})),
+                Ask::rpc("/absent/mcp", "tools/list", &json!({})),
+            ),
+            (
+                Ask::get("/mcp-rest/tools/list?server_id=private"),
+                Ask::get("/mcp-rest/tools/list?server_id=absent"),
+            ),
+            (
+                Ask::get("/mcp-rest/tools/list").header("x-mcp-servers", "private"),
+                Ask::get("/mcp-rest/tools/list").header("x-mcp-servers", "absent"),
+            ),
+            (
+                Ask::rpc("/mcp", "tools/list", &json!({}))
+                    .header("x-mcp-servers", "support,private"),
+                Ask::rpc("/mcp", "tools/list", &json!({}))
+                    .header("x-mcp-servers", "support,absent"),
+            ),
+        ];
+        for (hidden, absent) in pairs {
+            let (hidden, absent) = (caller.ask(hidden).await, caller.ask(absent).await);
+            let without_id = |reply: &Reply| {
+                let id = reply.header("x-request-id").unwrap().to_owned();
+                (reply.status, reply.text().replace(&id, ""))
+            };
+            assert_eq!(without_id(&hidden), without_id(&absent));
+            assert_eq!(hidden.status, 404);
+        }
+        // The aggregate of two servers with the same tools shows the caller its own only.
+        let listed: Value = caller.ask(Ask::get("/mcp-rest/tools/list")).await.json();
+        assert!(!listed.to_string().contains("private"), "{listed}");
+        gateway.stands().await;
+    }
+}

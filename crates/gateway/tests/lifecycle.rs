@@ -1,0 +1,550 @@
+//! The process over time: reloads, stops, crashes, a disk that is full, a certificate that changes.
+
+#[cfg(test)]
+mod lifecycle {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::Arc;
+
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Process, Reply, run};
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore};
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+    use tokio::net::TcpStream;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream;
+    use tokio_util::task::TaskTracker;
+
+    const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
+    const MASTER: &str = "sk-master-canary-Zp7Qm2vT9dKx4RzL";
+    const CI: &str = "sk-file-canary-Yx83bQ71kkPwLm20";
+
+    fn folder() -> TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn write(folder: &Path, text: &str) {
+        // As editors do: beside, then over it.
+        std::fs::write(folder.join("c.yaml.new"), text).unwrap();
+        std::fs::rename(folder.join("c.yaml.new"), folder.join("c.yaml")).unwrap();
+    }
+
+    fn config(servers: &str, more: &str) -> String {
+        format!("general_settings:\n  master_key: \"{MASTER}\"\nmcp_servers:\n{servers}{more}")
+    }
+
+    fn keys(servers: &str) -> String {
+        format!("identity:\n  keys:\n  - {{id: ci, key: {CI}, servers: [{servers}]}}\n")
+    }
+
+    fn serve(folder: &Path) -> Process {
+        Process::serve(
+            PORTCULLIS,
+            folder,
+            &["--config", "c.yaml", "--port", "0"],
+            &[],
+        )
+    }
+
+    async fn with(process: &Process, key: &str, ask: Ask) -> Reply {
+        let ask = ask.header("authorization", &format!("Bearer {key}"));
+        ask.send(process.address()).await
+    }
+
+    async fn ready(process: &Process) -> Value {
+        Ask::get("/health/ready")
+            .send(process.address())
+            .await
+            .json()
+    }
+
+    fn verified(folder: &Path) {
+        let args = ["--config", "c.yaml", "audit", "verify"];
+        let verified = run(PORTCULLIS, folder, &args, &[]);
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+    }
+
+    /// The request ids of every stored event, in the order of the store.
+    async fn recorded(folder: &Path) -> Vec<String> {
+        let location = portcullis_store_sql::Location::File(folder.join("portcullis.db"));
+        let settings = portcullis_store_sql::Settings::default();
+        let store = portcullis_store_sql::SqliteStores::open(&location, &settings)
+            .await
+            .unwrap();
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page = portcullis_store::PageRequest { after, limit: 1000 };
+            let filter = portcullis_store::AuditFilter::default();
+            let page = store.stores().audit.list(&filter, &page).await.unwrap();
+            ids.extend(
+                page.items
+                    .into_iter()
+                    .map(|row| row.request_id)
+                    .filter(|id| !id.is_empty()),
+            );
+            after = page.next;
+            if after.is_none() {
+                store.close().await;
+                return ids;
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_added_to_the_file_appears_and_a_bad_file_keeps_the_old_one_in_force() {
+        // R-17
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        let mut gateway = serve(folder.path());
+        assert_eq!(
+            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            200
+        );
+        let absent = Ask::get("/mcp-rest/tools/list?server_id=second");
+        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 404);
+        assert_eq!(ready(&gateway).await["generation"], 1);
+
+        let two = format!("{}{}", mock.entry("support"), mock.entry("second"));
+        write(folder.path(), &config(&two, ""));
+        gateway.wait_for("configuration reloaded");
+        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+        assert_eq!(ready(&gateway).await["generation"], 2);
+
+        let bad = config(&two, "serverr: {port: 1}\n")
+            .replace(MASTER, "sk-other-canary-that-never-works-1");
+        write(folder.path(), &bad);
+        let refused = gateway.wait_for("configuration refused");
+        assert!(refused.contains("serverr"), "{refused}");
+        let state = ready(&gateway).await;
+        assert_eq!(
+            (&state["status"], &state["config"]),
+            (&json!("ready"), &json!("last_reload_refused"))
+        );
+        assert_eq!(state["generation"], 2);
+        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+        assert_eq!(
+            with(
+                &gateway,
+                "sk-other-canary-that-never-works-1",
+                absent.clone()
+            )
+            .await
+            .status,
+            401
+        );
+
+        // A file that is gone is no reason to stop either.
+        std::fs::remove_file(folder.path().join("c.yaml")).unwrap();
+        gateway.wait_for("configuration refused");
+        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        gateway.wait_for("configuration reloaded");
+        assert_eq!(ready(&gateway).await["config"], "ok");
+        assert_eq!(with(&gateway, MASTER, absent).await.status, 404);
+        gateway.signal("HUP");
+        gateway.wait_for("configuration reloaded");
+        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
+        assert_eq!(gateway.end().code(), Some(0));
+        verified(folder.path());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_key_taken_out_of_the_file_is_refused_and_its_open_stream_ends() {
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(
+            folder.path(),
+            &config(&mock.entry("support"), &keys("support")),
+        );
+        let mut gateway = serve(folder.path());
+        assert_eq!(with(&gateway, CI, Actor::echo_ask("hi")).await.status, 200);
+
+        let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+        let opened = with(
+            &gateway,
+            CI,
+            Ask::rpc("/mcp/support", "initialize", &params),
+        )
+        .await;
+        let session = opened.header("mcp-session-id").unwrap().to_owned();
+        let listen = Ask::get("/mcp/support")
+            .header("authorization", &format!("Bearer {CI}"))
+            .header("mcp-session-id", &session)
+            .header("accept", "text/event-stream");
+        let mut stream = Connection::open(gateway.address()).await;
+        stream.write(&listen.bytes()).await;
+        assert!(stream.until("text/event-stream").await);
+
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        gateway.wait_for("configuration reloaded");
+        // It ends by itself: this would hang otherwise.
+        stream.until("\r\n0\r\n\r\n").await;
+        assert_eq!(with(&gateway, CI, Actor::echo_ask("hi")).await.status, 401);
+        assert_eq!(
+            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            200
+        );
+        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
+        gateway.end();
+        verified(folder.path());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_lets_the_running_request_finish_and_writes_every_event() {
+        // R-16
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        let mut gateway = serve(folder.path());
+        assert_eq!(
+            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            200
+        );
+        let ask = Actor::echo_ask("to the end")
+            .header("authorization", &format!("Bearer {MASTER}"))
+            .header("expect", "100-continue");
+        let bytes = ask.bytes();
+        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        let mut running = Connection::open(gateway.address()).await;
+        running.write(&bytes[..head]).await;
+        // The interim answer proves that the handler is waiting for the body.
+        assert_eq!(running.reply().await.status, 100);
+        gateway.signal("TERM");
+        gateway.wait_for("stopping");
+        running.write(&bytes[head..]).await;
+        let reply = running.reply().await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        assert_eq!(gateway.wait().code(), Some(0));
+        let id = reply.header("x-request-id").unwrap().to_owned();
+        assert!(recorded(folder.path()).await.contains(&id));
+        verified(folder.path());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_second_signal_does_not_wait_for_a_caller_that_never_finishes() {
+        // R-19, R-20
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        let mut gateway = serve(folder.path());
+        let ask = Actor::echo_ask("never")
+            .header("authorization", &format!("Bearer {MASTER}"))
+            .header("expect", "100-continue");
+        let bytes = ask.bytes();
+        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        let mut endless = Connection::open(gateway.address()).await;
+        endless.write(&bytes[..head]).await;
+        assert_eq!(endless.reply().await.status, 100);
+        gateway.signal("TERM");
+        gateway.wait_for("stopping");
+        // Nobody new is let in while the one request runs.
+        while TcpStream::connect(gateway.address()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        gateway.signal("TERM");
+        assert_eq!(gateway.wait().code(), Some(0));
+        assert_eq!(endless.reply().await.status, 0);
+        verified(folder.path());
+        let events = recorded(folder.path()).await;
+        assert_eq!(events.len(), 1, "the request that was cut off is on record");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn killed_under_load_no_answered_call_is_missing_from_the_trail() {
+        // LOG-10, LOG-07: with `audit.required` the event is durable before the answer.
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(
+            folder.path(),
+            &config(&mock.entry("support"), "audit:\n  required: true\n"),
+        );
+        let mut answered = Vec::new();
+        for round in 0..4 {
+            let mut gateway = serve(folder.path());
+            let tasks = TaskTracker::new();
+            let address = gateway.address();
+            let workers: Vec<_> = (0..6)
+                .map(|_| {
+                    tasks.spawn(async move {
+                        let mut ids = Vec::new();
+                        let mut connection = Connection::open(address).await;
+                        loop {
+                            let ask = Actor::echo_ask("load")
+                                .header("authorization", &format!("Bearer {MASTER}"));
+                            let reply = connection.ask(&ask).await;
+                            if reply.status == 0 {
+                                return ids;
+                            }
+                            assert_eq!(reply.status, 200, "{reply:?}");
+                            ids.push(reply.header("x-request-id").unwrap().to_owned());
+                        }
+                    })
+                })
+                .collect();
+            // Killed at another point of the stream of answers each time.
+            let seen = 20 + round * 17;
+            let mut counted = 0;
+            let mut counter = Connection::open(address).await;
+            while counted < seen {
+                let ask =
+                    Actor::echo_ask("count").header("authorization", &format!("Bearer {MASTER}"));
+                let reply = counter.ask(&ask).await;
+                assert_eq!(reply.status, 200, "{reply:?}");
+                answered.push(reply.header("x-request-id").unwrap().to_owned());
+                counted += 1;
+            }
+            gateway.signal("KILL");
+            gateway.wait();
+            for worker in workers {
+                answered.extend(worker.await.unwrap());
+            }
+        }
+        let recorded = recorded(folder.path()).await;
+        let distinct: BTreeSet<&String> = recorded.iter().collect();
+        assert_eq!(
+            distinct.len(),
+            recorded.len(),
+            "no request is on record twice"
+        );
+        let missing: Vec<_> = answered
+            .iter()
+            .filter(|id| !distinct.contains(id))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "{} of {} answers have no event",
+            missing.len(),
+            answered.len()
+        );
+        verified(folder.path());
+        let mut gateway = serve(folder.path());
+        assert_eq!(
+            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            200
+        );
+        gateway.end();
+        verified(folder.path());
+    }
+
+    /// Runs the gateway with a limit on the size of every file that it writes, as a full disk would.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn on_a_full_disk_a_required_trail_denies_and_an_optional_one_does_not() {
+        // R-14, LOG-09
+        for required in [true, false] {
+            let folder = folder();
+            let mock = MockServer::start().await;
+            let audit = format!("audit:\n  required: {required}\n");
+            write(folder.path(), &config(&mock.entry("support"), &audit));
+            // The store is made before the disk is small; then no file may grow past 200 KiB.
+            let mut first = serve(folder.path());
+            first.end();
+            let script = format!("trap '' XFSZ; ulimit -f 400; exec {PORTCULLIS} \"$@\"");
+            let args = ["-c", &script, "sh", "--config", "c.yaml", "--port", "0"];
+            let mut gateway = Process::serve(
+                "/bin/sh",
+                folder.path(),
+                &args,
+                &[("PATH", "/usr/bin:/bin")],
+            );
+            let (mut denied, mut served) = (0, 0);
+            let before = mock.stats().await.calls;
+            // Written in batches, a few hundred events fill what is left.
+            for _ in 0..3000 {
+                let reply = with(&gateway, MASTER, Actor::echo_ask("hi")).await;
+                match reply.status {
+                    200 => served += 1,
+                    503 => {
+                        assert_eq!(reply.text(), r#"{"error":"unavailable"}"#);
+                        denied += 1;
+                        if denied > 20 {
+                            break;
+                        }
+                    }
+                    _ => panic!("{reply:?}"),
+                }
+            }
+            let calls = mock.stats().await.calls - before;
+            let log = gateway.log();
+            assert!(log.contains("the audit store does not take rows"), "{log}");
+            let state = ready(&gateway).await;
+            assert_eq!(state["audit"], "unavailable", "{state}");
+            if required {
+                assert!(
+                    served > 0 && denied > 20,
+                    "{served} served, {denied} denied"
+                );
+                assert_eq!(state["status"], "not_ready");
+                // Only what was in hand when the disk filled up may have run without an answer.
+                assert!(calls <= served + 1, "{calls} calls, {served} answers");
+            } else {
+                assert_eq!(denied, 0);
+                assert_eq!(state["status"], "ready");
+            }
+            assert!(!log.contains("canary"), "{log}");
+            gateway.signal("KILL");
+            gateway.wait();
+            verified(folder.path());
+        }
+    }
+
+    async fn tls(
+        process: &Process,
+        trusted: &CertificateDer<'static>,
+    ) -> std::io::Result<Connection<TlsStream<TcpStream>>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(process.address()).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await?;
+        Ok(Connection::over(stream))
+    }
+
+    fn certificate(folder: &Path) -> CertificateDer<'static> {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.join("tls.key"), signing_key.serialize_pem()).unwrap();
+        std::fs::write(folder.join("tls.crt"), cert.pem()).unwrap();
+        cert.der().clone()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn over_tls_calls_work_and_a_new_certificate_takes_effect_without_a_restart() {
+        let folder = folder();
+        let mock = MockServer::start().await;
+        let old = certificate(folder.path());
+        let more =
+            "server:\n  public_url: https://gw.example.com\n  tls: {cert: tls.crt, key: tls.key}\n";
+        write(folder.path(), &config(&mock.entry("support"), more));
+        let mut gateway = serve(folder.path());
+        let ask = || Actor::echo_ask("hi").header("authorization", &format!("Bearer {MASTER}"));
+        let mut connection = tls(&gateway, &old).await.unwrap();
+        let reply = connection.ask(&ask()).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        // Browsers are told to insist on TLS (NET-15), but not for every server of `localhost`.
+        assert_eq!(reply.header("strict-transport-security"), None);
+        let public = connection.ask(&ask().host(Some("gw.example.com"))).await;
+        assert_eq!(public.status, 200, "{public:?}");
+        assert_eq!(
+            public.header("strict-transport-security"),
+            Some("max-age=31536000")
+        );
+        let anonymous = connection.ask(&Actor::echo_ask("hi")).await;
+        assert_eq!(anonymous.status, 401);
+        // Plain HTTP on this port is no request at all.
+        assert_eq!(ask().send(gateway.address()).await.status, 0);
+
+        let new = certificate(folder.path());
+        gateway.wait_for("configuration reloaded");
+        // Key and certificate are two files: the reload that saw both may be the second.
+        let mut renewed = loop {
+            match tls(&gateway, &new).await {
+                Ok(connection) => break connection,
+                Err(_) => gateway.signal("HUP"),
+            }
+            gateway.wait_for("configuration reloaded");
+        };
+        assert_eq!(renewed.ask(&ask()).await.status, 200);
+        assert!(
+            tls(&gateway, &old).await.is_err(),
+            "the old one is no longer shown"
+        );
+        // Who was connected stays connected.
+        assert_eq!(connection.ask(&ask()).await.status, 200);
+
+        // A certificate that cannot be read is not used; the good one stays.
+        std::fs::write(folder.path().join("tls.crt"), "nonsense").unwrap();
+        gateway.wait_for("certificate not reloaded");
+        assert_eq!(
+            tls(&gateway, &new).await.unwrap().ask(&ask()).await.status,
+            200
+        );
+        gateway.end();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_port_that_is_taken_fails_before_anything_is_written() {
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port().to_string();
+        let args = ["--config", "c.yaml", "--port", &port];
+        let refused = run(PORTCULLIS, folder.path(), &args, &[]);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("cannot listen"), "{refused:?}");
+        assert!(!folder.path().join("portcullis.db").exists());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_store_that_cannot_be_opened_is_a_start_that_does_not_happen() {
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        std::fs::write(
+            folder.path().join("portcullis.db"),
+            "this is not a database at all",
+        )
+        .unwrap();
+        let refused = run(
+            PORTCULLIS,
+            folder.path(),
+            &["--config", "c.yaml", "--port", "0"],
+            &[],
+        );
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("store"), "{refused:?}");
+        assert!(!refused.said().contains("canary"), "{refused:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_log_that_nobody_reads_does_not_stop_the_gateway() {
+        let folder = folder();
+        let mock = MockServer::start().await;
+        write(folder.path(), &config(&mock.entry("support"), ""));
+        // A pipe that is opened and never read: it is full after some lines at trace level.
+        let script = format!(
+            "mkfifo log; sleep 60 < log & reader=$!; {PORTCULLIS} --config c.yaml --port 0 --log trace 2> log & \
+             echo $! > pid; wait $!; kill $reader"
+        );
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let script = script.replace("--port 0", &format!("--port {port}"));
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .current_dir(folder.path())
+            .spawn()
+            .unwrap();
+        let address = ([127, 0, 0, 1], port).into();
+        while TcpStream::connect(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..200 {
+            let ask = Actor::echo_ask("hi").header("authorization", &format!("Bearer {MASTER}"));
+            assert_eq!(ask.send(address).await.status, 200);
+        }
+        let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+        assert!(
+            Command::new("kill")
+                .arg(pid.trim())
+                .status()
+                .unwrap()
+                .success()
+        );
+        shell.wait().unwrap();
+        verified(folder.path());
+    }
+}

@@ -1,0 +1,162 @@
+//! The real binary, as scripts and service supervisors run it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Longer than any start takes; only a story that would hang forever meets it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command that came to its end.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Standard output as one JSON document.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Everything that it said.
+    pub fn said(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
+/// The environment of the person at the keyboard shall not tell the story.
+fn command(program: &str, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .current_dir(folder)
+        .env_clear()
+        .env("NO_COLOR", "1")
+        .env("HOME", folder)
+        .envs(env.iter().copied());
+    command
+}
+
+/// Runs a command to its end.
+pub fn run(program: &str, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Finished {
+    let output = command(program, folder, args, env).output().unwrap();
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A gateway in a process of its own.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    address: SocketAddr,
+    stdout: Arc<Mutex<String>>,
+    log: Arc<Mutex<String>>,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    /// Starts `portcullis` with these arguments and waits until it serves.
+    pub fn serve(program: &str, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let logged = ["--log-format", "json"];
+        let args: Vec<&str> = args.iter().copied().chain(logged).collect();
+        let mut child = command(program, folder, &args, env)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stdout, log) = (Arc::default(), Arc::default());
+        let (line, lines) = channel();
+        let (unheard, _) = channel();
+        listen(child.stdout.take().unwrap(), Arc::clone(&stdout), unheard);
+        listen(child.stderr.take().unwrap(), Arc::clone(&log), line);
+        let mut process = Self {
+            child,
+            address: ([127, 0, 0, 1], 0).into(),
+            stdout,
+            log,
+            lines,
+        };
+        let serving = process.wait_for("portcullis serves");
+        let line: Value = serde_json::from_str(&serving).unwrap();
+        process.address = line["listen"].as_str().unwrap().parse().unwrap();
+        process
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for the next log line that holds this text, and returns it.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(_) => panic!("`{text}` never came; the log:\n{}", self.log()),
+            }
+        }
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().unwrap().clone()
+    }
+
+    /// Sends a signal (`TERM`, `HUP`, `KILL`).
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Asks it to end and waits until it has.
+    pub fn end(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn listen(source: impl Read + Send + 'static, kept: Arc<Mutex<String>>, heard: Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            let mut kept = kept.lock().unwrap();
+            kept.push_str(&line);
+            kept.push('\n');
+            drop(kept);
+            let _ = heard.send(line);
+        }
+    });
+}
