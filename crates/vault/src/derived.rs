@@ -15,8 +15,6 @@ pub(crate) struct SealingKeys {
     mcp_session: LessSafeKey,
     mcp_cursor: LessSafeKey,
     mcp_request_state: LessSafeKey,
-    mcp_task: LessSafeKey,
-    mcp_event: LessSafeKey,
     pub(crate) rows: LessSafeKey,
 }
 
@@ -34,8 +32,6 @@ impl SealingKeys {
             mcp_session: sealing(Purpose::McpSession)?,
             mcp_cursor: sealing(Purpose::McpCursor)?,
             mcp_request_state: sealing(Purpose::McpRequestState)?,
-            mcp_task: sealing(Purpose::McpTask)?,
-            mcp_event: sealing(Purpose::McpEvent)?,
             rows: aead(&prk, &["rows", ""])?,
         })
     }
@@ -45,8 +41,6 @@ impl SealingKeys {
             Purpose::McpSession => &self.mcp_session,
             Purpose::McpCursor => &self.mcp_cursor,
             Purpose::McpRequestState => &self.mcp_request_state,
-            Purpose::McpTask => &self.mcp_task,
-            Purpose::McpEvent => &self.mcp_event,
         }
     }
 }
