@@ -48,6 +48,7 @@ impl SealingKeys {
 /// The MAC keys of the ring's root.
 pub(crate) struct MacKeys {
     api_key: hmac::Key,
+    api_key_record: hmac::Key,
     audit_chain: hmac::Key,
     arguments: hmac::Key,
     handles: hmac::Key,
@@ -65,6 +66,7 @@ impl MacKeys {
         };
         Ok(Self {
             api_key: key(MacPurpose::ApiKey)?,
+            api_key_record: key(MacPurpose::ApiKeyRecord)?,
             audit_chain: key(MacPurpose::AuditChain)?,
             arguments: key(MacPurpose::Arguments)?,
             handles: key(MacPurpose::Handles)?,
@@ -75,6 +77,7 @@ impl MacKeys {
     pub(crate) const fn key(&self, purpose: MacPurpose) -> &hmac::Key {
         match purpose {
             MacPurpose::ApiKey => &self.api_key,
+            MacPurpose::ApiKeyRecord => &self.api_key_record,
             MacPurpose::AuditChain => &self.audit_chain,
             MacPurpose::Arguments => &self.arguments,
             MacPurpose::Handles => &self.handles,
