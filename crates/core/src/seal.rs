@@ -13,10 +13,6 @@ pub enum Purpose {
     McpCursor,
     /// `requestState` of a 2026-07-28 `input_required` result.
     McpRequestState,
-    /// A task's handle.
-    McpTask,
-    /// `Last-Event-ID` values.
-    McpEvent,
 }
 
 impl Purpose {
@@ -26,8 +22,6 @@ impl Purpose {
             Self::McpSession => "mcp-session",
             Self::McpCursor => "mcp-cursor",
             Self::McpRequestState => "mcp-request-state",
-            Self::McpTask => "mcp-task",
-            Self::McpEvent => "mcp-event",
         }
     }
 }

@@ -10,6 +10,7 @@ use portcullis_store::{ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, S
 use portcullis_vault::KeyRing;
 
 use crate::key_index::principal_id;
+use crate::key_seal::key_seal;
 use crate::{KeyForm, KeyIndex, key_mac, mint};
 
 /// What a new key shall be.
@@ -223,7 +224,7 @@ impl KeyAdmin {
         let now = self.clock.now();
         let metadata = serde_json::to_string(&new.metadata)
             .map_err(|_| KeyAdminError::Invalid("the metadata is not a JSON object"))?;
-        let record = ApiKeyRecord {
+        let mut record = ApiKeyRecord {
             id: minted.id,
             mac: minted.mac,
             alias: new.alias.clone(),
@@ -238,7 +239,9 @@ impl KeyAdmin {
             expires_at: new.expires_in.map(|span| now.after(span)),
             revoked_at: None,
             metadata,
+            seal: [0; 32],
         };
+        record.seal = key_seal(&self.ring, &record);
         Ok(CreatedKey {
             key: minted.key,
             record,

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::key_seal::is_genuine;
 use crate::{AuthnErrorKind, key_mac};
 
 /// How many changes one question to the store asks for.
@@ -48,6 +49,7 @@ pub struct KeyIndex {
     position: tokio::sync::Mutex<u64>,
     /// Monotonic milliseconds of the last complete refresh; `NEVER` before the first.
     fresh_at: AtomicU64,
+    rejected: AtomicU64,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -57,6 +59,19 @@ struct Tables {
     macs: HashMap<[u8; 32], Arc<Entry>>,
     ids: HashMap<KeyId, Arc<Entry>>,
     aliases: HashMap<String, KeyId>,
+}
+
+impl Tables {
+    fn forget_unless_revoked(&mut self, id: &KeyId) {
+        let Some(known) = self.ids.get(id).filter(|known| !known.revoked).cloned() else {
+            return;
+        };
+        self.ids.remove(id);
+        self.macs.remove(&known.mac);
+        if let Some(alias) = &known.alias {
+            self.aliases.remove(alias);
+        }
+    }
 }
 
 struct Entry {
@@ -83,6 +98,7 @@ impl KeyIndex {
             tables: RwLock::default(),
             position: tokio::sync::Mutex::new(0),
             fresh_at: AtomicU64::new(NEVER),
+            rejected: AtomicU64::new(0),
         }
     }
 
@@ -205,12 +221,27 @@ impl KeyIndex {
         tables.macs.get(mac).map(|entry| entry.id.clone())
     }
 
+    /// How many rows were refused because they are not as they were sealed.
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
     /// Takes in one key. A revocation that is known is never forgotten, in whatever order news
     /// arrives.
     pub(crate) fn learn(&self, record: &ApiKeyRecord) -> Result<(), StoreError> {
         let mut tables = self.tables.write().map_err(|_| {
             StoreError::unavailable("key_index.learn", "a panic interrupted an earlier change")
         })?;
+        if !is_genuine(&self.ring, record) {
+            self.rejected.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(
+                key.id = ?record.id.as_str(),
+                "a key's row is not as it was sealed: the key is not accepted"
+            );
+            // A revocation that is known stays known.
+            tables.forget_unless_revoked(&record.id);
+            return Ok(());
+        }
         let mut entry = Entry::of(record);
         if let Some(former) = tables.ids.get(&record.id).cloned() {
             entry.revoked |= former.revoked;

@@ -8,6 +8,7 @@ mod file_keys;
 mod key_admin;
 mod key_form;
 mod key_index;
+mod key_seal;
 mod master_key;
 mod store_keys;
 
@@ -18,6 +19,7 @@ pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};
 pub use key_admin::{CreatedKey, KeyAdmin, KeyAdminError, KeySelector, NewKey};
 pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::{KeyIndex, KeyIndexSettings};
+pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
 pub use store_keys::StoreKeys;
 

@@ -28,8 +28,8 @@ impl ApiKeyStore for SqlApiKeys {
         let change = next_change(&mut transaction, "api_keys", OPERATION).await?;
         let inserted = sqlx::query(
             "INSERT INTO api_keys (id, mac, alias, user_id, team, org, role, grants, scopes, \
-             created_at, created_by, expires_at, revoked_at, metadata, change) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+             created_at, created_by, expires_at, revoked_at, metadata, seal, change) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
              ON CONFLICT DO NOTHING",
         )
         .bind(record.id.as_str())
@@ -46,6 +46,7 @@ impl ApiKeyStore for SqlApiKeys {
         .bind(record.expires_at.map(Timestamp::as_millis))
         .bind(record.revoked_at.map(Timestamp::as_millis))
         .bind(&record.metadata)
+        .bind(record.seal.as_slice())
         .bind(change)
         .execute(&mut *transaction)
         .await
@@ -150,5 +151,6 @@ fn read(row: &SqliteRow, operation: Operation) -> Result<ApiKeyRecord, StoreErro
         expires_at: columns.optional_timestamp("expires_at")?,
         revoked_at: columns.optional_timestamp("revoked_at")?,
         metadata: columns.get("metadata")?,
+        seal: columns.seal("seal")?,
     })
 }

@@ -50,6 +50,15 @@ impl<'r> Columns<'r> {
         <[u8; 32]>::try_from(bytes).map_err(|error| StoreError::corrupt(self.operation, error))
     }
 
+    /// A seal. One that is absent or of another length is no corruption of the store but a seal that
+    /// does not hold: one damaged row must not keep the others from being read.
+    pub(crate) fn seal(&self, name: &'static str) -> Result<[u8; 32], StoreError> {
+        let bytes: Option<&[u8]> = self.get(name)?;
+        Ok(bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .unwrap_or_default())
+    }
+
     pub(crate) fn scopes(&self, name: &'static str) -> Result<ScopeSet, StoreError> {
         let text: &str = self.get(name)?;
         text.parse()

@@ -4,11 +4,18 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 1] = [(
-    1,
-    "keys, audit, sessions, meta",
-    include_str!("../migrations/sqlite/0001_keys_audit_sessions_meta.sql"),
-)];
+const SQLITE: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "keys, audit, sessions, meta",
+        include_str!("../migrations/sqlite/0001_keys_audit_sessions_meta.sql"),
+    ),
+    (
+        2,
+        "key seals",
+        include_str!("../migrations/sqlite/0002_key_seals.sql"),
+    ),
+];
 
 /// The newest migration that this program knows.
 pub(crate) fn newest() -> i64 {

@@ -76,6 +76,7 @@ fn key(id: &str) -> ApiKeyRecord {
         expires_at: None,
         revoked_at: None,
         metadata: "{}".to_owned(),
+        seal: sha256(b"a seal"),
     }
 }
 
@@ -431,7 +432,7 @@ async fn a_database_of_a_newer_program_is_refused_and_not_touched() {
             error,
             OpenError::Newer {
                 found: 999,
-                known: 1
+                known: 2
             }
         ),
         "{error:?}"

@@ -36,6 +36,8 @@ pub struct ApiKeyRecord {
     pub revoked_at: Option<Timestamp>,
     /// Free JSON object that the operator attached, as text.
     pub metadata: String,
+    /// MAC over the rest, made by whoever made the key; stores only keep it. All zero: never sealed.
+    pub seal: [u8; 32],
 }
 
 /// What became of an insert.

@@ -15,8 +15,6 @@ pub(crate) struct SealingKeys {
     mcp_session: LessSafeKey,
     mcp_cursor: LessSafeKey,
     mcp_request_state: LessSafeKey,
-    mcp_task: LessSafeKey,
-    mcp_event: LessSafeKey,
     pub(crate) rows: LessSafeKey,
 }
 
@@ -34,8 +32,6 @@ impl SealingKeys {
             mcp_session: sealing(Purpose::McpSession)?,
             mcp_cursor: sealing(Purpose::McpCursor)?,
             mcp_request_state: sealing(Purpose::McpRequestState)?,
-            mcp_task: sealing(Purpose::McpTask)?,
-            mcp_event: sealing(Purpose::McpEvent)?,
             rows: aead(&prk, &["rows", ""])?,
         })
     }
@@ -45,8 +41,6 @@ impl SealingKeys {
             Purpose::McpSession => &self.mcp_session,
             Purpose::McpCursor => &self.mcp_cursor,
             Purpose::McpRequestState => &self.mcp_request_state,
-            Purpose::McpTask => &self.mcp_task,
-            Purpose::McpEvent => &self.mcp_event,
         }
     }
 }
@@ -54,6 +48,7 @@ impl SealingKeys {
 /// The MAC keys of the ring's root.
 pub(crate) struct MacKeys {
     api_key: hmac::Key,
+    api_key_record: hmac::Key,
     audit_chain: hmac::Key,
     arguments: hmac::Key,
     handles: hmac::Key,
@@ -71,6 +66,7 @@ impl MacKeys {
         };
         Ok(Self {
             api_key: key(MacPurpose::ApiKey)?,
+            api_key_record: key(MacPurpose::ApiKeyRecord)?,
             audit_chain: key(MacPurpose::AuditChain)?,
             arguments: key(MacPurpose::Arguments)?,
             handles: key(MacPurpose::Handles)?,
@@ -81,6 +77,7 @@ impl MacKeys {
     pub(crate) const fn key(&self, purpose: MacPurpose) -> &hmac::Key {
         match purpose {
             MacPurpose::ApiKey => &self.api_key,
+            MacPurpose::ApiKeyRecord => &self.api_key_record,
             MacPurpose::AuditChain => &self.audit_chain,
             MacPurpose::Arguments => &self.arguments,
             MacPurpose::Handles => &self.handles,

@@ -9,6 +9,8 @@ use crate::KeyRing;
 pub enum MacPurpose {
     /// The pepper of API keys at rest.
     ApiKey,
+    /// The seal of an API key's row.
+    ApiKeyRecord,
     /// The audit chain and its anchors.
     AuditChain,
     /// Hashes of tool arguments in audit events: comparable by us, not guessable by others.
@@ -23,6 +25,7 @@ impl MacPurpose {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "api-key",
+            Self::ApiKeyRecord => "api-key-record",
             Self::AuditChain => "audit-chain",
             Self::Arguments => "arguments",
             Self::Handles => "handles",

@@ -124,13 +124,17 @@ fn a_running_process_takes_up_a_rotation_made_beside_it() {
     let home = Home::new();
     let (gateway, cli) = (home.ring(), home.ring());
     cli.rotate(&home.clock).unwrap();
-    let sealed = cli.seal(Purpose::McpTask, b"p", LATER, b"x").unwrap();
-    let early = gateway.open(Purpose::McpTask, b"p", NOW, &sealed);
+    let sealed = cli
+        .seal(Purpose::McpRequestState, b"p", LATER, b"x")
+        .unwrap();
+    let early = gateway.open(Purpose::McpRequestState, b"p", NOW, &sealed);
     assert_eq!(early, Err(SealError::Invalid));
     assert!(gateway.reload().unwrap());
     assert!(!gateway.reload().unwrap());
     assert_eq!(
-        gateway.open(Purpose::McpTask, b"p", NOW, &sealed).unwrap(),
+        gateway
+            .open(Purpose::McpRequestState, b"p", NOW, &sealed)
+            .unwrap(),
         b"x"
     );
 }
@@ -145,7 +149,7 @@ fn rotations_at_once_lose_no_key() {
                 scope.spawn(|| {
                     let own = home.load().unwrap();
                     own.rotate(&home.clock).unwrap();
-                    own.seal(Purpose::McpEvent, b"p", LATER, b"x").unwrap()
+                    own.seal(Purpose::McpCursor, b"p", LATER, b"x").unwrap()
                 })
             })
             .collect();
@@ -157,7 +161,7 @@ fn rotations_at_once_lose_no_key() {
     ring.reload().unwrap();
     for value in sealed {
         assert_eq!(
-            ring.open(Purpose::McpEvent, b"p", NOW, &value).unwrap(),
+            ring.open(Purpose::McpCursor, b"p", NOW, &value).unwrap(),
             b"x"
         );
     }

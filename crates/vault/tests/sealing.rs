@@ -9,12 +9,10 @@ use portcullis_vault::{KeyRing, MacPurpose, SealedBox};
 
 const EXPIRES: Timestamp = Timestamp::from_millis(1_000_001);
 const BEFORE: Timestamp = Timestamp::from_millis(1_000_000);
-const PURPOSES: [Purpose; 5] = [
+const PURPOSES: [Purpose; 3] = [
     Purpose::McpSession,
     Purpose::McpCursor,
     Purpose::McpRequestState,
-    Purpose::McpTask,
-    Purpose::McpEvent,
 ];
 
 fn ring() -> KeyRing {
@@ -44,15 +42,18 @@ fn a_value_opens_for_its_own_purpose_and_principal_only() {
 #[test]
 fn a_value_ends_at_its_expiry() {
     let ring = ring();
-    let sealed = ring.seal(Purpose::McpTask, b"", EXPIRES, b"").unwrap();
+    let sealed = ring
+        .seal(Purpose::McpRequestState, b"", EXPIRES, b"")
+        .unwrap();
     assert_eq!(
-        ring.open(Purpose::McpTask, b"", BEFORE, &sealed).unwrap(),
+        ring.open(Purpose::McpRequestState, b"", BEFORE, &sealed)
+            .unwrap(),
         b""
     );
-    let late = ring.open(Purpose::McpTask, b"", EXPIRES, &sealed);
+    let late = ring.open(Purpose::McpRequestState, b"", EXPIRES, &sealed);
     assert_eq!(late, Err(SealError::Expired));
     // An expired value of another principal is told as invalid, not as expired.
-    let foreign = ring.open(Purpose::McpTask, b"x", EXPIRES, &sealed);
+    let foreign = ring.open(Purpose::McpRequestState, b"x", EXPIRES, &sealed);
     assert_eq!(foreign, Err(SealError::Invalid));
 }
 
@@ -60,14 +61,24 @@ fn a_value_ends_at_its_expiry() {
 fn expiries_outside_the_field_saturate() {
     let ring = ring();
     let forever = Timestamp::from_millis(i64::MAX);
-    let sealed = ring.seal(Purpose::McpTask, b"", forever, b"x").unwrap();
+    let sealed = ring
+        .seal(Purpose::McpRequestState, b"", forever, b"x")
+        .unwrap();
     assert_eq!(
-        ring.open(Purpose::McpTask, b"", EXPIRES, &sealed).unwrap(),
+        ring.open(Purpose::McpRequestState, b"", EXPIRES, &sealed)
+            .unwrap(),
         b"x"
     );
     let past = Timestamp::from_millis(-1);
-    let sealed = ring.seal(Purpose::McpTask, b"", past, b"x").unwrap();
-    let opened = ring.open(Purpose::McpTask, b"", Timestamp::from_millis(0), &sealed);
+    let sealed = ring
+        .seal(Purpose::McpRequestState, b"", past, b"x")
+        .unwrap();
+    let opened = ring.open(
+        Purpose::McpRequestState,
+        b"",
+        Timestamp::from_millis(0),
+        &sealed,
+    );
     assert_eq!(opened, Err(SealError::Expired));
 }
 

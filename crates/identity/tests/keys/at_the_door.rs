@@ -9,7 +9,7 @@ use portcullis_core::{
 };
 use portcullis_identity::{
     AuthnErrorKind, EmptyMasterKey, FileKeyError, FileKeySecret, FileKeys, KeyIndexSettings,
-    MasterKey, NewKey, mint,
+    MasterKey, NewKey, key_seal, mint,
 };
 use portcullis_store::ApiKeyStore;
 use tokio_util::sync::CancellationToken;
@@ -200,6 +200,7 @@ async fn a_database_row_does_not_let_a_key_act_as_another_id() {
     let mut planted = house.store.get(&id).await.unwrap().unwrap();
     planted.id = KeyId::from("aaaaaaaaaaaa");
     planted.mac = stranger.mac;
+    planted.seal = key_seal(&house.ring, &planted);
     house.store.insert(&planted).await.unwrap();
     house.here.index.refresh().await.unwrap();
     let answer = house.here.knock(stranger.key.expose()).await;
@@ -215,6 +216,7 @@ async fn a_hundred_thousand_keys_are_all_known() {
         let mut record = template.clone();
         record.id = KeyId::from(format!("bulk-{number}"));
         record.mac = sha256(&number.to_be_bytes());
+        record.seal = key_seal(&house.ring, &record);
         house.store.insert(&record).await.unwrap();
     }
     let (key, _) = house.mint(user_key()).await;

@@ -1,8 +1,8 @@
 //! A door with every kind of key, a clock that stands still and a store that can be cut off.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue};
@@ -27,7 +27,11 @@ pub(crate) const FILE_KEY: &str = "sk-from-the-file";
 pub(crate) struct CutLine {
     inner: Arc<dyn ApiKeyStore>,
     pub(crate) cut: AtomicBool,
+    /// What somebody who can write the database makes of every row.
+    pub(crate) forgery: Mutex<Option<Forgery>>,
 }
+
+pub(crate) type Forgery = fn(&mut ApiKeyRecord);
 
 impl CutLine {
     fn inner(&self) -> Result<&dyn ApiKeyStore, StoreError> {
@@ -57,7 +61,13 @@ impl ApiKeyStore for CutLine {
         after: u64,
         limit: usize,
     ) -> Result<Vec<(u64, ApiKeyRecord)>, StoreError> {
-        self.inner()?.changed_since(after, limit).await
+        let mut changes = self.inner()?.changed_since(after, limit).await?;
+        if let Some(forge) = *self.forgery.lock().unwrap() {
+            for (_, record) in &mut changes {
+                forge(record);
+            }
+        }
+        Ok(changes)
     }
 }
 
@@ -81,6 +91,7 @@ impl House {
         let store = Arc::new(CutLine {
             inner: memory::stores().api_keys,
             cut: AtomicBool::new(false),
+            forgery: Mutex::default(),
         });
         let ring = Arc::new(KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap());
         let here = Replica::over(&clock, &store, &ring, KeyIndexSettings::default());

@@ -3,4 +3,5 @@
 
 mod administration;
 mod at_the_door;
+mod forged_rows;
 mod house;

@@ -24,6 +24,7 @@ fn key(id: &str) -> ApiKeyRecord {
         expires_at: None,
         revoked_at: None,
         metadata: "{}".to_owned(),
+        seal: sha256(b"a seal"),
     }
 }
 
