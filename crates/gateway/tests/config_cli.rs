@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod config_cli {
+    use std::fmt::Write as _;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
@@ -258,7 +259,7 @@ server:
                 .zip(["a", "b", "c", "d", "e", "f", "g"])
             {
                 let many = vec![format!("*{before}"); 10].join(",");
-                text.push_str(&format!("{name}: &{name} [{many}]\n"));
+                writeln!(text, "{name}: &{name} [{many}]").unwrap();
             }
             text
         };

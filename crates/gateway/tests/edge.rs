@@ -5,6 +5,7 @@ mod edge {
     use std::time::Duration;
 
     use bytes::Bytes;
+    use futures_util::StreamExt;
     use http_body_util::{BodyExt, Full};
     use hyper::client::conn::http2;
     use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -669,7 +670,6 @@ mod edge {
                 .status
             }
         });
-        use futures_util::StreamExt;
         let mut statuses: Vec<u16> = futures_util::stream::iter(crowd)
             .buffer_unordered(16)
             .collect()

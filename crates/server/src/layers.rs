@@ -61,13 +61,11 @@ pub(crate) async fn guard(
             // On a developer's machine it would shut out every other server of `localhost`.
             insist_on_tls = state.tls && !is_loopback(&name);
             request.extensions_mut().insert(id);
-            match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-                Ok(response) => response,
-                Err(_) => {
-                    tracing::error!(request.id = %id, "a request panicked");
-                    text_error(StatusCode::INTERNAL_SERVER_ERROR, "internal")
-                }
-            }
+            let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+            handled.await.unwrap_or_else(|_| {
+                tracing::error!(request.id = %id, "a request panicked");
+                text_error(StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            })
         }
         Err((status, kind, error)) => {
             refused(&state, id, request.uri(), kind);

@@ -16,7 +16,7 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 pub struct EventStream {
     server: ServerId,
     body: ResponseBody,
-    decoder: SseDecoder,
+    decoder: Box<SseDecoder>,
     presented: Presented,
 }
 
@@ -25,7 +25,7 @@ impl EventStream {
         Self {
             server,
             body,
-            decoder: SseDecoder::new(MAX_EVENT),
+            decoder: Box::new(SseDecoder::new(MAX_EVENT)),
             presented,
         }
     }

@@ -21,7 +21,7 @@ use crate::transport::{Outgoing, Presents, Reply, Wire};
 /// Most sessions with one server; the longest idle makes room.
 const MAX_SESSIONS: usize = 4096;
 /// A session that nobody used for this long is closed.
-const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+const SESSION_IDLE: Duration = Duration::from_mins(30);
 
 /// Which session is wanted: legacy revisions fix all of this at `initialize`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
