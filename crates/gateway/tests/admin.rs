@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod admin {
-    use portcullis_testkit::gateway::{Actor, Ask, TestGateway};
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, TestGateway};
     use serde_json::{Value, json};
 
     fn admin_doors() -> Vec<Ask> {
@@ -191,6 +191,36 @@ mod admin {
         for door in admin_doors() {
             assert_eq!(second.ask(door).await.status, 401);
         }
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn the_open_stream_of_a_revoked_key_ends_and_is_on_record() {
+        //
+        let (gateway, admin, _) = stage().await;
+        let leaver = gateway.key("leaver", &["support"]).await;
+        let params = json!({
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        });
+        let opened = leaver.rpc("/mcp/support", "initialize", params).await;
+        let session = opened.header("mcp-session-id").unwrap();
+        let listen = Ask::get("/mcp/support")
+            .header("mcp-session-id", session)
+            .header("accept", "text/event-stream");
+        let mut stream = Connection::open(gateway.address()).await;
+        stream.write(&leaver.sign(listen).bytes()).await;
+        assert!(stream.until("text/event-stream").await);
+        let body = json!({"keys": [leaver.key_id()]});
+        assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
+        // It ends by itself: this would hang otherwise.
+        stream.until("\r\n0\r\n\r\n").await;
+        let events = gateway.events().await;
+        let ended = events
+            .iter()
+            .filter(|event| event["outcome"] == "unauthenticated")
+            .count();
+        assert_eq!(ended, 1, "{events:#?}");
         gateway.stands().await;
     }
 
