@@ -65,20 +65,19 @@ impl Relay {
     async fn next(&mut self) -> Option<Bytes> {
         let mut silent = Duration::ZERO;
         loop {
-            let item = match tokio::time::timeout(STANDING, self.source.next()).await {
-                Ok(item) => item,
-                Err(_) => {
-                    if !self.still_stands() {
-                        return self
-                            .end(Outcome::Kind(ErrorKind::Unauthenticated), None)
-                            .await;
-                    }
-                    silent += STANDING;
-                    if silent >= KEEP_ALIVE {
-                        return Some(Bytes::from_static(sse::keep_alive()));
-                    }
-                    continue;
+            let next = tokio::time::timeout(STANDING, self.source.next()).await;
+            // Also before a message: a busy stream must not outlive its key.
+            if !self.still_stands() {
+                return self
+                    .end(Outcome::Kind(ErrorKind::Unauthenticated), None)
+                    .await;
+            }
+            let Ok(item) = next else {
+                silent += STANDING;
+                if silent >= KEEP_ALIVE {
+                    return Some(Bytes::from_static(sse::keep_alive()));
                 }
+                continue;
             };
             match item {
                 Ok(Some(SseItem::Comment)) => return Some(Bytes::from_static(sse::keep_alive())),

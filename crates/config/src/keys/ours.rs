@@ -152,7 +152,7 @@ pub(crate) static SERVER: Section = Section {
         Key::new(
             "body_timeout",
             Kind::Span,
-            "Longest silence while a request's body arrives.",
+            "Longest time that a request's body may take to arrive.",
         )
         .default("30s"),
         Key::new(

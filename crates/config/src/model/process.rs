@@ -31,7 +31,7 @@ pub struct Server {
     pub max_connections: u64,
     /// Time for the TLS handshake and the head of a request.
     pub header_timeout: Duration,
-    /// Longest silence while a body arrives.
+    /// Longest time that a body may take to arrive.
     pub body_timeout: Duration,
     /// How long to go on accepting after the stop signal.
     pub grace: Duration,

@@ -169,6 +169,20 @@ struct OpenStream {
     messages: mpsc::Receiver<Bytes>,
 }
 
+impl OpenStream {
+    /// Whether its principal still stands; if not, the event says so.
+    fn stands(&mut self) -> bool {
+        let call = self
+            .call
+            .take_if(|call| !self.gateway.still_stands(&call.principal));
+        if let Some(call) = call {
+            let outcome = Outcome::Kind(portcullis_core::ErrorKind::Unauthenticated);
+            call.audit.finish(outcome);
+        }
+        self.call.is_some()
+    }
+}
+
 impl Drop for OpenStream {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
@@ -183,17 +197,15 @@ fn listening(stream: OpenStream) -> ByteStream {
     let rest = futures_util::stream::unfold(stream, |mut stream| async move {
         let mut silent = Duration::ZERO;
         loop {
-            match tokio::time::timeout(STANDING, stream.messages.recv()).await {
+            let next = tokio::time::timeout(STANDING, stream.messages.recv()).await;
+            // Also before a message: a busy stream must not outlive its key.
+            if !stream.stands() {
+                return None;
+            }
+            match next {
                 Ok(Some(bytes)) => return Some((bytes, stream)),
                 Ok(None) => return None,
                 Err(_) => {
-                    let stands = stream
-                        .call
-                        .as_ref()
-                        .is_some_and(|call| stream.gateway.still_stands(&call.principal));
-                    if !stands {
-                        return None;
-                    }
                     silent += STANDING;
                     if silent >= KEEP_ALIVE {
                         return Some((Bytes::from_static(sse::keep_alive()), stream));

@@ -289,18 +289,16 @@ impl Merged {
     async fn next(mut self) -> Option<(Bytes, Self)> {
         let mut silent = Duration::ZERO;
         loop {
-            match tokio::time::timeout(STANDING, self.receiver.recv()).await {
+            let next = tokio::time::timeout(STANDING, self.receiver.recv()).await;
+            // Also before a message: a busy stream must not outlive its key.
+            if !self.stands() {
+                return None;
+            }
+            match next {
                 Ok(Some(bytes)) => return Some((bytes, self)),
                 // Every server has ended its stream.
                 Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
                 Err(_) => {
-                    let stands = self
-                        .call
-                        .as_ref()
-                        .is_some_and(|call| self.gateway.still_stands(&call.principal));
-                    if !stands {
-                        return None;
-                    }
                     silent += STANDING;
                     if silent >= KEEP_ALIVE {
                         return Some((Bytes::from_static(sse::keep_alive()), self));
@@ -308,6 +306,20 @@ impl Merged {
                 }
             }
         }
+    }
+}
+
+impl Merged {
+    /// Whether its principal still stands; if not, the event says so.
+    fn stands(&mut self) -> bool {
+        let call = self
+            .call
+            .take_if(|call| !self.gateway.still_stands(&call.principal));
+        if let Some(call) = call {
+            let outcome = Outcome::Kind(portcullis_core::ErrorKind::Unauthenticated);
+            call.audit.finish(outcome);
+        }
+        self.call.is_some()
     }
 }
 
