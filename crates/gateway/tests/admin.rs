@@ -2,8 +2,16 @@
 
 #[cfg(test)]
 mod admin {
-    use portcullis_testkit::gateway::{Actor, Ask, TestGateway};
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::body::{Body, Bytes};
+    use axum::http::Response;
+    use axum::routing::any;
+    use portcullis_server::listen::{Bound, ListenSettings, Stop};
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, TestGateway};
     use serde_json::{Value, json};
+    use tokio_util::task::TaskTracker;
 
     fn admin_doors() -> Vec<Ask> {
         vec![
@@ -191,6 +199,116 @@ mod admin {
         for door in admin_doors() {
             assert_eq!(second.ask(door).await.status, 401);
         }
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn the_open_stream_of_a_revoked_key_ends_and_is_on_record() {
+        //
+        let (gateway, admin, _) = stage().await;
+        let leaver = gateway.key("leaver", &["support"]).await;
+        let params = json!({
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        });
+        let opened = leaver.rpc("/mcp/support", "initialize", params).await;
+        let session = opened.header("mcp-session-id").unwrap();
+        let listen = Ask::get("/mcp/support")
+            .header("mcp-session-id", session)
+            .header("accept", "text/event-stream");
+        let mut stream = Connection::open(gateway.address()).await;
+        stream.write(&leaver.sign(listen).bytes()).await;
+        assert!(stream.until("text/event-stream").await);
+        let body = json!({"keys": [leaver.key_id()]});
+        assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
+        // It ends by itself: this would hang otherwise.
+        stream.until("\r\n0\r\n\r\n").await;
+        let events = gateway.events().await;
+        let ended = events
+            .iter()
+            .filter(|event| event["outcome"] == "unauthenticated")
+            .count();
+        assert_eq!(ended, 1, "{events:#?}");
+        gateway.stands().await;
+    }
+
+    /// An MCP server whose tool never ends and never falls silent.
+    async fn chatterbox(stop: &Stop, tasks: &TaskTracker) -> std::net::SocketAddr {
+        async fn answer(body: Bytes) -> Response<Body> {
+            let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let id = &message["id"];
+            let result = match message["method"].as_str() {
+                _ if id.is_null() => {
+                    return Response::builder().status(202).body(Body::empty()).unwrap();
+                }
+                Some("initialize") => json!({
+                    "protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "chatterbox", "version": "1"},
+                }),
+                Some("tools/list") => {
+                    json!({"tools": [{"name": "talk", "inputSchema": {"type": "object"}}]})
+                }
+                Some("tools/call") => {
+                    let words = futures_util::stream::unfold((), |()| async {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        let word = json!({"jsonrpc": "2.0", "method": "notifications/message",
+                            "params": {"level": "info", "data": "word"}});
+                        Some((
+                            Ok::<_, std::convert::Infallible>(format!("data: {word}\n\n")),
+                            (),
+                        ))
+                    });
+                    return Response::builder()
+                        .header("content-type", "text/event-stream")
+                        .body(Body::from_stream(words))
+                        .unwrap();
+                }
+                _ => return Response::builder().status(404).body(Body::empty()).unwrap(),
+            };
+            let text = json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string();
+            Response::builder()
+                .header("content-type", "application/json")
+                .body(Body::from(text))
+                .unwrap()
+        }
+        let bound = Bound::bind("127.0.0.1", 0, ListenSettings::default())
+            .await
+            .unwrap();
+        let address = bound.local_addr();
+        let stop = stop.clone();
+        let router = Router::new().route("/mcp", any(answer));
+        tasks.spawn(async move { bound.serve(router, stop).await });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_never_falls_silent_ends_with_its_key_all_the_same() {
+        //
+        let (stop, tasks) = (Stop::default(), TaskTracker::new());
+        let upstream = chatterbox(&stop, &tasks).await;
+        let yaml = format!("mcp_servers:\n  talker:\n    url: http://{upstream}/mcp\n");
+        let gateway = TestGateway::start(&yaml).await;
+        let admin = gateway.admin().await;
+        let leaver = gateway.key("leaver", &["talker"]).await;
+        let call = Ask::rpc(
+            "/mcp/talker",
+            "tools/call",
+            &json!({"name": "talk", "arguments": {}}),
+        );
+        let mut stream = Connection::open(gateway.address()).await;
+        stream.write(&leaver.sign(call).bytes()).await;
+        assert!(stream.until("notifications/message").await);
+        let body = json!({"keys": [leaver.key_id()]});
+        assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
+        // It ends by itself: this would hang otherwise.
+        stream.until("\r\n0\r\n\r\n").await;
+        let events = gateway.events().await;
+        let ended = events
+            .iter()
+            .filter(|event| event["outcome"] == "unauthenticated")
+            .count();
+        assert_eq!(ended, 1, "{events:#?}");
+        stop.hard.cancel();
         gateway.stands().await;
     }
 

@@ -276,6 +276,9 @@ mod auth {
         ] {
             let reply = caller.ask(Actor::echo_ask("hi").host(Some(host))).await;
             assert_eq!(reply.status, status, "{host}: {reply:?}");
+            let event = gateway.event_of(&reply).await;
+            assert_eq!(event["client_ip"], "127.0.0.1", "{event}");
+            assert_eq!(event["rule"], "host_or_origin", "{event}");
         }
         let two = caller
             .ask(Actor::echo_ask("hi").header("host", "localhost"))

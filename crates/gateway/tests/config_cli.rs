@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod config_cli {
+    use std::fmt::Write as _;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
@@ -258,7 +259,7 @@ server:
                 .zip(["a", "b", "c", "d", "e", "f", "g"])
             {
                 let many = vec![format!("*{before}"); 10].join(",");
-                text.push_str(&format!("{name}: &{name} [{many}]\n"));
+                writeln!(text, "{name}: &{name} [{many}]").unwrap();
             }
             text
         };
@@ -581,6 +582,39 @@ server:
         );
         let found = cli(folder.path(), &["audit", "verify"]);
         assert_eq!(found.code, Some(1), "{found:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_copy_of_the_trail_is_private_and_holds_the_same_events() {
+        let folder = folder();
+        let mock = MockServer::start().await;
+        let text = format!("{}audit:\n  jsonl_path: audit.jsonl\n", keyed(&mock));
+        write(folder.path(), "portcullis.yaml", &text);
+        let mut gateway = Process::serve(
+            PORTCULLIS,
+            folder.path(),
+            &["--config", "portcullis.yaml", "--port", "0"],
+            &[],
+        );
+        let called = with(&gateway, MASTER, Actor::echo_ask("canary-argument")).await;
+        assert_eq!(called.status, 200);
+        let id = called.header("x-request-id").unwrap().to_owned();
+        gateway.end();
+        let path = folder.path().join("audit.jsonl");
+        assert_eq!(mode(&path), 0o600);
+        let lines = std::fs::read_to_string(&path).unwrap();
+        let events: Vec<Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let of_the_call = events
+            .iter()
+            .filter(|line| line["event"]["request_id"] == *id)
+            .count();
+        assert_eq!(of_the_call, 1, "{lines}");
+        assert!(!lines.contains("canary"), "{lines}");
+        let whole = cli(folder.path(), &["audit", "verify", "--output", "json"]);
+        assert_eq!(whole.json()["verified"], events.len() as u64, "{whole:?}");
     }
 
     #[test]

@@ -5,11 +5,12 @@ mod edge {
     use std::time::Duration;
 
     use bytes::Bytes;
+    use futures_util::StreamExt;
     use http_body_util::{BodyExt, Full};
     use hyper::client::conn::http2;
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use portcullis_server::listen::ListenSettings;
-    use portcullis_testkit::gateway::{Actor, Ask, Connection, Reply, TestGateway};
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Reply, TestGateway};
     use serde_json::{Value, json};
     use tokio::net::TcpStream;
     use tokio_util::task::TaskTracker;
@@ -485,6 +486,49 @@ mod edge {
     }
 
     #[tokio::test]
+    async fn a_body_that_comes_in_drops_is_given_up() {
+        // NET-04, bounded
+        let mock = MockServer::start().await;
+        let yaml = format!(
+            "server:\n  body_timeout: 1\nmcp_servers:\n{}",
+            mock.entry("support")
+        );
+        let gateway = TestGateway::start(&yaml).await;
+        let caller = control(&gateway).await;
+        for ask in [
+            Actor::echo_ask("slow"),
+            Ask::rpc("/mcp/support", "tools/list", &json!({})),
+            Ask::post("/key/generate", &json!({})),
+        ] {
+            let bytes = caller.sign(ask).bytes();
+            let mut connection = Connection::open(gateway.address()).await;
+            connection.write(&bytes[..bytes.len() - 1]).await;
+            let reply = connection.reply().await;
+            assert!(matches!(reply.status, 400 | 408), "{reply:?}");
+            let event = gateway.event_of(&reply).await;
+            assert_eq!(event["outcome"], "invalid", "{event}");
+        }
+        assert_eq!(caller.echo("next").await.status, 200);
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
+    async fn a_request_id_of_the_clients_own_is_not_taken_over() {
+        let gateway = TestGateway::with_support().await;
+        let caller = control(&gateway).await;
+        let first = caller.echo("first").await;
+        let taken = first.header("x-request-id").unwrap();
+        for id in [taken, "1", "canary-log-line"] {
+            let reply = caller
+                .ask(Actor::echo_ask("again").header("x-request-id", id))
+                .await;
+            assert_eq!(reply.status, 200);
+            assert_ne!(reply.header("x-request-id"), Some(id));
+        }
+        gateway.stands().await;
+    }
+
+    #[tokio::test]
     async fn when_the_house_is_full_newcomers_wait_and_are_served_when_somebody_leaves() {
         // NET-17: the cap on connections
         let settings = ListenSettings {
@@ -669,7 +713,6 @@ mod edge {
                 .status
             }
         });
-        use futures_util::StreamExt;
         let mut statuses: Vec<u16> = futures_util::stream::iter(crowd)
             .buffer_unordered(16)
             .collect()

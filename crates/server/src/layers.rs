@@ -21,6 +21,7 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use portcullis_core::{ErrorKind, RequestId};
 
+use crate::listen::PeerAddr;
 use crate::reply::text_error;
 use crate::state::ServerState;
 
@@ -69,7 +70,7 @@ pub(crate) async fn guard(
             }
         }
         Err((status, kind, error)) => {
-            refused(&state, id, request.uri(), kind);
+            refused(&state, id, &request, kind);
             text_error(status, error)
         }
     };
@@ -88,9 +89,11 @@ pub(crate) async fn guard(
 }
 
 /// A governed request that is refused this early is on record all the same.
-fn refused(state: &ServerState, id: RequestId, uri: &Uri, kind: ErrorKind) {
-    if let Some(surface) = crate::admission::surface_of(uri.path()) {
+fn refused(state: &ServerState, id: RequestId, request: &Request, kind: ErrorKind) {
+    if let Some(surface) = crate::admission::surface_of(request.uri().path()) {
         let mut audit = state.gateway.audit().open(id, surface);
+        let peer = request.extensions().get::<PeerAddr>();
+        audit.client(peer.map(|PeerAddr(address)| address.ip()), None);
         audit.denied("host_or_origin");
         audit.finish(kind.into());
     }

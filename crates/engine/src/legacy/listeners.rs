@@ -226,8 +226,11 @@ impl Listening {
             }
         };
         loop {
-            match tokio::time::timeout(STANDING, stream.next()).await {
-                Err(_) if !self.wanted() => return None,
+            let next = tokio::time::timeout(STANDING, stream.next()).await;
+            if !self.wanted() {
+                return None;
+            }
+            match next {
                 Err(_) | Ok(Ok(Some(SseItem::Comment))) => {}
                 Ok(Ok(Some(SseItem::Event(event)))) => {
                     if let Some(id) = event

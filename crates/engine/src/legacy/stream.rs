@@ -172,11 +172,19 @@ struct OpenStream {
     pulse: Pulse,
 }
 
+impl OpenStream {}
+
 impl OpenStream {
-    fn still_stands(&self) -> bool {
-        self.call
-            .as_ref()
-            .is_some_and(|call| self.gateway.still_stands(&call.principal))
+    /// Whether its principal still stands; if not, the event says so.
+    fn stands(&mut self) -> bool {
+        let call = self
+            .call
+            .take_if(|call| !self.gateway.still_stands(&call.principal));
+        if let Some(call) = call {
+            let outcome = Outcome::Kind(portcullis_core::ErrorKind::Unauthenticated);
+            call.audit.finish(outcome);
+        }
+        self.call.is_some()
     }
 }
 
@@ -194,7 +202,7 @@ fn listening(stream: OpenStream) -> ByteStream {
     let rest = futures_util::stream::unfold(stream, |mut stream| async move {
         loop {
             let now = stream.gateway.clock.monotonic();
-            if stream.pulse.must_look(now) && !stream.still_stands() {
+            if stream.pulse.must_look(now) && !stream.stands() {
                 return None;
             }
             match tokio::time::timeout(STANDING, stream.messages.recv()).await {

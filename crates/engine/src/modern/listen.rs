@@ -292,7 +292,7 @@ impl Merged {
     async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
             let now = self.gateway.clock.monotonic();
-            if self.pulse.must_look(now) && !self.still_stands() {
+            if self.pulse.must_look(now) && !self.stands() {
                 return None;
             }
             match tokio::time::timeout(STANDING, self.receiver.recv()).await {
@@ -309,11 +309,19 @@ impl Merged {
             }
         }
     }
+}
 
-    fn still_stands(&self) -> bool {
-        self.call
-            .as_ref()
-            .is_some_and(|call| self.gateway.still_stands(&call.principal))
+impl Merged {
+    /// Whether its principal still stands; if not, the event says so.
+    fn stands(&mut self) -> bool {
+        let call = self
+            .call
+            .take_if(|call| !self.gateway.still_stands(&call.principal));
+        if let Some(call) = call {
+            let outcome = Outcome::Kind(portcullis_core::ErrorKind::Unauthenticated);
+            call.audit.finish(outcome);
+        }
+        self.call.is_some()
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Longer than any start takes; only a story that would hang forever meets it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A command that came to its end.
 #[derive(Clone, Debug)]
@@ -105,10 +105,11 @@ impl Process {
     /// Waits for the next log line that holds this text, and returns it.
     pub fn wait_for(&mut self, text: &str) -> String {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(_) => {}
-                Err(_) => panic!("`{text}` never came; the log:\n{}", self.log()),
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+                panic!("`{text}` never came, {error}; the log:\n{}", self.log())
+            });
+            if line.contains(text) {
+                return line;
             }
         }
     }

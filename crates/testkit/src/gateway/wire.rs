@@ -106,7 +106,7 @@ impl Ask {
             bytes.extend(b"\r\n");
         }
         let own_framing = self.headers.iter().any(|(name, _)| framed(name));
-        if !own_framing && !(self.body.is_empty() && self.method == "GET") {
+        if !own_framing && (self.method != "GET" || !self.body.is_empty()) {
             bytes.extend(format!("content-length: {}\r\n", self.body.len()).into_bytes());
         }
         bytes.extend(b"\r\n");

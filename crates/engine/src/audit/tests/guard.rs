@@ -58,7 +58,7 @@ async fn an_answered_request_tells_who_asked_for_what_and_why_it_was_allowed() {
             "key_id": "alice",
             "method": "tools/call",
             "server": "github",
-            "target": {"tool": "create_issue"},
+            "target": {"kind": "tool", "name": "create_issue"},
             "decision": "allow",
             "rule": "grant_server",
             "credential": "m2m-client-credentials",
