@@ -26,7 +26,7 @@ use crate::snapshot::ServerEntry;
 use crate::view::View;
 
 /// One server's share of a page may take this long at most.
-const SHARE: Duration = Duration::from_secs(10);
+pub(crate) const SHARE: Duration = Duration::from_secs(10);
 
 /// One server's page, items already under their exposed names.
 struct Share {
@@ -130,7 +130,9 @@ impl Gateway {
     ) -> Result<Share, EngineError> {
         let permit = authorize(&principal, &entry.policy, Operation::Use, ())?;
         let speech = match client {
-            Some(client) => Speech::Legacy(client.wish(entry.upstream.server().push)?),
+            Some(client) => {
+                Speech::Legacy(client.wish(entry.upstream.server().push)?, client.digest)
+            }
             None => {
                 self.require_modern_of(entry, permit.evidence()).await?;
                 Speech::Modern
@@ -164,6 +166,7 @@ impl Gateway {
             entry: Arc::clone(entry),
             principal,
             subject: String::new(),
+            presented: None,
         };
         let items = page
             .items

@@ -39,6 +39,27 @@ pub(crate) struct Relay {
     /// Put before event ids on the aggregate endpoint, so that they lead back to their server.
     pub(crate) event_prefix: Option<String>,
     pub(crate) resumable: bool,
+    pub(crate) watch: Watch,
+}
+
+/// Looks at a stream's principal once in [`STANDING`], however busy the stream is.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    looked: Option<Duration>,
+}
+
+impl Watch {
+    /// Whether it is time to look again.
+    pub(crate) fn is_due(&mut self, gateway: &Gateway) -> bool {
+        let now = gateway.clock.monotonic();
+        let due = self
+            .looked
+            .is_none_or(|looked| now.saturating_sub(looked) >= STANDING);
+        if due {
+            self.looked = Some(now);
+        }
+        due
+    }
 }
 
 /// Which era feeds the stream.
@@ -65,14 +86,14 @@ impl Relay {
     async fn next(&mut self) -> Option<Bytes> {
         let mut silent = Duration::ZERO;
         loop {
-            let item = match tokio::time::timeout(STANDING, self.source.next()).await {
+            let item = tokio::time::timeout(STANDING, self.source.next()).await;
+            if self.watch.is_due(&self.gateway) && !self.still_stands() {
+                let outcome = Outcome::Kind(ErrorKind::Unauthenticated);
+                return self.end(outcome, None).await;
+            }
+            let item = match item {
                 Ok(item) => item,
                 Err(_) => {
-                    if !self.still_stands() {
-                        return self
-                            .end(Outcome::Kind(ErrorKind::Unauthenticated), None)
-                            .await;
-                    }
                     silent += STANDING;
                     if silent >= KEEP_ALIVE {
                         return Some(Bytes::from_static(sse::keep_alive()));
@@ -123,20 +144,25 @@ impl Relay {
         match message {
             Restored::Answer { ours, text } => {
                 match &mut self.side {
-                    Side::Legacy(_, Some(reply)) => reply.complete(),
-                    Side::Legacy(session, None) => session.answered(ours),
-                    Side::Modern => {}
+                    Side::Legacy(_, Some(reply)) if reply.ours() == ours => reply.complete(),
+                    // The answer to another request has no business on this stream.
+                    Side::Legacy(_, Some(_)) => return None,
+                    Side::Legacy(_, None) | Side::Modern => {}
                 }
                 self.answer(event, text).await
             }
             Restored::Notification(text) => {
-                event.data = Some(Bytes::from(self.filter.notification(&self.gateway, text)));
+                let text = self.filter.notification(&self.gateway, text)?;
+                event.data = Some(Bytes::from(text));
                 Some(self.count(encode(&event)))
             }
             Restored::Request(text) => {
                 let Side::Legacy(session, _) = &self.side else {
                     return None;
                 };
+                if self.filter.reveals(&text) {
+                    return None;
+                }
                 let call = self.call.as_ref()?;
                 let text = self
                     .gateway
@@ -182,6 +208,9 @@ impl Relay {
     }
 
     async fn fail(&mut self, error: &EngineError) -> Option<Bytes> {
+        if let Side::Legacy(_, Some(reply)) = &mut self.side {
+            reply.abandon();
+        }
         let call = self.call.as_ref()?;
         tracing::info!(request.id = %call.id, mcp.server.id = %self.filter.entry.id, error = %error, "stream failed");
         let reported = error.report(call.id);
@@ -235,15 +264,19 @@ impl Gateway {
         opened: Opened,
     ) -> Result<String, EngineError> {
         // The place in the session is held until the answer is here.
-        let (reply, session, _place) = match opened {
+        let (reply, session, place) = match opened {
             Opened::Modern(reply) => (reply, None, None),
             Opened::Legacy(session, mut waiting) => {
                 let reply = std::mem::replace(&mut waiting.reply, Reply::Accepted);
                 (reply, Some(session), Some(waiting))
             }
         };
+        let own = place.as_ref().map(SessionReply::ours);
         let understand = |text: &str| match &session {
-            Some(session) => session.restore(text),
+            Some(session) => match session.restore(text) {
+                Restored::Answer { ours, .. } if Some(ours) != own => Restored::Stray,
+                restored => restored,
+            },
             None => modern_message(text, "1"),
         };
         match reply {

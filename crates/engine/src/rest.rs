@@ -6,13 +6,15 @@ use http::HeaderMap;
 use portcullis_core::ServerId;
 use portcullis_mcp::{Edits, Envelope, Kind as MessageKind, Members, Method, Revision, code};
 use portcullis_policy::{Operation, authorize};
+use portcullis_upstream::UpstreamErrorKind;
 use serde_json::value::RawValue;
 
+use crate::aggregate::SHARE;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
-use crate::catalog::{Kind, bad_answer};
+use crate::catalog::{Kind, bad_answer, failed};
 use crate::error::EngineError;
-use crate::exchange::{Note, Speech};
+use crate::exchange::{Note, Speech, revealing};
 use crate::filter::is_tool_error;
 use crate::gateway::Gateway;
 use crate::outcomes::{ServerResult, report, require_one};
@@ -51,7 +53,10 @@ impl Gateway {
             .method(CallerText::new(Method::ToolsList.as_str()));
         call.audit.allowed("aggregate");
         let listing = view.servers().map(|entry| async move {
-            let result = self.listing(entry, Kind::Tools, None).await;
+            let limit = SHARE.min(entry.upstream.server().timeout);
+            let result = tokio::time::timeout(limit, self.listing(entry, Kind::Tools, None))
+                .await
+                .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
             ServerResult {
                 server: entry.id.clone(),
                 result: result.map(|listing| (Arc::clone(entry), listing)),
@@ -121,7 +126,7 @@ impl Gateway {
         let speech = self.own_speech(&entry, permit.evidence()).await?;
         let meta = match speech {
             Speech::Modern => format!(r#","_meta":{}"#, portcullis_upstream::own_meta()),
-            Speech::Legacy(_) => String::new(),
+            Speech::Legacy(..) => String::new(),
         };
         let text = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":{},"arguments":{arguments}{meta}}}}}"#,
@@ -160,6 +165,12 @@ impl Gateway {
         let answer = self
             .final_answer(&entry, &prepared.evidence, opened?)
             .await?;
+        if note
+            .presented
+            .is_some_and(|credential| credential.appears_in(answer.as_bytes()))
+        {
+            return Err(revealing(&entry));
+        }
         result_of(&entry, &answer)
     }
 

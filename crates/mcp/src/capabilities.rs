@@ -52,6 +52,22 @@ impl ClientCapabilities {
         Ok(Self(members.rewrite(|name| policy.declares(name))))
     }
 
+    /// Whether the client said that it can answer this request of a server. What it did not
+    /// declare it must not be asked (all revisions).
+    pub fn answers(&self, method: &str) -> bool {
+        let capability = match method {
+            "sampling/createMessage" => "sampling",
+            "elicitation/create" => "elicitation",
+            "roots/list" => "roots",
+            _ => return false,
+        };
+        Members::parse(&self.0).is_ok_and(|members| {
+            members
+                .get(capability)
+                .is_some_and(|raw| raw.get() != "null")
+        })
+    }
+
     /// The JSON text.
     pub fn as_json(&self) -> &str {
         &self.0
@@ -75,6 +91,10 @@ mod tests {
             ClientCapabilities::narrowed(raw, open).unwrap().as_json(),
             raw
         );
+        let open_client = ClientCapabilities::narrowed(raw, open).unwrap();
+        assert!(open_client.answers("sampling/createMessage"));
+        assert!(!closed.answers("sampling/createMessage"));
+        assert!(!closed.answers("ping"));
         assert!(!PushPolicy::default().admits("sampling/createMessage"));
         assert!(!open.admits("vendor/anything"));
     }

@@ -1,6 +1,6 @@
 //! Ids on a shared session: ours go out, the callers' come home.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,20 +8,36 @@ use portcullis_mcp::{Edits, Envelope, Kind};
 
 /// Most requests of one session that may wait for an answer.
 const MAX_PENDING: usize = 10_000;
+/// Most requests whose client may still come back for the answer; the oldest makes room.
+const MAX_KEPT: usize = 1000;
+
+/// Which client of a shared session a request belongs to: its ids are its own, and two clients may
+/// use the same one. `None` for clients without a session.
+pub type Caller = Option<[u8; 32]>;
 
 /// Requests under way on one session.
 #[derive(Debug)]
 pub(crate) struct Pending {
     next: AtomicI64,
-    waiting: Mutex<HashMap<i64, Waiting>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    waiting: HashMap<i64, Waiting>,
+    /// Requests that outlive their stream, oldest first.
+    kept: VecDeque<i64>,
 }
 
 #[derive(Debug)]
 struct Waiting {
+    caller: Caller,
     /// The caller's id, as JSON text.
     id: Box<str>,
     /// The caller's progress token, as JSON text.
     progress_token: Option<Box<str>>,
+    /// The answer is through; only a replay may still need the id.
+    answered: bool,
 }
 
 /// What a server's message means to the caller.
@@ -46,16 +62,21 @@ impl Pending {
     pub(crate) fn new() -> Self {
         Self {
             next: AtomicI64::new(1),
-            waiting: Mutex::new(HashMap::new()),
+            table: Mutex::default(),
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<i64, Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a request an id of ours, in the message too. `None` when too many wait already.
-    pub(crate) fn admit(&self, envelope: &Envelope<'_>, edits: &mut Edits<'_>) -> Option<i64> {
+    pub(crate) fn admit(
+        &self,
+        caller: Caller,
+        envelope: &Envelope<'_>,
+        edits: &mut Edits<'_>,
+    ) -> Option<i64> {
         let Kind::Request { id, .. } = envelope.kind else {
             return None;
         };
@@ -69,15 +90,17 @@ impl Pending {
         if let Some(token) = token {
             edits.replace(token, ours.to_string());
         }
-        let mut waiting = self.waiting();
-        if waiting.len() >= MAX_PENDING {
+        let mut table = self.table();
+        if table.waiting.len() >= MAX_PENDING {
             return None;
         }
-        waiting.insert(
+        table.waiting.insert(
             ours,
             Waiting {
+                caller,
                 id: id.as_json().into(),
                 progress_token: token.map(|token| token.get().into()),
+                answered: false,
             },
         );
         Some(ours)
@@ -85,15 +108,36 @@ impl Pending {
 
     /// Nobody waits any more.
     pub(crate) fn forget(&self, ours: i64) {
-        self.waiting().remove(&ours);
+        self.table().waiting.remove(&ours);
     }
 
-    /// Our id for a caller's request that is under way, for `notifications/cancelled`.
-    pub(crate) fn ours(&self, theirs: &str) -> Option<i64> {
-        self.waiting()
-            .iter()
-            .find(|(_, waiting)| &*waiting.id == theirs)
-            .map(|(ours, _)| *ours)
+    /// Keeps a request's place for a client that may come back with `Last-Event-ID`, also after
+    /// its answer, which may have been lost on the way.
+    pub(crate) fn keep(&self, ours: i64, answered: bool) {
+        let mut table = self.table();
+        let Some(waiting) = table.waiting.get_mut(&ours) else {
+            return;
+        };
+        waiting.answered = answered;
+        table.kept.push_back(ours);
+        if table.kept.len() > MAX_KEPT
+            && let Some(oldest) = table.kept.pop_front()
+        {
+            table.waiting.remove(&oldest);
+        }
+    }
+
+    /// Our id for a caller's request that is under way, for `notifications/cancelled`. `None` also
+    /// when it could be one of several.
+    pub(crate) fn ours(&self, caller: Caller, theirs: &str) -> Option<i64> {
+        let table = self.table();
+        let mut found = table.waiting.iter().filter(|(_, waiting)| {
+            waiting.caller == caller && !waiting.answered && &*waiting.id == theirs
+        });
+        match (found.next(), found.next()) {
+            (Some((ours, _)), None) => Some(*ours),
+            _ => None,
+        }
     }
 
     /// Puts the caller's id and token back.
@@ -107,12 +151,12 @@ impl Pending {
                 let Some(ours) = id.as_i64() else {
                     return Restored::Stray;
                 };
-                let waiting = self.waiting();
-                let Some(found) = waiting.get(&ours) else {
+                let table = self.table();
+                let Some(found) = table.waiting.get(&ours) else {
                     return Restored::Stray;
                 };
                 edits.replace(id.raw(), &*found.id);
-                drop(waiting);
+                drop(table);
                 Restored::Answer {
                     ours,
                     text: edits.finish(),
@@ -129,15 +173,16 @@ impl Pending {
                 else {
                     return Restored::Stray;
                 };
-                let waiting = self.waiting();
-                let Some(theirs) = waiting
+                let table = self.table();
+                let Some(theirs) = table
+                    .waiting
                     .get(&ours)
                     .and_then(|found| found.progress_token.as_deref())
                 else {
                     return Restored::Stray;
                 };
                 edits.replace(token, theirs);
-                drop(waiting);
+                drop(table);
                 Restored::Notification(edits.finish())
             }
             Kind::Notification { .. } => Restored::Notification(text.to_owned()),
@@ -153,7 +198,7 @@ mod tests {
     fn admit(pending: &Pending, text: &str) -> (i64, String) {
         let envelope = Envelope::parse(text.as_bytes()).unwrap();
         let mut edits = Edits::of(text);
-        let ours = pending.admit(&envelope, &mut edits).unwrap();
+        let ours = pending.admit(None, &envelope, &mut edits).unwrap();
         (ours, edits.finish())
     }
 
@@ -203,9 +248,41 @@ mod tests {
             pending.restore(&progress),
             Restored::Notification(progress.replace(&format!(":{ours},"), ":\"t\",").clone())
         );
-        assert_eq!(pending.ours("\"x-1\""), Some(ours));
+        assert_eq!(pending.ours(None, "\"x-1\""), Some(ours));
+        assert_eq!(pending.ours(Some([1; 32]), "\"x-1\""), None);
         pending.forget(ours);
         assert_eq!(pending.restore(&progress), Restored::Stray);
+    }
+
+    #[test]
+    fn an_id_that_could_be_one_of_two_cancels_neither() {
+        let pending = Pending::new();
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let (first, _) = admit(&pending, call);
+        assert_eq!(pending.ours(None, "1"), Some(first));
+        let (second, _) = admit(&pending, call);
+        assert_eq!(pending.ours(None, "1"), None);
+        pending.keep(first, true);
+        assert_eq!(pending.ours(None, "1"), Some(second));
+    }
+
+    #[test]
+    fn clients_that_never_come_back_do_not_fill_the_session() {
+        let pending = Pending::new();
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let (first, _) = admit(&pending, call);
+        pending.keep(first, false);
+        let mut last = first;
+        for _ in 0..MAX_PENDING + MAX_KEPT {
+            (last, _) = admit(&pending, call);
+            pending.keep(last, false);
+        }
+        let answer = |id: i64| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+        assert_eq!(pending.restore(&answer(first)), Restored::Stray);
+        assert!(matches!(
+            pending.restore(&answer(last)),
+            Restored::Answer { .. }
+        ));
     }
 
     #[test]

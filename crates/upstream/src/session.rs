@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
-use portcullis_mcp::{Edits, Envelope, Revision};
+use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Revision};
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::Handshake;
-use crate::pending::{Pending, Restored};
+use crate::pending::{Caller, Pending, Restored};
 use crate::stream::EventStream;
 use crate::transport::{Outgoing, Presents, Reply, Wire};
 
@@ -22,8 +22,12 @@ pub struct LegacySession {
     id: Option<HeaderValue>,
     revision: Revision,
     result: String,
+    /// What was declared to the server when the session was opened.
+    capabilities: ClientCapabilities,
     pending: Pending,
     lost: AtomicBool,
+    /// The server said that it has no stream for messages that belong to no request.
+    streamless: AtomicBool,
     used: AtomicI64,
 }
 
@@ -34,6 +38,7 @@ pub struct SessionReply {
     session: Arc<LegacySession>,
     ours: i64,
     keep: bool,
+    complete: bool,
     /// What came back, ids still ours: pass each message through [`LegacySession::restore`].
     pub reply: Reply,
 }
@@ -45,30 +50,47 @@ impl SessionReply {
         self.keep = true;
     }
 
-    /// The answer is through.
+    /// The answer is through. Where the server can replay it, it may be asked for again.
     pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// The id under which the request was sent: an answer under another is not its answer.
+    pub const fn ours(&self) -> i64 {
+        self.ours
+    }
+
+    /// Nothing more will come of it.
+    pub fn abandon(&mut self) {
         self.keep = false;
-        self.session.pending.forget(self.ours);
     }
 }
 
 impl Drop for SessionReply {
     fn drop(&mut self) {
-        if !self.keep {
+        if self.keep {
+            self.session.pending.keep(self.ours, self.complete);
+        } else {
             self.session.pending.forget(self.ours);
         }
     }
 }
 
 impl LegacySession {
-    pub(crate) fn new(wire: Arc<Wire>, handshake: Handshake) -> Self {
+    pub(crate) fn new(
+        wire: Arc<Wire>,
+        handshake: Handshake,
+        capabilities: ClientCapabilities,
+    ) -> Self {
         Self {
             wire,
             id: handshake.session,
             revision: handshake.revision,
             result: handshake.result,
+            capabilities,
             pending: Pending::new(),
             lost: AtomicBool::new(false),
+            streamless: AtomicBool::new(false),
             used: AtomicI64::new(0),
         }
     }
@@ -81,6 +103,16 @@ impl LegacySession {
     /// The negotiated revision.
     pub const fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// What was declared to the server when the session was opened.
+    pub const fn capabilities(&self) -> &ClientCapabilities {
+        &self.capabilities
+    }
+
+    /// Whether a stream for messages that belong to no request is worth asking for.
+    pub fn offers_stream(&self) -> bool {
+        !self.streamless.load(Ordering::Acquire)
     }
 
     /// Whether the server has forgotten the session.
@@ -103,18 +135,20 @@ impl LegacySession {
     pub async fn request(
         self: &Arc<Self>,
         presents: &dyn Presents,
+        caller: Caller,
         envelope: &Envelope<'_>,
         mut edits: Edits<'_>,
         headers: HeaderMap,
     ) -> Result<SessionReply, UpstreamError> {
         let ours = self
             .pending
-            .admit(envelope, &mut edits)
+            .admit(caller, envelope, &mut edits)
             .ok_or_else(|| self.wire.error(UpstreamErrorKind::RateLimited))?;
         let mut waiting = SessionReply {
             session: Arc::clone(self),
             ours,
             keep: false,
+            complete: false,
             reply: Reply::Accepted,
         };
         waiting.reply = self
@@ -159,6 +193,9 @@ impl LegacySession {
             .wire
             .get(presents, self.revision, self.id.as_ref(), last_event_id)
             .await;
+        if let Ok(None) = &opened {
+            self.streamless.store(true, Ordering::Release);
+        }
         self.noting_loss(opened)
     }
 
@@ -176,14 +213,9 @@ impl LegacySession {
         self.pending.restore(text)
     }
 
-    /// Frees a request that was kept for resumption and has been answered.
-    pub fn answered(&self, ours: i64) {
-        self.pending.forget(ours);
-    }
-
     /// Our id of a caller's request that is under way.
-    pub fn our_id_of(&self, theirs: &str) -> Option<i64> {
-        self.pending.ours(theirs)
+    pub fn our_id_of(&self, caller: Caller, theirs: &str) -> Option<i64> {
+        self.pending.ours(caller, theirs)
     }
 
     fn noting_loss<T>(&self, result: Result<T, UpstreamError>) -> Result<T, UpstreamError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 use portcullis_core::{Principal, PrincipalId};
+use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{SseEvent, SseItem};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{LegacySession, Restored};
@@ -17,7 +18,7 @@ use super::LegacyClient;
 use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::relay::{STANDING, encode};
+use crate::relay::{STANDING, Watch, encode};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -134,7 +135,7 @@ impl Gateway {
         session: &Arc<LegacySession>,
         client: &LegacyClient,
     ) {
-        if !self.listeners.wanted(&principal.id, client, entry) {
+        if !session.offers_stream() || !self.listeners.wanted(&principal.id, client, entry) {
             return;
         }
         let address = Arc::as_ptr(session).addr();
@@ -159,6 +160,7 @@ impl Gateway {
                 entry: Arc::clone(entry),
                 principal: Arc::clone(principal),
                 subject: String::new(),
+                presented: None,
             },
         };
         self.tracker.spawn(listening.run(address));
@@ -224,9 +226,13 @@ impl Listening {
                 return (!self.session.is_lost()).then_some(false);
             }
         };
+        let mut watch = Watch::default();
         loop {
-            match tokio::time::timeout(STANDING, stream.next()).await {
-                Err(_) if !self.wanted() => return None,
+            let item = tokio::time::timeout(STANDING, stream.next()).await;
+            if watch.is_due(&self.gateway) && !self.wanted() {
+                return None;
+            }
+            match item {
                 Err(_) | Ok(Ok(Some(SseItem::Comment))) => {}
                 Ok(Ok(Some(SseItem::Event(event)))) => {
                     if let Some(id) = event
@@ -239,7 +245,7 @@ impl Listening {
                     if let Some(millis) = event.retry_ms {
                         *wait = Duration::from_millis(millis).min(MAX_RETRY);
                     }
-                    self.event(&event).await;
+                    self.event(&event, &credential).await;
                 }
                 Ok(Ok(None)) => return Some(true),
                 Ok(Err(_)) => return Some(false),
@@ -247,7 +253,7 @@ impl Listening {
         }
     }
 
-    async fn event(&self, event: &SseEvent) {
+    async fn event(&self, event: &SseEvent, presented: &UpstreamCredential) {
         let Some(text) = event
             .data
             .as_ref()
@@ -255,8 +261,17 @@ impl Listening {
         else {
             return;
         };
+        if presented.appears_in(text.as_bytes()) {
+            tracing::warn!(mcp.server.id = %self.entry.id, "server repeated our credential: message withheld");
+            return;
+        }
         let (text, to_all) = match self.session.restore(text) {
-            Restored::Notification(text) => (self.filter.notification(&self.gateway, text), true),
+            Restored::Notification(text) => {
+                let Some(text) = self.filter.notification(&self.gateway, text) else {
+                    return;
+                };
+                (text, true)
+            }
             Restored::Request(text) => {
                 let pushed = self
                     .gateway

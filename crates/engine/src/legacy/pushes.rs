@@ -89,7 +89,9 @@ impl Gateway {
         };
         let answer = if method == "ping" {
             format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id.as_json())
-        } else if !entry.upstream.server().push.admits(method) {
+        } else if !entry.upstream.server().push.admits(method)
+            || !session.capabilities().answers(method)
+        {
             tracing::info!(mcp.server.id = %entry.id, mcp.method = method, "server may not ask clients for this");
             RpcError::new(code::METHOD_NOT_FOUND, "Method not allowed by the gateway")
                 .response(Some(id.as_json()))

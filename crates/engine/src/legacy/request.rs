@@ -18,7 +18,7 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::prepare::protocol;
-use crate::relay::{Relay, Side, error_answer, outcome_of};
+use crate::relay::{Relay, Side, Watch, error_answer, outcome_of};
 use crate::view::View;
 
 /// A request's answer, before it is on record.
@@ -87,6 +87,7 @@ impl Gateway {
                             client_id: id.as_json().to_owned(),
                             event_prefix: prefix,
                             resumable: false,
+                            watch: Watch::default(),
                         };
                         return Answer::Stream(relay.into_stream());
                     }
@@ -145,7 +146,10 @@ impl Gateway {
             _ => {}
         }
         let prepared = self.prepare(call, view, method, envelope).await?;
-        let speech = Speech::Legacy(client.wish(prepared.entry.upstream.server().push)?);
+        let speech = Speech::Legacy(
+            client.wish(prepared.entry.upstream.server().push)?,
+            client.digest,
+        );
         let mut note = Note::default();
         let opened = self
             .exchange(
@@ -175,15 +179,18 @@ impl Gateway {
             entry: prepared.entry,
             principal: Arc::clone(&call.principal),
             subject: prepared.subject,
+            presented: note.presented,
         };
         match std::mem::replace(&mut waiting.reply, Reply::Accepted) {
-            Reply::Message { status, body } => {
+            Reply::Message { body, .. } => {
                 let text = std::str::from_utf8(&body).map_err(|_| bad_answer(&filter.entry))?;
-                let Restored::Answer { text, .. } = session.restore(text) else {
-                    return Err(bad_answer(&filter.entry));
+                let text = match session.restore(text) {
+                    Restored::Answer { ours, text } if ours == waiting.ours() => text,
+                    _ => return Err(bad_answer(&filter.entry)),
                 };
                 let text = filter.answer(self, text)?;
-                Ok(Done::Text(status, outcome_of(method, &text), text))
+                // Legacy clients read the body only of a 200, whatever status came with it here.
+                Ok(Done::Text(StatusCode::OK, outcome_of(method, &text), text))
             }
             Reply::Stream(source) => Ok(Done::Stream(Box::new(Pieces {
                 filter,
@@ -230,7 +237,7 @@ impl Gateway {
             };
             let told = match envelope.kind {
                 Kind::Request { .. } => {
-                    let speech = Speech::Legacy(wish);
+                    let speech = Speech::Legacy(wish, client.digest);
                     let edits = Edits::of(envelope.text);
                     let mut note = Note::default();
                     self.exchange(
@@ -245,10 +252,19 @@ impl Gateway {
                     .await
                     .map(drop)
                 }
-                _ => match translated(&session, envelope) {
-                    Some(text) => self.tell(entry, permit.evidence(), &session, text).await,
-                    None => Ok(()),
-                },
+                _ => {
+                    // The client is not kept waiting for a server that takes its time.
+                    if let Some(text) = translated(&session, client, envelope) {
+                        let evidence = permit.evidence().clone();
+                        let (gateway, entry) = (Arc::clone(self), Arc::clone(entry));
+                        self.tracker.spawn(async move {
+                            if let Err(error) = gateway.tell(&entry, &evidence, &session, text).await {
+                                tracing::info!(mcp.server.id = %entry.id, error = %error, "not passed on");
+                            }
+                        });
+                    }
+                    Ok(())
+                }
             };
             if let Err(error) = told {
                 tracing::info!(mcp.server.id = %entry.id, error = %error, "not passed on");
@@ -260,6 +276,7 @@ impl Gateway {
 /// A notification as the server knows it; `None` when it concerns a request that is not there.
 fn translated(
     session: &portcullis_upstream::LegacySession,
+    client: &LegacyClient,
     envelope: &Envelope<'_>,
 ) -> Option<String> {
     let Kind::Notification {
@@ -269,7 +286,7 @@ fn translated(
         return Some(envelope.text.to_owned());
     };
     let id = envelope.params()?.get("requestId")?;
-    let ours = session.our_id_of(id.get())?;
+    let ours = session.our_id_of(client.digest, id.get())?;
     let mut edits = Edits::of(envelope.text);
     edits.replace(id, ours.to_string());
     Some(edits.finish())

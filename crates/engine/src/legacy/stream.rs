@@ -17,7 +17,7 @@ use crate::error::EngineError;
 use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::relay::{KEEP_ALIVE, Relay, STANDING, Side, error_answer};
+use crate::relay::{KEEP_ALIVE, Relay, STANDING, Side, Watch, error_answer};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -68,6 +68,7 @@ impl Gateway {
             gateway: Arc::clone(self),
             call: Some(call),
             messages,
+            watch: Watch::default(),
         }))
     }
 
@@ -90,10 +91,10 @@ impl Gateway {
             };
             let credential = self.credentials.obtain(&evidence, &entry.auth).await?;
             let stream = session.stream(&Presenting(&credential), Some(id)).await?;
-            Ok::<_, EngineError>(stream.map(|stream| (evidence, session, stream)))
+            Ok::<_, EngineError>(stream.map(|stream| (evidence, session, credential, stream)))
         }
         .await;
-        let (evidence, session, source) = match resumed {
+        let (evidence, session, credential, source) = match resumed {
             Ok(Some(parts)) => parts,
             Ok(None) => return not_found(call).await,
             Err(error) => {
@@ -111,6 +112,7 @@ impl Gateway {
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
                 subject: String::new(),
+                presented: Some(credential),
             },
             call: Some(call),
             evidence,
@@ -119,6 +121,7 @@ impl Gateway {
             client_id: "null".to_owned(),
             event_prefix: view.named().is_none().then(|| entry.id.to_string()),
             resumable: true,
+            watch: Watch::default(),
         };
         Answer::Stream(relay.into_stream())
     }
@@ -167,6 +170,17 @@ struct OpenStream {
     gateway: Arc<Gateway>,
     call: Option<Call>,
     messages: mpsc::Receiver<Bytes>,
+    watch: Watch,
+}
+
+impl OpenStream {
+    fn must_end(&mut self) -> bool {
+        self.watch.is_due(&self.gateway)
+            && !self
+                .call
+                .as_ref()
+                .is_some_and(|call| self.gateway.still_stands(&call.principal))
+    }
 }
 
 impl Drop for OpenStream {
@@ -183,17 +197,14 @@ fn listening(stream: OpenStream) -> ByteStream {
     let rest = futures_util::stream::unfold(stream, |mut stream| async move {
         let mut silent = Duration::ZERO;
         loop {
-            match tokio::time::timeout(STANDING, stream.messages.recv()).await {
+            let received = tokio::time::timeout(STANDING, stream.messages.recv()).await;
+            if stream.must_end() {
+                return None;
+            }
+            match received {
                 Ok(Some(bytes)) => return Some((bytes, stream)),
                 Ok(None) => return None,
                 Err(_) => {
-                    let stands = stream
-                        .call
-                        .as_ref()
-                        .is_some_and(|call| stream.gateway.still_stands(&call.principal));
-                    if !stands {
-                        return None;
-                    }
                     silent += STANDING;
                     if silent >= KEEP_ALIVE {
                         return Some((Bytes::from_static(sse::keep_alive()), stream));

@@ -24,7 +24,7 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::outcomes::{ServerResult, require_one};
-use crate::relay::{KEEP_ALIVE, STANDING, encode, modern_message};
+use crate::relay::{KEEP_ALIVE, STANDING, Watch, encode, modern_message};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -124,6 +124,7 @@ impl Gateway {
             entry: Arc::clone(entry),
             principal,
             subject: String::new(),
+            presented: note.presented,
         };
         Ok(Source {
             filter,
@@ -165,6 +166,7 @@ impl Gateway {
             call: Some(call),
             receiver,
             farewell: Some(encode(&SseEvent::message(farewell.to_string()))),
+            watch: Watch::default(),
         };
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
         Box::pin(
@@ -260,7 +262,9 @@ async fn pump(
         let Restored::Notification(text) = modern_message(text, client_id) else {
             continue;
         };
-        let text = source.filter.notification(gateway, text);
+        let Some(text) = source.filter.notification(gateway, text) else {
+            continue;
+        };
         let is_second_acknowledgement = Members::parse(&text)
             .ok()
             .and_then(|members| members.string("method"))
@@ -283,24 +287,28 @@ struct Merged {
     call: Option<Call>,
     receiver: tokio::sync::mpsc::Receiver<Bytes>,
     farewell: Option<Bytes>,
+    watch: Watch,
 }
 
 impl Merged {
+    fn still_stands(&self) -> bool {
+        self.call
+            .as_ref()
+            .is_some_and(|call| self.gateway.still_stands(&call.principal))
+    }
+
     async fn next(mut self) -> Option<(Bytes, Self)> {
         let mut silent = Duration::ZERO;
         loop {
-            match tokio::time::timeout(STANDING, self.receiver.recv()).await {
+            let received = tokio::time::timeout(STANDING, self.receiver.recv()).await;
+            if self.watch.is_due(&self.gateway) && !self.still_stands() {
+                return None;
+            }
+            match received {
                 Ok(Some(bytes)) => return Some((bytes, self)),
                 // Every server has ended its stream.
                 Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
                 Err(_) => {
-                    let stands = self
-                        .call
-                        .as_ref()
-                        .is_some_and(|call| self.gateway.still_stands(&call.principal));
-                    if !stands {
-                        return None;
-                    }
                     silent += STANDING;
                     if silent >= KEEP_ALIVE {
                         return Some((Bytes::from_static(sse::keep_alive()), self));

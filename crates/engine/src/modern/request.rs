@@ -20,7 +20,7 @@ use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::legacy::answer;
 use crate::prepare::{Prepared, protocol};
-use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
+use crate::relay::{Relay, Side, Watch, error_answer, modern_message, outcome_of};
 use crate::snapshot::ServerEntry;
 use crate::tasks;
 use crate::view::View;
@@ -71,6 +71,7 @@ impl Gateway {
                     client_id: client_id.to_owned(),
                     event_prefix: None,
                     resumable: false,
+                    watch: Watch::default(),
                 };
                 return Answer::Stream(relay.into_stream());
             }
@@ -125,12 +126,13 @@ impl Gateway {
         let prepared = self.prepare(call, view, method, envelope).await?;
         self.require_modern(&prepared.entry, &prepared.evidence)
             .await?;
-        let filter = AnswerFilter {
+        let mut filter = AnswerFilter {
             method,
             modern: true,
             entry: Arc::clone(&prepared.entry),
             principal: Arc::clone(&call.principal),
             subject: prepared.subject.clone(),
+            presented: None,
         };
         let (edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
         let mut note = Note::default();
@@ -146,6 +148,7 @@ impl Gateway {
             )
             .await;
         note.record(&mut call.audit);
+        filter.presented = note.presented;
         match opened? {
             Opened::Modern(Reply::Message { status, body }) => {
                 if status != StatusCode::OK {

@@ -24,7 +24,7 @@ async fn arguments_and_results_pass_as_the_bytes_they_are() {
     alice.initialize("{}").await;
 
     let body = format!(
-        r#"{{ "params":{{"x-future":{AWKWARD},"arguments":{AWKWARD} ,"name":"echo"}}, "method":"tools\/call","id":"\u0031","jsonrpc":"2.0"}}"#
+        r#"{{ "params":{{"x-future":{AWKWARD},"arguments":{AWKWARD} ,"name":"echo"}}, "method":"tools/call","id":"\u0031","jsonrpc":"2.0"}}"#
     );
     let called = alice.post(&body).await;
     assert_eq!(called.raw(&["result"]), result);
