@@ -142,16 +142,16 @@ impl Relay {
             Side::Modern => modern_message(text, &self.client_id),
         };
         match message {
-            Restored::Answer { ours, text } => {
-                match &mut self.side {
-                    Side::Legacy(_, Some(reply)) if reply.ours() == ours => reply.complete(),
-                    // The answer to another request has no business on this stream.
-                    Side::Legacy(_, Some(_)) => return None,
-                    Side::Legacy(_, None) | Side::Modern => {}
+            // The answer to another request has no business on this stream.
+            Restored::Answer { ours, .. } if !self.concerns(ours) => None,
+            Restored::Answer { text, .. } => {
+                if let Side::Legacy(_, Some(reply)) = &mut self.side {
+                    reply.complete();
                 }
                 self.answer(event, text).await
             }
-            Restored::Notification(text) => {
+            Restored::Progress { ours, .. } if !self.concerns(ours) => None,
+            Restored::Progress { text, .. } | Restored::Notification(text) => {
                 let text = self.filter.notification(&self.gateway, text)?;
                 event.data = Some(Bytes::from(text));
                 Some(self.count(encode(&event)))
@@ -178,6 +178,15 @@ impl Relay {
                 Some(self.count(encode(&event)))
             }
             Restored::Stray => None,
+        }
+    }
+
+    /// Whether an id of ours is that of the request whose stream this is. A resumed stream may
+    /// belong to any request of its session.
+    const fn concerns(&self, ours: i64) -> bool {
+        match &self.side {
+            Side::Legacy(_, Some(reply)) => reply.ours() == ours,
+            Side::Legacy(_, None) | Side::Modern => true,
         }
     }
 
@@ -306,7 +315,8 @@ impl Gateway {
                                 self.refuse_push(entry, evidence, session, &text).await;
                             }
                         }
-                        Restored::Notification(_) | Restored::Stray => {}
+                        Restored::Progress { .. } | Restored::Notification(_) | Restored::Stray => {
+                        }
                     }
                 }
                 Err(bad_answer(entry))

@@ -50,7 +50,16 @@ pub enum Restored {
         /// The message.
         text: String,
     },
-    /// A notification, progress under the caller's own token.
+    /// Progress of one of our callers' requests, under the caller's own token.
+    Progress {
+        /// The id under which we had sent it.
+        ours: i64,
+        /// Whose it is.
+        caller: Caller,
+        /// The message.
+        text: String,
+    },
+    /// A notification.
     Notification(String),
     /// A request of the server to the client.
     Request(String),
@@ -174,16 +183,19 @@ impl Pending {
                     return Restored::Stray;
                 };
                 let table = self.table();
-                let Some(theirs) = table
-                    .waiting
-                    .get(&ours)
-                    .and_then(|found| found.progress_token.as_deref())
+                let found = table.waiting.get(&ours);
+                let Some((caller, theirs)) =
+                    found.and_then(|found| Some((found.caller, found.progress_token.as_deref()?)))
                 else {
                     return Restored::Stray;
                 };
                 edits.replace(token, theirs);
                 drop(table);
-                Restored::Notification(edits.finish())
+                Restored::Progress {
+                    ours,
+                    caller,
+                    text: edits.finish(),
+                }
             }
             Kind::Notification { .. } => Restored::Notification(text.to_owned()),
             Kind::Request { .. } => Restored::Request(text.to_owned()),
@@ -246,7 +258,11 @@ mod tests {
         );
         assert_eq!(
             pending.restore(&progress),
-            Restored::Notification(progress.replace(&format!(":{ours},"), ":\"t\",").clone())
+            Restored::Progress {
+                ours,
+                caller: None,
+                text: progress.replace(&format!(":{ours},"), ":\"t\",")
+            }
         );
         assert_eq!(pending.ours(None, "\"x-1\""), Some(ours));
         assert_eq!(pending.ours(Some([1; 32]), "\"x-1\""), None);

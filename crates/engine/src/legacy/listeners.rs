@@ -11,7 +11,7 @@ use portcullis_core::{Principal, PrincipalId};
 use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{SseEvent, SseItem};
 use portcullis_policy::Evidence;
-use portcullis_upstream::{LegacySession, Restored};
+use portcullis_upstream::{Caller, LegacySession, Restored};
 use tokio::sync::mpsc;
 
 use super::LegacyClient;
@@ -53,6 +53,17 @@ impl Subscriber {
             && !self.messages.is_closed()
             && self.view.server(entry.id.as_str()).is_some()
     }
+}
+
+/// Who gets a message.
+#[derive(Clone, Copy, Debug)]
+enum Whom {
+    /// Every stream of the client: news.
+    All,
+    /// The first that takes it: questions.
+    One,
+    /// The stream of the session whose request it is about, and no other.
+    Only(Caller),
 }
 
 impl Listeners {
@@ -102,19 +113,24 @@ impl Listeners {
         self.open().remove(digest);
     }
 
-    /// Hands a message to every stream of the client, or to the first that takes it.
+    /// Hands a message to those streams of the client that it is meant for.
     fn deliver(
         &self,
         principal: &PrincipalId,
         client: &LegacyClient,
         entry: &ServerEntry,
         bytes: &Bytes,
-        to_all: bool,
+        whom: Whom,
     ) {
         let mut open = self.open();
         let mut done = false;
-        open.retain(|_, subscriber| {
-            if (done && !to_all) || !subscriber.wants(principal, client, entry) {
+        open.retain(|digest, subscriber| {
+            let meant = match whom {
+                Whom::All => true,
+                Whom::One => !done,
+                Whom::Only(caller) => caller == Some(*digest),
+            };
+            if !meant || !subscriber.wants(principal, client, entry) {
                 return !subscriber.messages.is_closed();
             }
             // A reader that is this far behind is cut off: it may come back, the memory does not.
@@ -265,13 +281,14 @@ impl Listening {
             tracing::warn!(mcp.server.id = %self.entry.id, "server repeated our credential: message withheld");
             return;
         }
-        let (text, to_all) = match self.session.restore(text) {
+        let (text, whom) = match self.session.restore(text) {
             Restored::Notification(text) => {
                 let Some(text) = self.filter.notification(&self.gateway, text) else {
                     return;
                 };
-                (text, true)
+                (text, Whom::All)
             }
+            Restored::Progress { caller, text, .. } => (text, Whom::Only(caller)),
             Restored::Request(text) => {
                 let pushed = self
                     .gateway
@@ -284,7 +301,7 @@ impl Listening {
                     )
                     .await;
                 let Some(text) = pushed else { return };
-                (text, false)
+                (text, Whom::One)
             }
             Restored::Answer { .. } | Restored::Stray => return,
         };
@@ -294,7 +311,7 @@ impl Listening {
             &self.client,
             &self.entry,
             &bytes,
-            to_all,
+            whom,
         );
     }
 }

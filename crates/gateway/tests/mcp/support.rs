@@ -373,14 +373,14 @@ impl Opened {
             while let Some(end) = self.read.windows(2).position(|two| two == b"\n\n") {
                 let block = self.read.split_to(end + 2);
                 let block = std::str::from_utf8(&block).unwrap();
-                let field = |name: &str| {
-                    block
-                        .lines()
-                        .find_map(|line| line.strip_prefix(name))
-                        .map(|value| value.trim_start().to_owned())
+                let fields = |name: &str| -> Vec<&str> {
+                    let lines = block.lines().filter_map(|line| line.strip_prefix(name));
+                    lines.map(str::trim_start).collect()
                 };
-                let id = field("id:");
-                if let Some(data) = field("data:") {
+                let id = fields("id:").first().map(|&id| id.to_owned());
+                let data = fields("data:");
+                if !data.is_empty() {
+                    let data = data.join("\n");
                     return Some(Event { id, data });
                 }
             }
