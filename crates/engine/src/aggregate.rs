@@ -167,6 +167,7 @@ impl Gateway {
             principal,
             subject: String::new(),
             presented: None,
+            declared: None,
         };
         let items = page
             .items

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portcullis_core::{Principal, Purpose};
 use portcullis_credentials::UpstreamCredential;
-use portcullis_mcp::{Edits, Envelope, Members, Method};
+use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Members, Method};
 use serde_json::value::RawValue;
 
 use crate::catalog::{bad_answer, param_headers};
@@ -30,6 +30,8 @@ pub(crate) struct AnswerFilter {
     pub(crate) subject: String,
     /// What we presented, which must not come back to the caller.
     pub(crate) presented: Option<UpstreamCredential>,
+    /// What a stateless client said that it can answer; a session has it elsewhere.
+    pub(crate) declared: Option<ClientCapabilities>,
 }
 
 impl AnswerFilter {
@@ -165,7 +167,7 @@ impl AnswerFilter {
         Ok(())
     }
 
-    /// A server may ask the client only for what the operator lets it.
+    /// A server may ask the client only for what the operator lets it and the client can answer.
     fn check_inputs(&self, result: &Members<'_>) -> Result<(), EngineError> {
         let Some(inputs) = result
             .object("inputRequests")
@@ -178,7 +180,11 @@ impl AnswerFilter {
                 .ok()
                 .and_then(|input| input.string("method"))
                 .unwrap_or_default();
-            if !self.entry.upstream.server().push.admits(&method) {
+            let declared = self
+                .declared
+                .as_ref()
+                .is_some_and(|declared| declared.answers(&method));
+            if !declared || !self.entry.upstream.server().push.admits(&method) {
                 return Err(EngineError::PushNotAllowed {
                     server: self.entry.id.clone(),
                     method: method.chars().take(64).collect(),

@@ -19,6 +19,7 @@ use crate::filter::is_tool_error;
 use crate::gateway::Gateway;
 use crate::outcomes::{ServerResult, report, require_one};
 use crate::prepare::protocol;
+use crate::routing::SEPARATOR;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -107,9 +108,14 @@ impl Gateway {
         call.audit
             .method(CallerText::new(Method::ToolsCall.as_str()));
         let (entry, own) = match self.resolve_name(view, Kind::Tools, name).await {
-            Err(EngineError::Unknown { .. }) if view.named().is_none() => {
-                self.unprefixed(view, name).await?
-            }
+            Err(unknown @ EngineError::Unknown { .. }) => match view.named() {
+                None => self.unprefixed(view, name).await?,
+                // `server_id` beside a name as the aggregate lists it, as LiteLLM's clients send.
+                Some(entry) => match own_of(entry, name) {
+                    Some(own) => self.resolve_name(view, Kind::Tools, own).await?,
+                    None => return Err(unknown),
+                },
+            },
             resolved => resolved?,
         };
         let view = View::of(
@@ -231,6 +237,11 @@ impl Gateway {
         }
         out
     }
+}
+
+/// A server's own name of a tool, of the name that the aggregate would list.
+fn own_of<'a>(entry: &ServerEntry, name: &'a str) -> Option<&'a str> {
+    name.strip_prefix(&*entry.alias)?.strip_prefix(SEPARATOR)
 }
 
 /// The result of a tool call's answer; an error the server answered with becomes ours, without its

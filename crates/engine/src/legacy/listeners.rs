@@ -177,6 +177,7 @@ impl Gateway {
                 principal: Arc::clone(principal),
                 subject: String::new(),
                 presented: None,
+                declared: None,
             },
         };
         self.tracker.spawn(listening.run(address));

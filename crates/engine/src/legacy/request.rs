@@ -180,6 +180,7 @@ impl Gateway {
             principal: Arc::clone(&call.principal),
             subject: prepared.subject,
             presented: note.presented,
+            declared: None,
         };
         match std::mem::replace(&mut waiting.reply, Reply::Accepted) {
             Reply::Message { body, .. } => {

@@ -113,6 +113,7 @@ impl Gateway {
                 principal: Arc::clone(&call.principal),
                 subject: String::new(),
                 presented: Some(credential),
+                declared: None,
             },
             call: Some(call),
             evidence,

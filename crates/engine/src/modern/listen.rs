@@ -125,6 +125,7 @@ impl Gateway {
             principal,
             subject: String::new(),
             presented: note.presented,
+            declared: None,
         };
         Ok(Source {
             filter,

@@ -133,6 +133,11 @@ impl Gateway {
             principal: Arc::clone(&call.principal),
             subject: prepared.subject.clone(),
             presented: None,
+            declared: ClientCapabilities::narrowed(
+                meta.capabilities.get(),
+                prepared.entry.upstream.server().push,
+            )
+            .ok(),
         };
         let (edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
         let mut note = Note::default();
