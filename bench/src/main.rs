@@ -1,2 +1,68 @@
-//! See README.md.
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::print_stdout,
+    reason = "its product is a table on the terminal"
+)]
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+mod floor;
+mod http;
+mod load;
+mod mock;
+mod process_facts;
+mod report;
+mod run;
+mod work;
+
+/// Measures the gateway against direct calls and a floor.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// An MCP server of both eras that wants a token from its own token endpoint.
+    MockUpstream {
+        #[arg(long)]
+        port: u16,
+    },
+    /// The least that a gateway can do.
+    Floor {
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        upstream: u16,
+    },
+    /// Closed loop: each connection sends its next request when the last one is answered.
+    Load(load::Settings),
+    /// Starts everything, measures, prints.
+    Run(run::Settings),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().role {
+        Role::MockUpstream { port } => mock::serve(port).await,
+        Role::Floor { port, upstream } => floor::serve(port, upstream).await,
+        Role::Load(settings) => print_load(&settings).await,
+        Role::Run(settings) => run::run(&settings).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody to tell when even this fails; the exit code remains.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn print_load(settings: &load::Settings) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(&load::run(settings).await?)?);
+    Ok(())
+}

@@ -1,2 +1,89 @@
-//! See README.md.
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a task runner talks to the person who runs it"
+)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod command;
+mod conformance;
+mod rules;
+mod steps;
+mod suite;
+mod tidy;
+
+/// The tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build the gateway and run its demonstration.
+    Demo {
+        /// Passed on to `portcullis demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run every check; in CI nothing is skipped.
+    Test,
+    /// Check format, clippy and dependency rules.
+    Lint,
+    /// Write generated files again.
+    Gen {
+        /// Fail when a generated file differs, and write nothing.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the layout of the house.
+    Tidy,
+    /// Measure the gateway against a floor.
+    Bench {
+        /// A few hundred requests with the development build, for correctness only.
+        #[arg(long)]
+        smoke: bool,
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the official suite directly and through the gateway.
+    Conformance {
+        /// Judge a release build of the gateway.
+        #[arg(long)]
+        release: bool,
+        /// Put a proxy that only passes on where the gateway would be: a check of this harness.
+        #[arg(long)]
+        passthrough: bool,
+    },
+    /// Run every fuzz target for a bounded number of cases.
+    FuzzSmoke,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Demo { arguments } => steps::demo(&arguments),
+        Task::Test => steps::test(),
+        Task::Lint => steps::lint(),
+        Task::Gen { check } => steps::generate(check),
+        Task::Tidy => tidy::run(),
+        Task::Bench { smoke, arguments } => steps::bench(smoke, &arguments),
+        Task::Conformance {
+            release,
+            passthrough,
+        } => conformance::run(release, passthrough),
+        Task::FuzzSmoke => steps::fuzz_smoke(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -27,7 +27,8 @@ pub struct EgressPolicy {
     pub destination: Destination,
     /// TCP and TLS set-up.
     pub connect_timeout: Duration,
-    /// From the request sent to the response head received.
+    /// From the request sent to the response head received; `Duration::MAX` when the caller bounds
+    /// the whole exchange itself.
     pub head_timeout: Duration,
     /// Longest silence while the body arrives.
     pub idle_timeout: Duration,

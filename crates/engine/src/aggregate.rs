@@ -1,6 +1,7 @@
 //! One page of a list over many servers: asked at once, in the operator's order, each within its
 //! own time, and a server that fails is reported beside the others instead of spoiling them.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ use crate::view::View;
 /// One server's share of a page may take this long at most.
 pub(crate) const SHARE: Duration = Duration::from_secs(10);
 
+/// A server and where its list continues.
+type Asked = (Arc<ServerEntry>, Option<String>);
+
 /// One server's page, items already under their exposed names.
 struct Share {
     items: Vec<String>,
@@ -46,14 +50,13 @@ impl Gateway {
         client: Option<&LegacyClient>,
     ) -> Result<String, EngineError> {
         let modern = client.is_none();
-        let asked: Vec<(Arc<ServerEntry>, Option<String>)> =
-            match envelope.params().and_then(|params| params.get("cursor")) {
-                None => view
-                    .servers()
-                    .map(|entry| (Arc::clone(entry), None))
-                    .collect(),
-                Some(raw) => self.positions(call, view, method, raw)?,
-            };
+        let asked: Vec<Asked> = match envelope.params().and_then(|params| params.get("cursor")) {
+            None => view
+                .servers()
+                .map(|entry| (Arc::clone(entry), None))
+                .collect(),
+            Some(raw) => self.positions(call, view, method, raw)?,
+        };
         call.audit.allowed("aggregate");
         let principal = &call.principal;
         let shares = asked.iter().map(|(entry, cursor)| async move {
@@ -100,7 +103,7 @@ impl Gateway {
         view: &View,
         method: Method,
         raw: &RawValue,
-    ) -> Result<Vec<(Arc<ServerEntry>, Option<String>)>, EngineError> {
+    ) -> Result<Vec<Asked>, EngineError> {
         let invalid = || protocol(code::INVALID_PARAMS, "invalid cursor");
         let cursor = portcullis_mcp::string_of(raw).ok_or_else(invalid)?;
         let now = self.clock.now();
@@ -129,14 +132,11 @@ impl Gateway {
         client: Option<&LegacyClient>,
     ) -> Result<Share, EngineError> {
         let permit = authorize(&principal, &entry.policy, Operation::Use, ())?;
-        let speech = match client {
-            Some(client) => {
-                Speech::Legacy(client.wish(entry.upstream.server().push)?, client.digest)
-            }
-            None => {
-                self.require_modern_of(entry, permit.evidence()).await?;
-                Speech::Modern
-            }
+        let speech = if let Some(client) = client {
+            Speech::Legacy(client.wish(entry.upstream.server().push)?, client.digest)
+        } else {
+            self.require_modern_of(entry, permit.evidence()).await?;
+            Speech::Modern
         };
         let modern = client.is_none();
         let text = self
@@ -189,13 +189,10 @@ impl Gateway {
         if self.speaks_modern(entry, evidence).await? {
             return Ok(());
         }
-        let (server, kind) = (entry.id.clone(), UpstreamErrorKind::Era);
-        Err(UpstreamError {
-            server,
-            kind,
-            source: None,
-        }
-        .into())
+        Err(EngineError::OtherEra {
+            server: entry.id.clone(),
+            speaks_modern: false,
+        })
     }
 
     fn compose(
@@ -234,7 +231,7 @@ impl Gateway {
                 &view.label(),
                 &next,
             )?;
-            result.push_str(&format!(",\"nextCursor\":\"{cursor}\""));
+            let _ = write!(result, ",\"nextCursor\":\"{cursor}\"");
         }
         let mut meta = json!({META_KEY: report(results)});
         if modern {
@@ -245,14 +242,15 @@ impl Gateway {
                 .min()
                 .filter(|_| complete)
                 .unwrap_or(0);
-            result.push_str(&format!(
+            let _ = write!(
+                result,
                 ",\"resultType\":\"complete\",\"ttlMs\":{ttl},\"cacheScope\":\"private\""
-            ));
+            );
             if let Some(meta) = meta.as_object_mut() {
                 meta.insert(meta_key::SERVER_INFO.to_owned(), server_info());
             }
         }
-        result.push_str(&format!(",\"_meta\":{meta}}}"));
+        let _ = write!(result, ",\"_meta\":{meta}}}");
         Ok(result)
     }
 }

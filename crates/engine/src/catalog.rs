@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 
 /// Older than this, a listing is refreshed behind the call that uses it.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 /// A name that is not there is looked for again at most this often.
 const RETRY: Duration = Duration::from_secs(1);
 /// Most pages, and items, that a server's list may have.

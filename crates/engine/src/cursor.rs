@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::EngineError;
 
 /// How long a client may take from one page to the next.
-const LIFETIME: Duration = Duration::from_secs(60 * 60);
+const LIFETIME: Duration = Duration::from_hours(1);
 
 /// Where one server continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,6 +32,14 @@ pub enum EngineError {
     /// The upstream gave no usable answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The server speaks only revisions of the era that the caller does not.
+    #[error("server `{server}` speaks revisions of the other era only")]
+    OtherEra {
+        /// The server.
+        server: ServerId,
+        /// Which era it is that it does speak.
+        speaks_modern: bool,
+    },
     /// Every server of an aggregate failed; an empty list would be a lie.
     #[error("no server of the aggregate answered")]
     NoneAnswered(Box<[(ServerId, &'static str)]>),
@@ -71,6 +79,7 @@ impl EngineError {
             Self::Denied(denied) => denied.kind(),
             Self::Credential(error) => error.error_kind(),
             Self::Upstream(error) => error.error_kind(),
+            Self::OtherEra { .. } => ErrorKind::UpstreamRefused,
             Self::NoneAnswered(_) => ErrorKind::UpstreamUnreachable,
             Self::PushNotAllowed { .. } => ErrorKind::Forbidden,
             Self::AuditUnavailable | Self::KeyRing => ErrorKind::Unavailable,
@@ -130,8 +139,13 @@ impl EngineError {
                     rpc: error,
                 };
             }
+            Self::OtherEra {
+                server: _,
+                speaks_modern,
+            } => (StatusCode::BAD_REQUEST, other_era(*speaks_modern)),
             Self::Upstream(error) if error.kind == UpstreamErrorKind::Era => {
-                (StatusCode::BAD_REQUEST, other_era())
+                // Only `initialize` meets this: whoever does not answer it is of the other era.
+                (StatusCode::BAD_REQUEST, other_era(true))
             }
             Self::Credential(_) | Self::Upstream(_) | Self::AuditUnavailable | Self::KeyRing => (
                 status_of(kind),
@@ -148,9 +162,10 @@ impl EngineError {
 }
 
 /// The server is alive and speaks only revisions of the other era; a client that can will fall back.
-fn other_era() -> RpcError {
+fn other_era(speaks_modern: bool) -> RpcError {
     let supported: Vec<&str> = SUPPORTED_REVISIONS
         .iter()
+        .filter(|revision| revision.is_modern() == speaks_modern)
         .map(|revision| revision.as_str())
         .collect();
     RpcError::new(

@@ -11,7 +11,7 @@ use portcullis_credentials::{CredentialKind, UpstreamCredential};
 use portcullis_mcp::{Edits, Envelope, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
-    Caller, LegacySession, Outgoing, Presents, Reply, SessionReply, SessionWish, UpstreamError,
+    LegacySession, Outgoing, Owner, Presents, Reply, SessionReply, SessionWish, UpstreamError,
     UpstreamErrorKind,
 };
 
@@ -35,8 +35,8 @@ impl Presents for Presenting<'_> {
 pub(crate) enum Speech {
     /// Stateless; the headers of the revision come along.
     Modern,
-    /// In the session of this wish, for this client of ours.
-    Legacy(SessionWish, Caller),
+    /// In the session of this wish, on behalf of one of its clients.
+    Legacy(SessionWish, Option<Owner>),
 }
 
 /// What came back.
@@ -286,10 +286,10 @@ async fn attempt(
                 .await
                 .map(Opened::Modern)
         }
-        Speech::Legacy(wish, caller) => {
+        Speech::Legacy(wish, owner) => {
             let session = entry.upstream.session(evidence, &presents, wish).await?;
             let reply = session
-                .request(&presents, *caller, envelope, edits, headers)
+                .request(&presents, envelope, edits, *owner, headers)
                 .await?;
             Ok(Opened::Legacy(session, reply))
         }

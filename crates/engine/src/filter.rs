@@ -17,7 +17,7 @@ use crate::snapshot::ServerEntry;
 use crate::tasks;
 
 /// How long a client may take to answer an `input_required` result.
-const STATE_LIFETIME: Duration = Duration::from_secs(60 * 60);
+const STATE_LIFETIME: Duration = Duration::from_hours(1);
 
 /// What the answers of one request are checked against.
 #[derive(Clone, Debug)]

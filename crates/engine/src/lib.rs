@@ -16,6 +16,7 @@ pub mod metrics;
 mod modern;
 mod outcomes;
 mod prepare;
+mod pulse;
 mod relay;
 mod rest;
 mod routing;

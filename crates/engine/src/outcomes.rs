@@ -21,6 +21,7 @@ pub(crate) fn word(error: &EngineError) -> &'static str {
         EngineError::Upstream(error) => error.outcome(),
         EngineError::Credential(_) => "auth_required",
         EngineError::Denied(_) => "forbidden",
+        EngineError::OtherEra { .. } => "upstream_error",
         _ => "internal",
     }
 }

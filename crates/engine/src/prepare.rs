@@ -58,16 +58,16 @@ impl Gateway {
         {
             call.audit.arguments(raw.get().as_bytes());
         }
-        let names;
-        let operation = match (&subject, method) {
-            (Subject::Tool(_), Method::ToolsCall) => {
-                names = argument_names(&entry, &own, arguments)?;
-                let names: &[&str] = &names;
-                Operation::CallTool {
-                    tool: &own,
-                    arguments: names,
-                }
-            }
+        let names = match method {
+            Method::ToolsCall => argument_names(&entry, &own, arguments)?,
+            _ => Vec::new(),
+        };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let operation = match method {
+            Method::ToolsCall => Operation::CallTool {
+                tool: &own,
+                arguments: &names,
+            },
             _ => Operation::Use,
         };
         let permit = match authorize(&call.principal, &entry.policy, operation, ()) {
@@ -178,30 +178,20 @@ fn subject_value<'a>(method: Method, params: &Members<'a>) -> Option<&'a RawValu
 
 /// The names of a call's arguments, read only where the operator limits them; a name that stands
 /// twice is refused there, because the next parser could read the other one.
-fn argument_names<'a>(
+fn argument_names(
     entry: &ServerEntry,
     tool: &str,
-    arguments: Option<&'a RawValue>,
-) -> Result<Vec<&'a str>, EngineError> {
+    arguments: Option<&RawValue>,
+) -> Result<Vec<String>, EngineError> {
     if !entry.policy.allowed_params.contains_key(tool) {
         return Ok(Vec::new());
     }
     let Some(raw) = arguments.filter(|raw| raw.get() != "null") else {
         return Ok(Vec::new());
     };
-    let names: std::collections::BTreeMap<&str, serde::de::IgnoredAny> =
-        serde_json::from_str(raw.get()).map_err(|_| {
-            protocol(
-                code::INVALID_PARAMS,
-                "params.arguments must be an object with plainly written names",
-            )
-        })?;
     let members = Members::of(raw).map_err(|_| {
-        protocol(
-            code::INVALID_PARAMS,
-            "a member of params.arguments stands twice",
-        )
+        let text = "params.arguments must be an object in which no member stands twice";
+        protocol(code::INVALID_PARAMS, text)
     })?;
-    debug_assert_eq!(names.len(), members.iter().count());
-    Ok(names.into_keys().collect())
+    Ok(members.iter().map(|(name, _)| name.to_owned()).collect())
 }

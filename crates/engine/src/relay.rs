@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use portcullis_core::{ErrorKind, RequestId};
@@ -19,12 +18,8 @@ use crate::error::EngineError;
 use crate::exchange::Opened;
 use crate::filter::{AnswerFilter, is_tool_error};
 use crate::gateway::Gateway;
+use crate::pulse::{Pulse, STANDING};
 use crate::snapshot::ServerEntry;
-
-/// A silent stream gets a comment this often, so that nothing on the way closes it.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// And its principal is looked at this often.
-pub(crate) const STANDING: Duration = Duration::from_secs(1);
 
 /// A stream being passed on.
 pub(crate) struct Relay {
@@ -39,27 +34,7 @@ pub(crate) struct Relay {
     /// Put before event ids on the aggregate endpoint, so that they lead back to their server.
     pub(crate) event_prefix: Option<String>,
     pub(crate) resumable: bool,
-    pub(crate) watch: Watch,
-}
-
-/// Looks at a stream's principal once in [`STANDING`], however busy the stream is.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    looked: Option<Duration>,
-}
-
-impl Watch {
-    /// Whether it is time to look again.
-    pub(crate) fn is_due(&mut self, gateway: &Gateway) -> bool {
-        let now = gateway.clock.monotonic();
-        let due = self
-            .looked
-            .is_none_or(|looked| now.saturating_sub(looked) >= STANDING);
-        if due {
-            self.looked = Some(now);
-        }
-        due
-    }
+    pub(crate) pulse: Pulse,
 }
 
 /// Which era feeds the stream.
@@ -84,32 +59,27 @@ impl Relay {
 
     /// The next bytes; after the answer, `call` is gone and the stream ends.
     async fn next(&mut self) -> Option<Bytes> {
-        let mut silent = Duration::ZERO;
         loop {
-            let item = tokio::time::timeout(STANDING, self.source.next()).await;
-            if self.watch.is_due(&self.gateway) && !self.still_stands() {
-                let outcome = Outcome::Kind(ErrorKind::Unauthenticated);
-                return self.end(outcome, None).await;
+            let now = self.gateway.clock.monotonic();
+            if self.pulse.must_look(now) && !self.still_stands() {
+                return self
+                    .end(Outcome::Kind(ErrorKind::Unauthenticated), None)
+                    .await;
             }
-            let item = match item {
-                Ok(item) => item,
-                Err(_) => {
-                    silent += STANDING;
-                    if silent >= KEEP_ALIVE {
-                        return Some(Bytes::from_static(sse::keep_alive()));
-                    }
-                    continue;
+            let Ok(item) = tokio::time::timeout(STANDING, self.source.next()).await else {
+                if self.pulse.must_speak(self.gateway.clock.monotonic()) {
+                    return Some(Bytes::from_static(sse::keep_alive()));
                 }
+                continue;
             };
+            self.pulse.spoke(now);
             match item {
                 Ok(Some(SseItem::Comment)) => return Some(Bytes::from_static(sse::keep_alive())),
                 Ok(Some(SseItem::Event(event))) => {
                     if let Some(bytes) = self.event(event).await {
                         return Some(bytes);
                     }
-                    if self.call.is_none() {
-                        return None;
-                    }
+                    self.call.as_ref()?;
                 }
                 Ok(None) => return self.broken_off().await,
                 Err(error) => {

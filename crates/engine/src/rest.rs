@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use portcullis_core::ServerId;
-use portcullis_mcp::{Edits, Envelope, Kind as MessageKind, Members, Method, Revision, code};
+use portcullis_mcp::{Edits, Envelope, Members, Method, Revision, code};
 use portcullis_policy::{Operation, authorize};
 use portcullis_upstream::UpstreamErrorKind;
 use serde_json::value::RawValue;
@@ -118,15 +117,7 @@ impl Gateway {
             },
             resolved => resolved?,
         };
-        let view = View::of(
-            &self.snapshot(),
-            &call.principal,
-            crate::view::Target::Path(entry.id.as_str()),
-        )
-        .map_err(|_| EngineError::Unknown {
-            what: "tool",
-            name: name.to_owned(),
-        })?;
+        let view = view.only(&entry);
         // Discovery told which era this server prefers; the call itself is the caller's own.
         let permit = authorize(&call.principal, &entry.policy, Operation::Use, ())?;
         let speech = self.own_speech(&entry, permit.evidence()).await?;
@@ -140,14 +131,13 @@ impl Gateway {
         );
         let envelope = Envelope::parse(text.as_bytes())
             .map_err(|_| protocol(code::INVALID_PARAMS, "arguments must be an object"))?;
-        debug_assert!(matches!(envelope.kind, MessageKind::Request { .. }));
         let prepared = self
             .prepare(call, &view, Method::ToolsCall, &envelope)
             .await?;
         let mut outward = HeaderMap::new();
         if matches!(speech, Speech::Modern) {
             call.audit.revision(Revision::V2026_07_28.as_str());
-            outward = self.mirrored(&entry, &own, arguments);
+            outward = mirrored(&entry, &own, arguments);
             outward.insert("mcp-method", http::HeaderValue::from_static("tools/call"));
             outward.insert("mcp-name", portcullis_mcp::header_value::encode(&own));
         }
@@ -205,12 +195,10 @@ impl Gateway {
             [only] => Ok((Arc::clone(only), name.to_owned())),
             [] => Err(failed.unwrap_or_else(unknown)),
             several => {
-                let ids: Vec<&ServerId> = several.iter().map(|entry| &entry.id).collect();
                 let names: Vec<String> = several
                     .iter()
                     .map(|entry| crate::routing::exposed(entry, name))
                     .collect();
-                debug_assert!(ids.len() > 1);
                 Err(protocol(
                     code::INVALID_REQUEST,
                     format!(
@@ -221,22 +209,22 @@ impl Gateway {
             }
         }
     }
+}
 
-    /// The headers that mirror a call's arguments (2026-07-28), from the tool's listed schema.
-    fn mirrored(&self, entry: &ServerEntry, tool: &str, arguments: &str) -> HeaderMap {
-        let mut out = HeaderMap::new();
-        let Some(listing) = entry.catalog.seen(Kind::Tools) else {
-            return out;
-        };
-        let Some(schema) = listing.get(tool).and_then(|item| item.headers.as_ref()) else {
-            return out;
-        };
-        let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
-        for (name, value) in schema.headers_for(&arguments) {
-            out.insert(name, value);
-        }
-        out
+/// The headers that mirror a call's arguments (2026-07-28), from the tool's listed schema.
+fn mirrored(entry: &ServerEntry, tool: &str, arguments: &str) -> HeaderMap {
+    let mut out = HeaderMap::new();
+    let Some(listing) = entry.catalog.seen(Kind::Tools) else {
+        return out;
+    };
+    let Some(schema) = listing.get(tool).and_then(|item| item.headers.as_ref()) else {
+        return out;
+    };
+    let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
+    for (name, value) in schema.headers_for(&arguments) {
+        out.insert(name, value);
     }
+    out
 }
 
 /// A server's own name of a tool, of the name that the aggregate would list.
@@ -264,7 +252,6 @@ fn result_of(entry: &ServerEntry, answer: &str) -> Result<String, EngineError> {
     Ok(result.get().to_owned())
 }
 
-/// How a REST call ended, for the audit event.
 impl ToolListing {
     /// The outcome of an answered call.
     pub fn outcome_of_call(result: &str) -> Outcome {

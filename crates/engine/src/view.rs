@@ -106,6 +106,16 @@ impl View {
         }
     }
 
+    /// The same view narrowed to one server that is in it, its names untouched.
+    #[must_use]
+    pub(crate) fn only(&self, server: &Arc<ServerEntry>) -> Self {
+        Self {
+            snapshot: Arc::clone(&self.snapshot),
+            principal: Arc::clone(&self.principal),
+            shape: Shape::Named(Arc::clone(server)),
+        }
+    }
+
     /// Every server in view, in the operator's order.
     pub fn servers(&self) -> impl Iterator<Item = &Arc<ServerEntry>> {
         self.snapshot

@@ -244,12 +244,13 @@ impl<'a> Edits<'a> {
     }
 
     /// The text with all replacements made.
-    pub fn finish(mut self) -> String {
-        self.edits.sort_by_key(|(span, _)| (span.start, span.end));
-        let grown: usize = self.edits.iter().map(|(_, new)| new.len()).sum();
+    pub fn finish(&self) -> String {
+        let mut order: Vec<&(Range<usize>, String)> = self.edits.iter().collect();
+        order.sort_by_key(|(span, _)| (span.start, span.end));
+        let grown: usize = order.iter().map(|(_, new)| new.len()).sum();
         let mut out = String::with_capacity(self.text.len() + grown);
         let mut copied = 0;
-        for (span, new) in &self.edits {
+        for (span, new) in order {
             out.push_str(self.text.get(copied..span.start).unwrap_or_default());
             out.push_str(new);
             copied = span.end;

@@ -54,12 +54,11 @@ pub(crate) async fn guard(
     let mut response = match check(&state, request.uri(), request.headers()) {
         Ok(()) => {
             request.extensions_mut().insert(id);
-            match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-                Ok(response) => response,
-                Err(_) => {
-                    tracing::error!(request.id = %id, "a request panicked");
-                    text_error(StatusCode::INTERNAL_SERVER_ERROR, "internal")
-                }
+            if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
+                response
+            } else {
+                tracing::error!(request.id = %id, "a request panicked");
+                text_error(StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }
         }
         Err((status, kind, error)) => {

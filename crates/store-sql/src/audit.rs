@@ -6,8 +6,8 @@ use portcullis_store::{
     AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, Page, PageRequest, StoreError,
     follows_head,
 };
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use crate::columns::{Columns, saturated};
 use crate::database::{Database, Operation, failed};
@@ -36,8 +36,12 @@ impl AuditStore for SqlAudit {
             .map_err(failed(APPEND))?
             .map_or(Ok(0), |row| Columns::of(&row, APPEND).number("seq"))?;
         follows_head(rows, head, stored).map_err(|reason| StoreError::corrupt(APPEND, reason))?;
-        for row in rows {
-            insert(&mut transaction, row).await?;
+        let mut rest = rows;
+        for size in STATEMENT_ROWS {
+            while let Some((chunk, after)) = rest.split_at_checked(size) {
+                insert(&mut transaction, chunk).await?;
+                rest = after;
+            }
         }
         sqlx::query(
             "INSERT INTO audit_heads (writer, seq, mac, anchor) VALUES ($1, $2, $3, $4) \
@@ -171,20 +175,31 @@ impl AuditStore for SqlAudit {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, row: &AuditRow) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO audit_rows (writer, seq, at, request_id, event, mac) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(&row.writer)
-    .bind(position(row.seq)?)
-    .bind(row.at.as_millis())
-    .bind(&row.request_id)
-    .bind(&row.event)
-    .bind(row.mac.as_slice())
-    .execute(connection)
-    .await
-    .map_err(failed(APPEND))?;
+/// Rows of one statement. Each statement is a trip to the driver's own thread and back, so a batch
+/// takes few; only these sizes occur, so that each text is prepared once.
+const STATEMENT_ROWS: [usize; 3] = [64, 8, 1];
+
+async fn insert(connection: &mut SqliteConnection, rows: &[AuditRow]) -> Result<(), StoreError> {
+    let positions = rows
+        .iter()
+        .map(|row| position(row.seq))
+        .collect::<Result<Vec<i64>, StoreError>>()?;
+    let mut statement =
+        QueryBuilder::new("INSERT INTO audit_rows (writer, seq, at, request_id, event, mac) ");
+    statement.push_values(rows.iter().zip(positions), |mut values, (row, position)| {
+        values
+            .push_bind(&row.writer)
+            .push_bind(position)
+            .push_bind(row.at.as_millis())
+            .push_bind(&row.request_id)
+            .push_bind(&row.event)
+            .push_bind(row.mac.as_slice());
+    });
+    statement
+        .build()
+        .execute(connection)
+        .await
+        .map_err(failed(APPEND))?;
     Ok(())
 }
 

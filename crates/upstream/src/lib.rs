@@ -12,7 +12,7 @@ mod transport;
 mod upstream;
 
 pub use error::{UpstreamError, UpstreamErrorKind};
-pub use pending::{Caller, Restored};
+pub use pending::{Owner, Restored};
 pub use probe::own_meta;
 pub use server::{ProtocolChoice, UpstreamServer};
 pub use session::{LegacySession, SessionReply};

@@ -12,8 +12,8 @@ const MAX_PENDING: usize = 10_000;
 const MAX_KEPT: usize = 1000;
 
 /// Which client of a shared session a request belongs to: its ids are its own, and two clients may
-/// use the same one. `None` for clients without a session.
-pub type Caller = Option<[u8; 32]>;
+/// use the same one.
+pub type Owner = [u8; 32];
 
 /// Requests under way on one session.
 #[derive(Debug)]
@@ -31,7 +31,8 @@ struct Table {
 
 #[derive(Debug)]
 struct Waiting {
-    caller: Caller,
+    /// Whose it is; `None` for clients without a session.
+    owner: Option<Owner>,
     /// The caller's id, as JSON text.
     id: Box<str>,
     /// The caller's progress token, as JSON text.
@@ -55,7 +56,7 @@ pub enum Restored {
         /// The id under which we had sent it.
         ours: i64,
         /// Whose it is.
-        caller: Caller,
+        owner: Option<Owner>,
         /// The message.
         text: String,
     },
@@ -82,9 +83,9 @@ impl Pending {
     /// Gives a request an id of ours, in the message too. `None` when too many wait already.
     pub(crate) fn admit(
         &self,
-        caller: Caller,
         envelope: &Envelope<'_>,
         edits: &mut Edits<'_>,
+        owner: Option<Owner>,
     ) -> Option<i64> {
         let Kind::Request { id, .. } = envelope.kind else {
             return None;
@@ -106,7 +107,7 @@ impl Pending {
         table.waiting.insert(
             ours,
             Waiting {
-                caller,
+                owner,
                 id: id.as_json().into(),
                 progress_token: token.map(|token| token.get().into()),
                 answered: false,
@@ -138,10 +139,10 @@ impl Pending {
 
     /// Our id for a caller's request that is under way, for `notifications/cancelled`. `None` also
     /// when it could be one of several.
-    pub(crate) fn ours(&self, caller: Caller, theirs: &str) -> Option<i64> {
+    pub(crate) fn ours(&self, theirs: &str, owner: Option<Owner>) -> Option<i64> {
         let table = self.table();
         let mut found = table.waiting.iter().filter(|(_, waiting)| {
-            waiting.caller == caller && !waiting.answered && &*waiting.id == theirs
+            waiting.owner == owner && !waiting.answered && &*waiting.id == theirs
         });
         match (found.next(), found.next()) {
             (Some((ours, _)), None) => Some(*ours),
@@ -184,8 +185,8 @@ impl Pending {
                 };
                 let table = self.table();
                 let found = table.waiting.get(&ours);
-                let Some((caller, theirs)) =
-                    found.and_then(|found| Some((found.caller, found.progress_token.as_deref()?)))
+                let Some((owner, theirs)) =
+                    found.and_then(|found| Some((found.owner, found.progress_token.as_deref()?)))
                 else {
                     return Restored::Stray;
                 };
@@ -193,7 +194,7 @@ impl Pending {
                 drop(table);
                 Restored::Progress {
                     ours,
-                    caller,
+                    owner,
                     text: edits.finish(),
                 }
             }
@@ -210,7 +211,7 @@ mod tests {
     fn admit(pending: &Pending, text: &str) -> (i64, String) {
         let envelope = Envelope::parse(text.as_bytes()).unwrap();
         let mut edits = Edits::of(text);
-        let ours = pending.admit(None, &envelope, &mut edits).unwrap();
+        let ours = pending.admit(&envelope, &mut edits, None).unwrap();
         (ours, edits.finish())
     }
 
@@ -260,14 +261,31 @@ mod tests {
             pending.restore(&progress),
             Restored::Progress {
                 ours,
-                caller: None,
+                owner: None,
                 text: progress.replace(&format!(":{ours},"), ":\"t\",")
             }
         );
-        assert_eq!(pending.ours(None, "\"x-1\""), Some(ours));
-        assert_eq!(pending.ours(Some([1; 32]), "\"x-1\""), None);
+        assert_eq!(pending.ours("\"x-1\"", None), Some(ours));
+        assert_eq!(pending.ours("\"x-1\"", Some([1; 32])), None);
         pending.forget(ours);
         assert_eq!(pending.restore(&progress), Restored::Stray);
+    }
+
+    #[test]
+    fn one_client_cannot_cancel_what_another_asked_under_the_same_id() {
+        let pending = Pending::new();
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let envelope = Envelope::parse(text.as_bytes()).unwrap();
+        let owned = |owner| {
+            let mut edits = Edits::of(text);
+            pending
+                .admit(&envelope, &mut edits, Some([owner; 32]))
+                .unwrap()
+        };
+        let (alice, bob) = (owned(1), owned(2));
+        assert_eq!(pending.ours("1", Some([1; 32])), Some(alice));
+        assert_eq!(pending.ours("1", Some([2; 32])), Some(bob));
+        assert_eq!(pending.ours("1", None), None);
     }
 
     #[test]
@@ -275,11 +293,11 @@ mod tests {
         let pending = Pending::new();
         let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
         let (first, _) = admit(&pending, call);
-        assert_eq!(pending.ours(None, "1"), Some(first));
+        assert_eq!(pending.ours("1", None), Some(first));
         let (second, _) = admit(&pending, call);
-        assert_eq!(pending.ours(None, "1"), None);
+        assert_eq!(pending.ours("1", None), None);
         pending.keep(first, true);
-        assert_eq!(pending.ours(None, "1"), Some(second));
+        assert_eq!(pending.ours("1", None), Some(second));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::server::ProtocolChoice;
 use crate::transport::{Outgoing, Presents, Reply, Wire};
 
 /// A verdict expires, because an upgraded server still answers the old way.
-const VERDICT_LIFE: Duration = Duration::from_secs(300);
+const VERDICT_LIFE: Duration = Duration::from_mins(5);
 
 /// What is known of a server's era.
 #[derive(Debug, Default)]

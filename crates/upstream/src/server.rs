@@ -36,11 +36,12 @@ pub struct UpstreamServer {
 }
 
 impl UpstreamServer {
+    /// Every exchange is bounded as a whole by [`Self::timeout`] where it is made.
     pub(crate) fn egress_policy(&self) -> EgressPolicy {
         EgressPolicy {
             destination: self.destination,
             connect_timeout: self.timeout.min(Duration::from_secs(5)),
-            head_timeout: self.timeout,
+            head_timeout: Duration::MAX,
             idle_timeout: self.stream_idle,
             max_body: None,
         }

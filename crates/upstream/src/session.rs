@@ -11,7 +11,7 @@ use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Revision};
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::Handshake;
-use crate::pending::{Caller, Pending, Restored};
+use crate::pending::{Owner, Pending, Restored};
 use crate::stream::EventStream;
 use crate::transport::{Outgoing, Presents, Reply, Wire};
 
@@ -127,22 +127,23 @@ impl LegacySession {
         );
     }
 
-    pub(crate) fn idle_since(&self) -> Duration {
+    /// When it was last asked for: as good as now for whoever just asked.
+    pub(crate) fn used(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0))
     }
 
-    /// Sends a request under an id of ours. `edits` are changes already wanted in its text.
+    /// Sends a request under an id of ours, for one of the session's clients. `edits` are changes already wanted in its text.
     pub async fn request(
         self: &Arc<Self>,
         presents: &dyn Presents,
-        caller: Caller,
         envelope: &Envelope<'_>,
         mut edits: Edits<'_>,
+        owner: Option<Owner>,
         headers: HeaderMap,
     ) -> Result<SessionReply, UpstreamError> {
         let ours = self
             .pending
-            .admit(caller, envelope, &mut edits)
+            .admit(envelope, &mut edits, owner)
             .ok_or_else(|| self.wire.error(UpstreamErrorKind::RateLimited))?;
         let mut waiting = SessionReply {
             session: Arc::clone(self),
@@ -213,9 +214,9 @@ impl LegacySession {
         self.pending.restore(text)
     }
 
-    /// Our id of a caller's request that is under way.
-    pub fn our_id_of(&self, caller: Caller, theirs: &str) -> Option<i64> {
-        self.pending.ours(caller, theirs)
+    /// Our id of a request of this client that is under way.
+    pub fn our_id_of(&self, theirs: &str, owner: Option<Owner>) -> Option<i64> {
+        self.pending.ours(theirs, owner)
     }
 
     fn noting_loss<T>(&self, result: Result<T, UpstreamError>) -> Result<T, UpstreamError> {

@@ -15,7 +15,8 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 pub struct EventStream {
     server: ServerId,
     body: ResponseBody,
-    decoder: SseDecoder,
+    /// Boxed, because streams travel inside the answers that most often are none.
+    decoder: Box<SseDecoder>,
 }
 
 impl EventStream {
@@ -23,7 +24,7 @@ impl EventStream {
         Self {
             server,
             body,
-            decoder: SseDecoder::new(MAX_EVENT),
+            decoder: Box::new(SseDecoder::new(MAX_EVENT)),
         }
     }
 

@@ -154,9 +154,8 @@ impl Wire {
             headers.insert(LAST_EVENT_ID, id);
         }
         presents.present(&mut headers);
-        let response = self
-            .send(self.request(Method::GET, headers, Bytes::new()))
-            .await?;
+        let request = self.request(Method::GET, headers, Bytes::new());
+        let response = self.within(self.server.timeout, self.send(request)).await?;
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(None);
         }
@@ -178,7 +177,8 @@ impl Wire {
         let mut headers = HeaderMap::with_capacity(6);
         self.address(&mut headers, Some(revision), Some(session));
         presents.present(&mut headers);
-        self.send(self.request(Method::DELETE, headers, Bytes::new()))
+        let request = self.request(Method::DELETE, headers, Bytes::new());
+        self.within(self.server.timeout, self.send(request))
             .await
             .map(drop)
     }

@@ -21,7 +21,7 @@ use crate::transport::{Outgoing, Presents, Reply, Wire};
 /// Most sessions with one server; the longest idle makes room.
 const MAX_SESSIONS: usize = 4096;
 /// A session that nobody used for this long is closed.
-const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+const SESSION_IDLE: Duration = Duration::from_mins(30);
 
 /// Which session is wanted: legacy revisions fix all of this at `initialize`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -170,7 +170,7 @@ impl Upstream {
                 || session.is_lost()
                 // Somebody else holds it while a request or stream is under way.
                 || (Arc::strong_count(session) == 1
-                    && now.saturating_sub(session.idle_since()) > SESSION_IDLE);
+                    && now.saturating_sub(session.used()) > SESSION_IDLE);
             if idle && !session.is_lost() {
                 taken.push(Arc::clone(session));
             }
@@ -186,7 +186,7 @@ fn make_room(sessions: &mut HashMap<(Acting, SessionWish), Slot>) {
     }
     let oldest = sessions
         .iter()
-        .filter_map(|(key, slot)| Some((slot.get()?.idle_since(), key.clone())))
+        .filter_map(|(key, slot)| Some((slot.get()?.used(), key.clone())))
         .min_by_key(|(used, _)| *used);
     if let Some((_, key)) = oldest {
         sessions.remove(&key);

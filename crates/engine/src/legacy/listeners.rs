@@ -11,14 +11,15 @@ use portcullis_core::{Principal, PrincipalId};
 use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{SseEvent, SseItem};
 use portcullis_policy::Evidence;
-use portcullis_upstream::{Caller, LegacySession, Restored};
+use portcullis_upstream::{LegacySession, Owner, Restored};
 use tokio::sync::mpsc;
 
 use super::LegacyClient;
 use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::relay::{STANDING, Watch, encode};
+use crate::pulse::{Pulse, STANDING};
+use crate::relay::encode;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -63,7 +64,7 @@ enum Whom {
     /// The first that takes it: questions.
     One,
     /// The stream of the session whose request it is about, and no other.
-    Only(Caller),
+    Only(Option<Owner>),
 }
 
 impl Listeners {
@@ -128,7 +129,7 @@ impl Listeners {
             let meant = match whom {
                 Whom::All => true,
                 Whom::One => !done,
-                Whom::Only(caller) => caller == Some(*digest),
+                Whom::Only(owner) => owner == Some(*digest),
             };
             if !meant || !subscriber.wants(principal, client, entry) {
                 return !subscriber.messages.is_closed();
@@ -243,10 +244,10 @@ impl Listening {
                 return (!self.session.is_lost()).then_some(false);
             }
         };
-        let mut watch = Watch::default();
+        let mut pulse = Pulse::started(self.gateway.clock.monotonic());
         loop {
             let item = tokio::time::timeout(STANDING, stream.next()).await;
-            if watch.is_due(&self.gateway) && !self.wanted() {
+            if pulse.must_look(self.gateway.clock.monotonic()) && !self.wanted() {
                 return None;
             }
             match item {
@@ -289,7 +290,7 @@ impl Listening {
                 };
                 (text, Whom::All)
             }
-            Restored::Progress { caller, text, .. } => (text, Whom::Only(caller)),
+            Restored::Progress { owner, text, .. } => (text, Whom::Only(owner)),
             Restored::Request(text) => {
                 let pushed = self
                     .gateway

@@ -19,7 +19,7 @@ use crate::snapshot::ServerEntry;
 const MOST: usize = 10_000;
 const MOST_OF_ONE: usize = 100;
 /// How long one may wait.
-const LIFETIME: Duration = Duration::from_secs(10 * 60);
+const LIFETIME: Duration = Duration::from_mins(10);
 
 /// Questions that are with a client.
 #[derive(Debug, Default)]

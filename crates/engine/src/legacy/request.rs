@@ -18,7 +18,8 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::prepare::protocol;
-use crate::relay::{Relay, Side, Watch, error_answer, outcome_of};
+use crate::pulse::Pulse;
+use crate::relay::{Relay, Side, error_answer, outcome_of};
 use crate::view::View;
 
 /// A request's answer, before it is on record.
@@ -87,7 +88,7 @@ impl Gateway {
                             client_id: id.as_json().to_owned(),
                             event_prefix: prefix,
                             resumable: false,
-                            watch: Watch::default(),
+                            pulse: Pulse::started(self.clock.monotonic()),
                         };
                         return Answer::Stream(relay.into_stream());
                     }
@@ -287,7 +288,7 @@ fn translated(
         return Some(envelope.text.to_owned());
     };
     let id = envelope.params()?.get("requestId")?;
-    let ours = session.our_id_of(client.digest, id.get())?;
+    let ours = session.our_id_of(id.get(), client.digest)?;
     let mut edits = Edits::of(envelope.text);
     edits.replace(id, ours.to_string());
     Some(edits.finish())

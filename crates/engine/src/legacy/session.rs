@@ -13,7 +13,7 @@ use crate::gateway::Gateway;
 use crate::view::View;
 
 /// How long a session id is good for.
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_hours(24);
 /// Largest capability object that fits an id.
 pub(super) const MAX_CAPABILITIES: usize = 2048;
 

@@ -1,7 +1,6 @@
 //! GET and DELETE on a legacy session.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -17,7 +16,8 @@ use crate::error::EngineError;
 use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::relay::{KEEP_ALIVE, Relay, STANDING, Side, Watch, error_answer};
+use crate::pulse::{Pulse, STANDING};
+use crate::relay::{Relay, Side, error_answer};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -68,7 +68,7 @@ impl Gateway {
             gateway: Arc::clone(self),
             call: Some(call),
             messages,
-            watch: Watch::default(),
+            pulse: Pulse::started(self.clock.monotonic()),
         }))
     }
 
@@ -122,7 +122,7 @@ impl Gateway {
             client_id: "null".to_owned(),
             event_prefix: view.named().is_none().then(|| entry.id.to_string()),
             resumable: true,
-            watch: Watch::default(),
+            pulse: Pulse::started(self.clock.monotonic()),
         };
         Answer::Stream(relay.into_stream())
     }
@@ -171,16 +171,14 @@ struct OpenStream {
     gateway: Arc<Gateway>,
     call: Option<Call>,
     messages: mpsc::Receiver<Bytes>,
-    watch: Watch,
+    pulse: Pulse,
 }
 
 impl OpenStream {
-    fn must_end(&mut self) -> bool {
-        self.watch.is_due(&self.gateway)
-            && !self
-                .call
-                .as_ref()
-                .is_some_and(|call| self.gateway.still_stands(&call.principal))
+    fn still_stands(&self) -> bool {
+        self.call
+            .as_ref()
+            .is_some_and(|call| self.gateway.still_stands(&call.principal))
     }
 }
 
@@ -196,21 +194,21 @@ fn listening(stream: OpenStream) -> ByteStream {
     // The first bytes go out at once, so that the client knows that the stream is open.
     let first = futures_util::stream::iter([Bytes::from_static(sse::keep_alive())]);
     let rest = futures_util::stream::unfold(stream, |mut stream| async move {
-        let mut silent = Duration::ZERO;
         loop {
-            let received = tokio::time::timeout(STANDING, stream.messages.recv()).await;
-            if stream.must_end() {
+            let now = stream.gateway.clock.monotonic();
+            if stream.pulse.must_look(now) && !stream.still_stands() {
                 return None;
             }
-            match received {
-                Ok(Some(bytes)) => return Some((bytes, stream)),
-                Ok(None) => return None,
-                Err(_) => {
-                    silent += STANDING;
-                    if silent >= KEEP_ALIVE {
-                        return Some((Bytes::from_static(sse::keep_alive()), stream));
-                    }
+            match tokio::time::timeout(STANDING, stream.messages.recv()).await {
+                Ok(Some(bytes)) => {
+                    stream.pulse.spoke(now);
+                    return Some((bytes, stream));
                 }
+                Ok(None) => return None,
+                Err(_) if stream.pulse.must_speak(stream.gateway.clock.monotonic()) => {
+                    return Some((Bytes::from_static(sse::keep_alive()), stream));
+                }
+                Err(_) => {}
             }
         }
     });

@@ -10,7 +10,7 @@ use portcullis_store::{SessionStore, StoreError, TerminatedSession};
 use super::SessionRefusal;
 
 /// When the store could not be followed for this long, an unknown session is not admitted.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_mins(1);
 const BATCH: usize = 1000;
 
 /// The set, kept in step with the store.

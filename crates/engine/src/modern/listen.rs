@@ -24,7 +24,8 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::outcomes::{ServerResult, require_one};
-use crate::relay::{KEEP_ALIVE, STANDING, Watch, encode, modern_message};
+use crate::pulse::{Pulse, STANDING};
+use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -135,7 +136,7 @@ impl Gateway {
     }
 
     /// The client's stream: one acknowledgement of what any server honours, then whatever comes.
-    pub(super) async fn merge_listens(
+    pub(super) fn merge_listens(
         self: &Arc<Self>,
         call: Call,
         sources: Vec<Source>,
@@ -167,7 +168,7 @@ impl Gateway {
             call: Some(call),
             receiver,
             farewell: Some(encode(&SseEvent::message(farewell.to_string()))),
-            watch: Watch::default(),
+            pulse: Pulse::started(self.clock.monotonic()),
         };
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
         Box::pin(
@@ -288,35 +289,35 @@ struct Merged {
     call: Option<Call>,
     receiver: tokio::sync::mpsc::Receiver<Bytes>,
     farewell: Option<Bytes>,
-    watch: Watch,
+    pulse: Pulse,
 }
 
 impl Merged {
+    async fn next(mut self) -> Option<(Bytes, Self)> {
+        loop {
+            let now = self.gateway.clock.monotonic();
+            if self.pulse.must_look(now) && !self.still_stands() {
+                return None;
+            }
+            match tokio::time::timeout(STANDING, self.receiver.recv()).await {
+                Ok(Some(bytes)) => {
+                    self.pulse.spoke(now);
+                    return Some((bytes, self));
+                }
+                // Every server has ended its stream.
+                Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
+                Err(_) if self.pulse.must_speak(self.gateway.clock.monotonic()) => {
+                    return Some((Bytes::from_static(sse::keep_alive()), self));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
     fn still_stands(&self) -> bool {
         self.call
             .as_ref()
             .is_some_and(|call| self.gateway.still_stands(&call.principal))
-    }
-
-    async fn next(mut self) -> Option<(Bytes, Self)> {
-        let mut silent = Duration::ZERO;
-        loop {
-            let received = tokio::time::timeout(STANDING, self.receiver.recv()).await;
-            if self.watch.is_due(&self.gateway) && !self.still_stands() {
-                return None;
-            }
-            match received {
-                Ok(Some(bytes)) => return Some((bytes, self)),
-                // Every server has ended its stream.
-                Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
-                Err(_) => {
-                    silent += STANDING;
-                    if silent >= KEEP_ALIVE {
-                        return Some((Bytes::from_static(sse::keep_alive()), self));
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use portcullis_core::Purpose;
 use portcullis_mcp::{
-    ClientCapabilities, Edits, Envelope, Kind, Method, ModernMeta, code, header_value,
+    ClientCapabilities, Edits, Envelope, Kind, Members, Method, ModernMeta, RpcError, code,
+    header_value,
 };
-use portcullis_upstream::{EventStream, Reply, Restored, UpstreamError, UpstreamErrorKind};
+use portcullis_upstream::{EventStream, Reply, Restored};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::discover::aggregate_result;
 use crate::answer::Answer;
@@ -20,7 +23,8 @@ use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::legacy::answer;
 use crate::prepare::{Prepared, protocol};
-use crate::relay::{Relay, Side, Watch, error_answer, modern_message, outcome_of};
+use crate::pulse::Pulse;
+use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
 use crate::snapshot::ServerEntry;
 use crate::tasks;
 use crate::view::View;
@@ -71,12 +75,12 @@ impl Gateway {
                     client_id: client_id.to_owned(),
                     event_prefix: None,
                     resumable: false,
-                    watch: Watch::default(),
+                    pulse: Pulse::started(self.clock.monotonic()),
                 };
                 return Answer::Stream(relay.into_stream());
             }
             Ok(Done::Listen(sources)) => {
-                return Answer::Stream(self.merge_listens(call, sources, client_id).await);
+                return Answer::Stream(self.merge_listens(call, sources, client_id));
             }
             Err(error) => {
                 tracing::debug!(request.id = %call.id, error = %error, "request refused");
@@ -99,6 +103,9 @@ impl Gateway {
         };
         let method = Method::lookup(name, meta.revision)
             .ok_or_else(|| protocol(code::METHOD_NOT_FOUND, "Method not found"))?;
+        if is_task(method) && !declares_tasks(meta.capabilities) {
+            return Err(EngineError::Protocol(missing_tasks()));
+        }
         let plain = |result: &str| {
             let text = format!(
                 r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
@@ -186,13 +193,10 @@ impl Gateway {
         if modern {
             return Ok(());
         }
-        let (server, kind) = (entry.id.clone(), UpstreamErrorKind::Era);
-        Err(UpstreamError {
-            server,
-            kind,
-            source: None,
-        }
-        .into())
+        Err(EngineError::OtherEra {
+            server: entry.id.clone(),
+            speaks_modern: false,
+        })
     }
 
     /// The request as it leaves: capabilities that the operator withholds taken out, sealed request
@@ -307,4 +311,30 @@ fn forwarded(inbound: &HeaderMap) -> HeaderMap {
         }
     }
     out
+}
+
+const fn is_task(method: Method) -> bool {
+    matches!(
+        method,
+        Method::TasksGet | Method::TasksUpdate | Method::TasksCancel
+    )
+}
+
+/// The extension behind task handles (SEP-2663): opted into by each request.
+const TASKS: &str = "io.modelcontextprotocol/tasks";
+
+fn declares_tasks(capabilities: &RawValue) -> bool {
+    Members::of(capabilities)
+        .and_then(|members| members.object("extensions"))
+        .ok()
+        .flatten()
+        .is_some_and(|extensions| extensions.get(TASKS).is_some())
+}
+
+fn missing_tasks() -> RpcError {
+    RpcError::new(
+        code::MISSING_CAPABILITY,
+        "the tasks extension was not declared",
+    )
+    .with_data(&json!({"requiredCapabilities": {"extensions": {TASKS: {}}}}))
 }

@@ -3,7 +3,7 @@
 use http::Method;
 use portcullis_testkit::upstream::{Era, FakeUpstream, Reply, Step, event};
 
-use super::support::{House, MODERN, modern_body, raw, server};
+use super::support::{Client, House, MODERN, modern_body, raw, server};
 
 const AWKWARD: &str =
     r#"{"n":123456789012345678901234567890,"e":1e400,"s":"\u00e9\/","u":[null,-0,1.0]}"#;
@@ -276,6 +276,8 @@ async fn what_is_behind_a_grant_is_for_no_shared_cache() {
     house.end().await;
 }
 
+const TASKS: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+
 /// What the tool asks of its caller.
 fn asks(method: &str) -> String {
     format!(
@@ -439,7 +441,11 @@ async fn a_task_belongs_to_whom_it_was_given() {
     let house = House::of(&[server("a", &upstream, &[])]).await;
     let alice = house.caller("alice").await.at("/mcp/a");
     let bob = house.caller("bob").await.at("/mcp/a");
-    let started = alice.modern_call("echo", "{}").await;
+    let ask = async |who: &Client, method: &str, member: &str| {
+        let opened = who.modern_open(method, member, TASKS).await;
+        opened.whole().await
+    };
+    let started = ask(&alice, "tools/call", r#""name":"echo""#).await;
     let handle = started.json()["result"]["taskId"]
         .as_str()
         .unwrap()
@@ -448,14 +454,15 @@ async fn a_task_belongs_to_whom_it_was_given() {
     for method in ["tasks/get", "tasks/cancel", "tasks/update"] {
         let member = format!(r#""taskId":"{handle}""#);
         let before = upstream.count(method);
-        assert_eq!(bob.modern(method, &member).await.code(), -32602);
+        assert_eq!(ask(&bob, method, &member).await.code(), -32602);
         assert_eq!(
-            alice.modern(method, r#""taskId":"t:1""#).await.code(),
+            ask(&alice, method, r#""taskId":"t:1""#).await.code(),
             -32602
         );
+        assert_eq!(alice.modern(method, &member).await.code(), -32021);
         assert_eq!(upstream.count(method), before);
         for path in ["/mcp/a", "/mcp"] {
-            let answer = alice.at(path).modern(method, &member).await;
+            let answer = ask(&alice.at(path), method, &member).await;
             assert_eq!(answer.json()["result"]["taskId"], handle.as_str());
             let seen = upstream.last(method);
             assert_eq!(seen.text(&["params", "taskId"]).unwrap(), "t:1");

@@ -41,7 +41,7 @@ fn what_two_parsers_could_read_differently_is_refused() {
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"},"params":{"name":"b"}}"#,
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"} trailing",
         "\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}",
-        r#"{'jsonrpc':'2.0'}"#,
+        r"{'jsonrpc':'2.0'}",
         r#"{"jsonrpc":"2.0","id":01,"method":"ping"}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":NaN}}"#,
         "",

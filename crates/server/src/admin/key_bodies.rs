@@ -127,7 +127,7 @@ pub(super) fn record(record: &ApiKeyRecord) -> Value {
         "organization_id": record.org,
         "role": match record.role { Role::Admin => "admin", Role::Viewer => "viewer", Role::User => "user" },
         "object_permission": {
-            "mcp_servers": record.grants.servers.iter().map(|server| server.as_str()).collect::<Vec<_>>(),
+            "mcp_servers": record.grants.servers.iter().map(portcullis_core::ServerId::as_str).collect::<Vec<_>>(),
             "mcp_access_groups": record.grants.access_groups,
         },
         "all_servers": record.grants.all,
@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn durations_read_like_litellms_and_nonsense_is_refused() {
-        assert_eq!(span("30d").unwrap(), Duration::from_secs(30 * 86_400));
-        assert_eq!(span("1h").unwrap(), Duration::from_secs(3600));
+        assert_eq!(span("30d").unwrap(), Duration::from_hours(720));
+        assert_eq!(span("1h").unwrap(), Duration::from_hours(1));
         for bad in [
             "",
             "d",

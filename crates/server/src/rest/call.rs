@@ -95,7 +95,10 @@ impl<'a> Wish<'a> {
                     .into_owned(),
             ),
         };
-        let arguments = match members.get("arguments").map(|raw| raw.get()) {
+        let arguments = match members
+            .get("arguments")
+            .map(serde_json::value::RawValue::get)
+        {
             None | Some("null") => "{}",
             Some(object) if object.starts_with('{') => object,
             Some(_) => return Err(invalid("arguments must be an object")),

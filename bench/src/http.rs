@@ -1,0 +1,53 @@
+//! The bare HTTP/1.1 server that mock and floor share.
+
+use std::{convert::Infallible, future::Future};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Response, StatusCode, body::Incoming, header, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// The caller's key at the gateway and at the floor.
+pub(crate) const KEY: &str = "sk-bench-0123456789abcdef0123456789abcdef";
+/// The token that the mock's token endpoint gives out and its MCP endpoint wants.
+pub(crate) const TOKEN: &str = "machine-to-machine-token";
+
+/// Serves `answer` on a loopback port until the process ends.
+pub(crate) async fn serve<F, R>(port: u16, answer: F) -> anyhow::Result<()>
+where
+    F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    R: Future<Output = Answer> + Send + 'static,
+{
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let tasks = TaskTracker::new();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let answer = answer.clone();
+        let service = service_fn(move |request| {
+            let answered = answer(request);
+            async move { Ok::<_, Infallible>(answered.await) }
+        });
+        tasks.spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service),
+        );
+    }
+}
+
+pub(crate) fn json(body: String) -> Answer {
+    let mut response = Response::new(Full::from(body));
+    let value = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    response
+}
+
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}

