@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_testkit::upstream::{FakeUpstream, Reply};
+use portcullis_testkit::upstream::{FakeUpstream, Recorded, Reply};
 
 use super::support::{Answer, Client, House, server};
+
+type Script = fn(&Recorded) -> Reply;
 
 async fn three() -> [FakeUpstream; 3] {
     [
@@ -179,7 +181,6 @@ async fn one_bad_server_never_spoils_the_others() {
     ])
     .await;
     let alice = house.caller("alice").await;
-    type Script = fn(&portcullis_testkit::upstream::Recorded) -> Reply;
     let faults: &[(&str, Script)] = &[
         ("upstream_error", |_| {
             Reply::whole(200, "text/html", "<html>")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::upstream::{FakeUpstream, Reply, Step, event};
+use portcullis_testkit::upstream::{FakeUpstream, Recorded, Reply, Step, event};
 
 use super::support::{Answer, House, call_params, legacy, server};
 
@@ -26,6 +26,8 @@ fn is_generic(answer: &Answer) {
     }
 }
 
+type Script = fn(&Recorded) -> Reply;
+
 #[tokio::test]
 async fn an_answer_that_is_none_is_a_plain_failure_and_the_tool_is_not_called_again() {
     let upstream = FakeUpstream::legacy().await;
@@ -33,7 +35,6 @@ async fn an_answer_that_is_none_is_a_plain_failure_and_the_tool_is_not_called_ag
     let mut alice = house.caller("alice").await.at("/mcp/a");
     alice.initialize("{}").await;
     alice.call("echo", "{}").await;
-    type Script = fn(&portcullis_testkit::upstream::Recorded) -> Reply;
     let faults: &[(&str, Script)] = &[
         ("html", |_| {
             Reply::whole(200, "text/html", "<html>stack trace</html>")
@@ -227,9 +228,7 @@ async fn our_credential_does_not_come_back_whatever_repeats_it() {
     let mut alice = house.caller("alice").await;
     alice.path = "/mcp/a".to_owned();
     alice.initialize("{}").await;
-    let echo = |request: &portcullis_testkit::upstream::Recorded| {
-        request.header("authorization").unwrap().to_owned()
-    };
+    let echo = |request: &Recorded| request.header("authorization").unwrap().to_owned();
     upstream.once("tools/call", move |request| {
         Reply::error(
             request,

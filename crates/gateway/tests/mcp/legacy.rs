@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use http::Method;
-use portcullis_testkit::upstream::{FakeUpstream, Gate, Reply, Step, event};
+use portcullis_testkit::upstream::{FakeUpstream, Gate, Recorded, Reply, Step, event};
 
 use super::support::{House, call_params, legacy, raw, server};
 
@@ -260,7 +260,7 @@ async fn hundreds_of_clients_who_all_count_from_one_never_meet() {
     let ids: BTreeSet<String> = upstream
         .seen("tools/call")
         .iter()
-        .map(|one| one.id())
+        .map(Recorded::id)
         .collect();
     assert_eq!(ids.len(), 300);
     // The client's own initialize, and that of the gateway's own lists.
@@ -419,8 +419,8 @@ async fn a_cancellation_names_the_request_as_the_server_knows_it() {
     let live = upstream.live("tools/call");
     let call =
         legacy("tools/call", &call_params("echo", "{}")).replace("\"id\":1", "\"id\":\"mine\"");
-    let _running = alice.open(&call).await;
-    let _of_other = other.open(&call).await;
+    let running = alice.open(&call).await;
+    let of_other = other.open(&call).await;
     live.opened(2).await;
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"mine","reason":"enough"}}"#;
     assert_eq!(other.post(cancel).await.status, 202);
@@ -452,7 +452,7 @@ async fn a_cancellation_names_the_request_as_the_server_knows_it() {
     );
     assert_eq!(bob.call("no_such", "{}").await.code(), -32602);
     assert_eq!(upstream.count("notifications/cancelled"), 2);
-    drop((_running, _of_other));
+    drop((running, of_other));
     house.end().await;
 }
 

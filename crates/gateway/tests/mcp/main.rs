@@ -11,6 +11,8 @@ mod modern;
 #[cfg(test)]
 mod rest;
 #[cfg(test)]
+mod sockets;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod support;

@@ -1,6 +1,7 @@
 //! A gateway in this process, its callers, and what they read.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -62,6 +63,22 @@ impl House {
         let embedded = Embedded::start(&text, CommandLine::default(), &tracker, &stop)
             .await
             .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        Self::around(embedded, tracker, stop)
+    }
+
+    /// One of several gateways that share a database and its key ring.
+    pub(crate) async fn beside(database: &Path, servers: &[String]) -> Self {
+        let text = format!("mcp_servers:\n{}", servers.concat());
+        let tracker = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let command_line = CommandLine::default();
+        let embedded = Embedded::start_on(database, &text, command_line, &tracker, &stop)
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        Self::around(embedded, tracker, stop)
+    }
+
+    fn around(embedded: Embedded, tracker: TaskTracker, stop: CancellationToken) -> Self {
         Self {
             router: embedded.router(),
             embedded,
@@ -107,6 +124,20 @@ impl House {
             version: None,
             extra: Vec::new(),
         }
+    }
+
+    /// How many requests were made of it.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Requests that no [`Client`] counted.
+    pub(crate) fn also_asked(&self, requests: usize) {
+        self.asked.fetch_add(requests, Ordering::SeqCst);
     }
 
     pub(crate) async fn events(&self) -> Vec<Value> {

@@ -19,6 +19,8 @@ fn entry(name: &str, upstream: &FakeUpstream, more: &[&str]) -> String {
     server(name, upstream, &keys)
 }
 
+type Script = fn(&Recorded) -> Reply;
+
 /// Only this token is good.
 fn require(upstream: &FakeUpstream, good: impl Fn(&str) -> bool + Send + Sync + 'static) {
     upstream.first(move |request| {
@@ -101,7 +103,6 @@ async fn a_refused_token_is_replaced_once_and_the_call_repeated_once() {
 
 #[tokio::test]
 async fn what_a_token_endpoint_says_in_anger_reaches_nobody() {
-    type Script = fn(&Recorded) -> Reply;
     let faults: &[Script] = &[
         |_| {
             Reply::json(
