@@ -64,11 +64,9 @@ fn server(page: &mut Page<'_>, config: &Config) {
         page.heading(2, "tls");
         page.path(4, "cert", Some(&tls.cert));
         page.path(4, "key", Some(&tls.key));
-        page.path(4, "client_ca", tls.client_ca.as_deref());
     }
     page.list(2, "allowed_hosts", &server.allowed_hosts);
     page.list(2, "allowed_origins", &server.allowed_origins);
-    page.list(2, "trusted_proxies", &server.trusted_proxies);
     page.path(2, "ca_file", server.ca_file.as_deref());
     page.value(2, "max_body", server.max_body);
     page.value(2, "max_connections", server.max_connections);

@@ -81,6 +81,15 @@ impl RequestId {
     }
 }
 
+impl RequestId {
+    /// The 32 hexadecimal digits of its printed form, without an allocation.
+    pub fn digits(&self) -> [u8; 32] {
+        let mut digits = [0_u8; 32];
+        self.0.as_simple().encode_lower(&mut digits);
+        digits
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_simple().fmt(f)

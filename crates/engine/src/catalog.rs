@@ -94,6 +94,8 @@ struct Shelf {
     /// Held while a fetch is under way: one at a time. Remembers the last attempt.
     fetching: tokio::sync::Mutex<Attempt>,
     changed: AtomicBool,
+    /// The last attempt failed; what was seen before may still be there.
+    failed: AtomicBool,
 }
 
 /// One server's lists.
@@ -122,6 +124,11 @@ impl Catalog {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Whether the last attempt to list these failed.
+    pub(crate) fn failed(&self, kind: Kind) -> bool {
+        self.shelf(kind).failed.load(Ordering::Acquire)
     }
 
     /// The server said that its lists changed.
@@ -213,6 +220,7 @@ impl Gateway {
             Err(EngineError::Upstream(error)) => Some((self.clock.monotonic(), error.kind)),
             _ => None,
         };
+        shelf.failed.store(fetched.is_err(), Ordering::Release);
         let items = fetched?;
         let index = items
             .iter()

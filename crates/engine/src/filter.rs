@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portcullis_core::{Principal, Purpose};
 use portcullis_credentials::UpstreamCredential;
-use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Members, Method};
+use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Members, Method, is_presentable};
 use serde_json::value::RawValue;
 
 use crate::catalog::{bad_answer, param_headers};
@@ -176,15 +176,14 @@ impl AnswerFilter {
             return Ok(());
         };
         for (_, input) in inputs.iter() {
-            let method = Members::of(input)
-                .ok()
-                .and_then(|input| input.string("method"))
-                .unwrap_or_default();
+            let input = Members::of(input).map_err(|_| bad_answer(&self.entry))?;
+            let method = input.string("method").unwrap_or_default();
             let declared = self
                 .declared
                 .as_ref()
                 .is_some_and(|declared| declared.answers(&method));
-            if !declared || !self.entry.upstream.server().push.admits(&method) {
+            let presentable = is_presentable(&method, input.get("params"));
+            if !declared || !presentable || !self.entry.upstream.server().push.admits(&method) {
                 return Err(EngineError::PushNotAllowed {
                     server: self.entry.id.clone(),
                     method: method.chars().take(64).collect(),

@@ -11,7 +11,7 @@ use portcullis_store::SessionStore;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{AuditLog, ChainMac};
-use crate::legacy::{Listeners, Pushes, Terminated};
+use crate::legacy::{Listeners, OpenedSessions, Pushes, Terminated};
 use crate::snapshot::Snapshot;
 
 /// Whether a principal still stands: its credential was neither revoked nor changed since.
@@ -54,6 +54,7 @@ pub struct Gateway {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tracker: TaskTracker,
     pub(crate) terminated: Terminated,
+    pub(crate) opened: OpenedSessions,
     pub(crate) pushes: Pushes,
     pub(crate) listeners: Listeners,
 }
@@ -71,6 +72,7 @@ impl Gateway {
             clock: deps.clock,
             tracker: deps.tracker,
             terminated: Terminated::new(deps.sessions),
+            opened: OpenedSessions::default(),
             pushes: Pushes::default(),
             listeners: Listeners::default(),
         })

@@ -74,6 +74,15 @@ impl ServerEntry {
             .map(|listing| listing.items.len())
     }
 
+    /// Whether it listed its tools when last asked for them; `None` before that.
+    pub fn answers(&self) -> Option<bool> {
+        let tools = crate::catalog::Kind::Tools;
+        if self.catalog.failed(tools) {
+            return Some(false);
+        }
+        self.catalog.seen(tools).map(|_| true)
+    }
+
     /// The same server under new rules: connections and catalogue carry over.
     #[must_use]
     pub fn carrying_over(mut self, before: &Self) -> Self {

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod init;
 mod keys;
 mod mock;
+mod rotate;
 mod schema;
 mod serve;
 mod servers;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogControl, LogFormat};
 use exit::{CommandError, Exit};
 use output::{Format, Output};
 
@@ -36,6 +37,7 @@ pub use demo::DemoArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
 pub use mock::MockArgs;
+pub use rotate::{RotateArgs, RotateVerb};
 pub use serve::ServeArgs;
 pub use servers::ServersArgs;
 pub use target::TargetArgs;
@@ -81,8 +83,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILTER", env = "PORTCULLIS_LOG")]
     pub log: Option<String>,
     /// How log lines look
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
-    pub log_format: LogFormat,
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 /// The verbs.
@@ -106,6 +108,8 @@ pub enum Verb {
     Tools(ToolsArgs),
     /// Read and verify the audit trail
     Audit(AuditArgs),
+    /// Put new secrets in the place of old ones
+    Rotate(RotateArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the JSON Schema of the configuration file
@@ -113,7 +117,9 @@ pub enum Verb {
 }
 
 /// Runs what was asked for. Answers go to standard output, everything else to standard error.
-pub async fn run(cli: Cli) -> Result<Exit, CommandError> {
+///
+/// `logs` is the running log, over which a gateway's file decides what the command line left open.
+pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
     let Cli {
         global,
         serve,
@@ -121,14 +127,14 @@ pub async fn run(cli: Cli) -> Result<Exit, CommandError> {
     } = cli;
     let mut out = Output::stdout(global.output);
     let Some(verb) = verb else {
-        return serve::run(&global, serve).await;
+        return serve::run(&global, serve, logs).await;
     };
     if !serve.is_empty() {
         let what = "options of serve stand before another verb; write them after it";
         return Err(CommandError::Usage(what.to_owned()));
     }
     match verb {
-        Verb::Serve(args) => serve::run(&global, args).await,
+        Verb::Serve(args) => serve::run(&global, args, logs).await,
         Verb::Check(args) => check::run(&global, args, &mut out).await,
         Verb::Init(args) => init::run(&global, args, &mut out).await,
         Verb::Demo(args) => Box::pin(demo::run(&args, &mut out)).await,
@@ -136,7 +142,8 @@ pub async fn run(cli: Cli) -> Result<Exit, CommandError> {
         Verb::Keys(args) => keys::run(&global, args, &mut out).await,
         Verb::Servers(args) => servers::run(args, &mut out).await,
         Verb::Tools(args) => tools::run(args, &mut out).await,
-        Verb::Audit(args) => audit::run(&global, args, &mut out).await,
+        Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,
+        Verb::Rotate(args) => rotate::run(&global, &args, &mut out),
         Verb::Completions(args) => completions::run(&args, &mut out),
         Verb::Schema => schema::run(&mut out),
     }

@@ -6,7 +6,7 @@ use std::io;
 
 use portcullis_server::listen::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 pub use files::FileWatch;
@@ -22,33 +22,70 @@ pub enum ReloadCause {
     Request,
 }
 
-/// Asks for a reload. Several requests that wait are one.
+/// What became of a reload: the generation in force, or why the file was refused.
+pub type Reloaded = Result<u64, String>;
+
+/// Asks for a reload. Several causes that wait are one.
 #[derive(Clone, Debug)]
-pub struct ReloadRequester(mpsc::Sender<ReloadCause>);
+pub struct ReloadRequester {
+    causes: mpsc::Sender<ReloadCause>,
+    questions: mpsc::Sender<oneshot::Sender<Reloaded>>,
+}
 
 impl ReloadRequester {
     /// Asks; never waits.
     pub fn request(&self, cause: ReloadCause) {
         // Full means that a reload is due already and will see this change too.
-        let _ = self.0.try_send(cause);
+        let _ = self.causes.try_send(cause);
     }
+
+    /// Asks, and waits for what becomes of it; `None` when nobody performs reloads any more.
+    pub async fn ask(&self) -> Option<Reloaded> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(answer).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+/// A reload that is due.
+#[derive(Debug)]
+pub struct DueReload {
+    /// Why.
+    pub cause: ReloadCause,
+    /// Who waits for what becomes of it.
+    pub answer: Option<oneshot::Sender<Reloaded>>,
 }
 
 /// Where reloads arrive; held by the one task that performs them.
 #[derive(Debug)]
-pub struct Reloads(mpsc::Receiver<ReloadCause>);
+pub struct Reloads {
+    causes: mpsc::Receiver<ReloadCause>,
+    questions: mpsc::Receiver<oneshot::Sender<Reloaded>>,
+}
 
 impl Reloads {
-    /// The next cause; `None` when nobody is left who could ask.
-    pub async fn next(&mut self) -> Option<ReloadCause> {
-        self.0.recv().await
+    /// The next one; `None` when nobody is left who could ask.
+    pub async fn next(&mut self) -> Option<DueReload> {
+        tokio::select! {
+            Some(cause) = self.causes.recv() => Some(DueReload { cause, answer: None }),
+            Some(answer) = self.questions.recv() => Some(DueReload {
+                cause: ReloadCause::Request,
+                answer: Some(answer),
+            }),
+            else => None,
+        }
     }
 }
 
 /// A channel for reloads.
 pub fn reloads() -> (ReloadRequester, Reloads) {
-    let (sender, receiver) = mpsc::channel(1);
-    (ReloadRequester(sender), Reloads(receiver))
+    let (cause, causes) = mpsc::channel(1);
+    let (question, questions) = mpsc::channel(1);
+    let requester = ReloadRequester {
+        causes: cause,
+        questions: question,
+    };
+    (requester, Reloads { causes, questions })
 }
 
 /// What lives as long as the process.

@@ -10,6 +10,11 @@ use portcullis_gateway::cli::output::{colours_welcome, printable};
 use portcullis_gateway::cli::{self, Cli, Verb};
 use portcullis_gateway::telemetry::{self, DEFAULT_FILTER, LogSettings};
 
+/// A call makes many small allocations and frees them at once; this allocator is measurably better
+/// at that than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -34,11 +39,8 @@ fn start(cli: Cli) -> Result<ExitCode, CommandError> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let logs = telemetry::install(&LogSettings {
         format: cli.global.log_format,
-        filter: cli
-            .global
-            .log
-            .clone()
-            .unwrap_or_else(|| default_filter(cli.verb.as_ref()).to_owned()),
+        filter: cli.global.log.clone(),
+        default_filter: default_filter(cli.verb.as_ref()),
         colours: colours_welcome(),
     })
     .map_err(|error| CommandError::Usage(format!("{error:#}")))?;
@@ -49,7 +51,7 @@ fn start(cli: Cli) -> Result<ExitCode, CommandError> {
         .max_blocking_threads(16)
         .build()
         .map_err(anyhow::Error::new)?;
-    let exit = runtime.block_on(Box::pin(cli::run(cli)));
+    let exit = runtime.block_on(Box::pin(cli::run(cli, logs.control())));
     // Whatever is still blocked must not keep the process: everything that matters was awaited.
     runtime.shutdown_background();
     drop(logs);

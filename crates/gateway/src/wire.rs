@@ -5,6 +5,7 @@ mod demo;
 mod embedded;
 mod files;
 mod first_start;
+mod hosts;
 mod housekeeping;
 mod identity;
 mod keys;
@@ -12,10 +13,14 @@ mod macs;
 mod outbound;
 mod reload;
 mod rooms;
+mod rotation;
 mod serve;
 mod servers;
 mod standing;
 mod trail;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -24,6 +29,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::cli::exit::CommandError;
+use crate::telemetry::LogControl;
 
 pub use check::check;
 pub use demo::demo_gateway;
@@ -31,6 +37,7 @@ pub use embedded::Embedded;
 pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;
+pub use rotation::rotate_ring;
 pub use serve::serve;
 pub use trail::verify_audit;
 
@@ -43,6 +50,8 @@ pub struct ServeOptions<'a> {
     pub host: Option<&'a str>,
     /// Overrides the port to listen on.
     pub port: Option<u16>,
+    /// The log that the file's `telemetry` applies to.
+    pub logs: Option<&'a LogControl>,
 }
 
 /// What `check` found.

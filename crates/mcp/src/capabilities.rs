@@ -1,5 +1,7 @@
 //! What a client can do, and what of it a server may use.
 
+use serde_json::value::RawValue;
+
 use crate::json::{JsonError, Members};
 
 /// Which requests to the client the operator lets a server make. Off unless said otherwise.
@@ -29,6 +31,25 @@ impl PushPolicy {
             "elicitation" => self.elicitation,
             _ => true,
         }
+    }
+}
+
+/// Whether a question can be put to a person as it stands: an elicitation that asks them to open an
+/// address may name an `https` one and nothing else, whatever their client would make of it.
+pub fn is_presentable(method: &str, params: Option<&RawValue>) -> bool {
+    if method != "elicitation/create" {
+        return true;
+    }
+    let Some(members) = params.and_then(|params| Members::of(params).ok()) else {
+        return true;
+    };
+    match members.get("url") {
+        None => members.string("mode").is_none_or(|mode| mode != "url"),
+        Some(_) => members.string("url").is_some_and(|url| {
+            url.get(..8)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+                && !url.chars().any(|char| char.is_control() || char == ' ')
+        }),
     }
 }
 
@@ -77,6 +98,28 @@ impl ClientCapabilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_is_sent_to_https_addresses_only() {
+        for (params, presentable) in [
+            (r#"{"message":"?"}"#, true),
+            (r#"{"mode":"url","url":"https://a.example/x"}"#, true),
+            (r#"{"mode":"url","url":"HTTPS://a.example/x"}"#, true),
+            (r#"{"mode":"url"}"#, false),
+            (r#"{"mode":"url","url":"http://10.0.0.1/"}"#, false),
+            (r#"{"mode":"url","url":"javascript:alert(1)"}"#, false),
+            (r#"{"mode":"url","url":"\u006aavascript:alert(1)"}"#, false),
+            (r#"{"mode":"url","url":" https://a.example"}"#, false),
+            (r#"{"mode":"url","url":"https://a.example\u0000"}"#, false),
+            (r#"{"url":"file:///etc/passwd"}"#, false),
+            (r#"{"mode":"url","url":["https://a.example"]}"#, false),
+        ] {
+            let raw: &RawValue = serde_json::from_str(params).unwrap();
+            let found = is_presentable("elicitation/create", Some(raw));
+            assert_eq!(found, presentable, "{params}");
+            assert!(is_presentable("sampling/createMessage", Some(raw)));
+        }
+    }
 
     #[test]
     fn sampling_and_elicitation_are_declared_only_when_allowed() {

@@ -11,6 +11,7 @@ use portcullis_core::{ErrorKind, Role};
 use portcullis_engine::audit::{CallerText, Outcome, Surface};
 use serde_json::json;
 
+use crate::admin::rule;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
@@ -105,13 +106,14 @@ pub(crate) async fn metrics(State(state): State<ServerState>, request: Request) 
     };
     call.audit.method(CallerText::new("metrics"));
     if call.principal.role < Role::Viewer {
-        call.audit.denied("role");
+        call.audit.denied(rule(call.principal.role));
         return if call.close(ErrorKind::Forbidden.into()).await {
             text_error(StatusCode::FORBIDDEN, "forbidden")
         } else {
             text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         };
     }
+    call.audit.allowed(rule(call.principal.role));
     let body = state.metrics.encode();
     if !call.close(Outcome::Ok).await {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");

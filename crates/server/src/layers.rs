@@ -67,7 +67,7 @@ pub(crate) async fn guard(
         }
     };
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+    if let Ok(id) = HeaderValue::from_bytes(&id.digits()) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -108,6 +108,9 @@ fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<(), Refu
         (Some(host), _) | (None, Some(host)) => host,
         (None, None) => return Err(malformed),
     };
+    if is_loopback_literal(host) && !headers.contains_key(ORIGIN) && state.hosts != HostRule::Any {
+        return Ok(());
+    }
     let name = host_name(host).ok_or(malformed)?;
     let ours = match &state.hosts {
         HostRule::Any => true,
@@ -171,6 +174,20 @@ fn host_name(host: &str) -> Option<String> {
         .then(|| authority.host().to_ascii_lowercase())
 }
 
+/// The everyday spellings of loopback with an optional port, told without parsing.
+fn is_loopback_literal(host: &str) -> bool {
+    let rest = host
+        .strip_prefix("localhost")
+        .or_else(|| host.strip_prefix("127.0.0.1"));
+    match rest.map(str::as_bytes) {
+        Some([]) => true,
+        Some([b':', port @ ..]) => {
+            !port.is_empty() && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    }
+}
+
 fn is_loopback(name: &str) -> bool {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     name == "localhost"
@@ -219,6 +236,17 @@ mod tests {
         ] {
             assert!(!is_loopback(evil), "{evil}");
         }
+        for evil in [
+            "localhost.evil.test",
+            "localhost:",
+            "localhost:80x",
+            "127.0.0.1.evil",
+            "127.0.0.1:a@b",
+            "localhost/x",
+        ] {
+            assert!(!is_loopback_literal(evil), "{evil}");
+        }
+        assert!(is_loopback_literal("localhost:4000") && is_loopback_literal("127.0.0.1"));
         for good in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
             assert!(is_loopback(good), "{good}");
         }

@@ -6,12 +6,15 @@ mod health;
 mod layers;
 pub mod listen;
 mod mcp;
+mod query;
 mod reply;
 mod rest;
 mod router;
 mod state;
+mod wrong_method;
 
 pub use admin::key_bodies;
+pub use admin::reload::{NotReloaded, Reload};
 pub use health::{Readiness, ReadinessReport};
 pub use layers::{HostRule, OriginRule};
 pub use router::{admin_router, router};

@@ -35,13 +35,17 @@ pub(crate) async fn named(
 
 async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
-        return not_allowed("GET, POST, DELETE");
-    }
     let call = match state.admit(&parts, Surface::Mcp).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
+    if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
+        return if call.close(ErrorKind::Invalid.into()).await {
+            not_allowed("GET, POST, DELETE")
+        } else {
+            text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        };
+    }
     let (call, view) = match view(state, call, name, &parts).await {
         Ok(seen) => seen,
         Err(refusal) => return *refusal,

@@ -6,7 +6,7 @@ use axum::routing::{any, get, post};
 
 use crate::layers::guard;
 use crate::state::ServerState;
-use crate::{admin, health, mcp, rest};
+use crate::{admin, health, mcp, rest, wrong_method};
 
 /// The data listener.
 pub fn router(state: ServerState) -> Router {
@@ -55,10 +55,12 @@ fn admin_routes(state: &ServerState) -> Router<ServerState> {
         .route("/key/delete", post(admin::keys::delete))
         .route("/v1/mcp/server", get(admin::servers::list))
         .route("/v1/audit", get(admin::audit::list))
+        .route("/v1/config/reload", post(admin::reload::reload))
 }
 
 fn finish(router: Router<ServerState>, state: ServerState) -> Router {
     router
+        .method_not_allowed_fallback(wrong_method::refuse)
         .layer(from_fn_with_state(state.clone(), guard))
         .with_state(state)
 }

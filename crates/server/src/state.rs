@@ -10,6 +10,7 @@ use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
 use portcullis_identity::{Authentication, KeyAdmin};
 
+use crate::admin::reload::Reload;
 use crate::health::Readiness;
 use crate::layers::{HostRule, OriginRule};
 
@@ -28,6 +29,8 @@ pub struct ServerDeps {
     pub metrics: Arc<Metrics>,
     /// Whether requests may come.
     pub readiness: Arc<Readiness>,
+    /// Who reads the configuration file again; absent when there is none.
+    pub reload: Option<Arc<dyn Reload>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.

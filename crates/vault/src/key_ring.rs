@@ -97,7 +97,9 @@ pub enum KeyRingError {
     },
     /// Others may read the file.
     #[error(
-        "key ring `{0}` is open to others (mode {mode:04o}): run `chmod 600 {0}`",
+        "key ring `{0}` is open to others (mode {mode:04o}): run `chmod 600 {0}`; where a mounted \
+         volume sets the mode (Kubernetes `fsGroup` gives 0440), copy it at the start to a file that \
+         only this process's user may read",
         path.display()
     )]
     Permissions {

@@ -80,7 +80,7 @@ fn processes_that_start_at_once_share_one_ring() {
 fn a_ring_that_others_may_read_is_refused_with_the_remedy() {
     let home = Home::new();
     home.ring();
-    for mode in [0o644, 0o640, 0o604, 0o620, 0o666] {
+    for mode in [0o644, 0o640, 0o604, 0o620, 0o666, 0o440] {
         fs::set_permissions(home.path(), fs::Permissions::from_mode(mode)).unwrap();
         let error = home.load().unwrap_err();
         assert!(
@@ -89,6 +89,7 @@ fn a_ring_that_others_may_read_is_refused_with_the_remedy() {
         );
         let remedy = format!("chmod 600 {}", home.path().display());
         assert!(error.to_string().contains(&remedy), "{error}");
+        assert!(error.to_string().contains("`fsGroup`"), "{error}");
         let again = KeyRing::load_or_create(&home.path(), entropy(), &home.clock);
         assert!(again.is_err(), "it is not silently replaced either");
     }

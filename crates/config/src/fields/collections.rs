@@ -1,7 +1,6 @@
 //! Lists and maps with free names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use portcullis_core::ScopeSet;
 
@@ -61,27 +60,6 @@ impl<'t, 's> Fields<'t, 's> {
                 Vec::new()
             }
         }
-    }
-
-    /// A list of addresses or CIDR ranges.
-    pub(crate) fn ranges(&self, name: &str) -> Vec<ipnet::IpNet> {
-        self.texts(name)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|At { value, place }| {
-                let range = value
-                    .parse()
-                    .or_else(|_| value.parse::<IpAddr>().map(ipnet::IpNet::from));
-                if range.is_err() {
-                    self.findings.error(
-                        place,
-                        "not a CIDR range",
-                        "write for example `10.0.0.0/8`",
-                    );
-                }
-                range.ok()
-            })
-            .collect()
     }
 
     /// A list of texts; one text alone stands for a list of one.

@@ -10,6 +10,7 @@ const NO_CALLBACK: &str = "nothing is sent to logging callbacks; see `audit` and
 const NO_JWT: &str = "tokens of other issuers are not accepted in this build yet: callers with such a token are refused";
 const NO_INTERACTIVE: &str = "interactive OAuth is not available in this build yet";
 const NO_ADDRESS_RULES: &str = "restricting by the caller's address is not available in this build yet; restrict at the ingress and remove the key";
+const NO_FORWARDED: &str = "forwarded headers are not read in this build yet: the caller's address in the audit trail is that of the connection's peer, behind a reverse proxy the proxy's";
 const ALREADY_CLOSED: &str = "this is so anyway: a key without grants sees no server";
 
 pub(crate) static GENERAL_SETTINGS: Section = Section {
@@ -21,25 +22,10 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             Kind::Secret,
             "The operator's key: admin, sees every server.",
         ),
-        Key::new(
-            "use_x_forwarded_for",
-            Kind::Flag,
-            "Believe `X-Forwarded-*` of the peers in `mcp_trusted_proxy_ranges`.",
-        )
-        .default("false"),
-        Key::new(
-            "mcp_trusted_proxy_ranges",
-            Kind::Texts,
-            "Addresses of our reverse proxies, as CIDR ranges.",
-        ),
-        inert(
-            "trusted_proxy_ranges",
-            "only `mcp_trusted_proxy_ranges` is read",
-        ),
-        inert(
-            "mcp_xff_num_trusted_hops",
-            "the address nearest to us that is not in `mcp_trusted_proxy_ranges` is the caller's",
-        ),
+        inert("use_x_forwarded_for", NO_FORWARDED),
+        inert("mcp_trusted_proxy_ranges", NO_FORWARDED),
+        inert("trusted_proxy_ranges", NO_FORWARDED),
+        inert("mcp_xff_num_trusted_hops", NO_FORWARDED),
         inert(
             "mcp_internal_ip_ranges",
             "no server is hidden by the caller's address in this build yet",

@@ -152,7 +152,7 @@ pub(crate) static SERVER: Section = Section {
         Key::new(
             "body_timeout",
             Kind::Span,
-            "Longest silence while a request's body arrives.",
+            "Time for the whole of a request's body to arrive.",
         )
         .default("30s"),
         Key::new(
@@ -180,10 +180,10 @@ pub(crate) static TLS: Section = Section {
             "Certificate chain, leaf first. Required.",
         ),
         Key::new("key", Kind::FilePath, "The leaf's private key. Required."),
-        Key::new(
+        unavailable(
             "client_ca",
-            Kind::FilePath,
-            "CA whose client certificates are asked for.",
+            "",
+            "client certificates are not available in this build yet: callers are told apart by their keys; verify certificates at the ingress and remove the key",
         ),
     ],
 };
@@ -264,7 +264,7 @@ pub(crate) static AUDIT: Section = Section {
         Key::new(
             "required",
             Kind::Flag,
-            "The event is durable before the answer; what cannot be recorded is denied.",
+            "The event is durable before the answer, also against a power cut; what cannot be recorded is denied.",
         )
         .default("false"),
         Key::new(
@@ -282,13 +282,13 @@ pub(crate) static TELEMETRY: Section = Section {
         Key::new(
             "log_format",
             Kind::Choice(&["auto", "pretty", "json"]),
-            "`auto` is pretty on a terminal and JSON elsewhere.",
+            "`auto` is pretty on a terminal and JSON elsewhere. `--log-format` wins.",
         )
         .default("auto"),
         Key::new(
             "log_level",
             Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
-            "Least important level that is logged.",
+            "Least important level that is logged. `--log` and `PORTCULLIS_LOG` win.",
         )
         .default("info"),
         Key::new("metrics", Kind::Flag, "Serve `/metrics` to admins.").default("true"),

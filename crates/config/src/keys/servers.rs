@@ -19,10 +19,13 @@ pub(crate) const AUTH_TYPES: &[&str] = &[
     "oauth_delegate",
 ];
 
+/// The revision of the transport that we do not speak.
+pub(crate) const HTTP_SSE: &str = "2024-11-05";
+
 /// Revisions of the protocol.
 pub(crate) const REVISIONS: &[&str] = &[
     "auto",
-    "2024-11-05",
+    HTTP_SSE,
     "2025-03-26",
     "2025-06-18",
     "2025-11-25",
@@ -51,7 +54,7 @@ pub(crate) static MCP_SERVER: Section = Section {
             "`sse` and `stdio` are not available in this build yet.",
         )
         .default("http"),
-        Key::new("protocol_version", Kind::Choice(REVISIONS), "Revision to speak to it; `auto` finds out.")
+        Key::new("protocol_version", Kind::Choice(REVISIONS), "Revision to speak to it; `auto` finds out. `2024-11-05` (HTTP+SSE) is not available in this build yet.")
             .default("auto"),
         Key::new(
             "auth_type",

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use url::Url;
 
 /// `server`
@@ -21,8 +20,6 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Further browser origins, serialized (RFC 6454 §6.2).
     pub allowed_origins: Vec<String>,
-    /// Peers whose `X-Forwarded-*` are believed; empty: nobody's.
-    pub trusted_proxies: Vec<IpNet>,
     /// Further certification authorities for outgoing TLS.
     pub ca_file: Option<PathBuf>,
     /// Largest request body.
@@ -31,7 +28,7 @@ pub struct Server {
     pub max_connections: u64,
     /// Time for the TLS handshake and the head of a request.
     pub header_timeout: Duration,
-    /// Longest silence while a body arrives.
+    /// Time for the whole of a body.
     pub body_timeout: Duration,
     /// How long to go on accepting after the stop signal.
     pub grace: Duration,
@@ -55,8 +52,6 @@ pub struct Tls {
     pub cert: PathBuf,
     /// The leaf's key.
     pub key: PathBuf,
-    /// CA of client certificates.
-    pub client_ca: Option<PathBuf>,
 }
 
 /// `store`

@@ -8,7 +8,7 @@ use portcullis_core::ServerId;
 use crate::compat::default_oauth2::{self, DefaultOauth2};
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::keys::servers::{MCP_SERVER, REVISIONS};
+use crate::keys::servers::{HTTP_SSE, MCP_SERVER, REVISIONS};
 use crate::model::{Auth, Compat, McpServer, Revision};
 use crate::sections::{headers, upstream_auth};
 use crate::validate::names::Names;
@@ -195,6 +195,19 @@ fn plain_http(fields: &Fields<'_, '_>, compat: Compat) -> PlainHttp {
 
 fn revision(fields: &Fields<'_, '_>) -> Revision {
     match fields.choice("protocol_version") {
+        Some(HTTP_SSE) => {
+            let spoken: Vec<&str> = REVISIONS
+                .iter()
+                .copied()
+                .filter(|known| *known != HTTP_SSE)
+                .collect();
+            fields.findings.error(
+                fields.place("protocol_version"),
+                "HTTP+SSE, the transport of 2024-11-05, is not available in this build yet",
+                format!("write one of {}", spoken.join(", ")),
+            );
+            Revision::Auto
+        }
         Some(date) if date != "auto" => REVISIONS
             .iter()
             .find(|known| **known == date)

@@ -12,7 +12,7 @@ use crate::validate::urls::{Origin, origin};
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server {
+pub(crate) fn read(fields: &Fields<'_, '_>) -> Server {
     let command_line = fields.findings.sources().command_line;
     let written_host = fields.text("host").map(|host| host.value);
     let written_port = fields
@@ -34,7 +34,6 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         tls: tls(fields),
         allowed_hosts: allowed_hosts(fields),
         allowed_origins: allowed_origins(fields),
-        trusted_proxies: trusted_proxies(general),
         ca_file: fields.file_path("ca_file"),
         max_body: fields.size("max_body").unwrap_or(4 * MEBIBYTE),
         max_connections: fields.whole("max_connections").unwrap_or(10_000),
@@ -72,6 +71,15 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
                 (),
             );
         }
+    }
+    if !is_loopback(&server.listen)
+        && server.public_url.is_none()
+        && server.allowed_hosts.is_empty()
+    {
+        fields.findings.relaxed(
+            fields.place("host"),
+            "any Host is answered, which lets DNS rebinding in: set `public_url` or `allowed_hosts`",
+        );
     }
     if let Some(admin) = &server.admin_listen
         && !is_loopback(admin)
@@ -149,11 +157,9 @@ fn tls(fields: &Fields<'_, '_>) -> Option<Tls> {
     let tls = fields.section("tls")?;
     let cert = tls.require("cert", tls.file_path("cert"));
     let key = tls.require("key", tls.file_path("key"));
-    let client_ca = tls.file_path("client_ca");
     Some(Tls {
         cert: cert?,
         key: key?,
-        client_ca,
     })
 }
 
@@ -195,28 +201,4 @@ fn allowed_origins(fields: &Fields<'_, '_>) -> Vec<String> {
         }
     }
     origins
-}
-
-fn trusted_proxies(general: &Fields<'_, '_>) -> Vec<ipnet::IpNet> {
-    let ranges = general.ranges("mcp_trusted_proxy_ranges");
-    let believe = general.flag("use_x_forwarded_for").unwrap_or(false);
-    match (believe, ranges.is_empty()) {
-        (true, true) => {
-            general.findings.warning(
-                general.place("use_x_forwarded_for"),
-                "forwarded headers are believed of nobody: `mcp_trusted_proxy_ranges` names no proxy",
-            );
-            Vec::new()
-        }
-        (true, false) => {
-            if ranges.iter().any(|range| range.prefix_len() == 0) {
-                general.findings.relaxed(
-                    general.place("mcp_trusted_proxy_ranges"),
-                    "forwarded headers are believed of everybody",
-                );
-            }
-            ranges
-        }
-        (false, _) => Vec::new(),
-    }
 }

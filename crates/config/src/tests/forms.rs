@@ -347,22 +347,21 @@ mcp_servers:
 }
 
 #[test]
-fn forwarded_headers_are_believed_only_with_both_settings() {
-    let both = "general_settings: {use_x_forwarded_for: true, mcp_trusted_proxy_ranges: ['10.0.0.0/8', '192.0.2.7']}";
-    assert_eq!(loaded(both).config.server.trusted_proxies.len(), 2);
-    let flag = loaded("general_settings: {use_x_forwarded_for: true}");
-    assert!(flag.config.server.trusted_proxies.is_empty());
-    noticed(
-        &flag,
-        "general_settings.use_x_forwarded_for",
-        "believed of nobody",
-    );
-    let ranges = loaded("general_settings: {mcp_trusted_proxy_ranges: ['10.0.0.0/8']}");
-    assert!(ranges.config.server.trusted_proxies.is_empty());
-    refused(
-        "general_settings: {use_x_forwarded_for: true, mcp_trusted_proxy_ranges: [10.0.0.0/33]}",
-        "not a CIDR range",
-    );
+fn whoever_relies_on_forwarded_addresses_is_told_that_none_is_read() {
+    for setting in [
+        "use_x_forwarded_for: true",
+        "mcp_trusted_proxy_ranges: ['10.0.0.0/8']",
+        "trusted_proxy_ranges: ['10.0.0.0/8']",
+        "mcp_xff_num_trusted_hops: 1",
+    ] {
+        let loaded = loaded(&format!("general_settings: {{{setting}}}"));
+        let (name, _) = setting.split_once(':').unwrap();
+        noticed(
+            &loaded,
+            &format!("general_settings.{name}"),
+            "that of the connection's peer",
+        );
+    }
 }
 
 #[test]

@@ -117,7 +117,8 @@ fn a_weak_master_key_stays_on_this_machine() {
         assert!(!errors(&there).to_string().contains(key));
     }
     let strong = format!("server: {{host: 0.0.0.0}}\ngeneral_settings: {{master_key: {STRONG}}}");
-    assert!(loaded(&strong).config.insecure_choices.is_empty());
+    let strong = loaded(&strong).config.insecure_choices;
+    assert!(!strong.iter().any(|choice| choice.contains("weak")));
     refused(
         "server: {host: '::'}\nidentity: {keys: [{id: a, key: sk-1234}]}",
         "identity.keys[0].key: the key `a` is weak",
@@ -393,4 +394,49 @@ fn keys_that_could_not_be_told_apart_or_say_nothing_are_refused() {
         &format!("identity: {{master_key: {STRONG}}}\ngeneral_settings: {{master_key: {STRONG}}}"),
         "the master key is written twice",
     );
+}
+
+/// An operator who names a CA for client certificates believes that callers without one are kept
+/// out.
+#[test]
+fn a_ca_for_client_certificates_is_refused_until_it_is_honoured() {
+    refused(
+        "server: {tls: {cert: a.pem, key: a.key, client_ca: ca.pem}}",
+        "client certificates are not available in this build yet",
+    );
+}
+
+#[test]
+fn a_server_cannot_be_pinned_to_a_transport_that_is_not_there() {
+    let errors = errors(&server("protocol_version: 2024-11-05"));
+    assert_eq!(errors.errors.len(), 1);
+    let text = errors.to_string();
+    assert!(text.contains("HTTP+SSE"), "{text}");
+    assert!(
+        text.contains("write one of auto, 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_public_listener_that_answers_to_any_name_is_an_insecure_choice() {
+    let with = |server: &str| {
+        let keys = format!("identity: {{keys: [{{id: a, key: {STRONG}}}]}}");
+        loaded(&format!("server: {{{server}}}\n{keys}"))
+            .config
+            .insecure_choices
+    };
+    let open = with("host: 0.0.0.0");
+    assert_eq!(open.len(), 1);
+    assert!(
+        open[0].starts_with("server.host: any Host is answered"),
+        "{open:?}"
+    );
+    for named in [
+        "host: 0.0.0.0, public_url: 'https://mcp.example.com'",
+        "host: 0.0.0.0, allowed_hosts: [mcp.example.com]",
+        "host: 127.0.0.1",
+    ] {
+        assert!(with(named).is_empty(), "{named}");
+    }
 }

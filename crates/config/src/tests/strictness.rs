@@ -60,10 +60,7 @@ fn unknown_keys_point_to_the_nearest_known_one() {
             "`master_key` belongs in `identity`",
         ),
         ("store: {engine: x}", "known keys: path"),
-        (
-            "server: {tls: {certificate: x}}",
-            "known keys: cert, key, client_ca",
-        ),
+        ("server: {tls: {certificate: x}}", "known keys: cert, key"),
     ] {
         refused(text, help);
     }

@@ -14,6 +14,13 @@ fn the_starter_file_loads_without_a_word() {
     assert!(loaded.config.insecure_choices.is_empty());
 }
 
+#[test]
+fn the_starter_file_loads_in_an_empty_environment() {
+    let config = loaded(crate::sample_config()).config;
+    assert!(config.insecure_choices.is_empty());
+    assert_eq!(config.server.listen.host, "127.0.0.1");
+}
+
 /// The examples that the starter file shows as comments must be right too.
 #[test]
 fn the_starter_files_examples_load_when_uncommented() {
@@ -37,7 +44,8 @@ fn the_starter_files_examples_load_when_uncommented() {
     let loaded = world
         .load(&text)
         .unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-    assert_eq!(loaded.config.mcp_servers.len(), 2);
+    assert_eq!(loaded.config.mcp_servers.len(), 3);
+    assert!(loaded.config.identity.master_key.is_some());
     assert_eq!(loaded.config.identity.keys.len(), 1);
     assert!(loaded.config.server.tls.is_some());
 }

@@ -123,6 +123,8 @@ pub enum Target {
     Prompt(CallerText),
     /// A resource, without userinfo, query and fragment.
     Resource(CallerText),
+    /// API keys that were made, shown or ended: their public ids, with commas between.
+    Key(CallerText),
 }
 
 impl Target {
@@ -134,6 +136,12 @@ impl Target {
     /// A prompt's name.
     pub fn prompt(name: &str) -> Self {
         Self::Prompt(CallerText::new(name))
+    }
+
+    /// API keys by their ids as the store has them: what a caller sent could be a key itself.
+    pub fn keys<'a>(ids: impl IntoIterator<Item = &'a KeyId>) -> Self {
+        let ids: Vec<&str> = ids.into_iter().map(KeyId::as_str).collect();
+        Self::Key(CallerText::new(&ids.join(",")))
     }
 
     /// A resource's URI. What RFC 3986 §3.2.1 and §3.4 leave to the application (userinfo, query,
@@ -226,7 +234,7 @@ pub struct AuditEvent {
     /// Keyed MAC of the arguments: tells equal from different, and cannot be guessed from a list.
     #[serde(serialize_with = "hex_bytes", skip_serializing_if = "Option::is_none")]
     pub arguments_hash: Option<[u8; 32]>,
-    /// The caller's address, after trusted proxies.
+    /// The connection's peer: forwarded headers are not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,
     /// The trace of the caller's `traceparent` (W3C Trace Context §3.2.2.3).

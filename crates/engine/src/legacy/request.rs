@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use portcullis_mcp::{Edits, Envelope, Kind, Method, RpcError, code};
+use portcullis_mcp::{Edits, Envelope, Kind, Method, Revision, RpcError, code};
 use portcullis_policy::{Evidence, Operation, authorize};
 use portcullis_upstream::{LegacySession, Reply, Restored};
 
@@ -62,13 +62,13 @@ impl Gateway {
                 }
             }
             Kind::Notification { method } => {
-                call.audit.method(CallerText::new(method));
+                call.audit.method(method_text(method, client.revision));
                 self.legacy_notification(&call, view, client, envelope, method)
                     .await;
                 accepted(call).await
             }
             Kind::Request { id, method } => {
-                call.audit.method(CallerText::new(method));
+                call.audit.method(method_text(method, client.revision));
                 let done = self
                     .legacy_request(&mut call, view, client, envelope, method, headers)
                     .await;
@@ -297,6 +297,14 @@ fn translated(
     let mut edits = Edits::of(envelope.text);
     edits.replace(id, ours.to_string());
     Some(edits.finish())
+}
+
+/// A known method's name costs nothing; another is kept as the caller wrote it.
+pub(crate) fn method_text(name: &str, revision: Revision) -> CallerText {
+    match Method::lookup(name, revision) {
+        Some(method) => CallerText::fixed(method.as_str()),
+        None => CallerText::new(name),
+    }
 }
 
 const fn is_task(method: Method) -> bool {

@@ -2,10 +2,12 @@
 //! any replica serves it and nobody else can use it. A session is never authentication: every
 //! request proves its principal anew.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use portcullis_core::{Principal, Purpose, Timestamp, sha256};
-use portcullis_mcp::{ClientCapabilities, Revision};
+use portcullis_core::{Principal, PrincipalId, Purpose, Timestamp, sha256};
+use portcullis_mcp::{ClientCapabilities, PushPolicy, Revision};
 use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
@@ -45,6 +47,8 @@ struct Sealed {
     r: String,
     c: String,
     v: String,
+    /// When it ends, in milliseconds: also inside, so that a remembered session ends on time.
+    e: i64,
 }
 
 impl LegacyClient {
@@ -67,17 +71,19 @@ impl Gateway {
         view: &View,
         client: &LegacyClient,
     ) -> Result<String, EngineError> {
+        let expires = self.clock.now().after(LIFETIME);
         let sealed = Sealed {
             r: client.revision.as_str().to_owned(),
             c: client.capabilities.as_json().to_owned(),
             v: view.label(),
+            e: expires.as_millis(),
         };
         let text = serde_json::to_vec(&sealed).map_err(|_| EngineError::KeyRing)?;
         self.sealer
             .seal(
                 Purpose::McpSession,
                 principal.id.as_str().as_bytes(),
-                self.clock.now().after(LIFETIME),
+                expires,
                 &text,
             )
             .map_err(|_| EngineError::KeyRing)
@@ -89,39 +95,95 @@ impl Gateway {
         principal: &Principal,
         view: &View,
         id: &str,
-    ) -> Result<LegacyClient, SessionRefusal> {
+    ) -> Result<Arc<LegacyClient>, SessionRefusal> {
         let now = self.clock.now();
         let digest = sha256(id.as_bytes());
         if self.terminated.contains(&digest)? {
             return Err(SessionRefusal::NotFound);
         }
+        let label = view.label();
+        if let Some(client) = self.opened.get(&digest, principal, &label, now) {
+            return Ok(client);
+        }
+        let binding = principal.id.as_str().as_bytes();
         let text = self
             .sealer
-            .open(
-                Purpose::McpSession,
-                principal.id.as_str().as_bytes(),
-                now,
-                id,
-            )
+            .open(Purpose::McpSession, binding, now, id)
             .map_err(|_| SessionRefusal::NotFound)?;
         let sealed: Sealed = serde_json::from_slice(&text).map_err(|_| SessionRefusal::NotFound)?;
         let revision = sealed.r.parse().map_err(|()| SessionRefusal::NotFound)?;
-        if sealed.v != view.label() {
+        if sealed.v != label {
             return Err(SessionRefusal::NotFound);
         }
-        let capabilities = ClientCapabilities::narrowed(
-            &sealed.c,
-            portcullis_mcp::PushPolicy {
-                sampling: true,
-                elicitation: true,
-            },
-        )
-        .map_err(|_| SessionRefusal::NotFound)?;
-        Ok(LegacyClient {
+        let everything = PushPolicy {
+            sampling: true,
+            elicitation: true,
+        };
+        let capabilities = ClientCapabilities::narrowed(&sealed.c, everything)
+            .map_err(|_| SessionRefusal::NotFound)?;
+        let expires = Timestamp::from_millis(sealed.e);
+        let client = Arc::new(LegacyClient {
             revision,
             capabilities,
             digest: Some(digest),
-            expires: now.after(LIFETIME),
-        })
+            expires,
+        });
+        self.opened.remember(digest, principal, label, &client);
+        Ok(client)
+    }
+}
+
+/// Session ids that were opened before: unsealing and reading one again for every request would be
+/// work done twice. Keyed by the whole id, and good only for the principal and endpoint it was
+/// opened for.
+#[derive(Debug, Default)]
+pub(crate) struct OpenedSessions(RwLock<HashMap<[u8; 32], Opened>>);
+
+#[derive(Debug)]
+struct Opened {
+    principal: PrincipalId,
+    label: String,
+    client: Arc<LegacyClient>,
+}
+
+/// Beyond this many the memory is emptied; whoever still works is opened anew.
+const MOST_REMEMBERED: usize = 10_000;
+
+impl OpenedSessions {
+    fn get(
+        &self,
+        digest: &[u8; 32],
+        principal: &Principal,
+        label: &str,
+        now: Timestamp,
+    ) -> Option<Arc<LegacyClient>> {
+        let remembered = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let opened = remembered.get(digest)?;
+        let fits = opened.principal == principal.id
+            && opened.label == label
+            && now < opened.client.expires;
+        fits.then(|| Arc::clone(&opened.client))
+    }
+
+    fn remember(
+        &self,
+        digest: [u8; 32],
+        principal: &Principal,
+        label: String,
+        client: &Arc<LegacyClient>,
+    ) {
+        let mut remembered = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.clear();
+        }
+        let (principal, client) = (principal.id.clone(), Arc::clone(client));
+        remembered.insert(
+            digest,
+            Opened {
+                principal,
+                label,
+                client,
+            },
+        );
     }
 }

@@ -14,14 +14,14 @@ use serde_json::value::RawValue;
 
 use super::discover::aggregate_result;
 use crate::answer::Answer;
-use crate::audit::{CallerText, Outcome};
+use crate::audit::Outcome;
 use crate::call::Call;
 use crate::catalog::bad_answer;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::legacy::answer;
+use crate::legacy::{answer, method_text};
 use crate::prepare::{Prepared, protocol};
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
@@ -56,7 +56,7 @@ impl Gateway {
                 Answer::json(status, body)
             };
         };
-        call.audit.method(CallerText::new(method));
+        call.audit.method(method_text(method, meta.revision));
         let client_id = id.as_json();
         let done = self
             .modern_request(&mut call, view, envelope, meta, headers)

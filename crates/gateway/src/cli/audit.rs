@@ -78,7 +78,7 @@ pub(super) async fn run(
             }
         }
         AuditVerb::Verify => {
-            let work = wire::verify_audit(global.config.as_deref());
+            let work = Box::pin(wire::verify_audit(global.config.as_deref()));
             let found = progress::during("verifying the audit trail", work).await?;
             out.json(&json!({ "verified": found.verified, "broken": found.broken }))?;
             for what in &found.broken {

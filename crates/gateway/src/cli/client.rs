@@ -110,7 +110,7 @@ impl GatewayClient {
 
     /// `GET /key/info`.
     pub async fn key_info(&self, id: &str) -> Result<Value, CommandError> {
-        self.get("/key/info", &[("key", id)]).await
+        self.get("/key/info", &[("key_id", id)]).await
     }
 
     /// `POST /key/delete`.

@@ -17,9 +17,6 @@ use crate::wire;
 /// The file that is written, and read, unless told otherwise.
 pub const DEFAULT_FILE: &str = "portcullis.yaml";
 
-/// What the file says at first.
-pub const TEMPLATE: &str = include_str!("init/portcullis.yaml");
-
 /// Options of `init`.
 #[derive(Clone, Debug, Args)]
 pub struct InitArgs {
@@ -75,7 +72,7 @@ pub fn write(file: &Path, force: bool) -> Result<(), CommandError> {
             .into(),
     })?;
     opened
-        .write_all(TEMPLATE.as_bytes())
+        .write_all(portcullis_config::sample_config().as_bytes())
         .with_context(|| format!("cannot write {}", file.display()))?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use super::Global;
 use super::exit::{CommandError, Exit};
 use crate::lifecycle::Lifecycle;
+use crate::telemetry::LogControl;
 use crate::wire::{self, ServeOptions};
 
 /// Options of `serve`, and of no verb at all.
@@ -112,7 +113,11 @@ impl LitellmArgs {
     }
 }
 
-pub(super) async fn run(global: &Global, args: ServeArgs) -> Result<Exit, CommandError> {
+pub(super) async fn run(
+    global: &Global,
+    args: ServeArgs,
+    logs: LogControl,
+) -> Result<Exit, CommandError> {
     for (option, instead) in args.litellm.notices() {
         tracing::warn!(option, instead, "a LiteLLM option has no effect here");
     }
@@ -121,6 +126,7 @@ pub(super) async fn run(global: &Global, args: ServeArgs) -> Result<Exit, Comman
         config: global.config.as_deref(),
         host: args.host.as_deref(),
         port: args.port,
+        logs: Some(&logs),
     };
     let exit = wire::serve(options, &lifecycle, reloads).await?;
     lifecycle.finish().await;

@@ -75,9 +75,12 @@ fn a_litellm_option_that_protects_is_refused_rather_than_ignored() {
 
 #[tokio::test]
 async fn options_of_serve_before_another_verb_are_a_usage_error() {
-    let error = run(parse("portcullis --port 4000 schema"))
-        .await
-        .unwrap_err();
+    let error = run(
+        parse("portcullis --port 4000 schema"),
+        LogControl::default(),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(error.number(), 2);
 }
 
@@ -181,7 +184,10 @@ fn a_first_configuration_is_private_and_never_overwritten_unasked() {
     assert_eq!(init::write(&file, false).unwrap_err().number(), 2);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     init::write(&file, true).unwrap();
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), init::TEMPLATE);
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        portcullis_config::sample_config()
+    );
 }
 
 #[tokio::test]

@@ -1,58 +1,63 @@
 //! Notices when watched files have other content.
+//!
+//! By looking, not by being told: the store's database usually lies in the same folder as the
+//! configuration and is written all the time, so that a notifier would wake us for every batch of
+//! audit events and never find the folder quiet.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use portcullis_core::sha256;
 
 use super::{ReloadCause, ReloadRequester};
 
-/// How long a folder must be quiet: editors and volume mounts write in several steps.
-const QUIET: Duration = Duration::from_millis(250);
+/// Between two looks. What was seen to change is asked for only when the next look finds it at
+/// rest: editors and volume mounts write in several steps.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Watches files until dropped.
 ///
-/// It is their folders that are watched and their content that is compared: editors replace files,
-/// and mounted configuration changes by a symbolic link further up.
+/// Links are followed and content is compared: editors replace files, and mounted configuration
+/// changes by a symbolic link further up.
 #[derive(Debug)]
 pub struct FileWatch {
-    _watcher: RecommendedWatcher,
+    _running: Sender<()>,
 }
 
 impl FileWatch {
     /// Starts watching; `reload` is asked each time that the content of any file has changed.
     pub fn start(files: Vec<PathBuf>, reload: ReloadRequester) -> anyhow::Result<Self> {
-        let (changed, changes) = channel();
-        let mut watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
-            // The event itself does not matter: even an overflow means "look again".
-            let _ = changed.send(());
-        })
-        .context("cannot watch files")?;
-        let folders: BTreeSet<PathBuf> = files.iter().map(|file| folder(file)).collect();
-        for folder in &folders {
-            watcher
-                .watch(folder, RecursiveMode::NonRecursive)
-                .with_context(|| format!("cannot watch {}", folder.display()))?;
-        }
-        let before = content(&files);
+        let (running, stopped) = channel();
+        let before = (stamps(&files), content(&files));
         std::thread::Builder::new()
             .name("files".to_owned())
-            .spawn(move || compare(&changes, &files, before, &reload))
+            .spawn(move || look(&stopped, &files, before, &reload))
             .context("cannot watch files")?;
-        Ok(Self { _watcher: watcher })
+        Ok(Self { _running: running })
     }
 }
 
-fn folder(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
+/// What a file's entry says without reading it: cheap enough to ask four times a second.
+type Stamp = Result<(u64, u64, u64, i64, i64), io::ErrorKind>;
+
+fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
+    files
+        .iter()
+        .map(|file| match std::fs::metadata(file) {
+            Ok(meta) => Ok((
+                meta.dev(),
+                meta.ino(),
+                meta.size(),
+                meta.mtime(),
+                meta.mtime_nsec(),
+            )),
+            Err(error) => Err(error.kind()),
+        })
+        .collect()
 }
 
 type Content = Vec<Result<[u8; 32], io::ErrorKind>>;
@@ -67,24 +72,25 @@ fn content(files: &[PathBuf]) -> Content {
         .collect()
 }
 
-fn compare(
-    changes: &Receiver<()>,
+fn look(
+    stopped: &Receiver<()>,
     files: &[PathBuf],
-    mut before: Content,
+    (mut stamped, mut before): (Vec<Stamp>, Content),
     reload: &ReloadRequester,
 ) {
-    while changes.recv().is_ok() {
-        loop {
-            match changes.recv_timeout(QUIET) {
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => return,
+    let mut moving = false;
+    while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        let now = stamps(files);
+        if now != stamped {
+            stamped = now;
+            moving = true;
+        } else if moving {
+            moving = false;
+            let now = content(files);
+            if now != before {
+                before = now;
+                reload.request(ReloadCause::FileChanged);
             }
-        }
-        let now = content(files);
-        if now != before {
-            before = now;
-            reload.request(ReloadCause::FileChanged);
         }
     }
 }
@@ -104,10 +110,13 @@ mod tests {
         let beside = folder.path().join("config.yaml.new");
         std::fs::write(&beside, "a: 2").unwrap();
         std::fs::rename(&beside, &file).unwrap();
-        assert_eq!(reloads.next().await, Some(ReloadCause::FileChanged));
+        assert_eq!(
+            reloads.next().await.unwrap().cause,
+            ReloadCause::FileChanged
+        );
         drop(watch);
         // The watcher is the only one who could ask: one change was one request.
-        assert_eq!(reloads.next().await, None);
+        assert!(reloads.next().await.is_none());
     }
 
     #[tokio::test]
@@ -124,12 +133,29 @@ mod tests {
         let _watch = FileWatch::start(vec![at("config.yaml")], requester).unwrap();
         std::os::unix::fs::symlink("two", at("..next")).unwrap();
         std::fs::rename(at("..next"), at("..data")).unwrap();
-        assert_eq!(reloads.next().await, Some(ReloadCause::FileChanged));
+        assert_eq!(
+            reloads.next().await.unwrap().cause,
+            ReloadCause::FileChanged
+        );
     }
 
-    #[test]
-    fn a_bare_file_name_lives_in_the_working_folder() {
-        assert_eq!(folder(Path::new("config.yaml")), Path::new("."));
-        assert_eq!(folder(Path::new("/etc/p/c.yaml")), Path::new("/etc/p"));
+    #[tokio::test]
+    async fn a_folder_that_is_never_quiet_hides_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, "a: 1").unwrap();
+        let (requester, mut reloads) = reloads();
+        let _watch = FileWatch::start(vec![file.clone()], requester).unwrap();
+        let database = folder.path().join("portcullis.db-wal");
+        let (writing, written) = channel::<()>();
+        let writer = std::thread::spawn(move || {
+            while written.try_recv().is_err() {
+                std::fs::write(&database, "rows").unwrap();
+            }
+        });
+        std::fs::write(&file, "a: 2").unwrap();
+        assert_eq!(reloads.next().await, Some(ReloadCause::FileChanged));
+        writing.send(()).unwrap();
+        writer.join().unwrap();
     }
 }

@@ -10,6 +10,7 @@ use portcullis_credentials::{Broker, CredentialBroker, UpstreamCredential};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, Snapshot};
 use portcullis_policy::authorize_service;
+use portcullis_server::listen::{ServerTls, TlsFiles};
 use portcullis_upstream::Presents;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
@@ -62,46 +63,64 @@ pub async fn check(
         set(&mut document, "explained", explained.into());
     }
     // Everything that only building the rooms can find.
-    let client = outbound::client(config.server.ca_file.clone())?;
+    let mut problems = Vec::new();
+    if let Some(tls) = &config.server.tls
+        && let Err(error) = ServerTls::load(TlsFiles {
+            certificate: tls.cert.clone(),
+            key: tls.key.clone(),
+        })
+    {
+        problems.push(format!("server.tls: {}", chain(&error)));
+    }
+    let client = match outbound::client(config.server.ca_file.clone()) {
+        Ok(client) => Some(client),
+        Err(error) => {
+            problems.push(error.to_string());
+            None
+        }
+    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let metrics = Metrics::new();
-    let making = Making {
-        client: &client,
-        clock: &clock,
-        metrics: &metrics,
-    };
-    let mut errors = 0;
-    match servers::snapshot(&config, None, 1, &making) {
-        Err(error) => {
-            errors += 1;
-            let _ = writeln!(text, "error: {error:#}");
-            set(&mut document, "errors", json!([format!("{error:#}")]));
+    let mut built = None;
+    if let Some(client) = client {
+        let making = Making {
+            client: &client,
+            clock: &clock,
+            metrics: &metrics,
+        };
+        match servers::snapshot(&config, None, 1, &making) {
+            Err(error) => problems.push(format!("{error:#}")),
+            Ok(snapshot) => built = Some((snapshot, client)),
         }
-        Ok(snapshot) if online => {
-            let broker = Broker::new(
-                client,
-                Arc::clone(&clock),
-                Arc::new(SystemEntropy),
-                TaskTracker::new(),
-            );
-            let probes = probe(&snapshot, &broker).await;
-            errors += probes
-                .iter()
-                .filter(|(_, problem)| problem.is_some())
-                .count();
-            for (server, problem) in &probes {
-                let _ = match problem {
-                    None => writeln!(text, "{server}: reachable, credential accepted"),
-                    Some(problem) => writeln!(text, "{server}: {problem}"),
-                };
-            }
-            let rows: Vec<Value> = probes
-                .iter()
-                .map(|(server, problem)| json!({"server": server, "ok": problem.is_none(), "problem": problem}))
-                .collect();
-            set(&mut document, "online", rows.into());
+    }
+    for problem in &problems {
+        let _ = writeln!(text, "error: {problem}");
+    }
+    let mut errors = problems.len();
+    set(&mut document, "errors", json!(problems));
+    if let (Some((snapshot, client)), true) = (built, online) {
+        let broker = Broker::new(
+            client,
+            Arc::clone(&clock),
+            Arc::new(SystemEntropy),
+            TaskTracker::new(),
+        );
+        let probes = probe(&snapshot, &broker).await;
+        errors += probes
+            .iter()
+            .filter(|(_, problem)| problem.is_some())
+            .count();
+        for (server, problem) in &probes {
+            let _ = match problem {
+                None => writeln!(text, "{server}: reachable, credential accepted"),
+                Some(problem) => writeln!(text, "{server}: {problem}"),
+            };
         }
-        Ok(_) => {}
+        let rows: Vec<Value> = probes
+            .iter()
+            .map(|(server, problem)| json!({"server": server, "ok": problem.is_none(), "problem": problem}))
+            .collect();
+        set(&mut document, "online", rows.into());
     }
     if errors == 0 {
         let plural = if config.mcp_servers.len() == 1 {
@@ -169,4 +188,50 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = because.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn checked(text: &str) -> CheckReport {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        let here = folder.path().display().to_string();
+        std::fs::write(folder.path().join("nonsense.pem"), "nonsense").unwrap();
+        std::fs::write(&file, text.replace("HERE", &here)).unwrap();
+        check(Some(&file), false, false).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn certificates_that_are_missing_or_none_are_found_before_the_start() {
+        for (text, found) in [
+            (
+                "server: {tls: {cert: HERE/absent.pem, key: HERE/absent.key}}",
+                "server.tls: cannot read a certificate from",
+            ),
+            (
+                "server: {tls: {cert: HERE/nonsense.pem, key: HERE/nonsense.pem}}",
+                "server.tls: cannot read a certificate from",
+            ),
+            ("server: {ca_file: HERE/absent.pem}", "absent.pem"),
+            ("server: {ca_file: HERE/nonsense.pem}", "nonsense.pem"),
+        ] {
+            let report = checked(text).await;
+            assert_eq!(report.errors, 1, "{}", report.text);
+            assert!(report.text.contains(found), "{}", report.text);
+            assert!(!report.text.contains("no errors"));
+            assert_eq!(report.json["errors"].as_array().unwrap().len(), 1);
+        }
+        assert_eq!(checked("").await.errors, 0);
+    }
+
+    #[tokio::test]
+    async fn everything_that_is_wrong_is_told_at_once() {
+        let report = checked(
+            "server: {ca_file: HERE/absent.pem, tls: {cert: HERE/absent.pem, key: HERE/absent.key}}",
+        )
+        .await;
+        assert_eq!(report.errors, 2, "{}", report.text);
+    }
 }

@@ -2,6 +2,7 @@
 
 use portcullis_config::CommandLine;
 use portcullis_core::{Role, ServerGrants};
+use portcullis_server::HostRule;
 
 use super::DemoGateway;
 use super::embedded::Embedded;
@@ -40,10 +41,15 @@ pub async fn demo_gateway(
         ..ServerGrants::default()
     };
     let caller = embedded.key("demo-caller", Role::User, support).await?;
-    let state = state(embedded.rooms(), embedded.config(), true);
+    let state = state(
+        embedded.rooms(),
+        embedded.config(),
+        HostRule::Loopback,
+        None,
+    );
     let stop = stop.clone();
     lifecycle.tasks.spawn(async move {
-        listeners.serve(state, stop).await;
+        listeners.serve(state, None, stop).await;
         embedded.end().await;
     });
     Ok(DemoGateway { url, admin, caller })

@@ -11,12 +11,13 @@ use portcullis_core::{ApiKey, Role, ScopeSet, ServerGrants};
 use portcullis_engine::Gateway;
 use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey};
 use portcullis_store::Stores;
+use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::rooms::{Rooms, Storage};
 use super::serve::{end, state};
-use super::{files, housekeeping};
+use super::{files, hosts, housekeeping};
 use crate::cli::exit::CommandError;
 
 /// A gateway without a listener.
@@ -45,7 +46,10 @@ impl Embedded {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Self, CommandError> {
-        let storage = Storage::Disk(database.to_owned());
+        let storage = Storage::Disk {
+            path: database.to_owned(),
+            durability: Durability::default(),
+        };
         Self::build(&storage, text, command_line, tracker, stop).await
     }
 
@@ -60,14 +64,19 @@ impl Embedded {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(Rooms::build(&config, storage, tracker, stop).await?);
-        housekeeping::start(&rooms.gateway, tracker, stop);
+        housekeeping::start(&rooms, tracker, stop);
         rooms.readiness.serve(1);
         Ok(Self { rooms, config })
     }
 
     /// The router of the data listener, as for a loopback bind.
     pub fn router(&self) -> Router {
-        portcullis_server::router(state(&self.rooms, &self.config, true))
+        portcullis_server::router(state(
+            &self.rooms,
+            &self.config,
+            hosts::data(&self.config, true),
+            None,
+        ))
     }
 
     pub(super) const fn config(&self) -> &Config {
@@ -76,6 +85,11 @@ impl Embedded {
 
     pub(super) fn rooms(&self) -> &Rooms {
         &self.rooms
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared_rooms(&self) -> Arc<Rooms> {
+        Arc::clone(&self.rooms)
     }
 
     /// The one door to tools.

@@ -16,7 +16,7 @@ use crate::cli::exit::CommandError;
 /// Makes store and key ring for a configuration that was just written, and the first admin key.
 pub async fn init(file: &Path) -> Result<FirstKey, CommandError> {
     let config = files::load(file, CommandLine::default())?.config;
-    let vaults = Vaults::open(&Storage::Disk(config.store.path.clone())).await?;
+    let vaults = Vaults::open(&Storage::of(&config)).await?;
     let (_, admin) = vaults.keys().await?;
     let key = admin_key(&admin).await?;
     let listen = &config.server.listen;

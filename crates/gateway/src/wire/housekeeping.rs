@@ -1,13 +1,33 @@
-//! What happens every second, as long as the gateway serves.
+//! What happens again and again, as long as the gateway serves.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_engine::Gateway;
+use portcullis_vault::KeyRing;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(super) fn start(gateway: &Arc<Gateway>, tracker: &TaskTracker, stop: &CancellationToken) {
+use super::rooms::Rooms;
+
+/// How soon a ring that another process rotated is taken up.
+const RING: Duration = Duration::from_secs(5);
+
+pub(super) fn start(rooms: &Rooms, tracker: &TaskTracker, stop: &CancellationToken) {
+    let gateway: &Arc<Gateway> = &rooms.gateway;
+    let ring = Arc::clone(&rooms.vaults.ring);
+    let stopped = stop.clone();
+    tracker.spawn(async move {
+        let following = async {
+            let mut ticks = tokio::time::interval(RING);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                follow_ring(&ring);
+            }
+        };
+        stopped.run_until_cancelled(following).await;
+    });
     let warming = Arc::clone(gateway);
     let stopped = stop.clone();
     tracker.spawn(async move {
@@ -26,4 +46,16 @@ pub(super) fn start(gateway: &Arc<Gateway>, tracker: &TaskTracker, stop: &Cancel
         };
         stop.run_until_cancelled(every_second).await;
     });
+}
+
+/// Takes up a sealing key that `rotate ring` added. On any error the keys that are known stay.
+pub(super) fn follow_ring(ring: &KeyRing) {
+    match ring.reload() {
+        Ok(true) => tracing::info!(key = %ring.active_key(), "the key ring was rotated"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the key ring cannot be read again: the keys that are known stay in use"
+        ),
+    }
 }

@@ -17,7 +17,7 @@ use crate::cli::exit::CommandError;
 pub async fn generate_key(config: Option<&Path>, wanted: &Value) -> Result<Value, CommandError> {
     let file = files::path_of(config);
     let config = files::load(&file, CommandLine::default())?.config;
-    let vaults = Vaults::open(&Storage::Disk(config.store.path)).await?;
+    let vaults = Vaults::open(&Storage::of(&config)).await?;
     let (_, admin) = vaults.keys().await?;
     let wish = key_bodies::wish(wanted.clone()).map_err(CommandError::Usage)?;
     let created = admin

@@ -4,14 +4,28 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portcullis_config::{CommandLine, Config, Loaded};
+use async_trait::async_trait;
+use portcullis_config::{CommandLine, Config, Loaded, Server, Telemetry};
 use portcullis_server::listen::ServerTls;
+use portcullis_server::{NotReloaded, Reload};
 
 use super::rooms::Rooms;
 use super::serve::announce;
 use super::servers::{self, Making};
 use super::{files, identity};
-use crate::lifecycle::{ReloadCause, Reloads};
+use crate::lifecycle::{ReloadCause, ReloadRequester, Reloaded, Reloads};
+use crate::telemetry::LogControl;
+
+#[async_trait]
+impl Reload for ReloadRequester {
+    async fn reload(&self) -> Result<u64, NotReloaded> {
+        match self.ask().await {
+            Some(Ok(generation)) => Ok(generation),
+            Some(Err(findings)) => Err(NotReloaded::Refused(findings)),
+            None => Err(NotReloaded::Unavailable),
+        }
+    }
+}
 
 /// What a reload works on.
 pub(super) struct Reloading {
@@ -20,17 +34,22 @@ pub(super) struct Reloading {
     pub(super) port: Option<u16>,
     pub(super) config: Config,
     pub(super) tls: Vec<Arc<ServerTls>>,
+    pub(super) logs: LogControl,
 }
 
 impl Reloading {
     /// Performs reloads as they are asked for.
     pub(super) async fn run(mut self, rooms: &Rooms, mut reloads: Reloads) {
-        while let Some(cause) = reloads.next().await {
-            self.reload(rooms, cause);
+        while let Some(due) = reloads.next().await {
+            let reloaded = self.reload(rooms, due.cause);
+            if let Some(answer) = due.answer {
+                // Whoever asked may have gone away.
+                let _ = answer.send(reloaded);
+            }
         }
     }
 
-    fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) {
+    fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
         for tls in &self.tls {
             if let Err(error) = tls.reload() {
                 tracing::error!(
@@ -39,7 +58,8 @@ impl Reloading {
                 );
             }
         }
-        match self.read_and_swap(rooms) {
+        let reloaded = self.read_and_swap(rooms);
+        match &reloaded {
             Ok(generation) => {
                 tracing::info!(?cause, generation, "configuration reloaded");
             }
@@ -49,12 +69,13 @@ impl Reloading {
                     ?cause,
                     "configuration refused, the old one stays:\n{findings}"
                 );
-                rooms.readiness.refused(findings);
+                rooms.readiness.refused(findings.clone());
             }
         }
+        reloaded
     }
 
-    fn read_and_swap(&mut self, rooms: &Rooms) -> Result<u64, String> {
+    fn read_and_swap(&mut self, rooms: &Rooms) -> Reloaded {
         let command_line = CommandLine {
             host: self.host.as_deref(),
             port: self.port,
@@ -72,6 +93,7 @@ impl Reloading {
             .map_err(|error| format!("{error:#}"))?;
         let authentication = identity::authentication(&config, &rooms.index, &rooms.vaults.clock)
             .map_err(|error| format!("{error:#}"))?;
+        self.logs.apply(&config.telemetry);
         announce(&config, &notices);
         for what in fixed_differences(&self.config, &config) {
             tracing::warn!("{what} changed in the file; it takes effect at the next start");
@@ -86,25 +108,118 @@ impl Reloading {
     }
 }
 
-/// What cannot change while the process runs.
+/// What cannot change while the process runs. Sections are taken apart without `..`, so that a new
+/// key does not compile until somebody has decided whether it can.
 fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
-    let mut changed = Vec::new();
-    if before.server.listen != now.server.listen
-        || before.server.admin_listen != now.server.admin_listen
-    {
-        changed.push("server.listen");
+    let Config {
+        server,
+        store,
+        audit,
+        telemetry,
+        // Snapshot and authentication are made anew.
+        identity: _,
+        mcp_servers: _,
+        compat: _,
+        insecure_choices: _,
+    } = before;
+    let Server {
+        listen,
+        admin_listen,
+        public_url,
+        tls,
+        allowed_hosts,
+        allowed_origins,
+        ca_file,
+        max_body,
+        max_connections,
+        header_timeout,
+        body_timeout,
+        grace,
+        drain,
+    } = server;
+    let Telemetry {
+        metrics,
+        // The running log follows.
+        log_format: _,
+        log_level: _,
+    } = telemetry;
+    let after = &now.server;
+    [
+        ("server.host and server.port", *listen == after.listen),
+        ("server.admin_listen", *admin_listen == after.admin_listen),
+        ("server.public_url", *public_url == after.public_url),
+        ("server.tls", *tls == after.tls),
+        (
+            "server.allowed_hosts",
+            *allowed_hosts == after.allowed_hosts,
+        ),
+        (
+            "server.allowed_origins",
+            *allowed_origins == after.allowed_origins,
+        ),
+        ("server.ca_file", *ca_file == after.ca_file),
+        ("server.max_body", *max_body == after.max_body),
+        (
+            "server.max_connections",
+            *max_connections == after.max_connections,
+        ),
+        (
+            "server.header_timeout",
+            *header_timeout == after.header_timeout,
+        ),
+        ("server.body_timeout", *body_timeout == after.body_timeout),
+        ("server.grace_seconds", *grace == after.grace),
+        ("server.drain_seconds", *drain == after.drain),
+        ("store", *store == now.store),
+        ("audit", *audit == now.audit),
+        ("telemetry.metrics", *metrics == now.telemetry.metrics),
+    ]
+    .into_iter()
+    .filter_map(|(what, same)| (!same).then_some(what))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tests::config;
+
+    #[test]
+    fn whoever_changes_what_needs_a_restart_is_told_its_name() {
+        let before = config("");
+        for (text, name) in [
+            ("server: {port: 1}", "server.host and server.port"),
+            (
+                "server: {admin_listen: 'localhost:1'}",
+                "server.admin_listen",
+            ),
+            ("server: {public_url: 'https://a.b'}", "server.public_url"),
+            ("server: {tls: {cert: a, key: b}}", "server.tls"),
+            ("server: {allowed_hosts: [a.b]}", "server.allowed_hosts"),
+            (
+                "server: {allowed_origins: ['https://a.b']}",
+                "server.allowed_origins",
+            ),
+            ("server: {ca_file: a}", "server.ca_file"),
+            ("server: {max_body: 1MiB}", "server.max_body"),
+            ("server: {max_connections: 1}", "server.max_connections"),
+            ("server: {header_timeout: 1s}", "server.header_timeout"),
+            ("server: {body_timeout: 1s}", "server.body_timeout"),
+            ("server: {grace_seconds: 1s}", "server.grace_seconds"),
+            ("server: {drain_seconds: 1s}", "server.drain_seconds"),
+            ("store: {path: other.db}", "store"),
+            ("audit: {required: true}", "audit"),
+            ("telemetry: {metrics: false}", "telemetry.metrics"),
+        ] {
+            assert_eq!(fixed_differences(&before, &config(text)), [name], "{text}");
+        }
     }
-    if before.server.tls != now.server.tls {
-        changed.push("server.tls");
+
+    #[test]
+    fn what_follows_the_file_at_once_is_not_warned_of() {
+        let now = config(
+            "telemetry: {log_level: debug, log_format: json}\nmcp_servers: {a: {url: 'https://a.b/mcp'}}",
+        );
+        assert!(fixed_differences(&config(""), &now).is_empty());
     }
-    if before.store != now.store {
-        changed.push("store");
-    }
-    if before.audit != now.audit {
-        changed.push("audit");
-    }
-    if before.telemetry.log_level != now.telemetry.log_level {
-        changed.push("telemetry");
-    }
-    changed
 }

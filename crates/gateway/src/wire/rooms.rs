@@ -15,7 +15,7 @@ use portcullis_engine::{Gateway, GatewayDeps};
 use portcullis_identity::{Authentication, KeyAdmin, KeyIndex, KeyIndexSettings};
 use portcullis_server::Readiness;
 use portcullis_store::Stores;
-use portcullis_store_sql::{Location, Settings as SqlSettings, SqliteStores};
+use portcullis_store_sql::{Durability, Location, Settings as SqlSettings, SqliteStores};
 use portcullis_vault::{KeyRing, MacPurpose};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,9 +32,29 @@ const CANARY: &str = "key-ring-canary";
 #[derive(Clone, Debug)]
 pub(super) enum Storage {
     /// A SQLite file and a key ring beside it.
-    Disk(PathBuf),
+    Disk {
+        /// The database.
+        path: PathBuf,
+        /// What a commit survives.
+        durability: Durability,
+    },
     /// Nothing outlives the process: the demo.
     Memory,
+}
+
+impl Storage {
+    /// What the configuration names. An event that is durable before its answer must outlive a
+    /// power cut too, or the word would promise less than it says.
+    pub(super) fn of(config: &Config) -> Self {
+        Self::Disk {
+            path: config.store.path.clone(),
+            durability: if config.audit.required {
+                Durability::PowerLoss
+            } else {
+                Durability::ProcessCrash
+            },
+        }
+    }
 }
 
 /// The key ring's file for a database.
@@ -56,8 +76,10 @@ impl Vaults {
     pub(super) async fn open(storage: &Storage) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let mut settings = SqlSettings::default();
         let (location, ring) = match storage {
-            Storage::Disk(path) => {
+            Storage::Disk { path, durability } => {
+                settings.durability = *durability;
                 let ring = ring_path(path);
                 let opened = KeyRing::load_or_create(&ring, Arc::clone(&entropy), &*clock)
                     .with_context(|| format!("the key ring {}", ring.display()))?;
@@ -68,7 +90,7 @@ impl Vaults {
                 KeyRing::in_memory(Arc::clone(&entropy))?,
             ),
         };
-        let stores = SqliteStores::open(&location, &SqlSettings::default())
+        let stores = SqliteStores::open(&location, &settings)
             .await
             .context("the store (store.path)")?
             .stores();
@@ -203,4 +225,19 @@ async fn start_audit(
         tracker: tracker.clone(),
     };
     Ok(AuditLog::start(settings, deps).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_event_that_is_required_outlives_a_power_cut() {
+        let durability = |text| match Storage::of(&crate::wire::tests::config(text)) {
+            Storage::Disk { durability, .. } => durability,
+            Storage::Memory => panic!("a file was named"),
+        };
+        assert_eq!(durability("audit: {required: true}"), Durability::PowerLoss);
+        assert_eq!(durability(""), Durability::ProcessCrash);
+    }
 }

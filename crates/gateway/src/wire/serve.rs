@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_server::listen::{Bound, Drained, ListenSettings, Stop, TlsFiles};
-use portcullis_server::{HostRule, OriginRule, ServerDeps, ServerState, admin_router, router};
+use portcullis_server::{
+    HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
+};
 
 use super::reload::Reloading;
 use super::rooms::{Rooms, Storage};
-use super::{ServeOptions, files, first_start, housekeeping};
+use super::{ServeOptions, files, first_start, hosts, housekeeping};
 use crate::cli::exit::{CommandError, Exit};
 use crate::lifecycle::{FileWatch, Lifecycle, Reloads};
 
@@ -34,18 +35,20 @@ pub async fn serve(
         port: options.port,
     };
     let Loaded { config, notices } = files::load(&file, command_line)?;
+    let logs = options.logs.cloned().unwrap_or_default();
+    logs.apply(&config.telemetry);
     announce(&config, &notices);
 
     // Sockets first: a taken port fails before anything is written.
     let listeners = Listeners::bind(&config).await?;
     let url = listeners.url(&config)?;
-    let storage = Storage::Disk(config.store.path.clone());
+    let storage = Storage::of(&config);
     let rooms = Rooms::build(&config, &storage, &lifecycle.tasks, &lifecycle.stop.soft).await?;
     let rooms = Arc::new(rooms);
     if first {
         first_start::greet(&rooms, &url).await?;
     }
-    housekeeping::start(&rooms.gateway, &lifecycle.tasks, &lifecycle.stop.soft);
+    housekeeping::start(&rooms, &lifecycle.tasks, &lifecycle.stop.soft);
 
     let watched = watched_files(&file, &config);
     let watch = FileWatch::start(watched, lifecycle.reload.clone())
@@ -56,6 +59,7 @@ pub async fn serve(
         port: options.port,
         tls: listeners.certificates(),
         config: config.clone(),
+        logs,
     };
     let stopped = lifecycle.stop.soft.clone();
     let reloaded = Arc::clone(&rooms);
@@ -66,7 +70,10 @@ pub async fn serve(
         drop(watch);
     });
 
-    let state = state(&rooms, &config, listeners.is_loopback());
+    let reload: Arc<dyn Reload> = Arc::new(lifecycle.reload.clone());
+    let state = |hosts| state(&rooms, &config, hosts, Some(Arc::clone(&reload)));
+    let data = state(listeners.data_hosts(&config));
+    let admin = listeners.admin_hosts(&config).map(state);
     rooms.readiness.serve(1);
     tracing::info!(
         %url,
@@ -79,7 +86,7 @@ pub async fn serve(
         soft.cancelled().await;
         readiness.drain();
     });
-    let drained = listeners.serve(state, lifecycle.stop.clone()).await;
+    let drained = listeners.serve(data, admin, lifecycle.stop.clone()).await;
     end(&rooms).await;
     Ok(match drained {
         Drained::Finished => Exit::Done,
@@ -120,37 +127,14 @@ fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::Path
     std::iter::once(file.to_path_buf()).chain(tls).collect()
 }
 
-/// The state of all surfaces.
-pub(super) fn state(rooms: &Rooms, config: &Config, loopback: bool) -> ServerState {
+/// The state of all surfaces; `reload` is absent where no file can be read again.
+pub(super) fn state(
+    rooms: &Rooms,
+    config: &Config,
+    hosts: HostRule,
+    reload: Option<Arc<dyn Reload>>,
+) -> ServerState {
     let server = &config.server;
-    let mut hosts: std::collections::BTreeSet<String> = server
-        .allowed_hosts
-        .iter()
-        .map(|host| {
-            host.rsplit_once(':')
-                .map_or(host.as_str(), |(name, port)| {
-                    if port.bytes().all(|byte| byte.is_ascii_digit()) {
-                        name
-                    } else {
-                        host.as_str()
-                    }
-                })
-                .to_owned()
-        })
-        .collect();
-    hosts.extend(
-        server
-            .public_url
-            .iter()
-            .filter_map(|url| Some(url.host_str()?.to_owned())),
-    );
-    let hosts = if !hosts.is_empty() {
-        HostRule::Listed(hosts)
-    } else if loopback {
-        HostRule::Loopback
-    } else {
-        HostRule::Any
-    };
     let mut origins: std::collections::BTreeSet<String> =
         server.allowed_origins.iter().cloned().collect();
     origins.extend(
@@ -166,6 +150,7 @@ pub(super) fn state(rooms: &Rooms, config: &Config, loopback: bool) -> ServerSta
         trail: rooms.trail.clone(),
         metrics: Arc::clone(&rooms.metrics),
         readiness: Arc::clone(&rooms.readiness),
+        reload,
         clock: Arc::clone(&rooms.vaults.clock),
         entropy: Arc::clone(&rooms.vaults.entropy),
         hosts,
@@ -210,8 +195,15 @@ impl Listeners {
         Ok(Self { data, admin })
     }
 
-    pub(super) fn is_loopback(&self) -> bool {
-        self.data.local_addr().ip().is_loopback()
+    /// The names that the data listener answers to.
+    fn data_hosts(&self, config: &Config) -> HostRule {
+        hosts::data(config, self.data.local_addr().ip().is_loopback())
+    }
+
+    /// The names that the administrators' listener answers to, if there is one.
+    fn admin_hosts(&self, config: &Config) -> Option<HostRule> {
+        let admin = self.admin.as_ref()?;
+        Some(hosts::admin(config, admin.local_addr().ip()))
     }
 
     /// Where people reach it.
@@ -242,13 +234,17 @@ impl Listeners {
             .collect()
     }
 
-    pub(super) async fn serve(self, state: ServerState, stop: Stop) -> Drained {
-        let admin: Option<(Bound, Router)> =
-            self.admin.map(|bound| (bound, admin_router(state.clone())));
-        let data = self.data.serve(router(state), stop.clone());
-        match admin {
-            None => data.await,
-            Some((bound, routes)) => tokio::join!(data, bound.serve(routes, stop)).0,
+    /// Serves until the stop. `admin` is the state of the administrators' listener, if there is one.
+    pub(super) async fn serve(
+        self,
+        data: ServerState,
+        admin: Option<ServerState>,
+        stop: Stop,
+    ) -> Drained {
+        let serving = self.data.serve(router(data), stop.clone());
+        match self.admin.zip(admin) {
+            None => serving.await,
+            Some((bound, admin)) => tokio::join!(serving, bound.serve(admin_router(admin), stop)).0,
         }
     }
 }

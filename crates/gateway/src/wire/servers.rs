@@ -19,7 +19,7 @@ use portcullis_policy::ServerPolicy;
 use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 
 /// Longest silence on an upstream's stream.
-const STREAM_IDLE: Duration = Duration::from_secs(300);
+const STREAM_IDLE: Duration = Duration::from_mins(5);
 
 /// What entries are made with.
 pub(super) struct Making<'a> {

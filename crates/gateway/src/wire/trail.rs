@@ -22,7 +22,7 @@ pub async fn verify_audit(config: Option<&Path>) -> Result<Verification, Command
             config.store.path.display()
         )));
     }
-    let vaults = Vaults::open(&Storage::Disk(config.store.path)).await?;
+    let vaults = Vaults::open(&Storage::of(&config)).await?;
     let mac = RingMac::new(&vaults.ring, MacPurpose::AuditChain);
     let report = verify(&*vaults.stores.audit, &*mac)
         .await

@@ -93,13 +93,13 @@ async fn a_question_is_put_answered_and_brought_home() {
     house.end().await;
 }
 
-async fn asked_and_refused(upstream: &FakeUpstream, alice: &Client, method: &str) {
+async fn asked_and_refused(upstream: &FakeUpstream, alice: &Client, method: &str, params: &str) {
     let live = upstream.live("tools/call");
     let answers = upstream.count("RESPONSE");
     let mut opened = alice.open(&tool_call()).await;
     live.opened(1).await;
     live.message(&format!(
-        r#"{{"jsonrpc":"2.0","id":"theirs","method":"{method}","params":{{}}}}"#
+        r#"{{"jsonrpc":"2.0","id":"theirs","method":"{method}","params":{params}}}"#
     ));
     let refused = async {
         upstream.arrived("RESPONSE", answers + 1).await;
@@ -137,7 +137,7 @@ async fn what_the_operator_does_not_allow_is_refused_here() {
         "vendor/anything",
         "tools/call",
     ] {
-        asked_and_refused(&upstream, &alice, method).await;
+        asked_and_refused(&upstream, &alice, method, "{}").await;
     }
     house.end().await;
 }
@@ -149,7 +149,7 @@ async fn a_client_is_not_asked_what_it_did_not_say_it_can_answer() {
     let mut alice = house.caller("alice").await.at("/mcp/a");
     alice.initialize(r#"{"elicitation":{}}"#).await;
     for method in ["sampling/createMessage", "roots/list"] {
-        asked_and_refused(&upstream, &alice, method).await;
+        asked_and_refused(&upstream, &alice, method, "{}").await;
     }
     house.end().await;
 }
@@ -461,5 +461,22 @@ async fn a_storm_of_notifications_passes_through_a_bounded_place() {
         [r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#],
         "the first answer counts"
     );
+    house.end().await;
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_an_address_that_is_not_https() {
+    let upstream = FakeUpstream::legacy().await;
+    let house = House::of(&[server("a", &upstream, PUSHES)]).await;
+    let mut alice = house.caller("alice").await.at("/mcp/a");
+    alice.initialize(ABLE).await;
+    for url in [
+        "javascript:alert(1)",
+        "http://10.0.0.1/admin",
+        "file:///etc/passwd",
+    ] {
+        let params = format!(r#"{{"mode":"url","message":"log in","url":"{url}"}}"#);
+        asked_and_refused(&upstream, &alice, "elicitation/create", &params).await;
+    }
     house.end().await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Response;
 use portcullis_core::{ErrorKind, Role, Timestamp};
 use portcullis_engine::audit::{CallerText, Surface};
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::{done, problem};
+use crate::query::query;
 use crate::state::ServerState;
 
 /// How long to wait for events that are on their way into the store.
@@ -28,11 +29,7 @@ pub(crate) struct AuditQuery {
     order: Option<String>,
 }
 
-pub(crate) async fn list(
-    State(state): State<ServerState>,
-    Query(query): Query<AuditQuery>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let mut call = match state.admit(&parts, Surface::Admin).await {
         Ok(call) => call,
@@ -47,6 +44,10 @@ pub(crate) async fn list(
         )
         .await;
     }
+    let query: AuditQuery = match query(&parts.uri) {
+        Ok(query) => query,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
     let since = match query
         .since
         .as_deref()

@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn durations_read_like_litellms_and_nonsense_is_refused() {
-        assert_eq!(span("30d").unwrap(), Duration::from_hours(720));
+        assert_eq!(span("30d").unwrap(), Duration::from_hours(30 * 24));
         assert_eq!(span("1h").unwrap(), Duration::from_hours(1));
         for bad in [
             "",

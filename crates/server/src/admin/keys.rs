@@ -1,27 +1,28 @@
 //! `/key/*`: virtual keys, in LiteLLM's shapes.
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
-use portcullis_core::{ApiKey, ErrorKind};
+use portcullis_core::{ApiKey, ErrorKind, KeyId};
 use portcullis_engine::Call;
-use portcullis_engine::audit::{CallerText, Surface};
+use portcullis_engine::audit::{CallerText, Surface, Target};
 use portcullis_identity::{KeyAdminError, KeySelector, PageRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::key_bodies::{self, record};
 use super::problem::{done, problem};
+use crate::query::query;
 use crate::state::ServerState;
 
 pub(crate) async fn generate(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let call = match admit(&state, &parts, "key/generate").await {
+    let mut call = match admit(&state, &parts, "key/generate").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Value = match read(&state, &parts, body).await {
+    let wish: Value = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
@@ -30,7 +31,10 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
     match state.keys.create(new, &call.principal).await {
-        Ok(created) => done(call, &key_bodies::created(&created)).await,
+        Ok(created) => {
+            call.audit.target(Target::keys([&created.record.id]));
+            done(call, &key_bodies::created(&created)).await
+        }
         Err(error) => failed(call, &error).await,
     }
 }
@@ -43,19 +47,19 @@ pub(crate) struct ListQuery {
     size: Option<usize>,
 }
 
-pub(crate) async fn list(
-    State(state): State<ServerState>,
-    Query(query): Query<ListQuery>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let call = match admit(&state, &parts, "key/list").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
+    let wish: ListQuery = match query(&parts.uri) {
+        Ok(wish) => wish,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
     let page = PageRequest {
-        after: query.after,
-        limit: query.size.unwrap_or(100),
+        after: wish.after,
+        limit: wish.size.unwrap_or(100),
     };
     match state.keys.list(&page, &call.principal).await {
         Ok(page) => {
@@ -66,34 +70,58 @@ pub(crate) async fn list(
     }
 }
 
-/// Query of `/key/info`: a key's id (`pc-…`), alias, or the key itself. Without one, the caller's own.
-#[derive(Debug, Default, Deserialize)]
+/// Query of `/key/info`: a key's id as `/key/list` shows it, or its alias. Without one, the caller's
+/// own.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct InfoQuery {
+    /// LiteLLM's name of `key_id`, where its clients send the key itself: that is refused, because
+    /// URLs end up in logs on the way (RFC 6750 §5.3).
+    key: Option<String>,
     key_id: Option<String>,
     key_alias: Option<String>,
 }
 
-pub(crate) async fn info(
-    State(state): State<ServerState>,
-    Query(query): Query<InfoQuery>,
-    request: Request,
-) -> Response<Body> {
+impl InfoQuery {
+    /// The key that is meant; `None`: the caller's own.
+    fn selector(self) -> Result<Option<KeySelector>, &'static str> {
+        let id = match (self.key_id, self.key) {
+            (Some(_), Some(_)) => return Err("say key_id or key, not both"),
+            (id, None) | (None, id) => id,
+        };
+        match (id, self.key_alias) {
+            (Some(_), Some(_)) => Err("say key_id or key_alias, not both"),
+            (Some(id), None) if id.starts_with("sk-") => Err(
+                "a key does not belong into a URL: say key_id, the id that /key/list shows, and consider this key known to others",
+            ),
+            (Some(id), None) => Ok(Some(KeySelector::Id(id.into()))),
+            (None, Some(alias)) => Ok(Some(KeySelector::Alias(alias))),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let call = match admit(&state, &parts, "key/info").await {
+    let mut call = match admit(&state, &parts, "key/info").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let selector = match (query.key_id, query.key_alias, &call.principal.key_id) {
-        (Some(id), _, _) => KeySelector::Id(id.into()),
-        (None, Some(alias), _) => KeySelector::Alias(alias),
-        (None, None, Some(own)) => KeySelector::Id(own.clone()),
-        (None, None, None) => {
+    let wish: InfoQuery = match query(&parts.uri) {
+        Ok(wish) => wish,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
+    let selector = match (wish.selector(), &call.principal.key_id) {
+        (Ok(Some(selector)), _) => selector,
+        (Ok(None), Some(own)) => KeySelector::Id(own.clone()),
+        (Ok(None), None) => {
             return problem(call, ErrorKind::Invalid, "say key_id or key_alias").await;
         }
+        (Err(detail), _) => return problem(call, ErrorKind::Invalid, detail).await,
     };
     match state.keys.info(&selector, &call.principal).await {
         Ok(found) => {
+            call.audit.target(Target::keys([&found.id]));
             done(
                 call,
                 &json!({"key": found.id.as_str(), "info": record(&found)}),
@@ -103,6 +131,9 @@ pub(crate) async fn info(
         Err(error) => failed(call, &error).await,
     }
 }
+
+/// Most keys of one `/key/delete`: as many as its audit event can name.
+const MOST_DELETED: usize = 16;
 
 /// Body of `/key/delete`.
 #[derive(Debug, Default, Deserialize)]
@@ -114,11 +145,11 @@ struct Delete {
 
 pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let call = match admit(&state, &parts, "key/delete").await {
+    let mut call = match admit(&state, &parts, "key/delete").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Delete = match read(&state, &parts, body).await {
+    let wish: Delete = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
@@ -136,14 +167,23 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
     if selectors.is_empty() {
         return problem(call, ErrorKind::Invalid, "say keys or key_aliases").await;
     }
-    let mut deleted = Vec::with_capacity(selectors.len());
+    if selectors.len() > MOST_DELETED {
+        let detail = format!("at most {MOST_DELETED} keys at a time");
+        return problem(call, ErrorKind::Invalid, &detail).await;
+    }
+    let mut deleted: Vec<KeyId> = Vec::with_capacity(selectors.len());
     for selector in &selectors {
         match state.keys.revoke(selector, &call.principal).await {
-            Ok(revoked) => deleted.push(revoked.id.to_string()),
+            Ok(revoked) => {
+                deleted.push(revoked.id);
+                // Noted key by key: if the next one fails, these have ended all the same.
+                call.audit.target(Target::keys(&deleted));
+            }
             Err(error) => return failed(call, &error).await,
         }
     }
-    done(call, &json!({"deleted_keys": deleted})).await
+    let ids: Vec<&str> = deleted.iter().map(KeyId::as_str).collect();
+    done(call, &json!({"deleted_keys": ids})).await
 }
 
 async fn admit(
@@ -158,6 +198,7 @@ async fn admit(
 
 async fn read<T: for<'de> Deserialize<'de>>(
     state: &ServerState,
+    call: &mut Call,
     parts: &Parts,
     body: Body,
 ) -> Result<T, String> {
@@ -165,6 +206,7 @@ async fn read<T: for<'de> Deserialize<'de>>(
         .read_body(&parts.headers, body)
         .await
         .map_err(|refusal| refusal.text().to_owned())?;
+    call.audit.request_bytes(bytes.len() as u64);
     serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 

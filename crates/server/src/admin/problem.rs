@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Response, StatusCode};
-use portcullis_core::ErrorKind;
+use portcullis_core::{ErrorKind, Role};
 use portcullis_engine::Call;
 use portcullis_engine::audit::Outcome;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::reply::{json as reply, text_error};
 
 /// Ends an admin call with a problem.
-pub(super) async fn problem(mut call: Call, kind: ErrorKind, detail: &str) -> Response<Body> {
+pub(super) async fn problem(call: Call, kind: ErrorKind, detail: &str) -> Response<Body> {
     let status = match kind {
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
@@ -20,8 +20,18 @@ pub(super) async fn problem(mut call: Call, kind: ErrorKind, detail: &str) -> Re
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
+    problem_with(call, status, kind, detail).await
+}
+
+/// The same with a status that says more than the kind does.
+pub(super) async fn problem_with(
+    mut call: Call,
+    status: StatusCode,
+    kind: ErrorKind,
+    detail: &str,
+) -> Response<Body> {
     if kind == ErrorKind::Forbidden {
-        call.audit.denied("role");
+        call.audit.denied(rule(call.principal.role));
     }
     let body = json!({
         "type": format!("urn:portcullis:problem:{kind}"),
@@ -44,10 +54,20 @@ pub(super) async fn problem(mut call: Call, kind: ErrorKind, detail: &str) -> Re
 /// Ends an admin call with a document.
 pub(super) async fn done(mut call: Call, document: &Value) -> Response<Body> {
     let body = document.to_string();
+    call.audit.allowed(rule(call.principal.role));
     call.audit.add_response_bytes(body.len() as u64);
     if call.close(Outcome::Ok).await {
         reply(StatusCode::OK, body)
     } else {
         text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    }
+}
+
+/// What decided about an admin request: the caller's role.
+pub(crate) const fn rule(role: Role) -> &'static str {
+    match role {
+        Role::User => "role:user",
+        Role::Viewer => "role:viewer",
+        Role::Admin => "role:admin",
     }
 }

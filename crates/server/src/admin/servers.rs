@@ -63,7 +63,27 @@ fn row(entry: &ServerEntry, may_see_address: bool) -> Value {
         "mcp_access_groups": entry.policy.access_groups,
         "allowed_tools": entry.policy.allowed_tools,
         "era": entry.upstream.known_modern().map(|modern| if modern { "2026-07-28" } else { "legacy" }),
+        "status": status(entry.answers()),
         "tools": entry.tool_count(),
         "sessions": entry.upstream.session_count(),
     })
+}
+
+/// LiteLLM's words for whether the server listed its tools when last asked.
+const fn status(answers: Option<bool>) -> &'static str {
+    match answers {
+        Some(true) => "healthy",
+        Some(false) => "unhealthy",
+        None => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_claimed_of_a_server_that_was_not_asked_yet() {
+        assert_eq!(status(None), "unknown");
+    }
 }

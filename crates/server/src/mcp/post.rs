@@ -1,6 +1,8 @@
 //! POST: one message in, one answer or stream out. Which era it is, is read off the message itself
 //! and its version header (reference: 2026-07-28 "versioning", "Streamable HTTP").
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::header::{ACCEPT, HeaderMap};
 use axum::http::{Response, StatusCode};
@@ -169,10 +171,10 @@ async fn legacy(
             Err(refusal) => return unknown_session(call, refusal, id_of(envelope)).await,
         },
         // Single requests without a session: what curl and LiteLLM's users send.
-        Ok(None) => LegacyClient::without_session(
+        Ok(None) => Arc::new(LegacyClient::without_session(
             version.unwrap_or(Revision::V2025_03_26),
             ClientCapabilities::none(),
-        ),
+        )),
     };
     answer(
         state
@@ -227,11 +229,13 @@ fn accepts_both(headers: &HeaderMap) -> bool {
             .filter_map(|range| range.split(';').next())
             .map(str::trim)
         {
-            match range.to_ascii_lowercase().as_str() {
-                "*/*" => (json, events) = (true, true),
-                "application/json" | "application/*" => json = true,
-                "text/event-stream" | "text/*" => events = true,
-                _ => {}
+            let is = |wanted: &str| range.eq_ignore_ascii_case(wanted);
+            if is("*/*") {
+                (json, events) = (true, true);
+            } else if is("application/json") || is("application/*") {
+                json = true;
+            } else if is("text/event-stream") || is("text/*") {
+                events = true;
             }
         }
     }

@@ -1,5 +1,7 @@
 //! GET and DELETE: a legacy session's own stream, and its end. Without a session neither exists.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::header::{ACCEPT, HeaderMap};
 use axum::http::{Response, StatusCode};
@@ -67,7 +69,7 @@ async fn open(
     call: Call,
     view: &View,
     headers: &HeaderMap,
-) -> Result<(Call, LegacyClient), Box<Response<Body>>> {
+) -> Result<(Call, Arc<LegacyClient>), Box<Response<Body>>> {
     let modern = sole(headers, "mcp-protocol-version")
         .ok()
         .flatten()

@@ -1,7 +1,7 @@
 //! `GET /mcp-rest/tools/list`.
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_engine::audit::{Outcome, Surface};
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::refusal::{failed, refuse};
+use crate::query::query;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
@@ -22,20 +23,29 @@ pub(crate) struct ListQuery {
     mcp_server_name: Option<String>,
 }
 
-pub(crate) async fn list(
-    State(state): State<ServerState>,
-    Query(query): Query<ListQuery>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let mut call = match state.admit(&parts, Surface::Rest).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let named = query
+    let wish: ListQuery = match query(&parts.uri) {
+        Ok(wish) => wish,
+        Err(message) => {
+            return refuse(
+                call,
+                ErrorKind::Invalid,
+                StatusCode::BAD_REQUEST,
+                "invalid_query",
+                &message,
+            )
+            .await;
+        }
+    };
+    let named = wish
         .server_id
         .as_deref()
-        .or(query.mcp_server_name.as_deref());
+        .or(wish.mcp_server_name.as_deref());
     let (call_, view) = match view(&state, call, named, &parts.headers).await {
         Ok(seen) => seen,
         Err(refusal) => return *refusal,

@@ -32,9 +32,10 @@ CREATE TABLE audit_rows (
     event TEXT NOT NULL,
     mac BLOB NOT NULL,
     PRIMARY KEY (writer, seq)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
-CREATE INDEX audit_rows_by_time ON audit_rows (at, writer, seq);
+-- The rest of the order by time, writer and position is the primary key, which every index carries.
+CREATE INDEX audit_rows_by_time ON audit_rows (at);
 CREATE INDEX audit_rows_by_request ON audit_rows (request_id);
 
 CREATE TABLE audit_heads (

@@ -80,7 +80,7 @@ impl Inside {
             .is_some_and(|value| value == format!("Bearer {KEY}").as_str());
         let mut trail = self.trail.lock().unwrap();
         let id = format!("r{}", trail.len());
-        trail.push(json!({ "request_id": id, "surface": what, "at": "2026-11-21T07:53:00.000Z" }));
+        trail.push(json!({ "event": "request", "request_id": id, "surface": what, "at": "2026-11-21T07:53:00.000Z" }));
         (!right).then(|| {
             let body = Json(json!({ "error": { "message": "invalid key" } }));
             (StatusCode::UNAUTHORIZED, body).into_response()

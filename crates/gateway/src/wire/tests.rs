@@ -1,0 +1,16 @@
+//! What the wiring makes of a configuration.
+
+mod keys;
+mod on_record;
+mod reload;
+mod servers;
+mod small_world;
+
+use portcullis_config::{CommandLine, Config};
+
+/// The configuration that a text means.
+pub(super) fn config(text: &str) -> Config {
+    super::files::parse("test.yaml", text, CommandLine::default())
+        .unwrap_or_else(|errors| panic!("{errors}"))
+        .config
+}

@@ -1,0 +1,81 @@
+//! A new configuration by request.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use portcullis_core::{Role, ServerGrants};
+use portcullis_server::HostRule;
+use tokio_util::task::TaskTracker;
+
+use super::small_world::SmallWorld;
+use crate::lifecycle::reloads;
+use crate::wire::reload::Reloading;
+use crate::wire::serve::state;
+
+#[tokio::test]
+async fn an_administrator_puts_a_new_file_in_force_and_is_told_what_is_wrong_with_a_bad_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let mut world = SmallWorld::start("").await;
+    let (requester, due) = reloads();
+    let rooms = world.embedded.shared_rooms();
+    let config = world.embedded.config().clone();
+    world.route(portcullis_server::router(state(
+        &rooms,
+        &config,
+        HostRule::Loopback,
+        Some(Arc::new(requester)),
+    )));
+    let reloading = Reloading {
+        file: file.clone(),
+        host: None,
+        port: None,
+        config,
+        tls: Vec::new(),
+        logs: crate::telemetry::LogControl::default(),
+    };
+    TaskTracker::new().spawn(async move { reloading.run(&rooms, due).await });
+
+    std::fs::write(
+        &file,
+        "mcp_servers: {a: {url: 'https://a.example.com/mcp'}}",
+    )
+    .unwrap();
+    let reloaded = world.post("/v1/config/reload", "").await;
+    assert_eq!(reloaded.status, StatusCode::OK);
+    assert_eq!(reloaded.body["generation"], 2);
+    let event = world.event_of(&reloaded).await;
+    assert_eq!(event["method"], "v1/config/reload");
+    assert_eq!(event["rule"], "role:admin");
+    let servers = world.get("/v1/mcp/server").await;
+    assert_eq!(servers.body[0]["server_name"], "a");
+
+    let bad = "identity: {keys: [{id: a, key: sk-canary-8Qm2vT9dKx4RzP1s, nmae: x}]}";
+    std::fs::write(&file, bad).unwrap();
+    let refused = world.post("/v1/config/reload", "").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.headers["content-type"], "application/problem+json");
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(detail.contains("nmae"), "{detail}");
+    assert!(!detail.contains("canary"), "{detail}");
+    assert_eq!(world.event_of(&refused).await["outcome"], "invalid");
+    let servers = world.get("/v1/mcp/server").await;
+    assert_eq!(servers.body[0]["server_name"], "a");
+}
+
+#[tokio::test]
+async fn nobody_else_can_reload_and_a_gateway_without_a_file_says_so() {
+    let world = SmallWorld::start("").await;
+    let viewer = world
+        .embedded
+        .key("viewer", Role::Viewer, ServerGrants::default())
+        .await
+        .unwrap();
+    let refused = world
+        .ask(&viewer, Method::POST, "/v1/config/reload", "")
+        .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.event_of(&refused).await["rule"], "role:viewer");
+    let none = world.post("/v1/config/reload", "").await;
+    assert_eq!(none.status, StatusCode::CONFLICT);
+}

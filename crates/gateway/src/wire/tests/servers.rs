@@ -1,0 +1,42 @@
+//! What is told of the servers behind the gateway.
+
+use portcullis_server::listen::Stop;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use super::small_world::SmallWorld;
+use crate::mock;
+
+async fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_server_that_listed_its_tools_is_healthy_and_one_that_is_away_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap();
+    TaskTracker::new().spawn(mock::serve(
+        listener,
+        mock::Settings::default(),
+        Stop::default(),
+    ));
+    let away = free_address().await;
+    let world = SmallWorld::start(&format!(
+        "mcp_servers:\n  away: {{url: 'http://{away}/mcp'}}\n  here:\n    url: http://{here}/mcp\n    \
+         auth_type: oauth2\n    oauth2_flow: client_credentials\n    \
+         token_url: http://{here}/oauth/token\n    client_id: {}\n    client_secret: {}\n",
+        mock::CLIENT_ID,
+        mock::CLIENT_SECRET,
+    ))
+    .await;
+    world.embedded.gateway().warm_up().await;
+    let rows = world.client().await.servers().await.unwrap();
+    let status = |name: &str| {
+        let rows = rows.as_array().unwrap();
+        let row = rows.iter().find(|row| row["server_name"] == name).unwrap();
+        row["status"].clone()
+    };
+    assert_eq!(status("here"), "healthy");
+    assert_eq!(status("away"), "unhealthy");
+}

@@ -1,0 +1,28 @@
+//! A path that exists, asked with a method that it does not have.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use portcullis_core::ErrorKind;
+
+use crate::reply::text_error;
+use crate::state::ServerState;
+
+/// What the router answers with; it adds `Allow` (RFC 9110 §15.5.6) by itself. On a governed path
+/// the caller is asked for and the request recorded, as for a method that exists.
+pub(crate) async fn refuse(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let not_allowed = || text_error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+    let (parts, _) = request.into_parts();
+    let Some(surface) = crate::admission::surface_of(parts.uri.path()) else {
+        return not_allowed();
+    };
+    let call = match state.admit(&parts, surface).await {
+        Ok(call) => call,
+        Err(refusal) => return *refusal,
+    };
+    if call.close(ErrorKind::Invalid.into()).await {
+        not_allowed()
+    } else {
+        text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    }
+}
