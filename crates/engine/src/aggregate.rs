@@ -27,7 +27,7 @@ use crate::snapshot::ServerEntry;
 use crate::view::View;
 
 /// One server's share of a page may take this long at most.
-const SHARE: Duration = Duration::from_secs(10);
+pub(crate) const SHARE: Duration = Duration::from_secs(10);
 
 /// A server and where its list continues.
 type Asked = (Arc<ServerEntry>, Option<String>);
@@ -166,6 +166,8 @@ impl Gateway {
             entry: Arc::clone(entry),
             principal,
             subject: String::new(),
+            presented: None,
+            declared: None,
         };
         let items = page
             .items

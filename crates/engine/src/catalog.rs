@@ -16,7 +16,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::error::EngineError;
-use crate::exchange::{Note, Speech};
+use crate::exchange::{Note, Speech, revealing};
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 
@@ -80,11 +80,19 @@ impl Listing {
     }
 }
 
+/// The last attempt to fetch a list.
+#[derive(Debug, Default)]
+struct Attempt {
+    begun: Option<Duration>,
+    /// When, and why, it came to nothing: those who waited for it share that too.
+    failed: Option<(Duration, UpstreamErrorKind)>,
+}
+
 #[derive(Debug, Default)]
 struct Shelf {
     listing: Mutex<Option<Arc<Listing>>>,
     /// Held while a fetch is under way: one at a time. Remembers the last attempt.
-    fetching: tokio::sync::Mutex<Option<Duration>>,
+    fetching: tokio::sync::Mutex<Attempt>,
     changed: AtomicBool,
     /// The last attempt failed; what was seen before may still be there.
     failed: AtomicBool,
@@ -194,15 +202,26 @@ impl Gateway {
         if let Some(listing) = &seen
             && !shelf.changed.load(Ordering::Acquire)
             && (listing.fetched >= asked
-                || fetching.is_some_and(|last| asked.saturating_sub(last) < RETRY))
+                || fetching
+                    .begun
+                    .is_some_and(|last| asked.saturating_sub(last) < RETRY))
         {
             return Ok(Arc::clone(listing));
         }
-        *fetching = Some(asked);
+        if let Some((at, kind)) = fetching.failed
+            && at >= asked
+        {
+            return Err(failed(entry, kind));
+        }
+        fetching.begun = Some(asked);
         shelf.changed.store(false, Ordering::Release);
-        let items = self.fetch(entry, kind).await;
-        shelf.failed.store(items.is_err(), Ordering::Release);
-        let items = items?;
+        let fetched = self.fetch(entry, kind).await;
+        fetching.failed = match &fetched {
+            Err(EngineError::Upstream(error)) => Some((self.clock.monotonic(), error.kind)),
+            _ => None,
+        };
+        shelf.failed.store(fetched.is_err(), Ordering::Release);
+        let items = fetched?;
         let index = items
             .iter()
             .enumerate()
@@ -323,7 +342,18 @@ impl Gateway {
                 &mut note,
             )
             .await?;
-        self.final_answer(entry, evidence, opened).await
+        // A list that dribbles in, or never ends, is bounded like any other.
+        let limit = entry.upstream.server().timeout;
+        let text = tokio::time::timeout(limit, self.final_answer(entry, evidence, opened))
+            .await
+            .map_err(|_| failed(entry, UpstreamErrorKind::Timeout))??;
+        if note
+            .presented
+            .is_some_and(|credential| credential.appears_in(text.as_bytes()))
+        {
+            return Err(revealing(entry));
+        }
+        Ok(text)
     }
 }
 
@@ -414,9 +444,13 @@ fn rpc_code(text: &str) -> Option<i64> {
 }
 
 pub(crate) fn bad_answer(entry: &ServerEntry) -> EngineError {
+    failed(entry, UpstreamErrorKind::BadAnswer)
+}
+
+pub(crate) fn failed(entry: &ServerEntry, kind: UpstreamErrorKind) -> EngineError {
     UpstreamError {
         server: entry.id.clone(),
-        kind: UpstreamErrorKind::BadAnswer,
+        kind,
         source: None,
     }
     .into()

@@ -47,14 +47,16 @@ pub(crate) enum Opened {
 }
 
 /// What the audit event should say of the upstream's side.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Note {
     credential: Option<CredentialKind>,
     status: Option<u16>,
+    /// What the answered request carried.
+    pub(crate) presented: Option<UpstreamCredential>,
 }
 
 impl Note {
-    pub(crate) fn record(self, audit: &mut AuditGuard) {
+    pub(crate) fn record(&self, audit: &mut AuditGuard) {
         if let Some(kind) = self.credential {
             audit.credential(kind);
         }
@@ -97,6 +99,7 @@ impl Gateway {
             let error = match sent {
                 Ok(opened) => {
                     note.status = Some(200);
+                    note.presented = Some(credential);
                     watch.ended(UpstreamOutcome::Ok);
                     return Ok(opened);
                 }
@@ -132,7 +135,7 @@ impl Gateway {
         wish: &SessionWish,
         note: &mut Note,
     ) -> Result<Arc<LegacySession>, EngineError> {
-        let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+        let mut credential = self.credentials.obtain(evidence, &entry.auth).await?;
         note.credential = Some(credential.kind());
         let mut opened = entry
             .upstream
@@ -142,7 +145,7 @@ impl Gateway {
             && error.kind == UpstreamErrorKind::Unauthorized
             && self.credentials.rejected(&entry.auth, &credential).await
         {
-            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+            credential = self.credentials.obtain(evidence, &entry.auth).await?;
             opened = entry
                 .upstream
                 .session(evidence, &Presenting(&credential), wish)
@@ -152,7 +155,11 @@ impl Gateway {
             note.status = error.status();
             tracing::info!(mcp.server.id = %entry.id, error = %error, "session not opened");
         }
-        Ok(opened?)
+        let session = opened?;
+        if credential.appears_in(session.initialize_result().as_bytes()) {
+            return Err(revealing(entry));
+        }
+        Ok(session)
     }
 
     /// Whether a server speaks the stateless era.
@@ -206,6 +213,16 @@ impl Gateway {
             tracing::debug!(mcp.server.id = %entry.id, error = %error, "session not closed upstream");
         }
     }
+}
+
+/// The answer repeats our credential and is withheld.
+pub(crate) fn revealing(entry: &ServerEntry) -> EngineError {
+    UpstreamError {
+        server: entry.id.clone(),
+        kind: UpstreamErrorKind::Revealing,
+        source: None,
+    }
+    .into()
 }
 
 /// Times one request to a server; dropped unended, its caller went away.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Principal, Purpose};
-use portcullis_mcp::{Edits, Envelope, Members, Method};
+use portcullis_credentials::UpstreamCredential;
+use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Members, Method, is_presentable};
 use serde_json::value::RawValue;
 
 use crate::catalog::{bad_answer, param_headers};
 use crate::error::EngineError;
+use crate::exchange::revealing;
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 use crate::tasks;
@@ -26,6 +28,10 @@ pub(crate) struct AnswerFilter {
     pub(crate) principal: Arc<Principal>,
     /// The name or URI asked for, as the server spells it.
     pub(crate) subject: String,
+    /// What we presented, which must not come back to the caller.
+    pub(crate) presented: Option<UpstreamCredential>,
+    /// What a stateless client said that it can answer; a session has it elsewhere.
+    pub(crate) declared: Option<ClientCapabilities>,
 }
 
 impl AnswerFilter {
@@ -46,8 +52,24 @@ impl AnswerFilter {
         self.modern || self.method == Method::ToolsList
     }
 
+    /// Whether a message repeats our credential: some servers put what they were sent into their
+    /// errors.
+    pub(crate) fn reveals(&self, text: &str) -> bool {
+        let reveals = self
+            .presented
+            .as_ref()
+            .is_some_and(|credential| credential.appears_in(text.as_bytes()));
+        if reveals {
+            tracing::warn!(mcp.server.id = %self.entry.id, "server repeated our credential: message withheld");
+        }
+        reveals
+    }
+
     /// The answer as the caller may have it.
     pub(crate) fn answer(&self, gateway: &Gateway, text: String) -> Result<String, EngineError> {
+        if self.reveals(&text) {
+            return Err(revealing(&self.entry));
+        }
         if !self.concerns() {
             return Ok(text);
         }
@@ -145,7 +167,7 @@ impl AnswerFilter {
         Ok(())
     }
 
-    /// A server may ask the client only for what the operator lets it.
+    /// A server may ask the client only for what the operator lets it and the client can answer.
     fn check_inputs(&self, result: &Members<'_>) -> Result<(), EngineError> {
         let Some(inputs) = result
             .object("inputRequests")
@@ -154,11 +176,14 @@ impl AnswerFilter {
             return Ok(());
         };
         for (_, input) in inputs.iter() {
-            let method = Members::of(input)
-                .ok()
-                .and_then(|input| input.string("method"))
-                .unwrap_or_default();
-            if !self.entry.upstream.server().push.admits(&method) {
+            let input = Members::of(input).map_err(|_| bad_answer(&self.entry))?;
+            let method = input.string("method").unwrap_or_default();
+            let declared = self
+                .declared
+                .as_ref()
+                .is_some_and(|declared| declared.answers(&method));
+            let presentable = is_presentable(&method, input.get("params"));
+            if !declared || !presentable || !self.entry.upstream.server().push.admits(&method) {
                 return Err(EngineError::PushNotAllowed {
                     server: self.entry.id.clone(),
                     method: method.chars().take(64).collect(),
@@ -168,14 +193,15 @@ impl AnswerFilter {
         Ok(())
     }
 
-    /// A notification as the caller may have it; also learns from it that lists changed.
-    pub(crate) fn notification(&self, gateway: &Gateway, text: String) -> String {
+    /// A notification as the caller may have it, if at all; also learns from it that lists changed.
+    pub(crate) fn notification(&self, gateway: &Gateway, text: String) -> Option<String> {
+        if self.reveals(&text) {
+            return None;
+        }
         let edited = {
-            let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
-                return text;
-            };
+            let envelope = Envelope::parse(text.as_bytes()).ok()?;
             let portcullis_mcp::Kind::Notification { method } = envelope.kind else {
-                return text;
+                return None;
             };
             self.entry.catalog.changed(method);
             match (method, envelope.raw_params()) {
@@ -193,7 +219,7 @@ impl AnswerFilter {
                 _ => None,
             }
         };
-        edited.unwrap_or(text)
+        Some(edited.unwrap_or(text))
     }
 }
 

@@ -112,22 +112,27 @@ impl Relay {
             Side::Modern => modern_message(text, &self.client_id),
         };
         match message {
-            Restored::Answer { ours, text } => {
-                match &mut self.side {
-                    Side::Legacy(_, Some(reply)) => reply.complete(),
-                    Side::Legacy(session, None) => session.answered(ours),
-                    Side::Modern => {}
+            // The answer to another request has no business on this stream.
+            Restored::Answer { ours, .. } if !self.concerns(ours) => None,
+            Restored::Answer { text, .. } => {
+                if let Side::Legacy(_, Some(reply)) = &mut self.side {
+                    reply.complete();
                 }
                 self.answer(event, text).await
             }
-            Restored::Notification(text) => {
-                event.data = Some(Bytes::from(self.filter.notification(&self.gateway, text)));
+            Restored::Progress { ours, .. } if !self.concerns(ours) => None,
+            Restored::Progress { text, .. } | Restored::Notification(text) => {
+                let text = self.filter.notification(&self.gateway, text)?;
+                event.data = Some(Bytes::from(text));
                 Some(self.count(encode(&event)))
             }
             Restored::Request(text) => {
                 let Side::Legacy(session, _) = &self.side else {
                     return None;
                 };
+                if self.filter.reveals(&text) {
+                    return None;
+                }
                 let call = self.call.as_ref()?;
                 let text = self
                     .gateway
@@ -143,6 +148,15 @@ impl Relay {
                 Some(self.count(encode(&event)))
             }
             Restored::Stray => None,
+        }
+    }
+
+    /// Whether an id of ours is that of the request whose stream this is. A resumed stream may
+    /// belong to any request of its session.
+    const fn concerns(&self, ours: i64) -> bool {
+        match &self.side {
+            Side::Legacy(_, Some(reply)) => reply.ours() == ours,
+            Side::Legacy(_, None) | Side::Modern => true,
         }
     }
 
@@ -173,6 +187,9 @@ impl Relay {
     }
 
     async fn fail(&mut self, error: &EngineError) -> Option<Bytes> {
+        if let Side::Legacy(_, Some(reply)) = &mut self.side {
+            reply.abandon();
+        }
         let call = self.call.as_ref()?;
         tracing::info!(request.id = %call.id, mcp.server.id = %self.filter.entry.id, error = %error, "stream failed");
         let reported = error.report(call.id);
@@ -226,15 +243,19 @@ impl Gateway {
         opened: Opened,
     ) -> Result<String, EngineError> {
         // The place in the session is held until the answer is here.
-        let (reply, session, _place) = match opened {
+        let (reply, session, place) = match opened {
             Opened::Modern(reply) => (reply, None, None),
             Opened::Legacy(session, mut waiting) => {
                 let reply = std::mem::replace(&mut waiting.reply, Reply::Accepted);
                 (reply, Some(session), Some(waiting))
             }
         };
+        let own = place.as_ref().map(SessionReply::ours);
         let understand = |text: &str| match &session {
-            Some(session) => session.restore(text),
+            Some(session) => match session.restore(text) {
+                Restored::Answer { ours, .. } if Some(ours) != own => Restored::Stray,
+                restored => restored,
+            },
             None => modern_message(text, "1"),
         };
         match reply {
@@ -264,7 +285,8 @@ impl Gateway {
                                 self.refuse_push(entry, evidence, session, &text).await;
                             }
                         }
-                        Restored::Notification(_) | Restored::Stray => {}
+                        Restored::Progress { .. } | Restored::Notification(_) | Restored::Stray => {
+                        }
                     }
                 }
                 Err(bad_answer(entry))

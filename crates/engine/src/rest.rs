@@ -5,17 +5,20 @@ use std::sync::Arc;
 use http::HeaderMap;
 use portcullis_mcp::{Edits, Envelope, Members, Method, Revision, code};
 use portcullis_policy::{Operation, authorize};
+use portcullis_upstream::UpstreamErrorKind;
 use serde_json::value::RawValue;
 
+use crate::aggregate::SHARE;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
-use crate::catalog::{Kind, bad_answer};
+use crate::catalog::{Kind, bad_answer, failed};
 use crate::error::EngineError;
-use crate::exchange::{Note, Speech};
+use crate::exchange::{Note, Speech, revealing};
 use crate::filter::is_tool_error;
 use crate::gateway::Gateway;
 use crate::outcomes::{ServerResult, report, require_one};
 use crate::prepare::protocol;
+use crate::routing::SEPARATOR;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -50,7 +53,10 @@ impl Gateway {
             .method(CallerText::new(Method::ToolsList.as_str()));
         call.audit.allowed("aggregate");
         let listing = view.servers().map(|entry| async move {
-            let result = self.listing(entry, Kind::Tools, None).await;
+            let limit = SHARE.min(entry.upstream.server().timeout);
+            let result = tokio::time::timeout(limit, self.listing(entry, Kind::Tools, None))
+                .await
+                .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
             ServerResult {
                 server: entry.id.clone(),
                 result: result.map(|listing| (Arc::clone(entry), listing)),
@@ -101,9 +107,14 @@ impl Gateway {
         call.audit
             .method(CallerText::new(Method::ToolsCall.as_str()));
         let (entry, own) = match self.resolve_name(view, Kind::Tools, name).await {
-            Err(EngineError::Unknown { .. }) if view.named().is_none() => {
-                self.unprefixed(view, name).await?
-            }
+            Err(unknown @ EngineError::Unknown { .. }) => match view.named() {
+                None => self.unprefixed(view, name).await?,
+                // `server_id` beside a name as the aggregate lists it, as LiteLLM's clients send.
+                Some(entry) => match own_of(entry, name) {
+                    Some(own) => self.resolve_name(view, Kind::Tools, own).await?,
+                    None => return Err(unknown),
+                },
+            },
             resolved => resolved?,
         };
         let view = view.only(&entry);
@@ -150,6 +161,12 @@ impl Gateway {
         let answer = self
             .final_answer(&entry, &prepared.evidence, opened?)
             .await?;
+        if note
+            .presented
+            .is_some_and(|credential| credential.appears_in(answer.as_bytes()))
+        {
+            return Err(revealing(&entry));
+        }
         result_of(&entry, &answer)
     }
 
@@ -208,6 +225,11 @@ fn mirrored(entry: &ServerEntry, tool: &str, arguments: &str) -> HeaderMap {
         out.insert(name, value);
     }
     out
+}
+
+/// A server's own name of a tool, of the name that the aggregate would list.
+fn own_of<'a>(entry: &ServerEntry, name: &'a str) -> Option<&'a str> {
+    name.strip_prefix(&*entry.alias)?.strip_prefix(SEPARATOR)
 }
 
 /// The result of a tool call's answer; an error the server answered with becomes ours, without its

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Kind, Listing};
+use portcullis_upstream::UpstreamErrorKind;
+
+use crate::aggregate::SHARE;
+use crate::catalog::{Kind, Listing, failed};
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
@@ -89,25 +92,62 @@ impl Gateway {
         if let Some(entry) = view.named() {
             return Ok(Arc::clone(entry));
         }
+        // Whoever is known to list it keeps it, and nobody waits for a server that is down.
+        let known = view.servers().find(|entry| {
+            entry
+                .catalog
+                .seen(Kind::Resources)
+                .is_some_and(|listing| listing.get(uri).is_some())
+        });
+        if let Some(entry) = known {
+            return Ok(Arc::clone(entry));
+        }
+        let listed = |listing: &Listing| listing.get(uri).is_some();
+        let templated = |listing: &Listing| matches_template(listing, uri);
+        let of_list = self
+            .first_with(view, Kind::Resources, Some(uri), &listed)
+            .await;
+        if let Ok(Some(entry)) = of_list {
+            return Ok(entry);
+        }
+        let of_template = self
+            .first_with(view, Kind::Templates, None, &templated)
+            .await?;
+        match (of_template, of_list) {
+            (Some(entry), _) => Ok(entry),
+            (None, Err(unreachable)) => Err(unreachable),
+            (None, Ok(_)) => Err(EngineError::Unknown {
+                what: "resource",
+                name: uri.to_owned(),
+            }),
+        }
+    }
+
+    /// The first server, in the operator's order, whose list satisfies; all are asked at once. An
+    /// error when none does and one of them could not say.
+    async fn first_with(
+        self: &Arc<Self>,
+        view: &View,
+        kind: Kind,
+        wanted: Option<&str>,
+        satisfies: &(dyn Fn(&Listing) -> bool + Sync),
+    ) -> Result<Option<Arc<ServerEntry>>, EngineError> {
+        let asked = view.servers().map(|entry| async move {
+            let limit = SHARE.min(entry.upstream.server().timeout);
+            let listing = tokio::time::timeout(limit, self.listing(entry, kind, wanted))
+                .await
+                .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)))?;
+            Ok(satisfies(&listing).then(|| Arc::clone(entry)))
+        });
         let mut unreachable = None;
-        for entry in view.servers() {
-            match self.listing(entry, Kind::Resources, Some(uri)).await {
-                Ok(listing) if listing.get(uri).is_some() => return Ok(Arc::clone(entry)),
-                Ok(_) => {}
+        for answer in futures_util::future::join_all(asked).await {
+            match answer {
+                Ok(Some(entry)) => return Ok(Some(entry)),
+                Ok(None) => {}
                 Err(error) => unreachable = Some(error),
             }
         }
-        for entry in view.servers() {
-            match self.listing(entry, Kind::Templates, None).await {
-                Ok(templates) if matches_template(&templates, uri) => return Ok(Arc::clone(entry)),
-                Ok(_) => {}
-                Err(error) => unreachable = Some(error),
-            }
-        }
-        Err(unreachable.unwrap_or_else(|| EngineError::Unknown {
-            what: "resource",
-            name: uri.to_owned(),
-        }))
+        unreachable.map_or(Ok(None), Err)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a client can do, and what of it a server may use.
 
+use serde_json::value::RawValue;
+
 use crate::json::{JsonError, Members};
 
 /// Which requests to the client the operator lets a server make. Off unless said otherwise.
@@ -32,6 +34,25 @@ impl PushPolicy {
     }
 }
 
+/// Whether a question can be put to a person as it stands: an elicitation that asks them to open an
+/// address may name an `https` one and nothing else, whatever their client would make of it.
+pub fn is_presentable(method: &str, params: Option<&RawValue>) -> bool {
+    if method != "elicitation/create" {
+        return true;
+    }
+    let Some(members) = params.and_then(|params| Members::of(params).ok()) else {
+        return true;
+    };
+    match members.get("url") {
+        None => members.string("mode").is_none_or(|mode| mode != "url"),
+        Some(_) => members.string("url").is_some_and(|url| {
+            url.get(..8)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+                && !url.chars().any(|char| char.is_control() || char == ' ')
+        }),
+    }
+}
+
 /// A client's capability object as JSON text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientCapabilities(String);
@@ -52,6 +73,22 @@ impl ClientCapabilities {
         Ok(Self(members.rewrite(|name| policy.declares(name))))
     }
 
+    /// Whether the client said that it can answer this request of a server. What it did not
+    /// declare it must not be asked (all revisions).
+    pub fn answers(&self, method: &str) -> bool {
+        let capability = match method {
+            "sampling/createMessage" => "sampling",
+            "elicitation/create" => "elicitation",
+            "roots/list" => "roots",
+            _ => return false,
+        };
+        Members::parse(&self.0).is_ok_and(|members| {
+            members
+                .get(capability)
+                .is_some_and(|raw| raw.get() != "null")
+        })
+    }
+
     /// The JSON text.
     pub fn as_json(&self) -> &str {
         &self.0
@@ -61,6 +98,28 @@ impl ClientCapabilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_is_sent_to_https_addresses_only() {
+        for (params, presentable) in [
+            (r#"{"message":"?"}"#, true),
+            (r#"{"mode":"url","url":"https://a.example/x"}"#, true),
+            (r#"{"mode":"url","url":"HTTPS://a.example/x"}"#, true),
+            (r#"{"mode":"url"}"#, false),
+            (r#"{"mode":"url","url":"http://10.0.0.1/"}"#, false),
+            (r#"{"mode":"url","url":"javascript:alert(1)"}"#, false),
+            (r#"{"mode":"url","url":"\u006aavascript:alert(1)"}"#, false),
+            (r#"{"mode":"url","url":" https://a.example"}"#, false),
+            (r#"{"mode":"url","url":"https://a.example\u0000"}"#, false),
+            (r#"{"url":"file:///etc/passwd"}"#, false),
+            (r#"{"mode":"url","url":["https://a.example"]}"#, false),
+        ] {
+            let raw: &RawValue = serde_json::from_str(params).unwrap();
+            let found = is_presentable("elicitation/create", Some(raw));
+            assert_eq!(found, presentable, "{params}");
+            assert!(is_presentable("sampling/createMessage", Some(raw)));
+        }
+    }
 
     #[test]
     fn sampling_and_elicitation_are_declared_only_when_allowed() {
@@ -75,6 +134,10 @@ mod tests {
             ClientCapabilities::narrowed(raw, open).unwrap().as_json(),
             raw
         );
+        let open_client = ClientCapabilities::narrowed(raw, open).unwrap();
+        assert!(open_client.answers("sampling/createMessage"));
+        assert!(!closed.answers("sampling/createMessage"));
+        assert!(!closed.answers("ping"));
         assert!(!PushPolicy::default().admits("sampling/createMessage"));
         assert!(!open.admits("vendor/anything"));
     }

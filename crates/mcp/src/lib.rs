@@ -12,7 +12,7 @@ mod param_headers;
 mod revision;
 pub mod sse;
 
-pub use capabilities::{ClientCapabilities, PushPolicy};
+pub use capabilities::{ClientCapabilities, PushPolicy, is_presentable};
 pub use error::{RpcError, code};
 pub use header_value::{HeaderValueError, MAX_HEADER_VALUE_BYTES};
 pub use json::{Edits, JsonError, MAX_DEPTH, Members, string_of};

@@ -40,6 +40,9 @@ pub enum UpstreamErrorKind {
     /// The answer is not MCP.
     #[error("answered something that is not MCP")]
     BadAnswer,
+    /// The answer repeats the credential that we presented.
+    #[error("repeated our credential in its answer")]
+    Revealing,
     /// The answer is larger than allowed.
     #[error("answered more than allowed")]
     TooLarge,
@@ -90,6 +93,7 @@ impl UpstreamError {
             | UpstreamErrorKind::Status(_) => ErrorKind::UpstreamRefused,
             UpstreamErrorKind::SessionLost
             | UpstreamErrorKind::BadAnswer
+            | UpstreamErrorKind::Revealing
             | UpstreamErrorKind::TooLarge
             | UpstreamErrorKind::Broken
             | UpstreamErrorKind::Unreachable(_) => ErrorKind::UpstreamUnreachable,

@@ -1,37 +1,44 @@
 //! Ids on a shared session: ours go out, the callers' come home.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use portcullis_mcp::{Edits, Envelope, Kind};
 
 /// Most requests of one session that may wait for an answer.
 const MAX_PENDING: usize = 10_000;
-/// How long a request whose client went away waits for it to come back (`Last-Event-ID`).
-const KEPT: Duration = Duration::from_mins(10);
+/// Most requests whose client may still come back for the answer; the oldest makes room.
+const MAX_KEPT: usize = 1000;
 
-/// Which client of a shared session a request belongs to.
+/// Which client of a shared session a request belongs to: its ids are its own, and two clients may
+/// use the same one.
 pub type Owner = [u8; 32];
 
 /// Requests under way on one session.
 #[derive(Debug)]
 pub(crate) struct Pending {
     next: AtomicI64,
-    waiting: Mutex<HashMap<i64, Waiting>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    waiting: HashMap<i64, Waiting>,
+    /// Requests that outlive their stream, oldest first.
+    kept: VecDeque<i64>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    /// Whose it is: two clients of one session may both cancel their request 1.
+    /// Whose it is; `None` for clients without a session.
     owner: Option<Owner>,
     /// The caller's id, as JSON text.
     id: Box<str>,
     /// The caller's progress token, as JSON text.
     progress_token: Option<Box<str>>,
-    /// Since when nobody reads its answer.
-    kept: Option<Duration>,
+    /// The answer is through; only a replay may still need the id.
+    answered: bool,
 }
 
 /// What a server's message means to the caller.
@@ -44,7 +51,16 @@ pub enum Restored {
         /// The message.
         text: String,
     },
-    /// A notification, progress under the caller's own token.
+    /// Progress of one of our callers' requests, under the caller's own token.
+    Progress {
+        /// The id under which we had sent it.
+        ours: i64,
+        /// Whose it is.
+        owner: Option<Owner>,
+        /// The message.
+        text: String,
+    },
+    /// A notification.
     Notification(String),
     /// A request of the server to the client.
     Request(String),
@@ -56,12 +72,12 @@ impl Pending {
     pub(crate) fn new() -> Self {
         Self {
             next: AtomicI64::new(1),
-            waiting: Mutex::new(HashMap::new()),
+            table: Mutex::default(),
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<i64, Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a request an id of ours, in the message too. `None` when too many wait already.
@@ -70,7 +86,6 @@ impl Pending {
         envelope: &Envelope<'_>,
         edits: &mut Edits<'_>,
         owner: Option<Owner>,
-        now: Duration,
     ) -> Option<i64> {
         let Kind::Request { id, .. } = envelope.kind else {
             return None;
@@ -85,24 +100,17 @@ impl Pending {
         if let Some(token) = token {
             edits.replace(token, ours.to_string());
         }
-        let mut waiting = self.waiting();
-        if waiting.len() >= MAX_PENDING {
-            waiting.retain(|_, waiting| {
-                waiting
-                    .kept
-                    .is_none_or(|since| now.saturating_sub(since) < KEPT)
-            });
-        }
-        if waiting.len() >= MAX_PENDING {
+        let mut table = self.table();
+        if table.waiting.len() >= MAX_PENDING {
             return None;
         }
-        waiting.insert(
+        table.waiting.insert(
             ours,
             Waiting {
                 owner,
                 id: id.as_json().into(),
                 progress_token: token.map(|token| token.get().into()),
-                kept: None,
+                answered: false,
             },
         );
         Some(ours)
@@ -110,22 +118,36 @@ impl Pending {
 
     /// Nobody waits any more.
     pub(crate) fn forget(&self, ours: i64) {
-        self.waiting().remove(&ours);
+        self.table().waiting.remove(&ours);
     }
 
-    /// Nobody reads the answer any more, but its client may come back for it.
-    pub(crate) fn keep(&self, ours: i64, now: Duration) {
-        if let Some(waiting) = self.waiting().get_mut(&ours) {
-            waiting.kept = Some(now);
+    /// Keeps a request's place for a client that may come back with `Last-Event-ID`, also after
+    /// its answer, which may have been lost on the way.
+    pub(crate) fn keep(&self, ours: i64, answered: bool) {
+        let mut table = self.table();
+        let Some(waiting) = table.waiting.get_mut(&ours) else {
+            return;
+        };
+        waiting.answered = answered;
+        table.kept.push_back(ours);
+        if table.kept.len() > MAX_KEPT
+            && let Some(oldest) = table.kept.pop_front()
+        {
+            table.waiting.remove(&oldest);
         }
     }
 
-    /// Our id for a client's request that is under way, for `notifications/cancelled`.
+    /// Our id for a caller's request that is under way, for `notifications/cancelled`. `None` also
+    /// when it could be one of several.
     pub(crate) fn ours(&self, theirs: &str, owner: Option<Owner>) -> Option<i64> {
-        self.waiting()
-            .iter()
-            .find(|(_, waiting)| &*waiting.id == theirs && waiting.owner == owner)
-            .map(|(ours, _)| *ours)
+        let table = self.table();
+        let mut found = table.waiting.iter().filter(|(_, waiting)| {
+            waiting.owner == owner && !waiting.answered && &*waiting.id == theirs
+        });
+        match (found.next(), found.next()) {
+            (Some((ours, _)), None) => Some(*ours),
+            _ => None,
+        }
     }
 
     /// Puts the caller's id and token back.
@@ -139,12 +161,12 @@ impl Pending {
                 let Some(ours) = id.as_i64() else {
                     return Restored::Stray;
                 };
-                let waiting = self.waiting();
-                let Some(found) = waiting.get(&ours) else {
+                let table = self.table();
+                let Some(found) = table.waiting.get(&ours) else {
                     return Restored::Stray;
                 };
                 edits.replace(id.raw(), &*found.id);
-                drop(waiting);
+                drop(table);
                 Restored::Answer {
                     ours,
                     text: edits.finish(),
@@ -161,16 +183,20 @@ impl Pending {
                 else {
                     return Restored::Stray;
                 };
-                let waiting = self.waiting();
-                let Some(theirs) = waiting
-                    .get(&ours)
-                    .and_then(|found| found.progress_token.as_deref())
+                let table = self.table();
+                let found = table.waiting.get(&ours);
+                let Some((owner, theirs)) =
+                    found.and_then(|found| Some((found.owner, found.progress_token.as_deref()?)))
                 else {
                     return Restored::Stray;
                 };
                 edits.replace(token, theirs);
-                drop(waiting);
-                Restored::Notification(edits.finish())
+                drop(table);
+                Restored::Progress {
+                    ours,
+                    owner,
+                    text: edits.finish(),
+                }
             }
             Kind::Notification { .. } => Restored::Notification(text.to_owned()),
             Kind::Request { .. } => Restored::Request(text.to_owned()),
@@ -185,9 +211,7 @@ mod tests {
     fn admit(pending: &Pending, text: &str) -> (i64, String) {
         let envelope = Envelope::parse(text.as_bytes()).unwrap();
         let mut edits = Edits::of(text);
-        let ours = pending
-            .admit(&envelope, &mut edits, None, Duration::ZERO)
-            .unwrap();
+        let ours = pending.admit(&envelope, &mut edits, None).unwrap();
         (ours, edits.finish())
     }
 
@@ -235,11 +259,64 @@ mod tests {
         );
         assert_eq!(
             pending.restore(&progress),
-            Restored::Notification(progress.replace(&format!(":{ours},"), ":\"t\",").clone())
+            Restored::Progress {
+                ours,
+                owner: None,
+                text: progress.replace(&format!(":{ours},"), ":\"t\",")
+            }
         );
         assert_eq!(pending.ours("\"x-1\"", None), Some(ours));
+        assert_eq!(pending.ours("\"x-1\"", Some([1; 32])), None);
         pending.forget(ours);
         assert_eq!(pending.restore(&progress), Restored::Stray);
+    }
+
+    #[test]
+    fn one_client_cannot_cancel_what_another_asked_under_the_same_id() {
+        let pending = Pending::new();
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let envelope = Envelope::parse(text.as_bytes()).unwrap();
+        let owned = |owner| {
+            let mut edits = Edits::of(text);
+            pending
+                .admit(&envelope, &mut edits, Some([owner; 32]))
+                .unwrap()
+        };
+        let (alice, bob) = (owned(1), owned(2));
+        assert_eq!(pending.ours("1", Some([1; 32])), Some(alice));
+        assert_eq!(pending.ours("1", Some([2; 32])), Some(bob));
+        assert_eq!(pending.ours("1", None), None);
+    }
+
+    #[test]
+    fn an_id_that_could_be_one_of_two_cancels_neither() {
+        let pending = Pending::new();
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let (first, _) = admit(&pending, call);
+        assert_eq!(pending.ours("1", None), Some(first));
+        let (second, _) = admit(&pending, call);
+        assert_eq!(pending.ours("1", None), None);
+        pending.keep(first, true);
+        assert_eq!(pending.ours("1", None), Some(second));
+    }
+
+    #[test]
+    fn clients_that_never_come_back_do_not_fill_the_session() {
+        let pending = Pending::new();
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+        let (first, _) = admit(&pending, call);
+        pending.keep(first, false);
+        let mut last = first;
+        for _ in 0..MAX_PENDING + MAX_KEPT {
+            (last, _) = admit(&pending, call);
+            pending.keep(last, false);
+        }
+        let answer = |id: i64| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+        assert_eq!(pending.restore(&answer(first)), Restored::Stray);
+        assert!(matches!(
+            pending.restore(&answer(last)),
+            Restored::Answer { .. }
+        ));
     }
 
     #[test]
@@ -252,40 +329,5 @@ mod tests {
         ] {
             assert_eq!(pending.restore(stray), Restored::Stray);
         }
-    }
-
-    #[test]
-    fn one_client_cannot_cancel_what_another_asked_under_the_same_id() {
-        let pending = Pending::new();
-        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
-        let envelope = Envelope::parse(text.as_bytes()).unwrap();
-        let owned = |owner| {
-            pending
-                .admit(
-                    &envelope,
-                    &mut Edits::of(text),
-                    Some([owner; 32]),
-                    Duration::ZERO,
-                )
-                .unwrap()
-        };
-        let (alice, bob) = (owned(1), owned(2));
-        assert_eq!(pending.ours("1", Some([1; 32])), Some(alice));
-        assert_eq!(pending.ours("1", Some([2; 32])), Some(bob));
-        assert_eq!(pending.ours("1", None), None);
-    }
-
-    #[test]
-    fn clients_that_never_come_back_do_not_fill_the_session_for_ever() {
-        let pending = Pending::new();
-        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
-        let envelope = Envelope::parse(text.as_bytes()).unwrap();
-        let admit = |now| pending.admit(&envelope, &mut Edits::of(text), None, now);
-        for _ in 0..MAX_PENDING {
-            let ours = admit(Duration::ZERO).unwrap();
-            pending.keep(ours, Duration::ZERO);
-        }
-        assert_eq!(admit(Duration::from_secs(1)), None);
-        assert!(admit(KEPT).is_some());
     }
 }

@@ -20,19 +20,29 @@ const VERDICT_LIFE: Duration = Duration::from_mins(5);
 
 /// What is known of a server's era.
 #[derive(Debug, Default)]
-pub(crate) struct Era(Mutex<Option<(bool, Duration)>>);
+pub(crate) struct Era {
+    verdict: Mutex<Option<(bool, Duration)>>,
+    /// Held while the server is being asked: one at a time.
+    asking: tokio::sync::Mutex<()>,
+}
 
 impl Era {
     /// What is known without asking.
     pub(crate) fn known(&self, wire: &Wire) -> Option<bool> {
         match wire.server.protocol {
             ProtocolChoice::Pinned(revision) => Some(revision.is_modern()),
-            ProtocolChoice::Auto => self
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .map(|(modern, _)| modern),
+            ProtocolChoice::Auto => self.verdict().map(|(modern, _)| modern),
         }
+    }
+
+    fn verdict(&self) -> Option<(bool, Duration)> {
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fresh(&self, now: Duration) -> Option<bool> {
+        self.verdict()
+            .filter(|(_, asked)| now.saturating_sub(*asked) < VERDICT_LIFE)
+            .map(|(modern, _)| modern)
     }
 
     /// Whether the server speaks 2026-07-28.
@@ -45,15 +55,22 @@ impl Era {
         if let ProtocolChoice::Pinned(revision) = wire.server.protocol {
             return Ok(revision.is_modern());
         }
-        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((modern, asked)) = known
-            && now.saturating_sub(asked) < VERDICT_LIFE
-        {
+        if let Some(modern) = self.fresh(now) {
             return Ok(modern);
         }
-        let modern = ask(wire, presents).await?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((modern, now));
-        Ok(modern)
+        // Also bounds those who wait behind a server that hangs: together, not one by one.
+        let asking = async {
+            let _asking = self.asking.lock().await;
+            if let Some(modern) = self.fresh(now) {
+                return Ok(modern);
+            }
+            let modern = ask(wire, presents).await?;
+            *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some((modern, now));
+            Ok(modern)
+        };
+        tokio::time::timeout(wire.server.timeout, asking)
+            .await
+            .map_err(|_| wire.error(UpstreamErrorKind::Timeout))?
     }
 }
 

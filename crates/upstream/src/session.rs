@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
-use portcullis_mcp::{Edits, Envelope, Revision};
+use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Revision};
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::Handshake;
@@ -22,8 +22,12 @@ pub struct LegacySession {
     id: Option<HeaderValue>,
     revision: Revision,
     result: String,
+    /// What was declared to the server when the session was opened.
+    capabilities: ClientCapabilities,
     pending: Pending,
     lost: AtomicBool,
+    /// The server said that it has no stream for messages that belong to no request.
+    streamless: AtomicBool,
     used: AtomicI64,
 }
 
@@ -34,6 +38,7 @@ pub struct SessionReply {
     session: Arc<LegacySession>,
     ours: i64,
     keep: bool,
+    complete: bool,
     /// What came back, ids still ours: pass each message through [`LegacySession::restore`].
     pub reply: Reply,
 }
@@ -45,17 +50,26 @@ impl SessionReply {
         self.keep = true;
     }
 
-    /// The answer is through.
+    /// The answer is through. Where the server can replay it, it may be asked for again.
     pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// The id under which the request was sent: an answer under another is not its answer.
+    pub const fn ours(&self) -> i64 {
+        self.ours
+    }
+
+    /// Nothing more will come of it.
+    pub fn abandon(&mut self) {
         self.keep = false;
-        self.session.pending.forget(self.ours);
     }
 }
 
 impl Drop for SessionReply {
     fn drop(&mut self) {
         if self.keep {
-            self.session.pending.keep(self.ours, self.session.used());
+            self.session.pending.keep(self.ours, self.complete);
         } else {
             self.session.pending.forget(self.ours);
         }
@@ -63,14 +77,20 @@ impl Drop for SessionReply {
 }
 
 impl LegacySession {
-    pub(crate) fn new(wire: Arc<Wire>, handshake: Handshake) -> Self {
+    pub(crate) fn new(
+        wire: Arc<Wire>,
+        handshake: Handshake,
+        capabilities: ClientCapabilities,
+    ) -> Self {
         Self {
             wire,
             id: handshake.session,
             revision: handshake.revision,
             result: handshake.result,
+            capabilities,
             pending: Pending::new(),
             lost: AtomicBool::new(false),
+            streamless: AtomicBool::new(false),
             used: AtomicI64::new(0),
         }
     }
@@ -83,6 +103,16 @@ impl LegacySession {
     /// The negotiated revision.
     pub const fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// What was declared to the server when the session was opened.
+    pub const fn capabilities(&self) -> &ClientCapabilities {
+        &self.capabilities
+    }
+
+    /// Whether a stream for messages that belong to no request is worth asking for.
+    pub fn offers_stream(&self) -> bool {
+        !self.streamless.load(Ordering::Acquire)
     }
 
     /// Whether the server has forgotten the session.
@@ -102,7 +132,7 @@ impl LegacySession {
         Duration::from_millis(u64::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0))
     }
 
-    /// Sends a request under an id of ours, on behalf of `owner` among the session's clients. `edits` are changes already wanted in its text.
+    /// Sends a request under an id of ours, for one of the session's clients. `edits` are changes already wanted in its text.
     pub async fn request(
         self: &Arc<Self>,
         presents: &dyn Presents,
@@ -113,12 +143,13 @@ impl LegacySession {
     ) -> Result<SessionReply, UpstreamError> {
         let ours = self
             .pending
-            .admit(envelope, &mut edits, owner, self.used())
+            .admit(envelope, &mut edits, owner)
             .ok_or_else(|| self.wire.error(UpstreamErrorKind::RateLimited))?;
         let mut waiting = SessionReply {
             session: Arc::clone(self),
             ours,
             keep: false,
+            complete: false,
             reply: Reply::Accepted,
         };
         waiting.reply = self
@@ -163,6 +194,9 @@ impl LegacySession {
             .wire
             .get(presents, self.revision, self.id.as_ref(), last_event_id)
             .await;
+        if let Ok(None) = &opened {
+            self.streamless.store(true, Ordering::Release);
+        }
         self.noting_loss(opened)
     }
 
@@ -178,11 +212,6 @@ impl LegacySession {
     /// Gives a message of the server the caller's own id or progress token back.
     pub fn restore(&self, text: &str) -> Restored {
         self.pending.restore(text)
-    }
-
-    /// Frees a request that was kept for resumption and has been answered.
-    pub fn answered(&self, ours: i64) {
-        self.pending.forget(ours);
     }
 
     /// Our id of a request of this client that is under way.

@@ -122,16 +122,19 @@ impl Upstream {
                 }
             }
         };
-        let session = slot
-            .get_or_try_init(|| async {
-                let handshake =
-                    initialize(&self.wire, presents, wish.revision, &wish.capabilities).await?;
-                Ok::<_, UpstreamError>(Arc::new(LegacySession::new(
-                    Arc::clone(&self.wire),
-                    handshake,
-                )))
-            })
-            .await?;
+        let opening = slot.get_or_try_init(|| async {
+            let handshake =
+                initialize(&self.wire, presents, wish.revision, &wish.capabilities).await?;
+            Ok::<_, UpstreamError>(Arc::new(LegacySession::new(
+                Arc::clone(&self.wire),
+                handshake,
+                wish.capabilities.clone(),
+            )))
+        });
+        // Also bounds those who wait behind a handshake that hangs: together, not one by one.
+        let session = tokio::time::timeout(self.wire.server.timeout, opening)
+            .await
+            .map_err(|_| self.wire.error(UpstreamErrorKind::Timeout))??;
         session.touch(self.clock.monotonic());
         Ok(Arc::clone(session))
     }

@@ -8,16 +8,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 use portcullis_core::{Principal, PrincipalId};
+use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{SseEvent, SseItem};
 use portcullis_policy::Evidence;
-use portcullis_upstream::{LegacySession, Restored};
+use portcullis_upstream::{LegacySession, Owner, Restored};
 use tokio::sync::mpsc;
 
 use super::LegacyClient;
 use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::pulse::STANDING;
+use crate::pulse::{Pulse, STANDING};
 use crate::relay::encode;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
@@ -53,6 +54,17 @@ impl Subscriber {
             && !self.messages.is_closed()
             && self.view.server(entry.id.as_str()).is_some()
     }
+}
+
+/// Who gets a message.
+#[derive(Clone, Copy, Debug)]
+enum Whom {
+    /// Every stream of the client: news.
+    All,
+    /// The first that takes it: questions.
+    One,
+    /// The stream of the session whose request it is about, and no other.
+    Only(Option<Owner>),
 }
 
 impl Listeners {
@@ -102,19 +114,24 @@ impl Listeners {
         self.open().remove(digest);
     }
 
-    /// Hands a message to every stream of the client, or to the first that takes it.
+    /// Hands a message to those streams of the client that it is meant for.
     fn deliver(
         &self,
         principal: &PrincipalId,
         client: &LegacyClient,
         entry: &ServerEntry,
         bytes: &Bytes,
-        to_all: bool,
+        whom: Whom,
     ) {
         let mut open = self.open();
         let mut done = false;
-        open.retain(|_, subscriber| {
-            if (done && !to_all) || !subscriber.wants(principal, client, entry) {
+        open.retain(|digest, subscriber| {
+            let meant = match whom {
+                Whom::All => true,
+                Whom::One => !done,
+                Whom::Only(owner) => owner == Some(*digest),
+            };
+            if !meant || !subscriber.wants(principal, client, entry) {
                 return !subscriber.messages.is_closed();
             }
             // A reader that is this far behind is cut off: it may come back, the memory does not.
@@ -135,7 +152,7 @@ impl Gateway {
         session: &Arc<LegacySession>,
         client: &LegacyClient,
     ) {
-        if !self.listeners.wanted(&principal.id, client, entry) {
+        if !session.offers_stream() || !self.listeners.wanted(&principal.id, client, entry) {
             return;
         }
         let address = Arc::as_ptr(session).addr();
@@ -160,6 +177,8 @@ impl Gateway {
                 entry: Arc::clone(entry),
                 principal: Arc::clone(principal),
                 subject: String::new(),
+                presented: None,
+                declared: None,
             },
         };
         self.tracker.spawn(listening.run(address));
@@ -225,12 +244,13 @@ impl Listening {
                 return (!self.session.is_lost()).then_some(false);
             }
         };
+        let mut pulse = Pulse::started(self.gateway.clock.monotonic());
         loop {
-            let next = tokio::time::timeout(STANDING, stream.next()).await;
-            if !self.wanted() {
+            let item = tokio::time::timeout(STANDING, stream.next()).await;
+            if pulse.must_look(self.gateway.clock.monotonic()) && !self.wanted() {
                 return None;
             }
-            match next {
+            match item {
                 Err(_) | Ok(Ok(Some(SseItem::Comment))) => {}
                 Ok(Ok(Some(SseItem::Event(event)))) => {
                     if let Some(id) = event
@@ -243,7 +263,7 @@ impl Listening {
                     if let Some(millis) = event.retry_ms {
                         *wait = Duration::from_millis(millis).min(MAX_RETRY);
                     }
-                    self.event(&event).await;
+                    self.event(&event, &credential).await;
                 }
                 Ok(Ok(None)) => return Some(true),
                 Ok(Err(_)) => return Some(false),
@@ -251,7 +271,7 @@ impl Listening {
         }
     }
 
-    async fn event(&self, event: &SseEvent) {
+    async fn event(&self, event: &SseEvent, presented: &UpstreamCredential) {
         let Some(text) = event
             .data
             .as_ref()
@@ -259,8 +279,18 @@ impl Listening {
         else {
             return;
         };
-        let (text, to_all) = match self.session.restore(text) {
-            Restored::Notification(text) => (self.filter.notification(&self.gateway, text), true),
+        if presented.appears_in(text.as_bytes()) {
+            tracing::warn!(mcp.server.id = %self.entry.id, "server repeated our credential: message withheld");
+            return;
+        }
+        let (text, whom) = match self.session.restore(text) {
+            Restored::Notification(text) => {
+                let Some(text) = self.filter.notification(&self.gateway, text) else {
+                    return;
+                };
+                (text, Whom::All)
+            }
+            Restored::Progress { owner, text, .. } => (text, Whom::Only(owner)),
             Restored::Request(text) => {
                 let pushed = self
                     .gateway
@@ -273,7 +303,7 @@ impl Listening {
                     )
                     .await;
                 let Some(text) = pushed else { return };
-                (text, false)
+                (text, Whom::One)
             }
             Restored::Answer { .. } | Restored::Stray => return,
         };
@@ -283,7 +313,7 @@ impl Listening {
             &self.client,
             &self.entry,
             &bytes,
-            to_all,
+            whom,
         );
     }
 }

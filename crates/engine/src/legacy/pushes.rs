@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::{Principal, PrincipalId};
-use portcullis_mcp::{Edits, Envelope, Kind, RpcError, code};
+use portcullis_mcp::{Edits, Envelope, Kind, RpcError, code, is_presentable};
 use portcullis_policy::Evidence;
 use portcullis_upstream::LegacySession;
 
@@ -89,7 +89,10 @@ impl Gateway {
         };
         let answer = if method == "ping" {
             format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id.as_json())
-        } else if !entry.upstream.server().push.admits(method) {
+        } else if !entry.upstream.server().push.admits(method)
+            || !session.capabilities().answers(method)
+            || !is_presentable(method, envelope.raw_params())
+        {
             tracing::info!(mcp.server.id = %entry.id, mcp.method = method, "server may not ask clients for this");
             RpcError::new(code::METHOD_NOT_FOUND, "Method not allowed by the gateway")
                 .response(Some(id.as_json()))

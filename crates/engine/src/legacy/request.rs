@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use portcullis_mcp::{Edits, Envelope, Kind, Method, Revision, RpcError, code};
-use portcullis_policy::{Operation, authorize};
-use portcullis_upstream::{Reply, Restored};
+use portcullis_policy::{Evidence, Operation, authorize};
+use portcullis_upstream::{LegacySession, Reply, Restored};
 
 use super::LegacyClient;
 use crate::answer::Answer;
@@ -20,6 +20,7 @@ use crate::gateway::Gateway;
 use crate::prepare::protocol;
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, outcome_of};
+use crate::snapshot::ServerEntry;
 use crate::view::View;
 
 /// A request's answer, before it is on record.
@@ -31,7 +32,7 @@ enum Done {
 /// What a relay is made of once the call is handed over.
 struct Pieces {
     filter: AnswerFilter,
-    evidence: portcullis_policy::Evidence,
+    evidence: Evidence,
     source: portcullis_upstream::EventStream,
     side: Side,
 }
@@ -180,15 +181,19 @@ impl Gateway {
             entry: prepared.entry,
             principal: Arc::clone(&call.principal),
             subject: prepared.subject,
+            presented: note.presented,
+            declared: None,
         };
         match std::mem::replace(&mut waiting.reply, Reply::Accepted) {
-            Reply::Message { status, body } => {
+            Reply::Message { body, .. } => {
                 let text = std::str::from_utf8(&body).map_err(|_| bad_answer(&filter.entry))?;
-                let Restored::Answer { text, .. } = session.restore(text) else {
-                    return Err(bad_answer(&filter.entry));
+                let text = match session.restore(text) {
+                    Restored::Answer { ours, text } if ours == waiting.ours() => text,
+                    _ => return Err(bad_answer(&filter.entry)),
                 };
                 let text = filter.answer(self, text)?;
-                Ok(Done::Text(status, outcome_of(method, &text), text))
+                // Legacy clients read the body only of a 200, whatever status came with it here.
+                Ok(Done::Text(StatusCode::OK, outcome_of(method, &text), text))
             }
             Reply::Stream(source) => Ok(Done::Stream(Box::new(Pieces {
                 filter,
@@ -215,6 +220,22 @@ impl Gateway {
         }
     }
 
+    fn tell_behind(
+        self: &Arc<Self>,
+        entry: &Arc<ServerEntry>,
+        evidence: &Evidence,
+        session: Arc<LegacySession>,
+        text: String,
+    ) {
+        let (gateway, entry) = (Arc::clone(self), Arc::clone(entry));
+        let evidence = evidence.clone();
+        self.tracker.spawn(async move {
+            if let Err(error) = gateway.tell(&entry, &evidence, &session, text).await {
+                tracing::info!(mcp.server.id = %entry.id, error = %error, "not passed on");
+            }
+        });
+    }
+
     /// Passes a message on to every session that is open for this client, ids translated.
     async fn tell_open_sessions(
         self: &Arc<Self>,
@@ -233,28 +254,25 @@ impl Gateway {
             let Some(session) = entry.upstream.open_session(permit.evidence(), &wish) else {
                 continue;
             };
-            let told = match envelope.kind {
-                Kind::Request { .. } => {
-                    let speech = Speech::Legacy(wish, client.digest);
-                    let edits = Edits::of(envelope.text);
-                    let mut note = Note::default();
-                    self.exchange(
-                        entry,
-                        permit.evidence(),
-                        &speech,
-                        envelope,
-                        edits,
-                        HeaderMap::new(),
-                        &mut note,
-                    )
-                    .await
-                    .map(drop)
+            if !matches!(envelope.kind, Kind::Request { .. }) {
+                // The client is not kept waiting for a server that takes its time.
+                if let Some(text) = translated(&session, client, envelope) {
+                    self.tell_behind(entry, permit.evidence(), session, text);
                 }
-                _ => match translated(&session, client, envelope) {
-                    Some(text) => self.tell(entry, permit.evidence(), &session, text).await,
-                    None => Ok(()),
-                },
-            };
+                continue;
+            }
+            let mut note = Note::default();
+            let told = self
+                .exchange(
+                    entry,
+                    permit.evidence(),
+                    &Speech::Legacy(wish, client.digest),
+                    envelope,
+                    Edits::of(envelope.text),
+                    HeaderMap::new(),
+                    &mut note,
+                )
+                .await;
             if let Err(error) = told {
                 tracing::info!(mcp.server.id = %entry.id, error = %error, "not passed on");
             }
@@ -264,7 +282,7 @@ impl Gateway {
 
 /// A notification as the server knows it; `None` when it concerns a request that is not there.
 fn translated(
-    session: &portcullis_upstream::LegacySession,
+    session: &LegacySession,
     client: &LegacyClient,
     envelope: &Envelope<'_>,
 ) -> Option<String> {

@@ -91,10 +91,10 @@ impl Gateway {
             };
             let credential = self.credentials.obtain(&evidence, &entry.auth).await?;
             let stream = session.stream(&Presenting(&credential), Some(id)).await?;
-            Ok::<_, EngineError>(stream.map(|stream| (evidence, session, stream)))
+            Ok::<_, EngineError>(stream.map(|stream| (evidence, session, credential, stream)))
         }
         .await;
-        let (evidence, session, source) = match resumed {
+        let (evidence, session, credential, source) = match resumed {
             Ok(Some(parts)) => parts,
             Ok(None) => return not_found(call).await,
             Err(error) => {
@@ -112,6 +112,8 @@ impl Gateway {
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
                 subject: String::new(),
+                presented: Some(credential),
+                declared: None,
             },
             call: Some(call),
             evidence,
@@ -171,8 +173,6 @@ struct OpenStream {
     messages: mpsc::Receiver<Bytes>,
     pulse: Pulse,
 }
-
-impl OpenStream {}
 
 impl OpenStream {
     /// Whether its principal still stands; if not, the event says so.

@@ -125,6 +125,8 @@ impl Gateway {
             entry: Arc::clone(entry),
             principal,
             subject: String::new(),
+            presented: note.presented,
+            declared: None,
         };
         Ok(Source {
             filter,
@@ -262,7 +264,9 @@ async fn pump(
         let Restored::Notification(text) = modern_message(text, client_id) else {
             continue;
         };
-        let text = source.filter.notification(gateway, text);
+        let Some(text) = source.filter.notification(gateway, text) else {
+            continue;
+        };
         let is_second_acknowledgement = Members::parse(&text)
             .ok()
             .and_then(|members| members.string("method"))

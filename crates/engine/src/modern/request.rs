@@ -133,12 +133,18 @@ impl Gateway {
         let prepared = self.prepare(call, view, method, envelope).await?;
         self.require_modern(&prepared.entry, &prepared.evidence)
             .await?;
-        let filter = AnswerFilter {
+        let mut filter = AnswerFilter {
             method,
             modern: true,
             entry: Arc::clone(&prepared.entry),
             principal: Arc::clone(&call.principal),
             subject: prepared.subject.clone(),
+            presented: None,
+            declared: ClientCapabilities::narrowed(
+                meta.capabilities.get(),
+                prepared.entry.upstream.server().push,
+            )
+            .ok(),
         };
         let (edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
         let mut note = Note::default();
@@ -154,6 +160,7 @@ impl Gateway {
             )
             .await;
         note.record(&mut call.audit);
+        filter.presented = note.presented;
         match opened? {
             Opened::Modern(Reply::Message { status, body }) => {
                 if status != StatusCode::OK {

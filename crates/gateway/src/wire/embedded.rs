@@ -1,6 +1,7 @@
 //! A whole gateway inside this process, with nothing on disk: for the demo and for tests that tell
 //! their stories on the real router.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -10,6 +11,7 @@ use portcullis_core::{ApiKey, Role, ScopeSet, ServerGrants};
 use portcullis_engine::Gateway;
 use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey};
 use portcullis_store::Stores;
+use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,10 +35,35 @@ impl Embedded {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Self, CommandError> {
+        Self::build(&Storage::Memory, text, command_line, tracker, stop).await
+    }
+
+    /// The same on a database and the key ring beside it, which several gateways may share.
+    pub async fn start_on(
+        database: &Path,
+        text: &str,
+        command_line: CommandLine<'_>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Self, CommandError> {
+        let storage = Storage::Disk {
+            path: database.to_owned(),
+            durability: Durability::default(),
+        };
+        Self::build(&storage, text, command_line, tracker, stop).await
+    }
+
+    async fn build(
+        storage: &Storage,
+        text: &str,
+        command_line: CommandLine<'_>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Self, CommandError> {
         let config = files::parse("embedded.yaml", text, command_line)
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
-        let rooms = Arc::new(Rooms::build(&config, &Storage::Memory, tracker, stop).await?);
+        let rooms = Arc::new(Rooms::build(&config, storage, tracker, stop).await?);
         housekeeping::start(&rooms, tracker, stop);
         rooms.readiness.serve(1);
         Ok(Self { rooms, config })

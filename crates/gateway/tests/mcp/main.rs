@@ -1,0 +1,20 @@
+//! What users and attackers do on the MCP path, told on the real router in front of real sockets.
+
+#[cfg(test)]
+mod aggregate;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod legacy;
+#[cfg(test)]
+mod modern;
+#[cfg(test)]
+mod rest;
+#[cfg(test)]
+mod sockets;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tokens;

@@ -1,0 +1,229 @@
+//! What only shows on real sockets, between two gateways, or in the operator's file.
+
+use portcullis_config::CommandLine;
+use portcullis_gateway::wire::Embedded;
+use portcullis_server::listen::{Bound, ListenSettings, Stop};
+use portcullis_testkit::upstream::{FakeUpstream, Reply};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::support::{Client, House, call_params, legacy, server};
+
+struct Wire(TcpStream);
+
+impl Wire {
+    async fn send(&mut self, head: &str, body: &str) {
+        let text = format!("{head}\r\n{body}");
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// One response with a length.
+    async fn answer(&mut self) -> (u16, String) {
+        let mut read = Vec::new();
+        loop {
+            let mut byte = [0; 1];
+            assert_eq!(self.0.read(&mut byte).await.unwrap(), 1, "closed");
+            read.push(byte[0]);
+            if read.ends_with(b"\r\n\r\n") {
+                break;
+            }
+        }
+        let head = String::from_utf8(read).unwrap().to_ascii_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).await.unwrap();
+        (status, String::from_utf8(body).unwrap())
+    }
+}
+
+fn head(port: u16, key: Option<&str>, more: &str) -> String {
+    let authorization = key.map_or_else(String::new, |key| {
+        format!("authorization: Bearer {key}\r\n")
+    });
+    format!(
+        "POST /mcp/a HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{authorization}content-type: application/json\r\naccept: */*\r\n{more}"
+    )
+}
+
+#[tokio::test]
+async fn every_request_of_a_connection_is_judged_alone() {
+    let upstream = FakeUpstream::legacy().await;
+    let house = House::of(&[server("a", &upstream, &["disallowed_tools: [delete_user]"])]).await;
+    let alice = house.caller("alice").await;
+    let bob = house.limited("bob", &[], &[]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bound = Bound::from_listener(listener, ListenSettings::default()).unwrap();
+    let port = bound.local_addr().port();
+    let stop = Stop::default();
+    let serving = TaskTracker::new();
+    serving.spawn(bound.serve(house.router(), stop.clone()));
+
+    let call = legacy("tools/call", &call_params("echo", "{}"));
+    let length = format!("content-length: {}\r\n", call.len());
+    let mut wire = Wire(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    for _ in 0..10 {
+        for (key, status) in [
+            (Some(alice.key.as_str()), 200),
+            (None, 401),
+            (Some(&bob.key), 404),
+        ] {
+            wire.send(&head(port, key, &length), &call).await;
+            let (answered, body) = wire.answer().await;
+            assert_eq!(answered, status, "{body}");
+        }
+    }
+    assert_eq!(upstream.count("tools/call"), 10);
+
+    // A trailer is no header.
+    let forbidden = legacy("tools/call", &call_params("delete_user", "{}"));
+    for (text, key, status) in [
+        (&call, None, 401),
+        (&forbidden, Some(alice.key.as_str()), 200),
+    ] {
+        let chunked = format!(
+            "{:x}\r\n{text}\r\n0\r\nauthorization: Bearer {}\r\nmcp-name: echo\r\nx-mcp-servers: a\r\n\r\n",
+            text.len(),
+            alice.key
+        );
+        let mut wire = Wire(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+        let more = "transfer-encoding: chunked\r\ntrailer: authorization\r\n";
+        wire.send(&head(port, key, more), &chunked).await;
+        let (answered, body) = wire.answer().await;
+        assert_eq!(answered, status, "{body}");
+        assert!(!body.contains("\"result\""), "{body}");
+    }
+    assert_eq!(upstream.count("tools/call"), 10);
+    house.also_asked(32);
+    stop.soft.cancel();
+    drop(wire);
+    serving.close();
+    serving.wait().await;
+    house.end().await;
+}
+
+fn elsewhere(house: &House, client: &Client) -> Client {
+    let mut other = house.client(&client.key).at(&client.path);
+    other.session.clone_from(&client.session);
+    other.version = client.version;
+    other
+}
+
+#[tokio::test]
+async fn what_one_gateway_gave_another_takes_and_what_one_ended_the_other_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("portcullis.db");
+    let upstream = FakeUpstream::legacy().await;
+    upstream.pages_of(1);
+    let servers = [server("a", &upstream, &[])];
+    let first = House::beside(&database, &servers).await;
+    let mut alice = first.caller("alice").await;
+    let bob = first.caller("bob").await;
+    alice.initialize("{}").await;
+    let second = House::beside(&database, &servers).await;
+    let there = elsewhere(&second, &alice);
+    assert!(there.call("a-echo", "{}").await.json()["result"].is_object());
+    let stolen = elsewhere(&second, &bob).in_session_of(&alice);
+    assert_eq!(stolen.call("a-echo", "{}").await.status, 404);
+
+    let cursor = alice
+        .rpc("tools/list", "{}")
+        .await
+        .raw(&["result", "nextCursor"]);
+    let params = format!(r#"{{"cursor":{cursor}}}"#);
+    assert_eq!(
+        there.rpc("tools/list", &params).await.names(),
+        ["a-delete_user"]
+    );
+
+    let ended = alice.request(http::Method::DELETE, "", &[]).await;
+    assert_eq!(ended.status, 200);
+    assert_eq!(alice.call("a-echo", "{}").await.status, 404);
+    let sessions = second.embedded.stores().sessions.clone();
+    assert!(!sessions.terminated_since(0, 10).await.unwrap().is_empty());
+    let mut refused = false;
+    for _ in 0..200 {
+        refused = there.call("a-echo", "{}").await.status == 404;
+        if refused {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(refused, "the other gateway still admits an ended session");
+    // Each house counts its own requests; the audit table is one.
+    let all = first.asked() + second.asked();
+    second.request_events().await;
+    assert_eq!(first.request_events().await.len(), all);
+}
+
+#[tokio::test]
+async fn addresses_that_no_operator_means_are_refused_before_anything_is_asked() {
+    for url in [
+        "ftp://127.0.0.1/mcp",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1/",
+        "javascript:alert(1)",
+        "http://user:password@127.0.0.1/mcp",
+        "http://203.0.113.7/mcp",
+        "http://example.com/mcp",
+        "http://169.254.169.254/latest/meta-data",
+        "https://169.254.169.254/latest/meta-data",
+        "http://[::ffff:169.254.169.254]/",
+        "http://metadata.google.internal/",
+        "http:///mcp",
+        "not a url",
+        "",
+    ] {
+        for field in ["url", "token_url"] {
+            let other = "https://mcp.example/mcp";
+            let text = if field == "url" {
+                format!("mcp_servers:\n  a:\n    url: \"{url}\"\n")
+            } else {
+                format!(
+                    "mcp_servers:\n  a:\n    url: \"{other}\"\n    auth_type: oauth2\n    oauth2_flow: client_credentials\n    client_id: c\n    client_secret: the-secret-canary\n    token_url: \"{url}\"\n"
+                )
+            };
+            let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+            let started = Embedded::start(&text, CommandLine::default(), &tracker, &stop).await;
+            stop.cancel();
+            let Err(error) = started else {
+                // An empty token_url is one that is not given.
+                assert!(
+                    url.is_empty() && field == "token_url",
+                    "{field}: {url} was accepted"
+                );
+                continue;
+            };
+            let error = error.to_string();
+            assert!(
+                !error.contains("the-secret-canary") && !error.contains("user:password"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_insecure_choice_is_made_by_name_and_link_local_never() {
+    let upstream = FakeUpstream::legacy().await;
+    upstream.on("tools/call", |_| Reply::Default);
+    for url in [
+        "http://169.254.169.254/mcp",
+        "http://[fe80::1]/mcp",
+        "http://2852039166/",
+        "http://0xa9fea9fe/",
+    ] {
+        let text = format!(
+            "mcp_servers:\n  a:\n    url: \"{url}\"\n    allow_insecure_http: true\n    timeout: 2s\n"
+        );
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let started = Embedded::start(&text, CommandLine::default(), &tracker, &stop).await;
+        stop.cancel();
+        assert!(started.is_err(), "{url} was accepted");
+    }
+}
