@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
-mod echo;
 mod error;
 mod handshake;
 mod pending;

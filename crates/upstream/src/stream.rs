@@ -5,7 +5,6 @@ use portcullis_core::ServerId;
 use portcullis_egress::ResponseBody;
 use portcullis_mcp::{SseDecoder, SseItem};
 
-use crate::echo::Presented;
 use crate::error::{UpstreamError, UpstreamErrorKind};
 
 /// Largest single event that we pass on: what a JSON answer may have too.
@@ -18,16 +17,14 @@ pub struct EventStream {
     body: ResponseBody,
     /// Boxed, because streams travel inside the answers that most often are none.
     decoder: Box<SseDecoder>,
-    presented: Presented,
 }
 
 impl EventStream {
-    pub(crate) fn new(server: ServerId, body: ResponseBody, presented: Presented) -> Self {
+    pub(crate) fn new(server: ServerId, body: ResponseBody) -> Self {
         Self {
             server,
             body,
             decoder: Box::new(SseDecoder::new(MAX_EVENT)),
-            presented,
         }
     }
 
@@ -35,10 +32,6 @@ impl EventStream {
     pub async fn next(&mut self) -> Result<Option<SseItem>, UpstreamError> {
         loop {
             match self.decoder.next_event() {
-                Ok(Some(SseItem::Event(mut event))) => {
-                    event.data = event.data.map(|data| self.presented.taken_out(data));
-                    return Ok(Some(SseItem::Event(event)));
-                }
                 Ok(Some(item)) => return Ok(Some(item)),
                 Ok(None) => {}
                 Err(_) => {

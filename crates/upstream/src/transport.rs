@@ -10,7 +10,6 @@ use http_body_util::BodyExt;
 use portcullis_egress::{EgressPolicy, HttpClient, RequestBody, ResponseBody};
 use portcullis_mcp::{Envelope, Kind, Revision};
 
-use crate::echo::Presented;
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::server::UpstreamServer;
 use crate::stream::EventStream;
@@ -104,11 +103,10 @@ impl Wire {
         );
         self.address(&mut headers, outgoing.revision, session);
         presents.present(&mut headers);
-        let presented = Presented::among(&headers);
         let request = self.request(Method::POST, headers, outgoing.body);
         let exchange = async {
             let response = self.send(request).await?;
-            self.read(response, session.is_some(), presented).await
+            self.read(response, session.is_some()).await
         };
         self.within(self.server.timeout, exchange).await
     }
@@ -126,10 +124,9 @@ impl Wire {
             HeaderValue::from_static("application/json, text/event-stream"),
         );
         presents.present(&mut headers);
-        let presented = Presented::among(&headers);
         let response = self.send(self.request(Method::POST, headers, body)).await?;
         let headers = response.headers().clone();
-        match self.read(response, false, presented).await {
+        match self.read(response, false).await {
             // A server that does not know `initialize`, or wants another revision's form.
             Ok(Reply::Message { status, .. }) if !status.is_success() => {
                 Err(self.error(UpstreamErrorKind::Era))
@@ -158,13 +155,12 @@ impl Wire {
             headers.insert(LAST_EVENT_ID, id);
         }
         presents.present(&mut headers);
-        let presented = Presented::among(&headers);
         let request = self.request(Method::GET, headers, Bytes::new());
         let response = self.within(self.server.timeout, self.send(request)).await?;
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(None);
         }
-        match self.read(response, session.is_some(), presented).await? {
+        match self.read(response, session.is_some()).await? {
             Reply::Stream(stream) => Ok(Some(stream)),
             Reply::Accepted | Reply::Message { .. } => {
                 Err(self.error(UpstreamErrorKind::BadAnswer))
@@ -241,17 +237,16 @@ impl Wire {
         &self,
         response: Response<ResponseBody>,
         in_session: bool,
-        presented: Presented,
     ) -> Result<Reply, UpstreamError> {
         let (head, body) = response.into_parts();
         let media_type = media_type(&head.headers);
         match head.status {
             StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(Reply::Accepted),
             StatusCode::OK if media_type == MediaType::EventStream => Ok(Reply::Stream(
-                EventStream::new(self.server.id.clone(), body, presented),
+                EventStream::new(self.server.id.clone(), body),
             )),
             StatusCode::OK if media_type == MediaType::Json => {
-                let body = presented.taken_out(self.collect(body, MAX_ANSWER).await?);
+                let body = self.collect(body, MAX_ANSWER).await?;
                 Ok(Reply::Message {
                     status: StatusCode::OK,
                     body,
@@ -268,7 +263,7 @@ impl Wire {
             StatusCode::NOT_FOUND if in_session => Err(self.error(UpstreamErrorKind::SessionLost)),
             // The revisions define 4xx statuses whose body is the JSON-RPC answer.
             status if status.is_client_error() && media_type == MediaType::Json => {
-                let body = presented.taken_out(self.collect(body, MAX_REFUSAL).await?);
+                let body = self.collect(body, MAX_REFUSAL).await?;
                 let is_answer = Envelope::parse(&body)
                     .is_ok_and(|envelope| matches!(envelope.kind, Kind::Response { .. }));
                 if is_answer {
