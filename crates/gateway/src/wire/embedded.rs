@@ -15,7 +15,7 @@ use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::rooms::{Rooms, Storage};
+use super::rooms::{Rooms, Storage, refusal};
 use super::serve::{end, state};
 use super::{files, hosts, housekeeping};
 use crate::cli::exit::CommandError;
@@ -63,7 +63,11 @@ impl Embedded {
         let config = files::parse("embedded.yaml", text, command_line)
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
-        let rooms = Arc::new(Rooms::build(&config, storage, tracker, stop).await?);
+        let rooms = Arc::new(
+            Rooms::build(&config, storage, tracker, stop)
+                .await
+                .map_err(refusal)?,
+        );
         housekeeping::start(&rooms, tracker, stop);
         rooms.readiness.serve(1);
         Ok(Self { rooms, config })

@@ -24,6 +24,7 @@ use super::macs::RingMac;
 use super::servers::{self, Making};
 use super::standing::Standings;
 use super::{identity, outbound};
+use crate::cli::exit::CommandError;
 
 /// Name under which the key ring's canary is stored.
 const CANARY: &str = "key-ring-canary";
@@ -128,6 +129,11 @@ impl Vaults {
         );
         Ok((index, admin))
     }
+}
+
+/// A refusal on the way keeps what it is: bad configuration is not a failure of the process.
+pub(super) fn refusal(error: anyhow::Error) -> CommandError {
+    error.downcast().unwrap_or_else(CommandError::Failed)
 }
 
 /// A whole gateway, not yet listening.

@@ -11,7 +11,7 @@ use portcullis_server::{
 };
 
 use super::reload::Reloading;
-use super::rooms::{Rooms, Storage};
+use super::rooms::{Rooms, Storage, refusal};
 use super::{ServeOptions, files, first_start, hosts, housekeeping};
 use crate::cli::exit::{CommandError, Exit};
 use crate::lifecycle::{FileWatch, Lifecycle, Reloads};
@@ -43,7 +43,9 @@ pub async fn serve(
     let listeners = Listeners::bind(&config).await?;
     let url = listeners.url(&config)?;
     let storage = Storage::of(&config);
-    let rooms = Rooms::build(&config, &storage, &lifecycle.tasks, &lifecycle.stop.soft).await?;
+    let rooms = Rooms::build(&config, &storage, &lifecycle.tasks, &lifecycle.stop.soft)
+        .await
+        .map_err(refusal)?;
     let rooms = Arc::new(rooms);
     if first {
         first_start::greet(&rooms, &url).await?;
