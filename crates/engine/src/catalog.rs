@@ -165,7 +165,7 @@ impl Gateway {
             }
             return Ok(listing);
         }
-        self.refresh(entry, kind).await
+        Box::pin(self.refresh(entry, kind)).await
     }
 
     /// Fetches the tools anew.

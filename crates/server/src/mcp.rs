@@ -55,8 +55,8 @@ async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Res
     };
     match parts.method {
         Method::POST => post::post(state, call, &view, &parts.headers, body).await,
-        Method::GET => session::get(state, call, &view, &parts.headers).await,
-        _ => session::delete(state, call, &view, &parts.headers).await,
+        Method::GET => Box::pin(session::get(state, call, &view, &parts.headers)).await,
+        _ => Box::pin(session::delete(state, call, &view, &parts.headers)).await,
     }
 }
 

@@ -122,7 +122,12 @@ impl Upstream {
                 }
             }
         };
-        let opening = slot.get_or_try_init(|| async {
+        if let Some(session) = slot.get() {
+            session.touch(self.clock.monotonic());
+            return Ok(Arc::clone(session));
+        }
+        // Boxed, because every call carries the room for it and hardly any opens a session.
+        let opening = Box::pin(slot.get_or_try_init(|| async {
             let handshake =
                 initialize(&self.wire, presents, wish.revision, &wish.capabilities).await?;
             Ok::<_, UpstreamError>(Arc::new(LegacySession::new(
@@ -130,7 +135,7 @@ impl Upstream {
                 handshake,
                 wish.capabilities.clone(),
             )))
-        });
+        }));
         // Also bounds those who wait behind a handshake that hangs: together, not one by one.
         let session = tokio::time::timeout(self.wire.server.timeout, opening)
             .await

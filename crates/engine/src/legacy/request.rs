@@ -136,13 +136,12 @@ impl Gateway {
                 ));
             }
             Method::SetLevel if view.named().is_none() => {
-                self.tell_open_sessions(call, view, client, envelope).await;
+                Box::pin(self.tell_open_sessions(call, view, client, envelope)).await;
                 return plain("{}");
             }
             _ if view.named().is_none() && method.list_member().is_some() => {
-                let result = self
-                    .aggregate_page(call, view, method, envelope, Some(client))
-                    .await?;
+                let page = self.aggregate_page(call, view, method, envelope, Some(client));
+                let result = Box::pin(page).await?;
                 return plain(&result);
             }
             _ => {}

@@ -124,9 +124,8 @@ impl Gateway {
                     .map(Done::Listen);
             }
             if method.list_member().is_some() {
-                let result = self
-                    .aggregate_page(call, view, method, envelope, None)
-                    .await?;
+                let page = self.aggregate_page(call, view, method, envelope, None);
+                let result = Box::pin(page).await?;
                 return plain(&result);
             }
         }

@@ -153,7 +153,9 @@ async fn legacy(
             ..
         }
     ) {
-        return answer(state.gateway.legacy_initialize(call, view, envelope).await);
+        // Boxed: every call would carry its room otherwise.
+        let opening = state.gateway.legacy_initialize(call, view, envelope);
+        return answer(Box::pin(opening).await);
     }
     let client = match sole(headers, "mcp-session-id") {
         Err(()) => {
