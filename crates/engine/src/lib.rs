@@ -14,6 +14,7 @@ mod gateway;
 mod legacy;
 pub mod metrics;
 mod modern;
+mod open_stream;
 mod outcomes;
 mod prepare;
 mod pulse;

@@ -6,17 +6,17 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use portcullis_mcp::{Method, sse};
 use portcullis_policy::{Operation, authorize};
-use tokio::sync::mpsc;
 
 use super::LegacyClient;
-use crate::answer::{Answer, ByteStream};
+use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
 use crate::error::EngineError;
 use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::pulse::{Pulse, STANDING};
+use crate::open_stream::OpenStream;
+use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
@@ -64,12 +64,8 @@ impl Gateway {
                 self.listen_if_wanted(&call.principal, entry, permit.evidence(), &session, client);
             }
         }
-        Answer::Stream(listening(OpenStream {
-            gateway: Arc::clone(self),
-            call: Some(call),
-            messages,
-            pulse: Pulse::started(self.clock.monotonic()),
-        }))
+        let open = OpenStream::new(self, call, messages, None);
+        Answer::Stream(open.into_stream(Bytes::from_static(sse::keep_alive())))
     }
 
     async fn resume(
@@ -164,59 +160,4 @@ fn origin(view: &View, id: &str) -> Option<(Arc<ServerEntry>, HeaderValue)> {
     let (server, own) = id.split_once('/')?;
     let entry = view.servers().find(|entry| entry.id.as_str() == server)?;
     Some((Arc::clone(entry), HeaderValue::from_str(own).ok()?))
-}
-
-/// A GET stream. A client ends it whenever it likes, so its end is no abandonment.
-struct OpenStream {
-    gateway: Arc<Gateway>,
-    call: Option<Call>,
-    messages: mpsc::Receiver<Bytes>,
-    pulse: Pulse,
-}
-
-impl OpenStream {
-    /// Whether its principal still stands; if not, the event says so.
-    fn stands(&mut self) -> bool {
-        let call = self
-            .call
-            .take_if(|call| !self.gateway.still_stands(&call.principal));
-        if let Some(call) = call {
-            let outcome = Outcome::Kind(portcullis_core::ErrorKind::Unauthenticated);
-            call.audit.finish(outcome);
-        }
-        self.call.is_some()
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
-            call.audit.finish(Outcome::Ok);
-        }
-    }
-}
-
-fn listening(stream: OpenStream) -> ByteStream {
-    // The first bytes go out at once, so that the client knows that the stream is open.
-    let first = futures_util::stream::iter([Bytes::from_static(sse::keep_alive())]);
-    let rest = futures_util::stream::unfold(stream, |mut stream| async move {
-        loop {
-            let now = stream.gateway.clock.monotonic();
-            if stream.pulse.must_look(now) && !stream.stands() {
-                return None;
-            }
-            match tokio::time::timeout(STANDING, stream.messages.recv()).await {
-                Ok(Some(bytes)) => {
-                    stream.pulse.spoke(now);
-                    return Some((bytes, stream));
-                }
-                Ok(None) => return None,
-                Err(_) if stream.pulse.must_speak(stream.gateway.clock.monotonic()) => {
-                    return Some((Bytes::from_static(sse::keep_alive()), stream));
-                }
-                Err(_) => {}
-            }
-        }
-    });
-    Box::pin(futures_util::StreamExt::chain(first, rest))
 }

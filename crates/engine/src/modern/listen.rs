@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, SseItem, meta_key,
-    sse,
 };
 use portcullis_policy::{Operation, authorize};
 use portcullis_upstream::{EventStream, Reply, Restored};
@@ -23,8 +21,8 @@ use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
+use crate::open_stream::OpenStream;
 use crate::outcomes::{ServerResult, require_one};
-use crate::pulse::{Pulse, STANDING};
 use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
@@ -163,18 +161,9 @@ impl Gateway {
             self.tracker
                 .spawn(async move { pump(&gateway, source, &client_id, &messages).await });
         }
-        let merged = Merged {
-            gateway: Arc::clone(self),
-            call: Some(call),
-            receiver,
-            farewell: Some(encode(&SseEvent::message(farewell.to_string()))),
-            pulse: Pulse::started(self.clock.monotonic()),
-        };
+        let farewell = encode(&SseEvent::message(farewell.to_string()));
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
-        Box::pin(
-            futures_util::stream::iter([first])
-                .chain(futures_util::stream::unfold(merged, Merged::next)),
-        )
+        OpenStream::new(self, call, receiver, Some(farewell)).into_stream(first)
     }
 }
 
@@ -280,60 +269,6 @@ async fn pump(
             .is_err()
         {
             return;
-        }
-    }
-}
-
-struct Merged {
-    gateway: Arc<Gateway>,
-    call: Option<Call>,
-    receiver: tokio::sync::mpsc::Receiver<Bytes>,
-    farewell: Option<Bytes>,
-    pulse: Pulse,
-}
-
-impl Merged {
-    async fn next(mut self) -> Option<(Bytes, Self)> {
-        loop {
-            let now = self.gateway.clock.monotonic();
-            if self.pulse.must_look(now) && !self.stands() {
-                return None;
-            }
-            match tokio::time::timeout(STANDING, self.receiver.recv()).await {
-                Ok(Some(bytes)) => {
-                    self.pulse.spoke(now);
-                    return Some((bytes, self));
-                }
-                // Every server has ended its stream.
-                Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
-                Err(_) if self.pulse.must_speak(self.gateway.clock.monotonic()) => {
-                    return Some((Bytes::from_static(sse::keep_alive()), self));
-                }
-                Err(_) => {}
-            }
-        }
-    }
-}
-
-impl Merged {
-    /// Whether its principal still stands; if not, the event says so.
-    fn stands(&mut self) -> bool {
-        let call = self
-            .call
-            .take_if(|call| !self.gateway.still_stands(&call.principal));
-        if let Some(call) = call {
-            let outcome = Outcome::Kind(portcullis_core::ErrorKind::Unauthenticated);
-            call.audit.finish(outcome);
-        }
-        self.call.is_some()
-    }
-}
-
-impl Drop for Merged {
-    fn drop(&mut self) {
-        // Closing the stream is how a client ends a subscription: no abandonment.
-        if let Some(call) = self.call.take() {
-            call.audit.finish(Outcome::Ok);
         }
     }
 }

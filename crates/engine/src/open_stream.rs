@@ -1,0 +1,90 @@
+//! A stream that a client keeps open to hear what happens, in either era: messages as they come,
+//! comments in silence, and an end with its principal's standing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use portcullis_core::ErrorKind;
+use portcullis_mcp::sse;
+use tokio::sync::mpsc;
+
+use crate::answer::ByteStream;
+use crate::audit::Outcome;
+use crate::call::Call;
+use crate::gateway::Gateway;
+use crate::pulse::{Pulse, STANDING};
+
+/// An open stream. A client ends it whenever it likes, so its end is no abandonment.
+pub(crate) struct OpenStream {
+    gateway: Arc<Gateway>,
+    call: Option<Call>,
+    messages: mpsc::Receiver<Bytes>,
+    /// Said when nobody is left who could send a message.
+    farewell: Option<Bytes>,
+    pulse: Pulse,
+}
+
+impl OpenStream {
+    pub(crate) fn new(
+        gateway: &Arc<Gateway>,
+        call: Call,
+        messages: mpsc::Receiver<Bytes>,
+        farewell: Option<Bytes>,
+    ) -> Self {
+        let pulse = Pulse::started(gateway.clock.monotonic());
+        let gateway = Arc::clone(gateway);
+        Self {
+            gateway,
+            call: Some(call),
+            messages,
+            farewell,
+            pulse,
+        }
+    }
+
+    /// The client's bytes. `first` goes out at once, so that the client knows that it is heard.
+    pub(crate) fn into_stream(self, first: Bytes) -> ByteStream {
+        let rest = futures_util::stream::unfold(self, Self::next);
+        Box::pin(futures_util::stream::iter([first]).chain(rest))
+    }
+
+    async fn next(mut self) -> Option<(Bytes, Self)> {
+        loop {
+            let now = self.gateway.clock.monotonic();
+            if self.pulse.must_look(now) && !self.stands() {
+                return None;
+            }
+            match tokio::time::timeout(STANDING, self.messages.recv()).await {
+                Ok(Some(bytes)) => {
+                    self.pulse.spoke(now);
+                    return Some((bytes, self));
+                }
+                Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
+                Err(_) if self.pulse.must_speak(self.gateway.clock.monotonic()) => {
+                    return Some((Bytes::from_static(sse::keep_alive()), self));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Whether its principal still stands; if not, the event says so.
+    fn stands(&mut self) -> bool {
+        let call = self
+            .call
+            .take_if(|call| !self.gateway.still_stands(&call.principal));
+        if let Some(call) = call {
+            call.audit.finish(Outcome::Kind(ErrorKind::Unauthenticated));
+        }
+        self.call.is_some()
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.audit.finish(Outcome::Ok);
+        }
+    }
+}
