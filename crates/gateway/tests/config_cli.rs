@@ -45,7 +45,7 @@ mod config_cli {
     async fn alone_in_an_empty_folder_it_makes_its_files_shows_a_key_once_and_serves() {
         let folder = folder();
         let mut first = Process::serve(PORTCULLIS, folder.path(), &["--port", "0"], &[]);
-        let shown = first.stdout();
+        let shown = first.stdout_to("curl ");
         let key = shown
             .split_whitespace()
             .find(|word| word.starts_with("sk-"))

@@ -4,6 +4,7 @@
 mod authentication;
 mod authn;
 mod extract;
+mod failures;
 mod file_keys;
 mod key_admin;
 mod key_form;
@@ -15,6 +16,7 @@ mod store_keys;
 pub use authentication::Authentication;
 pub use authn::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented};
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
+pub use failures::FailureThrottle;
 pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};
 pub use key_admin::{CreatedKey, KeyAdmin, KeyAdminError, KeySelector, NewKey};
 pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};

@@ -1,9 +1,9 @@
 //! Who is calling: the one helper that every governed surface calls first.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
@@ -49,7 +49,7 @@ impl ServerState {
         let authentication = self.authentication.load_full();
         match authentication.authenticate(&parts.headers).await {
             Ok(caller) => Ok(Call::begin(id, caller.principal, audit)),
-            Err(error) => Err(Box::new(refuse(audit, &error).await)),
+            Err(error) => Err(Box::new(self.refuse(audit, &error, peer(parts)).await)),
         }
     }
 
@@ -162,20 +162,54 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// One refusal for every reason: which it was stands in the audit event.
-async fn refuse(mut audit: AuditGuard, error: &AuthnError) -> Response<Body> {
-    audit.authn_failed(error.kind.as_str());
-    let kind = error.kind.error_kind();
-    if audit.finish_before_answer(kind.into()).await.is_err() {
-        return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+impl ServerState {
+    /// One refusal for every reason: which it was stands in the audit event.
+    async fn refuse(
+        &self,
+        mut audit: AuditGuard,
+        error: &AuthnError,
+        peer: Option<IpAddr>,
+    ) -> Response<Body> {
+        audit.authn_failed(error.kind.as_str());
+        let guessed = error.kind.error_kind() == ErrorKind::Unauthenticated
+            && error.kind != AuthnErrorKind::Missing;
+        let wait = guessed
+            .then(|| self.failures.failed(peer, self.clock.monotonic()))
+            .flatten();
+        let kind = match wait {
+            Some(_) => ErrorKind::RateLimited,
+            None => error.kind.error_kind(),
+        };
+        if audit.finish_before_answer(kind.into()).await.is_err() {
+            return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+        }
+        match wait {
+            Some(wait) => {
+                let mut response = text_error(StatusCode::TOO_MANY_REQUESTS, "too_many_failures");
+                let seconds = HeaderValue::from(wait.as_secs() + 1);
+                response.headers_mut().insert(RETRY_AFTER, seconds);
+                response
+            }
+            None => refusal(error.kind),
+        }
     }
-    match kind {
+}
+
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    parts
+        .extensions
+        .get::<PeerAddr>()
+        .map(|PeerAddr(address)| address.ip())
+}
+
+fn refusal(reason: AuthnErrorKind) -> Response<Body> {
+    match reason.error_kind() {
         ErrorKind::Invalid => text_error(StatusCode::BAD_REQUEST, "ambiguous_credentials"),
         ErrorKind::Unavailable => text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         _ => {
             let mut response = text_error(StatusCode::UNAUTHORIZED, "unauthorized");
             // RFC 6750 §3.1: no error code when no credential was presented.
-            let challenge = match error.kind {
+            let challenge = match reason {
                 AuthnErrorKind::Missing => HeaderValue::from_static("Bearer"),
                 _ => HeaderValue::from_static(r#"Bearer error="invalid_token""#),
             };

@@ -8,7 +8,7 @@ use portcullis_core::{Clock, Entropy};
 use portcullis_engine::Gateway;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
-use portcullis_identity::{Authentication, KeyAdmin};
+use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin};
 
 use crate::admin::reload::Reload;
 use crate::health::Readiness;
@@ -45,6 +45,8 @@ pub struct ServerDeps {
     pub tls: bool,
     /// Longest time that a body may take to arrive.
     pub body_timeout: Duration,
+    /// How often an address may be wrong about who it is.
+    pub failures: Arc<FailureThrottle>,
     /// Whether `/metrics` is served at all.
     pub metrics_here: bool,
     /// Whether the admin paths are served beside the data paths.

@@ -12,7 +12,7 @@ use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Gateway, GatewayDeps};
-use portcullis_identity::{Authentication, KeyAdmin, KeyIndex, KeyIndexSettings};
+use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, KeyIndex, KeyIndexSettings};
 use portcullis_server::Readiness;
 use portcullis_store::Stores;
 use portcullis_store_sql::{Durability, Location, Settings as SqlSettings, SqliteStores};
@@ -148,6 +148,7 @@ pub(super) struct Rooms {
     pub(super) audit: AuditLog,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
+    pub(super) failures: Arc<FailureThrottle>,
     pub(super) standings: Arc<Standings>,
     pub(super) client: Arc<dyn HttpClient>,
 }
@@ -204,6 +205,7 @@ impl Rooms {
             audit,
             metrics,
             readiness: Arc::default(),
+            failures: Arc::default(),
             standings,
             client,
             vaults,

@@ -67,6 +67,7 @@ pub struct Process {
     stdout: Arc<Mutex<String>>,
     log: Arc<Mutex<String>>,
     lines: Receiver<String>,
+    words: Receiver<String>,
 }
 
 impl Process {
@@ -81,8 +82,8 @@ impl Process {
             .unwrap();
         let (stdout, log) = (Arc::default(), Arc::default());
         let (line, lines) = channel();
-        let (unheard, _) = channel();
-        listen(child.stdout.take().unwrap(), Arc::clone(&stdout), unheard);
+        let (word, words) = channel();
+        listen(child.stdout.take().unwrap(), Arc::clone(&stdout), word);
         listen(child.stderr.take().unwrap(), Arc::clone(&log), line);
         let mut process = Self {
             child,
@@ -90,6 +91,7 @@ impl Process {
             stdout,
             log,
             lines,
+            words,
         };
         let serving = process.wait_for("portcullis serves");
         let line: Value = serde_json::from_str(&serving).unwrap();
@@ -110,6 +112,19 @@ impl Process {
             });
             if line.contains(text) {
                 return line;
+            }
+        }
+    }
+
+    /// Standard output up to the line that holds this text: a pipe of its own, which may lag behind
+    /// the log.
+    pub fn stdout_to(&mut self, text: &str) -> String {
+        loop {
+            let line = self.words.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+                panic!("`{text}` was never said, {error}: {}", self.stdout())
+            });
+            if line.contains(text) {
+                return self.stdout();
             }
         }
     }
