@@ -168,6 +168,7 @@ impl Gateway {
             subject: String::new(),
             presented: None,
             declared: None,
+            watched: Vec::new(),
         };
         let items = page
             .items

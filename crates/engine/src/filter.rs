@@ -16,6 +16,8 @@ use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 use crate::tasks;
 
+/// What a subscription's stream must begin with.
+pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 /// How long a client may take to answer an `input_required` result.
 const STATE_LIFETIME: Duration = Duration::from_hours(1);
 
@@ -32,6 +34,8 @@ pub(crate) struct AnswerFilter {
     pub(crate) presented: Option<UpstreamCredential>,
     /// What a stateless client said that it can answer; a session has it elsewhere.
     pub(crate) declared: Option<ClientCapabilities>,
+    /// The server's own handles of the tasks that a `subscriptions/listen` asked for.
+    pub(crate) watched: Vec<String>,
 }
 
 impl AnswerFilter {
@@ -134,9 +138,9 @@ impl AnswerFilter {
         {
             edits.replace(scope, r#""private""#);
         }
+        self.check_inputs(result)?;
         match result.string("resultType").as_deref() {
             Some("input_required") => {
-                self.check_inputs(result)?;
                 if let (Some(raw), Some(state)) =
                     (result.get("requestState"), result.string("requestState"))
                 {
@@ -167,7 +171,8 @@ impl AnswerFilter {
         Ok(())
     }
 
-    /// A server may ask the client only for what the operator lets it and the client can answer.
+    /// A server may ask the client only for what the operator lets it and the client can answer,
+    /// whether in a result of its own kind or with the state of a task.
     fn check_inputs(&self, result: &Members<'_>) -> Result<(), EngineError> {
         let Some(inputs) = result
             .object("inputRequests")
@@ -204,22 +209,52 @@ impl AnswerFilter {
                 return None;
             };
             self.entry.catalog.changed(method);
-            match (method, envelope.raw_params()) {
-                ("notifications/tasks", Some(params)) if self.modern => {
-                    let mut edits = Edits::of(&text);
-                    tasks::wrap_member(
-                        &*gateway.handles,
-                        &self.principal.id,
-                        &self.entry.id,
-                        params,
-                        &mut edits,
-                    );
-                    Some(edits.finish())
+            match method {
+                "notifications/tasks" if self.modern => {
+                    Some(self.task_status(gateway, &text, envelope.raw_params()?)?)
                 }
+                ACKNOWLEDGED if self.modern => Some(self.acknowledgement(gateway, &text)?),
                 _ => None,
             }
         };
         Some(edited.unwrap_or(text))
+    }
+
+    /// News of a task that was asked for, under the handle that the caller has; of others none, even
+    /// from a server that tells everybody everything.
+    fn task_status(&self, gateway: &Gateway, text: &str, params: &RawValue) -> Option<String> {
+        let members = Members::of(params).ok()?;
+        let task = members.string("taskId")?;
+        if !self.watched.iter().any(|watched| *watched == task) {
+            tracing::debug!(mcp.server.id = %self.entry.id, "news of a task that was not asked for: withheld");
+            return None;
+        }
+        if let Err(error) = self.check_inputs(&members) {
+            tracing::warn!(mcp.server.id = %self.entry.id, error = %error, "a task's question withheld");
+            return None;
+        }
+        let mut edits = Edits::of(text);
+        let (mac, whose) = (&*gateway.handles, &self.principal.id);
+        tasks::wrap_member(mac, whose, &self.entry.id, params, &mut edits);
+        Some(edits.finish())
+    }
+
+    /// What the server honours of a subscription, its task handles as the caller has them.
+    fn acknowledgement(&self, gateway: &Gateway, text: &str) -> Option<String> {
+        let envelope = Envelope::parse(text.as_bytes()).ok()?;
+        let honoured = envelope.params()?.object("notifications").ok()??;
+        let mut edits = Edits::of(text);
+        if let Some(list) = honoured.get("taskIds") {
+            let tasks: Vec<String> = serde_json::from_str(list.get()).ok()?;
+            let (mac, whose) = (&*gateway.handles, &self.principal.id);
+            let handles: Vec<String> = tasks
+                .iter()
+                .filter(|task| self.watched.contains(task))
+                .map(|task| tasks::wrap(mac, whose, &self.entry.id, task))
+                .collect();
+            edits.replace(list, serde_json::Value::from(handles).to_string());
+        }
+        Some(edits.finish())
     }
 }
 

@@ -179,6 +179,7 @@ impl Gateway {
                 subject: String::new(),
                 presented: None,
                 declared: None,
+                watched: Vec::new(),
             },
         };
         self.tracker.spawn(listening.run(address));

@@ -182,6 +182,7 @@ impl Gateway {
             subject: prepared.subject,
             presented: note.presented,
             declared: None,
+            watched: Vec::new(),
         };
         match std::mem::replace(&mut waiting.reply, Reply::Accepted) {
             Reply::Message { body, .. } => {

@@ -110,6 +110,7 @@ impl Gateway {
                 subject: String::new(),
                 presented: Some(credential),
                 declared: None,
+                watched: Vec::new(),
             },
             call: Some(call),
             evidence,

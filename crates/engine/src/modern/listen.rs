@@ -1,6 +1,6 @@
 //! `subscriptions/listen` on the aggregate endpoint: one stream to the client, one to each server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +19,13 @@ use crate::call::Call;
 use crate::catalog::bad_answer;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
-use crate::filter::AnswerFilter;
+use crate::filter::{ACKNOWLEDGED, AnswerFilter};
 use crate::gateway::Gateway;
 use crate::open_stream::OpenStream;
 use crate::outcomes::{ServerResult, require_one};
 use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
+use crate::tasks::Watched;
 use crate::view::View;
 
 /// How long a server may take to acknowledge before the client is told without it.
@@ -48,12 +49,14 @@ impl Gateway {
         envelope: &Envelope<'_>,
         meta: &ModernMeta<'_>,
     ) -> Result<Vec<Source>, EngineError> {
+        let watched = Watched::by(&*self.handles, &call.principal.id, envelope)?;
+        watched.require_within(view.servers().map(|entry| &entry.id))?;
         let opening = view.servers().map(|entry| {
-            let principal = Arc::clone(&call.principal);
+            let (principal, watched) = (Arc::clone(&call.principal), &watched);
             async move {
                 let opened = tokio::time::timeout(
                     ACKNOWLEDGE,
-                    self.open_listen(entry, principal, envelope, meta),
+                    self.open_listen(entry, principal, envelope, meta, watched),
                 )
                 .await;
                 let result = opened.unwrap_or_else(|_| Err(bad_answer(entry)));
@@ -78,12 +81,13 @@ impl Gateway {
             .collect())
     }
 
-    async fn open_listen(
+    async fn open_listen<'a>(
         self: &Arc<Self>,
         entry: &Arc<ServerEntry>,
         principal: Arc<portcullis_core::Principal>,
-        envelope: &Envelope<'_>,
-        meta: &ModernMeta<'_>,
+        envelope: &Envelope<'a>,
+        meta: &ModernMeta<'a>,
+        watched: &Watched<'a>,
     ) -> Result<Source, EngineError> {
         let permit = authorize(&principal, &entry.policy, Operation::Use, ())?;
         self.require_modern(entry, permit.evidence()).await?;
@@ -95,6 +99,7 @@ impl Gateway {
             ClientCapabilities::narrowed(meta.capabilities.get(), entry.upstream.server().push)
                 .map_err(|_| bad_answer(entry))?;
         edits.replace(meta.capabilities, narrowed.as_json());
+        let own_tasks = watched.ask(&entry.id, &mut edits);
         let mut headers = HeaderMap::new();
         if let Ok(method) = HeaderValue::from_str(method) {
             headers.insert(HeaderName::from_static("mcp-method"), method);
@@ -114,9 +119,6 @@ impl Gateway {
         let Opened::Modern(Reply::Stream(mut stream)) = opened else {
             return Err(bad_answer(entry));
         };
-        let honoured = acknowledged(&mut stream, id.as_json())
-            .await?
-            .ok_or_else(|| bad_answer(entry))?;
         let filter = AnswerFilter {
             method: portcullis_mcp::Method::Listen,
             modern: true,
@@ -124,8 +126,12 @@ impl Gateway {
             principal,
             subject: String::new(),
             presented: note.presented,
-            declared: None,
+            declared: Some(narrowed),
+            watched: own_tasks,
         };
+        let honoured = acknowledged(self, &filter, &mut stream, id.as_json())
+            .await?
+            .ok_or_else(|| bad_answer(entry))?;
         Ok(Source {
             filter,
             stream,
@@ -169,6 +175,8 @@ impl Gateway {
 
 /// Reads up to the acknowledgement, which must come first.
 async fn acknowledged(
+    gateway: &Gateway,
+    filter: &AnswerFilter,
     stream: &mut EventStream,
     client_id: &str,
 ) -> Result<Option<serde_json::Map<String, serde_json::Value>>, EngineError> {
@@ -185,9 +193,20 @@ async fn acknowledged(
         let Restored::Notification(text) = modern_message(text, client_id) else {
             return Ok(None);
         };
+        let Some(text) = filter.notification(gateway, text) else {
+            return Ok(None);
+        };
         let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
             return Ok(None);
         };
+        if !matches!(
+            envelope.kind,
+            Kind::Notification {
+                method: ACKNOWLEDGED
+            }
+        ) {
+            return Ok(None);
+        }
         let honoured = envelope
             .params()
             .and_then(|params| params.get("notifications"))
@@ -197,34 +216,26 @@ async fn acknowledged(
     Ok(None)
 }
 
-/// What at least one server honours; lists of URIs are joined.
+/// What at least one server honours; lists of URIs and of task handles are joined.
 fn union<'a>(
     all: impl Iterator<Item = &'a serde_json::Map<String, serde_json::Value>>,
 ) -> serde_json::Map<String, serde_json::Value> {
     let mut joined = serde_json::Map::new();
-    let mut uris: BTreeSet<String> = BTreeSet::new();
-    for honoured in all {
-        for (name, value) in honoured {
-            match value {
-                serde_json::Value::Bool(true) => {
-                    joined.insert(name.clone(), true.into());
-                }
-                serde_json::Value::Array(list) if name == "resourceSubscriptions" => {
-                    uris.extend(
-                        list.iter()
-                            .filter_map(|uri| uri.as_str().map(str::to_owned)),
-                    );
-                }
-                _ => {}
+    let mut lists: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, value) in all.flatten() {
+        match value {
+            serde_json::Value::Bool(true) => {
+                joined.insert(name.clone(), true.into());
             }
+            serde_json::Value::Array(list) if !list.is_empty() => {
+                let items = list.iter().filter_map(serde_json::Value::as_str);
+                lists.entry(name).or_default().extend(items);
+            }
+            _ => {}
         }
     }
-    if !uris.is_empty() {
-        joined.insert(
-            "resourceSubscriptions".to_owned(),
-            uris.into_iter().collect(),
-        );
-    }
+    let lists = lists.into_iter();
+    joined.extend(lists.map(|(name, items)| (name.to_owned(), items.into_iter().collect())));
     joined
 }
 
@@ -259,7 +270,7 @@ async fn pump(
         let is_second_acknowledgement = Members::parse(&text)
             .ok()
             .and_then(|members| members.string("method"))
-            .is_some_and(|method| method == "notifications/subscriptions/acknowledged");
+            .is_some_and(|method| method == ACKNOWLEDGED);
         if is_second_acknowledgement {
             continue;
         }

@@ -26,7 +26,7 @@ use crate::prepare::{Prepared, protocol};
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
 use crate::snapshot::ServerEntry;
-use crate::tasks;
+use crate::tasks::Watched;
 use crate::view::View;
 
 enum Done {
@@ -144,8 +144,14 @@ impl Gateway {
                 prepared.entry.upstream.server().push,
             )
             .ok(),
+            watched: Vec::new(),
         };
-        let (edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
+        let (mut edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
+        if method == Method::Listen {
+            let watched = Watched::by(&*self.handles, &call.principal.id, envelope)?;
+            watched.require_within(std::iter::once(&filter.entry.id))?;
+            filter.watched = watched.ask(&filter.entry.id, &mut edits);
+        }
         let mut note = Note::default();
         let opened = self
             .exchange(
@@ -239,9 +245,6 @@ impl Gateway {
                 .ok_or_else(invalid)?;
             edits.replace(raw, serde_json::Value::from(state).to_string());
         }
-        if filter.method == Method::Listen {
-            self.own_task_handles(filter, envelope, &mut edits)?;
-        }
         let mut headers = forwarded(inbound);
         headers.insert(
             HeaderName::from_static("mcp-method"),
@@ -256,45 +259,6 @@ impl Gateway {
             headers.insert(HeaderName::from_static("mcp-name"), name.clone());
         }
         Ok((edits, headers))
-    }
-
-    /// Task handles in a `subscriptions/listen` filter, turned into the server's own.
-    fn own_task_handles(
-        &self,
-        filter: &AnswerFilter,
-        envelope: &Envelope<'_>,
-        edits: &mut Edits<'_>,
-    ) -> Result<(), EngineError> {
-        let Some(wanted) = envelope
-            .params()
-            .and_then(|params| params.object("notifications").ok().flatten())
-        else {
-            return Ok(());
-        };
-        let Some(raw) = wanted.get("taskIds") else {
-            return Ok(());
-        };
-        let unknown = |name: &str| EngineError::Unknown {
-            what: "task",
-            name: name.to_owned(),
-        };
-        let handles: Vec<String> = serde_json::from_str(raw.get()).map_err(|_| {
-            protocol(
-                code::INVALID_PARAMS,
-                "params.notifications.taskIds must be a list of strings",
-            )
-        })?;
-        let own = handles
-            .iter()
-            .map(|handle| {
-                tasks::unwrap(&*self.handles, &filter.principal.id, handle)
-                    .filter(|(server, _)| *server == filter.entry.id.as_str())
-                    .map(|(_, task)| task)
-                    .ok_or_else(|| unknown(handle))
-            })
-            .collect::<Result<Vec<&str>, _>>()?;
-        edits.replace(raw, serde_json::Value::from(own).to_string());
-        Ok(())
     }
 }
 

@@ -17,4 +17,6 @@ mod streams;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tasks;
+#[cfg(test)]
 mod tokens;
