@@ -109,6 +109,13 @@ impl<'t, 's> Fields<'t, 's> {
             return;
         };
         match key.standing {
+            Standing::Works if key.restricts && matches!(entry.node.value, Value::Null) => {
+                self.findings.error(
+                    place,
+                    "the key is there and holds nothing, so it would restrict nothing",
+                    instead_of_nothing(key.kind),
+                );
+            }
             Standing::Works => {}
             Standing::Inert(_) | Standing::Unavailable { .. } if is_harmless(&entry.node, key) => {}
             Standing::Inert(text) => self.findings.warning(place, text),
@@ -430,6 +437,14 @@ fn is_harmless(node: &Node, key: &Key) -> bool {
         Value::Scalar { text, .. } => !extra.is_empty() && text == extra,
         Value::List(items) => items.is_empty(),
         Value::Map(entries) => entries.is_empty(),
+    }
+}
+
+fn instead_of_nothing(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Texts | Kind::Words => "write `[]`, or a value, or remove the key",
+        Kind::TextsMap => "write `{}`, or a value, or remove the key",
+        _ => "write a value, or remove the key",
     }
 }
 
