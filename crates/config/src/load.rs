@@ -108,10 +108,10 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
         &Surroundings {
             servers: &mcp_servers,
             compat,
-            exposed: !exposure::is_loopback(&server.listen),
+            exposed: exposure::exposed(&server).is_some(),
         },
     );
-    exposure::require_a_key(findings, &server.listen, &identity);
+    exposure::require_a_key(findings, &server, &identity);
     let store = process::store(&fields.section_or_empty("store", &empty)?);
     let audit = process::audit(&fields.section_or_empty("audit", &empty)?);
     let telemetry = process::telemetry(&fields.section_or_empty("telemetry", &empty)?);

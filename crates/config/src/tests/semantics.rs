@@ -116,6 +116,14 @@ fn a_weak_master_key_stays_on_this_machine() {
         );
         assert!(!errors(&there).to_string().contains(key));
     }
+    for key in ["sk-1234", "short"] {
+        refused(
+            &format!(
+                "server: {{admin_listen: '0.0.0.0:4001'}}\ngeneral_settings: {{master_key: {key}}}"
+            ),
+            "general_settings.master_key: the master key is weak",
+        );
+    }
     let strong = format!("server: {{host: 0.0.0.0}}\ngeneral_settings: {{master_key: {STRONG}}}");
     let strong = loaded(&strong).config.insecure_choices;
     assert!(!strong.iter().any(|choice| choice.contains("weak")));
@@ -142,6 +150,13 @@ fn beyond_loopback_somebody_must_be_able_to_authenticate() {
     for host in ["127.0.0.1", "localhost", "'::1'", "127.9.9.9"] {
         loaded(&format!("server: {{host: {host}}}"));
     }
+    for admin in ["0.0.0.0:4001", "'[::]:4001'", "10.0.0.5:4001"] {
+        refused(
+            &format!("server: {{admin_listen: {admin}}}"),
+            "without any key",
+        );
+    }
+    loaded("server: {admin_listen: 127.0.0.1:4001}");
     let by_command_line = World {
         command_line: CommandLine {
             host: Some("0.0.0.0"),
@@ -438,5 +453,26 @@ fn a_public_listener_that_answers_to_any_name_is_an_insecure_choice() {
         "host: 127.0.0.1",
     ] {
         assert!(with(named).is_empty(), "{named}");
+    }
+    let answers_to_any = |server: &str| {
+        with(server)
+            .iter()
+            .any(|choice| choice.starts_with("server.admin_listen: any Host is answered"))
+    };
+    for every in ["0.0.0.0:4001", "'[::]:4001'"] {
+        assert!(answers_to_any(&format!("admin_listen: {every}")), "{every}");
+        assert!(
+            answers_to_any(&format!(
+                "admin_listen: {every}, public_url: 'https://mcp.example.com'"
+            )),
+            "the name of the data is none of the administration"
+        );
+    }
+    for named in [
+        "admin_listen: 0.0.0.0:4001, allowed_hosts: [admin.internal]",
+        "admin_listen: 10.0.0.5:4001",
+        "admin_listen: 127.0.0.1:4001",
+    ] {
+        assert!(!answers_to_any(named), "{named}");
     }
 }
