@@ -318,6 +318,12 @@ fn tool_lists_close_rather_than_open() {
         enforced.config.mcp_servers[0].allowed_tools,
         Some([].into())
     );
+    for unclear in ["'true'", "\"false\"", "yes", "1", "", "'${FLAG}'"] {
+        refused(
+            &server(&format!("mcp_info: {{tool_allowlist_enforced: {unclear}}}")),
+            "mcp_servers.a.mcp_info.tool_allowlist_enforced: expected `true` or `false`",
+        );
+    }
     let revision = loaded(&server("protocol_version: 2025-06-18"));
     assert_eq!(
         revision.config.mcp_servers[0].protocol_version,
