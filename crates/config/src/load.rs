@@ -107,7 +107,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
         &general,
         &Surroundings {
             servers: &mcp_servers,
-            compat,
+            ungranted_sees_all: identity::ungranted_sees_all(&general, compat),
             exposed: exposure::exposed(&server).is_some(),
         },
     );

@@ -17,9 +17,28 @@ use crate::validate::exposure::require_strength;
 /// What keys are checked against.
 pub(crate) struct Surroundings<'a> {
     pub(crate) servers: &'a [NamedServer],
-    pub(crate) compat: Compat,
+    /// A key without grants sees every server.
+    pub(crate) ungranted_sees_all: bool,
     /// Others than this machine can connect.
     pub(crate) exposed: bool,
+}
+
+/// LiteLLM's permissive default, which it lets the operator take back.
+pub(crate) fn ungranted_sees_all(general: &Fields<'_, '_>, compat: Compat) -> bool {
+    const NAME: &str = "require_key_mcp_access_defined";
+    let required = general.flag(NAME);
+    match compat {
+        Compat::LiteLlm => required != Some(true),
+        Compat::None => {
+            if required == Some(false) {
+                general.findings.warning(
+                    general.place(NAME),
+                    "without effect: a key without grants sees no server; write `all_servers: true` for a key that may see all",
+                );
+            }
+            false
+        }
+    }
 }
 
 pub(crate) fn read(
@@ -276,7 +295,7 @@ fn grants(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> ServerGrants {
     }
     let silent = all.is_none() && !fields.has("servers") && !fields.has("access_groups");
     let mut all = all.unwrap_or(false);
-    if silent && around.compat == Compat::LiteLlm {
+    if silent && around.ungranted_sees_all {
         all = true;
         fields.findings.relaxed(
             fields.own_place(),
