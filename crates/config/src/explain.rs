@@ -194,7 +194,7 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
                 page.value(4, "scopes", quoted(&oauth2.scopes));
             }
             page.optional(4, "audience", oauth2.audience.as_ref());
-            page.optional(4, "resource", oauth2.resource.as_ref());
+            page.optional(4, "resource", oauth2.resource.as_deref().map(uri).as_ref());
             let method = match oauth2.client_auth {
                 ClientAuth::Post => "client_secret_post",
                 ClientAuth::Basic => "client_secret_basic",
@@ -220,6 +220,14 @@ fn url(url: &url::Url) -> String {
         shown.set_query(Some("..."));
     }
     shown.to_string()
+}
+
+/// Character by character as it is sent, unless something must be hidden.
+fn uri(text: &str) -> String {
+    match url::Url::parse(text) {
+        Ok(parsed) if parsed.query().is_some() => url(&parsed),
+        _ => text.to_owned(),
+    }
 }
 
 fn quoted(value: impl Display) -> String {

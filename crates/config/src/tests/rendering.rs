@@ -112,6 +112,9 @@ mcp_servers:
   a: {url: 'https://a.example.com/mcp?key=canary', auth_type: header, auth_header: X-K, auth_value: canary-header}
   b: {url: https://b.example.com/mcp, static_headers: {Authorization: canary-static}}
   c: {url: https://c.example.com/mcp, auth_type: oauth2, oauth2_flow: client_credentials, client_id: id, client_secret: canary-client}
+  d: {url: 'https://d.example.com/mcp?key=canary', auth_type: oauth2, oauth2_flow: client_credentials, client_id: id, client_secret: canary-client, resource: auto}
+  e: {url: https://e.example.com/mcp, auth_type: oauth2, oauth2_flow: client_credentials, client_id: id, client_secret: canary-client, resource: 'https://e.example.com/mcp?key=canary'}
+  f: {url: https://f.example.com/mcp, auth: {oauth2: {token_url: 'https://f.example.com/t?key=canary', client_id: id, client_secret: canary-client, resource: 'https://f.example.com/mcp?key=canary'}}}
 ",
         )
         .unwrap();

@@ -1,7 +1,7 @@
 //! What must hold between values.
 
 use super::*;
-use crate::{KeyMaterial, Revision};
+use crate::{Auth, KeyMaterial, Revision};
 
 fn server(body: &str) -> String {
     format!("mcp_servers: {{a: {{url: https://a.example.com/mcp, {body}}}}}")
@@ -415,6 +415,70 @@ fn keys_that_could_not_be_told_apart_or_say_nothing_are_refused() {
         &format!("identity: {{master_key: {STRONG}}}\ngeneral_settings: {{master_key: {STRONG}}}"),
         "the master key is written twice",
     );
+}
+
+#[test]
+fn a_resource_is_an_absolute_uri_wherever_it_is_written() {
+    let flat = |resource: &str| {
+        server(&format!(
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_secret: s, resource: '{resource}'"
+        ))
+    };
+    let credentials = |resource: &str| {
+        format!(
+            "{{token_url: https://a.b/t, client_id: c, client_secret: s, resource: '{resource}'}}"
+        )
+    };
+    let map = |resource: &str| server(&format!("auth: {{oauth2: {}}}", credentials(resource)));
+    let default = |resource: &str| {
+        format!(
+            "mcp_config: {{default_oauth2: {}}}\n{}",
+            credentials(resource),
+            server("description: d")
+        )
+    };
+    let sent = |text: &str| match &loaded(text).config.mcp_servers[0].auth {
+        Auth::ClientCredentials(credentials) => credentials.resource.clone(),
+        other => panic!("{other:?}"),
+    };
+    for form in [&flat as &dyn Fn(&str) -> String, &map, &default] {
+        for bad in [
+            "not a url",
+            "https://a.b/x#y",
+            "https://u:canary@a.b/x",
+            "/mcp",
+        ] {
+            refused(&form(bad), "not a resource indicator");
+        }
+        assert_eq!(sent(&form("urn:example:x")).unwrap(), "urn:example:x");
+        assert_eq!(sent(&form("None")), None);
+    }
+    for form in [&flat as &dyn Fn(&str) -> String, &map] {
+        assert_eq!(sent(&form("auto")).unwrap(), "https://a.example.com/mcp");
+    }
+    refused(&default("auto"), "`auto` is one server's own URL");
+    let with_key = flat("auto").replace("a.example.com/mcp", "a.example.com/mcp?key=canary");
+    let with_key = with_key.replace(
+        "https://a.example.com/mcp?key=canary",
+        "'https://a.example.com/mcp?key=canary'",
+    );
+    assert_eq!(sent(&with_key).unwrap(), "https://a.example.com/mcp");
+}
+
+#[test]
+fn two_names_of_one_thing_are_not_both_written() {
+    for (body, expected) in [
+        (
+            "auth: {oauth2: {token_url: https://a.b/t, client_id: c, client_secret: s, scopes: [x], scope: y}}",
+            "`scopes` and `scope` are two names of one thing",
+        ),
+        (
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_secret: s, resource: https://a.b/x, upstream_resource: https://a.b/y",
+            "`resource` and `upstream_resource` are two names of one thing",
+        ),
+    ] {
+        refused(&server(body), expected);
+    }
 }
 
 /// An operator who names a CA for client certificates believes that callers without one are kept
