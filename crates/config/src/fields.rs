@@ -302,7 +302,7 @@ impl<'t, 's> Fields<'t, 's> {
             Some(Kind::FilePath) => Syntax::NoFile,
             _ => Syntax::All,
         };
-        let (value, _) = self.scalar(&entry.node, &place, syntax, false)?;
+        let (value, _) = self.scalar(&entry.node, &place, syntax)?;
         Some(At { value, place })
     }
 
@@ -315,7 +315,7 @@ impl<'t, 's> Fields<'t, 's> {
     }
 
     fn secret_at(&self, node: &Node, place: &Place) -> Option<Sourced<SecretValue>> {
-        let (text, origin) = self.scalar(node, place, Syntax::All, true)?;
+        let (text, origin) = self.scalar(node, place, Syntax::Secret)?;
         if text.trim().is_empty() {
             self.findings
                 .error(place.clone(), "the secret is empty", origin_help(&origin));
@@ -335,7 +335,7 @@ impl<'t, 's> Fields<'t, 's> {
 
     /// A value of a secret map, references followed.
     pub(crate) fn secret_node(&self, node: &Node, place: &Place) -> Option<(String, Origin)> {
-        self.scalar(node, place, Syntax::All, true)
+        self.scalar(node, place, Syntax::Secret)
     }
 
     /// Whatever stands there, as JSON.
@@ -351,7 +351,7 @@ impl<'t, 's> Fields<'t, 's> {
     ) -> Option<T> {
         let entry = self.entry(name)?;
         let place = self.place(name);
-        let (text, origin) = self.scalar(&entry.node, &place, Syntax::All, false)?;
+        let (text, origin) = self.scalar(&entry.node, &place, Syntax::All)?;
         // A quoted "false" is a text, not a flag; what a reference or variable yields has no quotes.
         let plain = match &entry.node.value {
             Value::Scalar { plain, .. } => *plain || origin != Origin::Literal,
@@ -369,13 +369,8 @@ impl<'t, 's> Fields<'t, 's> {
         parsed
     }
 
-    fn scalar(
-        &self,
-        node: &Node,
-        place: &Place,
-        syntax: Syntax,
-        secret: bool,
-    ) -> Option<(String, Origin)> {
+    fn scalar(&self, node: &Node, place: &Place, syntax: Syntax) -> Option<(String, Origin)> {
+        let secret = syntax == Syntax::Secret;
         let Value::Scalar { text, .. } = &node.value else {
             self.findings.error(
                 place.clone(),

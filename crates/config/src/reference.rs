@@ -13,7 +13,7 @@ The file is YAML or JSON. Every single value may be written elsewhere:
 
 | Form | Means |
 |---|---|
-| `${VAR}` | the variable's value; an error when it is not set |
+| `${VAR}` | the variable's value; an error when it is not set, in a secret also when it is empty |
 | `${VAR:-default}` | the default when it is not set or empty |
 | `${VAR:?message}` | an error with this message when it is not set or empty |
 | `os.environ/VAR` | the variable's value |

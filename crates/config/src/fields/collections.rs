@@ -94,7 +94,7 @@ impl<'t, 's> Fields<'t, 's> {
                     path,
                     span: item.span,
                 };
-                let (value, _) = self.scalar(item, &place, Syntax::All, false)?;
+                let (value, _) = self.scalar(item, &place, Syntax::All)?;
                 Some(At { value, place })
             })
             .collect()
@@ -135,7 +135,7 @@ impl<'t, 's> Fields<'t, 's> {
             .into_iter()
             .filter_map(|(key, mut place, node)| {
                 place.span = node.span;
-                let (value, _) = self.scalar(node, &place, Syntax::All, false)?;
+                let (value, _) = self.scalar(node, &place, Syntax::All)?;
                 Some((key.to_owned(), At { value, place }))
             })
             .collect()
