@@ -317,7 +317,7 @@ server:
         write(folder.path(), "bad.yaml", &bad);
         let refused = cli(folder.path(), &["check", "bad.yaml", "--online"]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
-        assert!(refused.stdout.contains("support:"), "{refused:?}");
+        assert!(refused.stdout.contains("server `support`:"), "{refused:?}");
         assert!(!refused.said().contains("canary"), "{refused:?}");
     }
 

@@ -250,7 +250,7 @@ fn an_empty_file_is_the_closed_default() {
         assert_eq!(loaded.config.server.listen.host, "127.0.0.1");
         assert_eq!(loaded.config.server.listen.port, 4000);
         assert!(loaded.config.mcp_servers.is_empty());
-        noticed(&loaded, "", "every request is refused");
+        noticed(&loaded, "", "only keys of the store are accepted");
     }
 }
 

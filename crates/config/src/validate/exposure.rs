@@ -41,9 +41,9 @@ pub(crate) fn require_a_key(findings: &Findings<'_>, server: &Server, identity: 
         return;
     }
     match exposed(server) {
-        None => findings.warning(
+        None => findings.info(
             Place::default(),
-            "there is neither a master key nor a key: every request is refused until the store has one",
+            "no key is configured: only keys of the store are accepted",
         ),
         Some(listen) => findings.error(
             Place::default(),
