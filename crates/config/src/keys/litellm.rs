@@ -37,7 +37,7 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
         ),
         inert(
             "litellm_key_header_name",
-            "keys are read from `x-litellm-api-key` and `Authorization` only",
+            "keys are read from `x-litellm-api-key`, `x-portcullis-api-key` and `Authorization` only",
         ),
         inert(
             "mcp_client_side_auth_header_name",
