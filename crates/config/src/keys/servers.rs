@@ -78,7 +78,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("authorization_url", Kind::Url, "Authorization endpoint; makes a server without `oauth2_flow` interactive."),
         Key::new("scopes", Kind::Words, "Scopes to ask for.").restricts(),
         Key::new("audience", Kind::Text, "`audience` form field."),
-        Key::new("resource", Kind::Text, "Resource indicator (RFC 8707); `auto` is the server's URL."),
+        Key::new("resource", Kind::Text, "Resource indicator (RFC 8707); `auto` is the server's URL without its query."),
         Key::new("upstream_resource", Kind::Text, "LiteLLM's name of `resource`."),
         Key::new(
             "token_endpoint_auth_method",

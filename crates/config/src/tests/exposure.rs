@@ -60,6 +60,13 @@ fn beyond_loopback_somebody_must_be_able_to_authenticate() {
         );
     }
     loaded("server: {admin_listen: 127.0.0.1:4001}");
+    // One mistake, one error: the key is there.
+    for identity in ["keys: [{id: a, sha256: x}]", "master_key: ${ABSENT}"] {
+        let errors = errors(&format!(
+            "server: {{host: 0.0.0.0}}\nidentity: {{{identity}}}"
+        ));
+        assert_eq!(errors.errors.len(), 1, "{errors}");
+    }
     let by_command_line = World {
         command_line: CommandLine {
             host: Some("0.0.0.0"),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::findings::{Findings, Place};
-use crate::model::{Identity, Listen, Server};
+use crate::model::{Listen, Server};
 use crate::validate::strength::weakness;
 
 /// Whether only this machine can connect.
@@ -35,12 +35,9 @@ pub(crate) fn exposed(server: &Server) -> Option<&Listen> {
         .find(|listen| !is_loopback(listen))
 }
 
-/// Complains when there is no way to authenticate.
-pub(crate) fn require_a_key(findings: &Findings<'_>, server: &Server, identity: &Identity) {
-    if identity.master_key.is_some() || !identity.keys.is_empty() {
-        return;
-    }
-    match exposed(server) {
+/// Complains that there is no key; `exposed` is a listener that others can connect to.
+pub(crate) fn complain_of_no_key(findings: &Findings<'_>, exposed: Option<&Listen>) {
+    match exposed {
         None => findings.info(
             Place::default(),
             "no key is configured: only keys of the store are accepted",
