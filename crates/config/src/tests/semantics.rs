@@ -66,6 +66,12 @@ fn urls_that_would_leak_or_lead_astray_are_refused() {
         ("https://[fe80::1]/mcp", "link-local"),
         ("https://[::ffff:169.254.169.254]/mcp", "link-local"),
         ("https://metadata.google.internal/x", "link-local"),
+        ("https://metadata.goog./x", "link-local"),
+        ("https://100.100.100.200/x", "link-local"),
+        ("https://[fd00:ec2::254]/x", "link-local"),
+        ("https://[fd20:ce::254]/x", "link-local"),
+        ("https://[fd00:42::42]/x", "link-local"),
+        ("https://[fd00:c1::a9fe:a9fe]/x", "link-local"),
         ("https://0.0.0.0/mcp", "link-local"),
         ("https://a.example.com/mcp#x", "must not have a `#…` part"),
         (
