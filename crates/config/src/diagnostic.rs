@@ -46,28 +46,55 @@ impl ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// The form of rustc's messages, for people.
+impl ConfigError {
+    /// A mistake of the file that only shows when its values are used; `path` is the key.
+    pub fn found_later(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            help: None,
+            excerpt: None,
+        }
+    }
+}
+
+impl ConfigErrors {
+    /// The findings in the form of rustc's messages, for people, without a sum below them.
+    pub fn findings(&self) -> impl fmt::Display + '_ {
+        std::fmt::from_fn(|f| {
+            self.errors
+                .iter()
+                .try_for_each(|error| self.write(f, error))
+        })
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, error: &ConfigError) -> fmt::Result {
+        write_message(
+            f,
+            "error",
+            &error.message,
+            &Location {
+                file: &self.file,
+                path: &error.path,
+                line: error.line,
+                column: error.column,
+            },
+            error.excerpt.as_ref(),
+        )?;
+        if let Some(help) = &error.help {
+            let margin = margin(error.line);
+            writeln!(f, "{margin} = help: {help}")?;
+        }
+        writeln!(f)
+    }
+}
+
+/// The findings and their number.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for error in &self.errors {
-            write_message(
-                f,
-                "error",
-                &error.message,
-                &Location {
-                    file: &self.file,
-                    path: &error.path,
-                    line: error.line,
-                    column: error.column,
-                },
-                error.excerpt.as_ref(),
-            )?;
-            if let Some(help) = &error.help {
-                let margin = margin(error.line);
-                writeln!(f, "{margin} = help: {help}")?;
-            }
-            writeln!(f)?;
-        }
+        write!(f, "{}", self.findings())?;
         let count = self.errors.len() + self.omitted;
         if self.omitted > 0 {
             writeln!(f, "({} more are not shown)", self.omitted)?;
@@ -102,18 +129,36 @@ pub struct Notice {
     pub text: String,
 }
 
-/// One line, for logs and `check`.
+impl Notice {
+    /// Whether this is about one of these insecure choices.
+    pub fn is_among(&self, insecure_choices: &[String]) -> bool {
+        let said = self.said();
+        insecure_choices.contains(&said)
+    }
+
+    /// The key and what to know of it.
+    pub(crate) fn said(&self) -> String {
+        if self.path.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}: {}", self.path, self.text)
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Info => "info",
+        })
+    }
+}
+
+/// One line, without its level: logs have their own.
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level {
-            Level::Warning => "warning",
-            Level::Info => "info",
-        };
-        write!(f, "{level}: ")?;
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.text)?;
+        f.write_str(&self.said())?;
         if self.line > 0 {
             write!(f, " (line {})", self.line)?;
         }

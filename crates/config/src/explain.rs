@@ -77,6 +77,10 @@ fn server(page: &mut Page<'_>, config: &Config) {
 }
 
 fn identity(page: &mut Page<'_>, config: &Config) {
+    if config.identity.master_key.is_none() && config.identity.keys.is_empty() {
+        page.value(0, "identity", "{}");
+        return;
+    }
     page.heading(0, "identity");
     if let Some(key) = &config.identity.master_key {
         page.value(2, "master_key", shown(key));
@@ -151,16 +155,13 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
     page.list(4, "access_groups", &server.access_groups);
     page.value(4, "allow_all_keys", server.allow_all_keys);
     if let Some(tools) = &server.allowed_tools {
-        if tools.is_empty() {
-            page.value(4, "allowed_tools", "[]");
-        }
-        page.list(4, "allowed_tools", tools);
+        page.restriction(4, "allowed_tools", tools);
     }
     page.list(4, "disallowed_tools", &server.disallowed_tools);
     if !server.allowed_params.is_empty() {
         page.heading(4, "allowed_params");
         for (tool, params) in &server.allowed_params {
-            page.list(6, tool, params);
+            page.restriction(6, tool, params);
         }
     }
     page.value(4, "allow_sampling", server.allow_sampling);
@@ -194,7 +195,7 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
                 page.value(4, "scopes", quoted(&oauth2.scopes));
             }
             page.optional(4, "audience", oauth2.audience.as_ref());
-            page.optional(4, "resource", oauth2.resource.as_ref());
+            page.optional(4, "resource", oauth2.resource.as_deref().map(uri).as_ref());
             let method = match oauth2.client_auth {
                 ClientAuth::Post => "client_secret_post",
                 ClientAuth::Basic => "client_secret_basic",
@@ -220,6 +221,14 @@ fn url(url: &url::Url) -> String {
         shown.set_query(Some("..."));
     }
     shown.to_string()
+}
+
+/// Character by character as it is sent, unless something must be hidden.
+fn uri(text: &str) -> String {
+    match url::Url::parse(text) {
+        Ok(parsed) if parsed.query().is_some() => url(&parsed),
+        _ => text.to_owned(),
+    }
 }
 
 fn quoted(value: impl Display) -> String {
@@ -262,10 +271,21 @@ impl Page<'_> {
     }
 
     fn list<T: Display>(&mut self, indent: usize, name: &str, values: impl IntoIterator<Item = T>) {
-        let values: Vec<String> = values.into_iter().map(quoted).collect();
-        if !values.is_empty() {
-            self.value(indent, name, format!("[{}]", values.join(", ")));
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_some() {
+            self.restriction(indent, name, values);
         }
+    }
+
+    /// A list that says something also when it is empty: nothing is allowed.
+    fn restriction<T: Display>(
+        &mut self,
+        indent: usize,
+        name: &str,
+        values: impl IntoIterator<Item = T>,
+    ) {
+        let values: Vec<String> = values.into_iter().map(quoted).collect();
+        self.value(indent, name, format!("[{}]", values.join(", ")));
     }
 
     fn comment(&mut self, indent: usize, text: &str) {

@@ -109,6 +109,13 @@ impl<'t, 's> Fields<'t, 's> {
             return;
         };
         match key.standing {
+            Standing::Works if key.restricts && matches!(entry.node.value, Value::Null) => {
+                self.findings.error(
+                    place,
+                    "the key is there and holds nothing, so it would restrict nothing",
+                    instead_of_nothing(key.kind),
+                );
+            }
             Standing::Works => {}
             Standing::Inert(_) | Standing::Unavailable { .. } if is_harmless(&entry.node, key) => {}
             Standing::Inert(text) => self.findings.warning(place, text),
@@ -295,7 +302,7 @@ impl<'t, 's> Fields<'t, 's> {
             Some(Kind::FilePath) => Syntax::NoFile,
             _ => Syntax::All,
         };
-        let (value, _) = self.scalar(&entry.node, &place, syntax, false)?;
+        let (value, _) = self.scalar(&entry.node, &place, syntax)?;
         Some(At { value, place })
     }
 
@@ -308,7 +315,7 @@ impl<'t, 's> Fields<'t, 's> {
     }
 
     fn secret_at(&self, node: &Node, place: &Place) -> Option<Sourced<SecretValue>> {
-        let (text, origin) = self.scalar(node, place, Syntax::All, true)?;
+        let (text, origin) = self.scalar(node, place, Syntax::Secret)?;
         if text.trim().is_empty() {
             self.findings
                 .error(place.clone(), "the secret is empty", origin_help(&origin));
@@ -328,7 +335,7 @@ impl<'t, 's> Fields<'t, 's> {
 
     /// A value of a secret map, references followed.
     pub(crate) fn secret_node(&self, node: &Node, place: &Place) -> Option<(String, Origin)> {
-        self.scalar(node, place, Syntax::All, true)
+        self.scalar(node, place, Syntax::Secret)
     }
 
     /// Whatever stands there, as JSON.
@@ -344,7 +351,7 @@ impl<'t, 's> Fields<'t, 's> {
     ) -> Option<T> {
         let entry = self.entry(name)?;
         let place = self.place(name);
-        let (text, origin) = self.scalar(&entry.node, &place, Syntax::All, false)?;
+        let (text, origin) = self.scalar(&entry.node, &place, Syntax::All)?;
         // A quoted "false" is a text, not a flag; what a reference or variable yields has no quotes.
         let plain = match &entry.node.value {
             Value::Scalar { plain, .. } => *plain || origin != Origin::Literal,
@@ -362,13 +369,8 @@ impl<'t, 's> Fields<'t, 's> {
         parsed
     }
 
-    fn scalar(
-        &self,
-        node: &Node,
-        place: &Place,
-        syntax: Syntax,
-        secret: bool,
-    ) -> Option<(String, Origin)> {
+    fn scalar(&self, node: &Node, place: &Place, syntax: Syntax) -> Option<(String, Origin)> {
+        let secret = syntax == Syntax::Secret;
         let Value::Scalar { text, .. } = &node.value else {
             self.findings.error(
                 place.clone(),
@@ -430,6 +432,14 @@ fn is_harmless(node: &Node, key: &Key) -> bool {
         Value::Scalar { text, .. } => !extra.is_empty() && text == extra,
         Value::List(items) => items.is_empty(),
         Value::Map(entries) => entries.is_empty(),
+    }
+}
+
+fn instead_of_nothing(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Texts | Kind::Words => "write `[]`, or a value, or remove the key",
+        Kind::TextsMap => "write `{}`, or a value, or remove the key",
+        _ => "write a value, or remove the key",
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Key {
     pub(crate) doc: &'static str,
     pub(crate) default: Option<&'static str>,
     pub(crate) standing: Standing,
+    /// Absent, it closes less than with any value: written and left blank it is a mistake.
+    pub(crate) restricts: bool,
 }
 
 /// What a key holds.
@@ -92,7 +94,14 @@ impl Key {
             doc,
             default: None,
             standing: Standing::Works,
+            restricts: false,
         }
+    }
+
+    /// Marks a key whose absence opens: to leave it blank is an error.
+    pub(crate) const fn restricts(mut self) -> Self {
+        self.restricts = true;
+        self
     }
 
     pub(crate) const fn default(mut self, default: &'static str) -> Self {
@@ -109,6 +118,7 @@ pub(crate) const fn inert(name: &'static str, text: &'static str) -> Key {
         doc: "",
         default: None,
         standing: Standing::Inert(text),
+        restricts: false,
     }
 }
 
@@ -124,6 +134,7 @@ pub(crate) const fn unavailable(
         doc: "",
         default: None,
         standing: Standing::Unavailable { harmless, text },
+        restricts: false,
     }
 }
 

@@ -107,11 +107,10 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
         &general,
         &Surroundings {
             servers: &mcp_servers,
-            compat,
-            exposed: !exposure::is_loopback(&server.listen),
+            ungranted_sees_all: identity::ungranted_sees_all(&general, compat),
+            exposed: exposure::exposed(&server),
         },
     );
-    exposure::require_a_key(findings, &server.listen, &identity);
     let store = process::store(&fields.section_or_empty("store", &empty)?);
     let audit = process::audit(&fields.section_or_empty("audit", &empty)?);
     let telemetry = process::telemetry(&fields.section_or_empty("telemetry", &empty)?);

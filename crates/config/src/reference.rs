@@ -13,7 +13,7 @@ The file is YAML or JSON. Every single value may be written elsewhere:
 
 | Form | Means |
 |---|---|
-| `${VAR}` | the variable's value; an error when it is not set |
+| `${VAR}` | the variable's value; an error when it is not set, in a secret also when it is empty |
 | `${VAR:-default}` | the default when it is not set or empty |
 | `${VAR:?message}` | an error with this message when it is not set or empty |
 | `os.environ/VAR` | the variable's value |
@@ -22,6 +22,9 @@ The file is YAML or JSON. Every single value may be written elsewhere:
 
 `PORTCULLIS__SECTION__KEY` in the environment wins over a single value of the file, for example
 `PORTCULLIS__SERVER__PORT=8080` or `PORTCULLIS__MCP_SERVERS__GITHUB__URL=…`.
+
+A key that restricts (`allowed_tools`, `servers`, `expires_at`, `tls` and their like) must not be left
+blank: write a value, `[]` where it is a list, or remove the key.
 ";
 
 /// `docs/reference/config.md`.

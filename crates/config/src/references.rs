@@ -32,6 +32,8 @@ pub(crate) struct Unresolved {
 pub(crate) enum Syntax {
     /// Every form.
     All,
+    /// Every form, and a variable that is set but empty is none: half a secret is no secret.
+    Secret,
     /// A path of ours: `file:` would be part of it.
     NoFile,
     /// Text for people: only `os.environ/VAR`, so that `${…}` in prose stays prose.
@@ -54,7 +56,7 @@ pub(crate) fn resolve(
     if syntax == Syntax::EnvironOnly {
         return Ok(literal(raw));
     }
-    if syntax == Syntax::All {
+    if matches!(syntax, Syntax::All | Syntax::Secret) {
         if let Some(path) = raw.strip_prefix("file:") {
             return file(path, read_file);
         }
@@ -67,7 +69,7 @@ pub(crate) fn resolve(
             }
         }
     }
-    interpolate(raw, lookup)
+    interpolate(raw, syntax, lookup)
 }
 
 fn literal(text: impl Into<String>) -> Resolved {
@@ -132,7 +134,7 @@ fn file(path: &str, read_file: ReadFile<'_>) -> Result<Resolved, Unresolved> {
 }
 
 /// `${VAR}`, `${VAR:-default}`, `${VAR:?message}`; `$${` is a literal `${`.
-fn interpolate(raw: &str, lookup: Lookup<'_>) -> Result<Resolved, Unresolved> {
+fn interpolate(raw: &str, syntax: Syntax, lookup: Lookup<'_>) -> Result<Resolved, Unresolved> {
     let mut text = String::with_capacity(raw.len());
     let mut origin = Origin::Literal;
     let mut missing = Vec::new();
@@ -157,6 +159,14 @@ fn interpolate(raw: &str, lookup: Lookup<'_>) -> Result<Resolved, Unresolved> {
         rest = tail.get(1..).unwrap_or_default();
         let reference = Reference::parse(body)?;
         match lookup(reference.name).filter(|value| !value.is_empty() || reference.bare()) {
+            Some(value) if value.is_empty() && syntax == Syntax::Secret => {
+                return Err(Unresolved {
+                    message: format!("the variable `{}` is set but empty", reference.name),
+                    help: Some(
+                        "give it its value; `${VAR:-}` says that it may be empty".to_owned(),
+                    ),
+                });
+            }
             Some(value) => {
                 text.push_str(&value);
                 origin = Origin::Variable(reference.name.to_owned());

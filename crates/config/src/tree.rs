@@ -167,8 +167,8 @@ impl<'t> Builder<'t> {
                     line: marker.line(),
                     column: marker.col() + 1,
                 };
-                // The parser's own words may quote the text (an anchor's or tag's name); tabs are
-                // the one mistake worth its own remedy.
+                // The parser's words quote one character of the text at most, never a value; tabs
+                // are the one mistake worth its own remedy.
                 let tab = self
                     .text
                     .get(..start)

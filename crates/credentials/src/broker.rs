@@ -1,6 +1,6 @@
 //! The broker: static values as they are, tokens from their slots.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -46,6 +46,13 @@ struct Registry {
     slots: HashMap<[u8; 32], Arc<Slot>>,
     /// By server, so that a call compares a few strings and hashes nothing.
     by_server: HashMap<ServerId, Vec<Arc<Slot>>>,
+}
+
+impl Registry {
+    /// Drops slots that no server refers to any more: the map's own reference is the last.
+    fn forget_unused(&mut self) {
+        self.slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+    }
 }
 
 impl Broker {
@@ -95,8 +102,7 @@ impl Broker {
         if !of_server.iter().any(|known| Arc::ptr_eq(known, &slot)) {
             of_server.insert(0, slot.clone());
             of_server.truncate(CLIENTS_PER_SERVER);
-            // Slots that no server refers to any more: the map's own reference is the last.
-            registry.slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+            registry.forget_unused();
         }
         slot
     }
@@ -253,6 +259,17 @@ impl CredentialBroker for Broker {
         };
         self.slot(&auth.server, client)
             .reject(fingerprint, Moment::now(&*self.door.clock))
+    }
+
+    fn keep_only(&self, servers: &BTreeSet<ServerId>) {
+        let mut registry = self
+            .registry
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        registry
+            .by_server
+            .retain(|server, _| servers.contains(server));
+        registry.forget_unused();
     }
 }
 

@@ -1,9 +1,11 @@
 //! What we present, ready to be put on a request.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The kind of credential, as the audit event and the debug headers name it.
@@ -18,7 +20,7 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
-    /// The label of product.md §12 and seed 003.
+    /// The label in the audit event, in metrics and in the debug headers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoAuth => "no-auth",
@@ -66,16 +68,10 @@ impl UpstreamCredential {
         self.headers
             .iter()
             .filter(|(name, _)| is_secret(name))
-            .any(|(_, value)| {
-                let value = value.as_bytes();
-                // Of `Bearer x` the scheme may be gone; of `Basic x` the encoding too.
-                let bare = match value.iter().position(|byte| *byte == b' ') {
-                    Some(space) => value.get(space + 1..).unwrap_or_default(),
-                    None => value,
-                };
-                holds(text, bare)
-                    || (value.starts_with(b"Basic ")
-                        && STANDARD.decode(bare).is_ok_and(|plain| holds(text, &plain)))
+            .any(|(name, value)| {
+                secrets_of(name, value.as_bytes())
+                    .iter()
+                    .any(|secret| holds(text, secret))
             })
     }
 
@@ -85,6 +81,53 @@ impl UpstreamCredential {
             headers.insert(name.clone(), value.clone());
         }
     }
+}
+
+/// What would give a header away: a text rarely repeats the whole of it.
+fn secrets_of<'v>(name: &HeaderName, value: &'v [u8]) -> Vec<Cow<'v, [u8]>> {
+    if *name == COOKIE {
+        // RFC 6265 §4.2.1: pairs, each with a secret of its own, perhaps in quotes.
+        return value
+            .split(|byte| *byte == b';')
+            .map(|pair| split_at(pair, b'=').map_or(pair, |(_, value)| value))
+            .map(|value| unquoted(value.trim_ascii()).into())
+            .collect();
+    }
+    // The scheme (RFC 9110 §11.4) may be gone. In a header of another name a first word is part of
+    // the value unless it is one of the usual schemes.
+    let Some((scheme, rest)) = split_at(value, b' ').filter(|(scheme, _)| {
+        *name == AUTHORIZATION
+            || ["bearer", "basic", "token"]
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))
+    }) else {
+        return vec![value.into()];
+    };
+    let rest = rest.trim_ascii();
+    let mut secrets = vec![rest.into()];
+    if scheme.eq_ignore_ascii_case(b"basic")
+        && let Ok(login) = STANDARD.decode(rest)
+    {
+        // RFC 7617 §2: what stands after the first colon is the password.
+        if let Some((_, password)) = split_at(&login, b':') {
+            secrets.push(password.to_vec().into());
+        }
+        secrets.push(login.into());
+    }
+    secrets
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""))
+        .unwrap_or(value)
+}
+
+/// Before and after the first of these bytes.
+fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let mut parts = text.splitn(2, |byte| *byte == separator);
+    parts.next().zip(parts.next())
 }
 
 /// Shorter values are left alone: they would be found in texts that have nothing to do with them.
@@ -110,8 +153,6 @@ impl fmt::Debug for UpstreamCredential {
 
 #[cfg(test)]
 mod tests {
-    use http::header::AUTHORIZATION;
-
     use super::*;
 
     fn presenting(name: HeaderName, value: &'static str) -> UpstreamCredential {
@@ -131,6 +172,44 @@ mod tests {
         assert!(basic.appears_in(b"dXNlcjpwYXNzd29yZA=="));
         let key = presenting(HeaderName::from_static("x-api-key"), "canary-key");
         assert!(key.appears_in(b"key canary-key is unknown"));
+    }
+
+    #[test]
+    fn the_password_of_a_login_is_recognised_alone() {
+        let basic = presenting(AUTHORIZATION, "Basic dXNlcjpwYXNzd29yZA==");
+        assert!(basic.appears_in(b"wrong password: password!"));
+        assert!(basic.appears_in(b"no such login: user:password"));
+        assert!(!basic.appears_in(b"user is unknown"));
+        let short = presenting(AUTHORIZATION, "Basic dXNlcm5hbWU6cHc=");
+        assert!(short.appears_in(b"no such login: username:pw"));
+        let lower = presenting(AUTHORIZATION, "basic dXNlcjpwYXNzd29yZA==");
+        assert!(lower.appears_in(b"wrong: password"));
+    }
+
+    #[test]
+    fn each_cookie_is_recognised_alone() {
+        let cookie = presenting(COOKIE, "theme=dark; sid=canary-session;csrf=canary-csrf=");
+        for text in ["bad sid canary-session", "csrf canary-csrf= is stale"] {
+            assert!(cookie.appears_in(text.as_bytes()), "{text}");
+        }
+        assert!(!cookie.appears_in(b"a dark theme; sid is unknown"));
+        let quoted = presenting(COOKIE, "sid=\"canary-quoted\"");
+        assert!(quoted.appears_in(b"no session canary-quoted"));
+        let bare = presenting(COOKIE, "canary-without-name");
+        assert!(bare.appears_in(b"what is canary-without-name?"));
+    }
+
+    #[test]
+    fn a_value_with_a_blank_is_recognised_where_no_scheme_is() {
+        let key = presenting(HeaderName::from_static("x-api-key"), "canary-first second");
+        assert!(key.appears_in(b"unknown key: canary-first second"));
+        assert!(!key.appears_in(b"one second please"));
+        let schemed = presenting(HeaderName::from_static("x-auth"), "Bearer canary-token");
+        assert!(schemed.appears_in(b"canary-token has expired"));
+        let plain = presenting(AUTHORIZATION, "canary-verbatim");
+        assert!(plain.appears_in(b"canary-verbatim is no login"));
+        let token = presenting(AUTHORIZATION, "Token  canary-token");
+        assert!(token.appears_in(b"bad canary-token"));
     }
 
     #[test]

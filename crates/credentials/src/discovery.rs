@@ -1,8 +1,11 @@
 //! Finding the token endpoint from a server's URL: RFC 9728, then RFC 8414.
 //!
 //! Whoever names the authorization server gets the client's secret. So the server's own metadata
-//! is asked only at the server's own origin, an issuer is compared exactly, and an issuer that was
-//! used once is not exchanged for another while we run; pinning `issuer` leaves no choice at all.
+//! is asked only at the server's own origin, an issuer is compared exactly (a URL of the operator's
+//! with an empty path also without its slash), and an issuer whose token was used is not exchanged
+//! for another as long as the server's client stays as it is in the file. That is kept in memory: a
+//! restart, or a change of the client, trusts anew. Pinning `issuer` leaves no choice of the issuer;
+//! its own metadata still names the token endpoint.
 
 use std::time::Duration;
 

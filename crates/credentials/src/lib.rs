@@ -20,7 +20,10 @@ pub use credential::{CredentialKind, UpstreamCredential};
 pub use error::{CredentialError, CredentialErrorKind};
 pub use static_auth::InvalidStaticHeader;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
+use portcullis_core::ServerId;
 use portcullis_policy::Evidence;
 
 /// Where a permitted request gets what it presents upstream.
@@ -38,4 +41,9 @@ pub trait CredentialBroker: Send + Sync + std::fmt::Debug {
     /// fresh one; says whether asking again can help at all (false for static credentials, and
     /// within the cool-down after a refetch).
     async fn rejected(&self, auth: &ServerAuth, credential: &UpstreamCredential) -> bool;
+
+    /// Forgets tokens and secrets of all servers but these. Calls under way for a server that is
+    /// gone still end; if one asks once more, its token is fetched anew and kept until the next
+    /// time.
+    fn keep_only(&self, servers: &BTreeSet<ServerId>);
 }

@@ -76,8 +76,13 @@ fn class_v4(address: Ipv4Addr) -> AddressClass {
 
 /// `fd00:ec2::254` and its neighbours: AWS's metadata, DNS and time services over IPv6.
 const AWS_SERVICES: [u16; 2] = [0xfd00, 0x0ec2];
-/// `fd20:ce::254`: Google Cloud's metadata service over IPv6.
-const GOOGLE_METADATA: [u16; 8] = [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254];
+/// Metadata services over IPv6 at single unique local addresses, which would else count as private:
+/// Google Cloud's `fd20:ce::254`, Scaleway's `fd00:42::42`, Oracle Cloud's `fd00:c1::a9fe:a9fe`.
+const METADATA_V6: [[u16; 8]; 3] = [
+    [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254],
+    [0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042],
+    [0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe],
+];
 
 fn class_v6(address: Ipv6Addr) -> AddressClass {
     // The kernel connects a mapped address over IPv4, so it is exactly that address.
@@ -100,7 +105,7 @@ fn class_v6(address: Ipv6Addr) -> AddressClass {
             }
         }
         [first, second, ..] if [first, second] == AWS_SERVICES => AddressClass::Metadata,
-        _ if segments == GOOGLE_METADATA => AddressClass::Metadata,
+        _ if METADATA_V6.contains(&segments) => AddressClass::Metadata,
         // Unique local (RFC 4193) and the deprecated site-local range.
         [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => AddressClass::Private,
         [0xfe80..=0xfebf, ..] => AddressClass::LinkLocal,

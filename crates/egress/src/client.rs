@@ -189,12 +189,17 @@ fn host_and_port(authority: &str) -> &str {
         .map_or(authority, |(_, host)| host)
 }
 
-/// A failure of the connector says itself what it was; everything later may have reached the peer.
+/// A failure of the connector says itself what it was, so that the layers which only carried it need
+/// not be named; everything later may have reached the peer.
 fn failed(authority: &Authority, error: hyper_util::client::legacy::Error) -> EgressError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(current) = cause {
         if let Some(failure) = current.downcast_ref::<ConnectFailure>() {
-            return EgressError::caused(failure.kind, authority, error);
+            let source = failure.source.clone();
+            return EgressError {
+                source: source.map(|source| Box::new(source) as Box<_>),
+                ..EgressError::new(failure.kind, authority)
+            };
         }
         cause = current.source();
     }

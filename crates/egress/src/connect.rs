@@ -41,8 +41,9 @@ const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[error("{kind}")]
 pub(crate) struct ConnectFailure {
     pub(crate) kind: EgressErrorKind,
+    /// Shared, because the HTTP library hands this out by reference only.
     #[source]
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    pub(crate) source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl ConnectFailure {
@@ -56,7 +57,7 @@ impl ConnectFailure {
     ) -> Self {
         Self {
             kind,
-            source: Some(source.into()),
+            source: Some(source.into().into()),
         }
     }
 }

@@ -86,6 +86,24 @@ impl EngineError {
         }
     }
 
+    /// Tells the operator, once, where the request ends: breakage of ours as an error, the rest as
+    /// information. What an upstream did was told where it happened.
+    pub fn log(&self, request_id: RequestId) {
+        let kind = self.kind();
+        let outcome = kind.as_str();
+        match self {
+            _ if matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable) => {
+                tracing::error!(request.id = %request_id, outcome, error = %self, "request failed");
+            }
+            Self::Upstream(_) => {
+                tracing::debug!(request.id = %request_id, outcome, error = %self, "request failed");
+            }
+            _ => {
+                tracing::info!(request.id = %request_id, outcome, error = %self, "request refused");
+            }
+        }
+    }
+
     /// What the caller may know: the kind and the request id, never an upstream's own words.
     pub fn report(&self, request_id: RequestId) -> Reported {
         let kind = self.kind();

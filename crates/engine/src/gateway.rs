@@ -85,7 +85,10 @@ impl Gateway {
 
     /// Puts a new picture in force; requests under way keep theirs.
     pub fn replace_snapshot(&self, snapshot: Snapshot) {
+        let servers = snapshot.servers().iter().map(|entry| entry.id.clone());
+        let servers = servers.collect();
         self.snapshot.store(Arc::new(snapshot));
+        self.credentials.keep_only(&servers);
     }
 
     /// The audit trail.

@@ -334,12 +334,13 @@ pub(crate) fn encode(event: &SseEvent) -> Bytes {
     out.freeze()
 }
 
-/// The id that errors are answered under.
+/// A request's end in an error, which the operator is told here; `id` is what the client called it.
 pub(crate) fn error_answer(
     error: &EngineError,
     request: RequestId,
     id: Option<&str>,
 ) -> (http::StatusCode, Outcome, String) {
+    error.log(request);
     let reported = error.report(request);
     (
         reported.status,

@@ -1,6 +1,5 @@
 //! The `portcullis` binary: reads the command line, starts a runtime, ends with an exit code.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -67,11 +66,5 @@ fn default_filter(verb: Option<&Verb>) -> &'static str {
 }
 
 fn say(error: &CommandError) {
-    let mut text = format!("error: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(because) = cause {
-        let _ = write!(text, "\n  because: {because}");
-        cause = because.source();
-    }
-    let _ = writeln!(std::io::stderr(), "{}", printable(&text));
+    let _ = writeln!(std::io::stderr(), "{}", printable(&error.told()));
 }

@@ -84,7 +84,6 @@ mod config_cli {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_guides_requests_with_sk_1234_work_on_loopback_with_a_warning() {
-        // seed 003, AUTH-22
         let folder = folder();
         let mock = MockServer::start().await;
         let text = keyed(&mock).replace(MASTER, "sk-1234");
@@ -318,7 +317,7 @@ server:
         write(folder.path(), "bad.yaml", &bad);
         let refused = cli(folder.path(), &["check", "bad.yaml", "--online"]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
-        assert!(refused.stdout.contains("support:"), "{refused:?}");
+        assert!(refused.stdout.contains("server `support`:"), "{refused:?}");
         assert!(!refused.said().contains("canary"), "{refused:?}");
     }
 

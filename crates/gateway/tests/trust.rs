@@ -117,7 +117,6 @@ mod trust {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_missing_file_of_authorities_is_never_replaced_by_others() {
-        // NET-14: seed 000's client falls back in silence.
         let server = PrivateServer::start().await;
         let missing = server.folder.path().join("missing.pem");
         for variable in ["SSL_CERT_FILE", "TLS_CA_CERT_PATH"] {

@@ -5,7 +5,7 @@ use portcullis_core::ClientSecret;
 use crate::fields::Fields;
 use crate::findings::Findings;
 use crate::model::ClientCredentials;
-use crate::sections::upstream_auth::client_auth;
+use crate::sections::upstream_auth::{ResourceOwner, client_auth, either, resource};
 use crate::validate::urls::{PlainHttp, callable};
 
 /// What the map says.
@@ -23,7 +23,7 @@ pub(crate) enum Written {
     Usable(Box<ClientCredentials>),
 }
 
-pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp) -> AuthMap {
+pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp, owner: ResourceOwner<'_>) -> AuthMap {
     let Some(map) = server.section("auth") else {
         return AuthMap {
             present: false,
@@ -44,15 +44,20 @@ pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp) -> AuthMap {
         present: true,
         oauth2: match map.section("oauth2") {
             None => Written::Absent,
-            Some(oauth2) => credentials(&oauth2, plain).map_or(Written::Unusable, |oauth2| {
-                Written::Usable(Box::new(oauth2))
-            }),
+            Some(oauth2) => credentials(&oauth2, plain, owner)
+                .map_or(Written::Unusable, |oauth2| {
+                    Written::Usable(Box::new(oauth2))
+                }),
         },
     }
 }
 
 /// Client credentials as a map of their own.
-pub(crate) fn credentials(fields: &Fields<'_, '_>, plain: PlainHttp) -> Option<ClientCredentials> {
+pub(crate) fn credentials(
+    fields: &Fields<'_, '_>,
+    plain: PlainHttp,
+    owner: ResourceOwner<'_>,
+) -> Option<ClientCredentials> {
     let findings: &Findings<'_> = fields.findings;
     let token_url = fields
         .require("token_url", fields.url("token_url"))
@@ -60,13 +65,9 @@ pub(crate) fn credentials(fields: &Fields<'_, '_>, plain: PlainHttp) -> Option<C
     let client_id = fields.require("client_id", fields.text("client_id"));
     let client_secret = fields.require("client_secret", fields.secret("client_secret"));
     let client_auth = client_auth(fields);
-    let scopes = if fields.has("scopes") {
-        fields.scopes("scopes")
-    } else {
-        fields.scopes("scope")
-    };
+    let scopes = fields.scopes(either(fields, "scopes", "scope"));
     let audience = fields.text("audience").map(|text| text.value);
-    let resource = fields.text("resource").map(|text| text.value);
+    let resource = resource(fields, fields.text("resource"), owner);
     Some(ClientCredentials {
         token_url: Some(token_url?),
         issuer: None,

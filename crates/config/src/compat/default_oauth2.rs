@@ -9,6 +9,7 @@ use crate::fields::{At, Fields};
 use crate::findings::Place;
 use crate::model::{ClientAuth, ClientCredentials, Sourced};
 use crate::references::Origin;
+use crate::sections::upstream_auth::ResourceOwner;
 use crate::validate::urls::{PlainHttp, callable};
 
 /// The default, and where it was found.
@@ -27,7 +28,8 @@ const REQUIRED: [&str; 3] = [
 pub(crate) fn read(root: &Fields<'_, '_>) -> Option<DefaultOauth2> {
     let written = root.section("mcp_config").and_then(|config| {
         let fields = config.section("default_oauth2")?;
-        Some(credentials(&fields, PlainHttp::Refused))
+        let owner = ResourceOwner::EveryServer;
+        Some(credentials(&fields, PlainHttp::Refused, owner))
     });
     if let Some(credentials) = written {
         return Some(DefaultOauth2 {

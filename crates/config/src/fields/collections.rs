@@ -65,7 +65,17 @@ impl<'t, 's> Fields<'t, 's> {
     /// A list of texts; one text alone stands for a list of one.
     pub(crate) fn texts(&self, name: &str) -> Option<Vec<At<String>>> {
         let entry = self.entry(name)?;
-        Some(self.texts_at(&entry.node, &self.join(name)))
+        let texts = self.texts_at(&entry.node, &self.join(name));
+        if self.section.key(name).is_some_and(|key| key.restricts) {
+            for text in texts.iter().filter(|text| text.value.trim().is_empty()) {
+                self.findings.error(
+                    text.place.clone(),
+                    "a blank names nothing, so it would restrict nothing",
+                    "write the name, or remove the entry",
+                );
+            }
+        }
+        Some(texts)
     }
 
     fn texts_at(&self, node: &Node, path: &str) -> Vec<At<String>> {
@@ -84,7 +94,7 @@ impl<'t, 's> Fields<'t, 's> {
                     path,
                     span: item.span,
                 };
-                let (value, _) = self.scalar(item, &place, Syntax::All, false)?;
+                let (value, _) = self.scalar(item, &place, Syntax::All)?;
                 Some(At { value, place })
             })
             .collect()
@@ -125,7 +135,7 @@ impl<'t, 's> Fields<'t, 's> {
             .into_iter()
             .filter_map(|(key, mut place, node)| {
                 place.span = node.span;
-                let (value, _) = self.scalar(node, &place, Syntax::All, false)?;
+                let (value, _) = self.scalar(node, &place, Syntax::All)?;
                 Some((key.to_owned(), At { value, place }))
             })
             .collect()

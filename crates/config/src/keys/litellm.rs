@@ -11,7 +11,6 @@ const NO_JWT: &str = "tokens of other issuers are not accepted in this build yet
 const NO_INTERACTIVE: &str = "interactive OAuth is not available in this build yet";
 const NO_ADDRESS_RULES: &str = "restricting by the caller's address is not available in this build yet; restrict at the ingress and remove the key";
 const NO_FORWARDED: &str = "forwarded headers are not read in this build yet: the caller's address in the audit trail is that of the connection's peer, behind a reverse proxy the proxy's";
-const ALREADY_CLOSED: &str = "this is so anyway: a key without grants sees no server";
 
 pub(crate) static GENERAL_SETTINGS: Section = Section {
     name: "general_settings",
@@ -22,6 +21,12 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             Kind::Secret,
             "The operator's key: admin, sees every server.",
         ),
+        Key::new(
+            "require_key_mcp_access_defined",
+            Kind::Flag,
+            "A key without grants sees no server. This is so anyway, unless `compat: litellm` says otherwise.",
+        )
+        .restricts(),
         inert("use_x_forwarded_for", NO_FORWARDED),
         inert("mcp_trusted_proxy_ranges", NO_FORWARDED),
         inert("trusted_proxy_ranges", NO_FORWARDED),
@@ -32,7 +37,7 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
         ),
         inert(
             "litellm_key_header_name",
-            "keys are read from `x-litellm-api-key` and `Authorization` only",
+            "keys are read from `x-litellm-api-key`, `x-portcullis-api-key` and `Authorization` only",
         ),
         inert(
             "mcp_client_side_auth_header_name",
@@ -51,7 +56,6 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             "no session tokens are issued in this build yet",
         ),
         inert("mcp_prefer_client_id_metadata_document", NO_INTERACTIVE),
-        inert("require_key_mcp_access_defined", ALREADY_CLOSED),
         inert(
             "user_mcp_management_mode",
             "users cannot manage servers in this build yet",

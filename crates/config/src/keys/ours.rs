@@ -114,17 +114,19 @@ pub(crate) static SERVER: Section = Section {
             Kind::Text,
             "The origin that clients see: scheme, host and port, no path. Also `PROXY_BASE_URL`.",
         ),
-        Key::new("tls", Kind::Section(&TLS), "Terminate TLS here."),
+        Key::new("tls", Kind::Section(&TLS), "Terminate TLS here.").restricts(),
         Key::new(
             "admin_listen",
             Kind::Text,
             "`host:port` of a second listener for metrics and the admin API.",
-        ),
+        )
+        .restricts(),
         Key::new(
             "allowed_hosts",
             Kind::Texts,
             "`Host` values to answer to besides our own address and `public_url`: `host` or `host:port`.",
-        ),
+        )
+        .restricts(),
         Key::new(
             "allowed_origins",
             Kind::Texts,
@@ -220,18 +222,20 @@ pub(crate) static FILE_KEY: Section = Section {
             Kind::Text,
             "The key's SHA-256 in hexadecimal, so that the key need not be here.",
         ),
-        Key::new("servers", Kind::Texts, "Servers it may use."),
+        Key::new("servers", Kind::Texts, "Servers it may use.").restricts(),
         Key::new(
             "access_groups",
             Kind::Texts,
             "Access groups whose servers it may use.",
-        ),
+        )
+        .restricts(),
         Key::new(
             "all_servers",
             Kind::Flag,
             "May use every server, now and later.",
         )
-        .default("false"),
+        .default("false")
+        .restricts(),
         Key::new("scopes", Kind::Words, "OAuth scopes it carries."),
         Key::new(
             "role",
@@ -247,7 +251,8 @@ pub(crate) static FILE_KEY: Section = Section {
             "expires_at",
             Kind::Text,
             "When it ends, RFC 3339: `2027-01-31T00:00:00Z`.",
-        ),
+        )
+        .restricts(),
     ],
 };
 
@@ -266,7 +271,8 @@ pub(crate) static AUDIT: Section = Section {
             Kind::Flag,
             "The event is durable before the answer, also against a power cut; what cannot be recorded is denied.",
         )
-        .default("false"),
+        .default("false")
+        .restricts(),
         Key::new(
             "jsonl_path",
             Kind::FilePath,

@@ -8,18 +8,37 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{Compat, FileKey, Identity, KeyMaterial, Sourced};
+use crate::model::{Compat, FileKey, Identity, KeyMaterial, Listen, Sourced};
 use crate::references::Origin;
 use crate::sections::mcp_server::NamedServer;
 use crate::suggest::nearest;
-use crate::validate::exposure::require_strength;
+use crate::validate::exposure::{complain_of_no_key, require_strength};
 
 /// What keys are checked against.
 pub(crate) struct Surroundings<'a> {
     pub(crate) servers: &'a [NamedServer],
-    pub(crate) compat: Compat,
-    /// Others than this machine can connect.
-    pub(crate) exposed: bool,
+    /// A key without grants sees every server.
+    pub(crate) ungranted_sees_all: bool,
+    /// A listener that others than this machine can connect to.
+    pub(crate) exposed: Option<&'a Listen>,
+}
+
+/// LiteLLM's permissive default, which it lets the operator take back.
+pub(crate) fn ungranted_sees_all(general: &Fields<'_, '_>, compat: Compat) -> bool {
+    const NAME: &str = "require_key_mcp_access_defined";
+    let required = general.flag(NAME);
+    match compat {
+        Compat::LiteLlm => required != Some(true),
+        Compat::None => {
+            if required == Some(false) {
+                general.findings.warning(
+                    general.place(NAME),
+                    "without effect: a key without grants sees no server; write `all_servers: true` for a key that may see all",
+                );
+            }
+            false
+        }
+    }
 }
 
 pub(crate) fn read(
@@ -31,7 +50,7 @@ pub(crate) fn read(
     if let Some(At { value, place }) = &master {
         require_strength(
             fields.findings,
-            around.exposed,
+            around.exposed.is_some(),
             place.clone(),
             "the master key",
             value.value.expose(),
@@ -43,8 +62,13 @@ pub(crate) fn read(
             .hashes
             .insert(value.value.fingerprint(), "the master key".to_owned());
     }
-    let keys = fields
-        .sections("keys")
+    let entries = fields.sections("keys");
+    // A key that is written and cannot be used has an error of its own.
+    let written = [fields, general].iter().any(|map| map.has("master_key"));
+    if master.is_none() && !written && entries.is_empty() {
+        complain_of_no_key(fields.findings, around.exposed);
+    }
+    let keys = entries
         .iter()
         .filter_map(|entry| file_key(entry, around, &mut known))
         .collect();
@@ -213,7 +237,7 @@ fn key_material(
     let whose = id.map_or("the key".to_owned(), |id| format!("the key `{id}`"));
     require_strength(
         fields.findings,
-        around.exposed,
+        around.exposed.is_some(),
         place,
         &whose,
         value.value.expose(),
@@ -276,7 +300,7 @@ fn grants(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> ServerGrants {
     }
     let silent = all.is_none() && !fields.has("servers") && !fields.has("access_groups");
     let mut all = all.unwrap_or(false);
-    if silent && around.compat == Compat::LiteLlm {
+    if silent && around.ungranted_sees_all {
         all = true;
         fields.findings.relaxed(
             fields.own_place(),

@@ -241,15 +241,31 @@ fn refuse_shared_header(fields: &Fields<'_, '_>, auth: &Auth, header_names: &[St
     }
 }
 
+/// LiteLLM's switch among the free facts; anything but a flag is refused, for it is meant to close.
+fn allowlist_enforced(fields: &Fields<'_, '_>) -> bool {
+    const NAME: &str = "tool_allowlist_enforced";
+    let info = fields.anything("mcp_info");
+    match info.as_ref().and_then(|info| info.get(NAME)) {
+        None => false,
+        Some(serde_json::Value::Bool(enforced)) => *enforced,
+        Some(_) => {
+            let mut place = fields.place("mcp_info");
+            place.path = format!("{}.{NAME}", place.path);
+            fields.findings.error(
+                place,
+                "expected `true` or `false`",
+                "write it without quotes",
+            );
+            true
+        }
+    }
+}
+
 /// `allowed_tools` and `disallowed_tools`; deny wins.
 fn tools(fields: &Fields<'_, '_>) -> (Option<BTreeSet<String>>, BTreeSet<String>) {
     let mut allowed = fields.text_set("allowed_tools");
     let denied = fields.text_set("disallowed_tools").unwrap_or_default();
-    let enforced = fields
-        .anything("mcp_info")
-        .and_then(|info| info.get("tool_allowlist_enforced")?.as_bool())
-        .unwrap_or(false);
-    if enforced && allowed.is_none() {
+    if allowlist_enforced(fields) && allowed.is_none() {
         allowed = Some(BTreeSet::new());
     }
     match &allowed {

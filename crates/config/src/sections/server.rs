@@ -7,7 +7,7 @@ use url::Url;
 use crate::fields::{At, Fields};
 use crate::findings::Place;
 use crate::model::{Listen, Server, Tls};
-use crate::validate::exposure::is_loopback;
+use crate::validate::exposure::{is_every_address, is_loopback};
 use crate::validate::urls::{Origin, origin};
 
 const MEBIBYTE: u64 = 1024 * 1024;
@@ -88,6 +88,12 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> Server {
             fields.place("admin_listen"),
             "the admin listener can be reached from the network",
         );
+        if is_every_address(admin) && server.allowed_hosts.is_empty() {
+            fields.findings.relaxed(
+                fields.place("admin_listen"),
+                "any Host is answered, which lets DNS rebinding in: set `allowed_hosts`",
+            );
+        }
     }
     server
 }

@@ -25,7 +25,7 @@ pub(crate) fn read(
     if fields.has("auth_type") && declared.is_none() {
         return None;
     }
-    let map = auth_map::read(fields, plain);
+    let map = auth_map::read(fields, plain, ResourceOwner::Server(url));
     if !matches!(map.oauth2, Written::Absent) {
         if declared.is_some_and(|declared| declared != "oauth2") {
             fields.findings.error(
@@ -128,14 +128,7 @@ fn static_value(fields: &Fields<'_, '_>, auth_type: &str) -> Option<Sourced<Secr
 }
 
 fn written_value(fields: &Fields<'_, '_>, auth_type: &str) -> Option<At<Sourced<SecretValue>>> {
-    if fields.has("auth_value") && fields.has("authentication_token") {
-        fields.findings.error(
-            fields.place("authentication_token"),
-            "`auth_value` and `authentication_token` are two names of one thing",
-            "keep one of them",
-        );
-        return None;
-    }
+    either(fields, "auth_value", "authentication_token");
     let Some(key) = static_key(fields) else {
         fields.findings.error(
             fields.place("auth_type"),
@@ -203,7 +196,8 @@ fn oauth2(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp) -> Optio
     let client_auth = client_auth(fields);
     let scopes = fields.scopes("scopes");
     let audience = fields.text("audience").map(|text| text.value);
-    let resource = resource(fields, url);
+    let written = fields.text(either(fields, "resource", "upstream_resource"));
+    let resource = resource(fields, written, ResourceOwner::Server(url));
     if !sound {
         return None;
     }
@@ -238,25 +232,65 @@ pub(crate) fn client_auth(fields: &Fields<'_, '_>) -> Option<ClientAuth> {
     }
 }
 
-/// RFC 8707; `auto` is the server's own URL.
-fn resource(fields: &Fields<'_, '_>, url: Option<&Url>) -> Option<String> {
-    let text = fields
-        .text("resource")
-        .or_else(|| fields.text("upstream_resource"))?;
-    match text.value.as_str() {
-        "None" | "none" => None,
-        "auto" => url.map(Url::to_string),
-        resource => {
-            let absolute = Url::parse(resource).is_ok_and(|url| url.fragment().is_none());
-            if !absolute {
+/// `resource`, of a server or of an `oauth2` map; `auto` is the URL of `server`, where there is one.
+pub(crate) fn resource(
+    fields: &Fields<'_, '_>,
+    text: Option<At<String>>,
+    server: ResourceOwner<'_>,
+) -> Option<String> {
+    let At { value, place } = text?;
+    match (value.as_str(), server) {
+        ("None" | "none", _) => None,
+        ("auto", ResourceOwner::Server(url)) => url.map(own_resource),
+        ("auto", ResourceOwner::EveryServer) => {
+            fields.findings.error(
+                place,
+                "`auto` is one server's own URL, and this is for many",
+                "write the URL, or give the server its own `resource: auto`",
+            );
+            None
+        }
+        (resource, _) => {
+            let sound = Url::parse(resource).is_ok_and(|url| {
+                url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
+            });
+            if !sound {
                 fields.findings.error(
-                    text.place,
-                    "not a resource indicator (RFC 8707 §2: an absolute URI without fragment)",
+                    place,
+                    "not a resource indicator (RFC 8707 §2: an absolute URI without fragment, and no place for a password)",
                     "write a URL, or `auto` for the server's own",
                 );
                 return None;
             }
-            Some(text.value)
+            Some(value)
         }
     }
+}
+
+/// Whose resource is meant by `auto`.
+#[derive(Clone, Copy)]
+pub(crate) enum ResourceOwner<'u> {
+    /// One server's, if its URL is usable.
+    Server(Option<&'u Url>),
+    /// No single one's.
+    EveryServer,
+}
+
+/// The query says how to reach the server, perhaps with a key; it does not name it (RFC 8707 §2).
+fn own_resource(url: &Url) -> String {
+    let mut resource = url.clone();
+    resource.set_query(None);
+    resource.to_string()
+}
+
+/// The one that is written of two names of one thing.
+pub(crate) fn either<'n>(fields: &Fields<'_, '_>, one: &'n str, other: &'n str) -> &'n str {
+    if fields.has(one) && fields.has(other) {
+        fields.findings.error(
+            fields.place(other),
+            format!("`{one}` and `{other}` are two names of one thing"),
+            "keep one of them",
+        );
+    }
+    if fields.has(one) { one } else { other }
 }

@@ -380,3 +380,27 @@ fn the_compat_preset_names_each_default_that_it_relaxes() {
     let strict = text.replace("compat: litellm", "compat: none");
     refused(&strict, "plain http beyond loopback");
 }
+
+/// LiteLLM's own way to close what `compat: litellm` opens.
+#[test]
+fn the_switch_that_demands_grants_holds_under_compat() {
+    let key = format!("identity: {{keys: [{{id: a, key: {STRONG}}}]}}");
+    let with = |head: &str| loaded(&format!("{head}\n{key}"));
+    let sees_all = |loaded: &Loaded| loaded.config.identity.keys[0].grants.all;
+    let closed = with("compat: litellm\ngeneral_settings: {require_key_mcp_access_defined: true}");
+    assert!(!sees_all(&closed));
+    assert!(closed.config.insecure_choices.is_empty());
+    let open = with("compat: litellm\ngeneral_settings: {require_key_mcp_access_defined: false}");
+    assert!(sees_all(&open));
+    let ours = with("general_settings: {require_key_mcp_access_defined: false}");
+    assert!(!sees_all(&ours));
+    noticed(
+        &ours,
+        "general_settings.require_key_mcp_access_defined",
+        "a key without grants sees no server",
+    );
+    refused(
+        "compat: litellm\ngeneral_settings: {require_key_mcp_access_defined: 'true'}",
+        "expected `true` or `false`",
+    );
+}

@@ -59,11 +59,11 @@ fn the_machine_form_says_the_same() {
       "omitted": 0,
       "notices": [
         {
-          "level": "warning",
+          "level": "info",
           "path": "",
           "line": 0,
           "column": 0,
-          "text": "there is neither a master key nor a key: every request is refused until the store has one"
+          "text": "no key is configured: only keys of the store are accepted"
         }
       ]
     }
@@ -112,6 +112,9 @@ mcp_servers:
   a: {url: 'https://a.example.com/mcp?key=canary', auth_type: header, auth_header: X-K, auth_value: canary-header}
   b: {url: https://b.example.com/mcp, static_headers: {Authorization: canary-static}}
   c: {url: https://c.example.com/mcp, auth_type: oauth2, oauth2_flow: client_credentials, client_id: id, client_secret: canary-client}
+  d: {url: 'https://d.example.com/mcp?key=canary', auth_type: oauth2, oauth2_flow: client_credentials, client_id: id, client_secret: canary-client, resource: auto}
+  e: {url: https://e.example.com/mcp, auth_type: oauth2, oauth2_flow: client_credentials, client_id: id, client_secret: canary-client, resource: 'https://e.example.com/mcp?key=canary'}
+  f: {url: https://f.example.com/mcp, auth: {oauth2: {token_url: 'https://f.example.com/t?key=canary', client_id: id, client_secret: canary-client, resource: 'https://f.example.com/mcp?key=canary'}}}
 ",
         )
         .unwrap();
@@ -167,4 +170,24 @@ mcp_servers:
       log_level: info
       metrics: true
     "#);
+}
+
+/// What is printed reads as YAML again, and a bare key would read as nothing.
+#[test]
+fn an_explained_configuration_has_no_key_without_a_value() {
+    let text = "mcp_servers: {a: {url: https://a.b/m, allowed_tools: [], allowed_params: {t: [], u: [x]}}}";
+    let loaded = loaded(text);
+    let page = crate::explain(&loaded.config, &loaded.notices);
+    assert!(page.contains("identity: {}\n"), "{page}");
+    assert!(page.contains("      t: []\n      u: [\"x\"]\n"), "{page}");
+    let lines: Vec<&str> = page.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    for (index, line) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.ends_with(':'))
+    {
+        let next = lines.get(index + 1).copied().unwrap_or_default();
+        assert!(indent(next) > indent(line), "`{line}` holds nothing");
+    }
 }

@@ -1,7 +1,7 @@
 //! What must hold between values.
 
 use super::*;
-use crate::{KeyMaterial, Revision};
+use crate::{Auth, KeyMaterial, Revision};
 
 fn server(body: &str) -> String {
     format!("mcp_servers: {{a: {{url: https://a.example.com/mcp, {body}}}}}")
@@ -66,6 +66,12 @@ fn urls_that_would_leak_or_lead_astray_are_refused() {
         ("https://[fe80::1]/mcp", "link-local"),
         ("https://[::ffff:169.254.169.254]/mcp", "link-local"),
         ("https://metadata.google.internal/x", "link-local"),
+        ("https://metadata.goog./x", "link-local"),
+        ("https://100.100.100.200/x", "link-local"),
+        ("https://[fd00:ec2::254]/x", "link-local"),
+        ("https://[fd20:ce::254]/x", "link-local"),
+        ("https://[fd00:42::42]/x", "link-local"),
+        ("https://[fd00:c1::a9fe:a9fe]/x", "link-local"),
         ("https://0.0.0.0/mcp", "link-local"),
         ("https://a.example.com/mcp#x", "must not have a `#…` part"),
         (
@@ -97,116 +103,6 @@ fn urls_that_would_leak_or_lead_astray_are_refused() {
         loaded("mcp_servers: {a: {url: 'http://a.example.com/mcp', allow_insecure_http: true}}");
     assert!(relaxed.config.mcp_servers[0].allow_insecure_http);
     assert!(relaxed.config.insecure_choices[0].contains("mcp_servers.a.url: plain http"));
-}
-
-#[test]
-fn a_weak_master_key_stays_on_this_machine() {
-    for key in [
-        "sk-1234",
-        "changeme-changeme-changeme",
-        "short",
-        "aaaaaaaaaaaaaaaaaaaaaaaaa",
-    ] {
-        let here = loaded(&format!("general_settings: {{master_key: {key}}}"));
-        assert_eq!(here.config.insecure_choices.len(), 1, "{key}");
-        let there = format!("server: {{host: 0.0.0.0}}\ngeneral_settings: {{master_key: {key}}}");
-        refused(
-            &there,
-            "general_settings.master_key: the master key is weak",
-        );
-        assert!(!errors(&there).to_string().contains(key));
-    }
-    let strong = format!("server: {{host: 0.0.0.0}}\ngeneral_settings: {{master_key: {STRONG}}}");
-    let strong = loaded(&strong).config.insecure_choices;
-    assert!(!strong.iter().any(|choice| choice.contains("weak")));
-    refused(
-        "server: {host: '::'}\nidentity: {keys: [{id: a, key: sk-1234}]}",
-        "identity.keys[0].key: the key `a` is weak",
-    );
-    let from_env = World::with_env(&[("LITELLM_MASTER_KEY", "sk-1234")]);
-    let text = from_env
-        .load("server: {host: 0.0.0.0}")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        text.contains("LITELLM_MASTER_KEY: the master key is weak"),
-        "{text}"
-    );
-}
-
-#[test]
-fn beyond_loopback_somebody_must_be_able_to_authenticate() {
-    for host in ["0.0.0.0", "'::'", "192.0.2.1", "gateway.example.com"] {
-        refused(&format!("server: {{host: {host}}}"), "without any key");
-    }
-    for host in ["127.0.0.1", "localhost", "'::1'", "127.9.9.9"] {
-        loaded(&format!("server: {{host: {host}}}"));
-    }
-    let by_command_line = World {
-        command_line: CommandLine {
-            host: Some("0.0.0.0"),
-            port: Some(1),
-        },
-        ..World::default()
-    };
-    let text = by_command_line
-        .load("server: {host: 127.0.0.1}")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        text.contains("listening on 0.0.0.0 without any key"),
-        "{text}"
-    );
-}
-
-#[test]
-fn the_public_url_is_an_origin() {
-    for bad in [
-        "https://x.example.com/",
-        "https://x.example.com/a",
-        "x.example.com",
-        "ftp://x",
-        "https://u@x.example.com",
-        "'https://x?y'",
-    ] {
-        refused(
-            &format!("server: {{public_url: {bad}}}"),
-            "server.public_url: ",
-        );
-    }
-    let ours = loaded("server: {public_url: 'https://X.example.com:443'}");
-    assert_eq!(
-        ours.config.server.public_url.unwrap().as_str(),
-        "https://x.example.com/"
-    );
-    let theirs = World::with_env(&[("PROXY_BASE_URL", "https://x.example.com/path")]);
-    let loaded = theirs.load("").unwrap();
-    assert!(loaded.config.server.public_url.is_none());
-    noticed(&loaded, "PROXY_BASE_URL", "it is ignored");
-    let valid = World::with_env(&[("PROXY_BASE_URL", "https://x.example.com:8443")]);
-    let url = valid.load("").unwrap().config.server.public_url.unwrap();
-    assert_eq!(url.port(), Some(8443));
-}
-
-#[test]
-fn hosts_and_origins_are_exact() {
-    refused(
-        "server: {allowed_origins: ['*']}",
-        "`*` would let every web page call",
-    );
-    refused(
-        "server: {allowed_origins: ['https://a.b/x']}",
-        "an origin has no path",
-    );
-    refused(
-        "server: {allowed_hosts: ['https://a.b']}",
-        "not a host name",
-    );
-    refused("server: {allowed_hosts: ['*.a.b']}", "not a host name");
-    let loaded =
-        loaded("server: {allowed_origins: ['https://A.b:443'], allowed_hosts: [A.b, 'c.d:8443']}");
-    assert_eq!(loaded.config.server.allowed_origins, ["https://a.b"]);
-    assert_eq!(loaded.config.server.allowed_hosts, ["a.b", "c.d:8443"]);
 }
 
 #[test]
@@ -303,6 +199,12 @@ fn tool_lists_close_rather_than_open() {
         enforced.config.mcp_servers[0].allowed_tools,
         Some([].into())
     );
+    for unclear in ["'true'", "\"false\"", "yes", "1", "", "'${FLAG}'"] {
+        refused(
+            &server(&format!("mcp_info: {{tool_allowlist_enforced: {unclear}}}")),
+            "mcp_servers.a.mcp_info.tool_allowlist_enforced: expected `true` or `false`",
+        );
+    }
     let revision = loaded(&server("protocol_version: 2025-06-18"));
     assert_eq!(
         revision.config.mcp_servers[0].protocol_version,
@@ -396,6 +298,70 @@ fn keys_that_could_not_be_told_apart_or_say_nothing_are_refused() {
     );
 }
 
+#[test]
+fn a_resource_is_an_absolute_uri_wherever_it_is_written() {
+    let flat = |resource: &str| {
+        server(&format!(
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_secret: s, resource: '{resource}'"
+        ))
+    };
+    let credentials = |resource: &str| {
+        format!(
+            "{{token_url: https://a.b/t, client_id: c, client_secret: s, resource: '{resource}'}}"
+        )
+    };
+    let map = |resource: &str| server(&format!("auth: {{oauth2: {}}}", credentials(resource)));
+    let default = |resource: &str| {
+        format!(
+            "mcp_config: {{default_oauth2: {}}}\n{}",
+            credentials(resource),
+            server("description: d")
+        )
+    };
+    let sent = |text: &str| match &loaded(text).config.mcp_servers[0].auth {
+        Auth::ClientCredentials(credentials) => credentials.resource.clone(),
+        other => panic!("{other:?}"),
+    };
+    for form in [&flat as &dyn Fn(&str) -> String, &map, &default] {
+        for bad in [
+            "not a url",
+            "https://a.b/x#y",
+            "https://u:canary@a.b/x",
+            "/mcp",
+        ] {
+            refused(&form(bad), "not a resource indicator");
+        }
+        assert_eq!(sent(&form("urn:example:x")).unwrap(), "urn:example:x");
+        assert_eq!(sent(&form("None")), None);
+    }
+    for form in [&flat as &dyn Fn(&str) -> String, &map] {
+        assert_eq!(sent(&form("auto")).unwrap(), "https://a.example.com/mcp");
+    }
+    refused(&default("auto"), "`auto` is one server's own URL");
+    let with_key = flat("auto").replace("a.example.com/mcp", "a.example.com/mcp?key=canary");
+    let with_key = with_key.replace(
+        "https://a.example.com/mcp?key=canary",
+        "'https://a.example.com/mcp?key=canary'",
+    );
+    assert_eq!(sent(&with_key).unwrap(), "https://a.example.com/mcp");
+}
+
+#[test]
+fn two_names_of_one_thing_are_not_both_written() {
+    for (body, expected) in [
+        (
+            "auth: {oauth2: {token_url: https://a.b/t, client_id: c, client_secret: s, scopes: [x], scope: y}}",
+            "`scopes` and `scope` are two names of one thing",
+        ),
+        (
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_secret: s, resource: https://a.b/x, upstream_resource: https://a.b/y",
+            "`resource` and `upstream_resource` are two names of one thing",
+        ),
+    ] {
+        refused(&server(body), expected);
+    }
+}
+
 /// An operator who names a CA for client certificates believes that callers without one are kept
 /// out.
 #[test]
@@ -416,27 +382,4 @@ fn a_server_cannot_be_pinned_to_a_transport_that_is_not_there() {
         text.contains("write one of auto, 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28"),
         "{text}"
     );
-}
-
-#[test]
-fn a_public_listener_that_answers_to_any_name_is_an_insecure_choice() {
-    let with = |server: &str| {
-        let keys = format!("identity: {{keys: [{{id: a, key: {STRONG}}}]}}");
-        loaded(&format!("server: {{{server}}}\n{keys}"))
-            .config
-            .insecure_choices
-    };
-    let open = with("host: 0.0.0.0");
-    assert_eq!(open.len(), 1);
-    assert!(
-        open[0].starts_with("server.host: any Host is answered"),
-        "{open:?}"
-    );
-    for named in [
-        "host: 0.0.0.0, public_url: 'https://mcp.example.com'",
-        "host: 0.0.0.0, allowed_hosts: [mcp.example.com]",
-        "host: 127.0.0.1",
-    ] {
-        assert!(with(named).is_empty(), "{named}");
-    }
 }

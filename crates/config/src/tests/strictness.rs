@@ -96,6 +96,73 @@ fn flags_are_true_or_false_and_nothing_else() {
     }
 }
 
+/// What restricts and was left blank would restrict nothing, and its author believes that it does.
+#[test]
+fn a_key_that_restricts_and_holds_nothing_is_refused() {
+    let server = "mcp_servers: {a: {url: https://a.b/m, KEY: VALUE}}";
+    let key = "identity: {keys: [{id: a, key: sk-pc-7Qm2vT9dKx4RzP1sWn8uYb3, KEY: VALUE}]}";
+    let listener = "server: {KEY: VALUE}";
+    let audit = "audit: {KEY: VALUE}";
+    for (file, name) in [
+        (server, "allowed_tools"),
+        (server, "disallowed_tools"),
+        (server, "allowed_params"),
+        (server, "access_groups"),
+        (server, "issuer"),
+        (server, "scopes"),
+        (key, "servers"),
+        (key, "access_groups"),
+        (key, "all_servers"),
+        (key, "expires_at"),
+        (listener, "allowed_hosts"),
+        (listener, "admin_listen"),
+        (listener, "tls"),
+        (audit, "required"),
+    ] {
+        for nothing in ["", "~", "null"] {
+            let text = file.replace("KEY", name).replace("VALUE", nothing);
+            refused(
+                &text,
+                &format!("{name}: the key is there and holds nothing"),
+            );
+        }
+    }
+    refused(
+        "compat: litellm\nmcp_servers:\n  a: &base {url: https://a.b/m, allowed_tools: [x]}\n  b:\n    <<: *base\n    allowed_tools:\n",
+        "mcp_servers.b.allowed_tools: the key is there and holds nothing",
+    );
+    refused(
+        &server.replace("KEY", "allowed_tools").replace("VALUE", ""),
+        "write `[]`, or a value, or remove the key",
+    );
+    refused(
+        &listener.replace("KEY", "tls").replace("VALUE", ""),
+        "write a value, or remove the key",
+    );
+}
+
+#[test]
+fn a_blank_in_a_list_that_restricts_is_refused() {
+    let world = World::with_env(&[("EMPTY", "")]);
+    for written in ["''", "['']", "[x, ' ']", "'${EMPTY}'", "['${EMPTY}']"] {
+        let text =
+            format!("mcp_servers: {{a: {{url: https://a.b/m, disallowed_tools: {written}}}}}");
+        let errors = world.load(&text).unwrap_err().to_string();
+        assert!(
+            errors.contains("a blank names nothing"),
+            "{written}: {errors}"
+        );
+    }
+}
+
+#[test]
+fn what_restricts_may_be_empty_when_it_says_so() {
+    let loaded = loaded(
+        "server: {allowed_hosts: []}\nmcp_servers: {a: {url: https://a.b/m, allowed_tools: [], disallowed_tools: [], allowed_params: {}, access_groups: []}}",
+    );
+    assert_eq!(loaded.config.mcp_servers[0].allowed_tools, Some([].into()));
+}
+
 #[test]
 fn numbers_have_no_second_reading() {
     for value in ["0o17", "010", "1_000", "4e3", "-1", "65536", "+5", "0x10"] {
@@ -183,7 +250,7 @@ fn an_empty_file_is_the_closed_default() {
         assert_eq!(loaded.config.server.listen.host, "127.0.0.1");
         assert_eq!(loaded.config.server.listen.port, 4000);
         assert!(loaded.config.mcp_servers.is_empty());
-        noticed(&loaded, "", "every request is refused");
+        noticed(&loaded, "", "only keys of the store are accepted");
     }
 }
 

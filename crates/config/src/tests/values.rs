@@ -30,6 +30,7 @@ fn each_form_yields_its_value_and_remembers_where_it_was() {
         ("pre-${VAR}-post", "pre-from-env-post", variable()),
         ("${VAR:-other}", "from-env", variable()),
         ("${ABSENT:-other}", "other", Origin::Literal),
+        ("pre-${EMPTY:-}", "pre-", Origin::Literal),
         ("${EMPTY:-other}", "other", Origin::Literal),
         ("${VAR:?set it}", "from-env", variable()),
         (
@@ -78,6 +79,9 @@ fn a_reference_that_leads_nowhere_is_named_with_its_key() {
             "`ABSENT` is not set: ask the platform team",
         ),
         ("${EMPTY}", "the variable `EMPTY` is set but empty"),
+        ("user:${EMPTY}", "the variable `EMPTY` is set but empty"),
+        ("${SET}${EMPTY}", "the variable `EMPTY` is set but empty"),
+        ("os.environ/EMPTY", "the variable `EMPTY` is set but empty"),
         (
             "file:/run/secrets/none",
             "cannot read /run/secrets/none: entity not found",
@@ -154,4 +158,17 @@ fn a_variable_cannot_smuggle_a_second_header_in() {
         .unwrap_err()
         .to_string();
     assert!(url.contains("line break or another control"), "{url}");
+}
+
+#[test]
+fn a_header_is_not_sent_with_half_of_its_value() {
+    let world = World::with_env(&[("EMPTY", "")]);
+    let errors = world
+        .load("mcp_servers: {a: {url: https://a.b/m, static_headers: {X-Key: 'app-${EMPTY}'}}}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        errors.contains("the variable `EMPTY` is set but empty"),
+        "{errors}"
+    );
 }

@@ -4,34 +4,49 @@
 use std::net::IpAddr;
 
 use crate::findings::{Findings, Place};
-use crate::model::{Identity, Listen};
+use crate::model::{Listen, Server};
 use crate::validate::strength::weakness;
 
 /// Whether only this machine can connect.
 pub(crate) fn is_loopback(listen: &Listen) -> bool {
-    let host = listen.host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.to_canonical().is_loopback())
+    bare(listen).eq_ignore_ascii_case("localhost")
+        || address(listen).is_some_and(|address| address.is_loopback())
 }
 
-/// Complains when there is no way to authenticate.
-pub(crate) fn require_a_key(findings: &Findings<'_>, listen: &Listen, identity: &Identity) {
-    if identity.master_key.is_some() || !identity.keys.is_empty() {
-        return;
-    }
-    if is_loopback(listen) {
-        findings.warning(
+/// Whether it listens on `0.0.0.0` or `::`, which is nobody's name.
+pub(crate) fn is_every_address(listen: &Listen) -> bool {
+    address(listen).is_some_and(|address| address.is_unspecified())
+}
+
+fn bare(listen: &Listen) -> &str {
+    listen.host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn address(listen: &Listen) -> Option<IpAddr> {
+    let address: IpAddr = bare(listen).parse().ok()?;
+    Some(address.to_canonical())
+}
+
+/// The first listener that others than this machine can connect to. A key is as good at the
+/// administrators' listener as at the other.
+pub(crate) fn exposed(server: &Server) -> Option<&Listen> {
+    std::iter::once(&server.listen)
+        .chain(&server.admin_listen)
+        .find(|listen| !is_loopback(listen))
+}
+
+/// Complains that there is no key; `exposed` is a listener that others can connect to.
+pub(crate) fn complain_of_no_key(findings: &Findings<'_>, exposed: Option<&Listen>) {
+    match exposed {
+        None => findings.info(
             Place::default(),
-            "there is neither a master key nor a key: every request is refused until the store has one",
-        );
-    } else {
-        findings.error(
+            "no key is configured: only keys of the store are accepted",
+        ),
+        Some(listen) => findings.error(
             Place::default(),
             format!("listening on {} without any key", listen.host),
             "set `general_settings.master_key: os.environ/PORTCULLIS_MASTER_KEY`, or listen on 127.0.0.1",
-        );
+        ),
     }
 }
 

@@ -42,22 +42,44 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Metadata services outside the link-local ranges, as `egress` knows them (which also looks at what
+/// a name resolves to): Alibaba, Azure, Oracle; AWS, Google, Scaleway and Oracle over IPv6.
+const METADATA_V4: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(168, 63, 129, 16),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
+const METADATA_V6: [Ipv6Addr; 4] = [
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042),
+    Ipv6Addr::new(0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+];
+
 /// Where cloud machines keep their own credentials, and other places no server is.
 fn is_never(url: &Url) -> bool {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical(),
-        Some(Host::Domain(name)) => return name.eq_ignore_ascii_case("metadata.google.internal"),
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            return ["metadata.google.internal", "metadata.goog"]
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known));
+        }
         None => return true,
     };
     match address {
         IpAddr::V4(address) => {
-            address.is_link_local() || address == Ipv4Addr::UNSPECIFIED || address.is_broadcast()
+            address.is_link_local()
+                || address == Ipv4Addr::UNSPECIFIED
+                || address.is_broadcast()
+                || METADATA_V4.contains(&address)
         }
         IpAddr::V6(address) => {
             address.is_unicast_link_local()
                 || address == Ipv6Addr::UNSPECIFIED
-                || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
+                || METADATA_V6.contains(&address)
         }
     }
 }

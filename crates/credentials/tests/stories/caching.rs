@@ -279,3 +279,26 @@ async fn two_clients_of_one_server_keep_their_tokens() {
         assert_eq!(house.presented(&discovery).await, "Bearer token-2");
     }
 }
+
+/// A server that the operator took out of the file leaves neither its secret nor its token behind.
+#[tokio::test]
+async fn what_was_kept_for_a_removed_server_is_forgotten_and_no_other() {
+    let as1 = AuthorizationServer::start().await;
+    let house = house();
+    let of = |name: &str, client_id: &str| {
+        let mut credentials = client(TokenEndpoint::Configured(as1.url("/token")));
+        credentials.client_id = client_id.to_owned();
+        server(name, credentials)
+    };
+    let removed = of("removed", "alone");
+    let kept = of("kept", "shared");
+    let twin = of("twin", "shared");
+    assert_eq!(house.presented(&removed).await, "Bearer token-1");
+    assert_eq!(house.presented(&kept).await, "Bearer token-2");
+    assert_eq!(house.presented(&twin).await, "Bearer token-2");
+
+    house.broker.keep_only(&["kept".into()].into());
+    assert_eq!(house.presented(&kept).await, "Bearer token-2");
+    assert_eq!(house.presented(&twin).await, "Bearer token-2");
+    assert_eq!(house.presented(&removed).await, "Bearer token-3");
+}

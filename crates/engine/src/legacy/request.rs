@@ -94,7 +94,6 @@ impl Gateway {
                         return Answer::Stream(relay.into_stream());
                     }
                     Err(error) => {
-                        tracing::debug!(request.id = %call.id, error = %error, "request refused");
                         // Legacy errors travel in-band: their clients read the body only of a 200.
                         let (_, outcome, text) = error_answer(&error, call.id, Some(id.as_json()));
                         (StatusCode::OK, outcome, text)

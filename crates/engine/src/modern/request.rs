@@ -82,10 +82,7 @@ impl Gateway {
             Ok(Done::Listen(sources)) => {
                 return Answer::Stream(self.merge_listens(call, sources, client_id));
             }
-            Err(error) => {
-                tracing::debug!(request.id = %call.id, error = %error, "request refused");
-                error_answer(&error, call.id, Some(client_id))
-            }
+            Err(error) => error_answer(&error, call.id, Some(client_id)),
         };
         answer(call, status, outcome, text, client_id).await
     }

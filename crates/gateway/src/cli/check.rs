@@ -14,7 +14,7 @@ use crate::wire;
 pub struct CheckArgs {
     /// The file [default: the one that serve would use]
     pub file: Option<PathBuf>,
-    /// Also ask upstreams, token endpoints and key sets whether they answer
+    /// Also ask the servers and their token endpoints whether they answer and take our credentials
     #[arg(long)]
     pub online: bool,
     /// Print the resolved configuration, redacted, and why each inference was made
@@ -32,10 +32,6 @@ pub(super) async fn run(
     let report = progress::during("checking", work).await?;
     out.json(&report.json)?;
     out.line(report.text.trim_end())?;
-    out.line(&format!(
-        "{} error(s), {} warning(s)",
-        report.errors, report.warnings
-    ))?;
     Ok(if report.errors == 0 {
         Exit::Done
     } else {

@@ -131,13 +131,13 @@ impl GatewayClient {
     /// A GET whose answer must be a success.
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, CommandError> {
         let answer = self.send(Method::GET, path, query, &[], None).await?;
-        success(answer)
+        self.success(answer)
     }
 
     /// A POST whose answer must be a success.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
         let answer = self.send(Method::POST, path, &[], &[], Some(body)).await?;
-        success(answer)
+        self.success(answer)
     }
 
     /// Any request; an answer of any status is an answer.
@@ -196,6 +196,24 @@ impl GatewayClient {
             body: parse(&bytes),
         })
     }
+
+    fn success(&self, answer: Answer) -> Result<Value, CommandError> {
+        if answer.status.is_success() {
+            return Ok(answer.body);
+        }
+        if answer.status == StatusCode::UNAUTHORIZED && self.key.is_none() {
+            return Err(CommandError::NoKey);
+        }
+        let message = explanation(&answer.body);
+        let status = answer.status.as_u16();
+        if matches!(
+            answer.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        ) {
+            return Err(CommandError::Refused { status, message });
+        }
+        Err(anyhow::anyhow!("the gateway answered {status}: {message}").into())
+    }
 }
 
 /// JSON, or the one JSON message inside an event stream.
@@ -212,21 +230,6 @@ fn parse(bytes: &[u8]) -> Value {
                 })
         })
         .unwrap_or(Value::Null)
-}
-
-fn success(answer: Answer) -> Result<Value, CommandError> {
-    if answer.status.is_success() {
-        return Ok(answer.body);
-    }
-    let message = explanation(&answer.body);
-    let status = answer.status.as_u16();
-    if matches!(
-        answer.status,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-    ) {
-        return Err(CommandError::Refused { status, message });
-    }
-    Err(anyhow::anyhow!("the gateway answered {status}: {message}").into())
 }
 
 /// What an error body says: problem+json, LiteLLM's two shapes, OAuth's.

@@ -49,6 +49,9 @@ pub enum CommandError {
         #[source]
         source: portcullis_egress::EgressError,
     },
+    /// 401, and nothing was presented.
+    #[error("no key was given: set PORTCULLIS_API_KEY, or write --key")]
+    NoKey,
     /// 401 or 403.
     #[error("the gateway refused with {status}: {message}")]
     Refused {
@@ -68,12 +71,36 @@ impl CommandError {
         ExitCode::from(self.number())
     }
 
+    /// What is written to standard error: the error with its causes, each said once.
+    pub fn told(&self) -> String {
+        // Every finding carries its own word and place.
+        if let Self::Configuration(findings) = self {
+            return findings.clone();
+        }
+        format!("error: {}", with_causes(self, "\n  because: "))
+    }
+
     pub(crate) const fn number(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Configuration(_) => 2,
             Self::Unreachable { .. } => 3,
-            Self::Refused { .. } => 4,
+            Self::NoKey | Self::Refused { .. } => 4,
             Self::Failed(_) => 1,
         }
     }
+}
+
+/// An error and its causes; a cause whose words were said already is left out.
+pub(crate) fn with_causes(error: &dyn std::error::Error, between: &str) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(because) = cause {
+        let words = because.to_string();
+        if !text.contains(&words) {
+            text.push_str(between);
+            text.push_str(&words);
+        }
+        cause = because.source();
+    }
+    text
 }

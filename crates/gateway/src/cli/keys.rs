@@ -1,6 +1,7 @@
 //! `portcullis keys`: make, list, inspect and revoke API keys.
 
 use clap::{Args, Subcommand};
+use portcullis_core::{Clock, SystemClock, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::exit::{CommandError, Exit};
@@ -9,14 +10,43 @@ use super::target::TargetArgs;
 use super::{Global, progress};
 use crate::wire;
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 8] = [
     ("id", "/token"),
     ("alias", "/key_alias"),
+    ("status", "/status"),
+    ("role", "/role"),
     ("user", "/user_id"),
     ("team", "/team_id"),
     ("expires", "/expires"),
-    ("servers", "/object_permission/mcp_servers"),
+    ("sees", "/sees"),
 ];
+
+/// A key as a row: its record, what it can still do, and what it sees, in one word each.
+fn row(record: &Value, now: Timestamp) -> Value {
+    let moment = |at: &str| record.pointer(at)?.as_str()?.parse::<Timestamp>().ok();
+    let status = if record.get("revoked_at").is_some_and(|at| !at.is_null()) {
+        "revoked"
+    } else if moment("/expires").is_some_and(|end| end <= now) {
+        "expired"
+    } else {
+        "active"
+    };
+    let sees = if record.get("all_servers") == Some(&Value::Bool(true)) {
+        json!("every server")
+    } else {
+        let named = |at: &str| record.pointer(at).and_then(Value::as_array).into_iter();
+        let servers = named("/object_permission/mcp_servers").flatten().cloned();
+        let groups = named("/object_permission/mcp_access_groups").flatten();
+        let groups = groups.filter_map(|group| Some(json!(format!("group {}", group.as_str()?))));
+        servers.chain(groups).collect()
+    };
+    let mut row = record.clone();
+    if let Some(members) = row.as_object_mut() {
+        members.insert("status".to_owned(), status.into());
+        members.insert("sees".to_owned(), sees);
+    }
+    row
+}
 
 /// Options of `keys`.
 #[derive(Clone, Debug, Args)]
@@ -29,7 +59,7 @@ pub struct KeysArgs {
 /// What can be done with keys.
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeysVerb {
-    /// Make a key; without --url directly in the store that the configuration names
+    /// Make a key; without --url or PORTCULLIS_URL directly in the store that the configuration names
     Create(CreateArgs),
     /// List all keys
     List {
@@ -129,10 +159,16 @@ pub(super) async fn run(
             let client = target.connect()?;
             let answer = progress::during("asking the gateway", client.keys()).await?;
             out.json(&answer)?;
+            let now = SystemClock::start().now();
             let keys = answer.pointer("/keys").and_then(Value::as_array);
+            let rows: Vec<Value> = keys
+                .into_iter()
+                .flatten()
+                .map(|key| row(key, now))
+                .collect();
             out.table(
                 &COLUMNS,
-                keys.map_or(&[][..], Vec::as_slice),
+                &rows,
                 "no keys yet; make one with: portcullis keys create",
             )?;
             Ok(Exit::Done)
@@ -141,8 +177,8 @@ pub(super) async fn run(
             let client = target.connect()?;
             let answer = progress::during("asking the gateway", client.key_info(&id)).await?;
             out.json(&answer)?;
-            let info = answer.pointer("/info").cloned().unwrap_or(Value::Null);
-            out.table(&COLUMNS, &[info], "")?;
+            let info = answer.pointer("/info").unwrap_or(&Value::Null);
+            out.table(&COLUMNS, &[row(info, SystemClock::start().now())], "")?;
             Ok(Exit::Done)
         }
         KeysVerb::Revoke { id, target } => {
@@ -177,4 +213,36 @@ async fn create(global: &Global, args: CreateArgs, out: &mut Output) -> Result<E
     } else {
         Exit::Failed
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_keys_says_what_each_can_still_do_and_what_it_sees() {
+        let now = Timestamp::from_secs(1_795_000_000);
+        let key = |revoked: Value, expires: Value| {
+            json!({
+                "token": "a", "revoked_at": revoked, "expires": expires, "all_servers": false,
+                "object_permission": {"mcp_servers": ["github"], "mcp_access_groups": ["support"]},
+            })
+        };
+        let (past, future) = (
+            json!("2020-01-01T00:00:00.000Z"),
+            json!("2099-01-01T00:00:00.000Z"),
+        );
+        for (revoked, expires, status) in [
+            (Value::Null, Value::Null, "active"),
+            (Value::Null, future.clone(), "active"),
+            (Value::Null, past.clone(), "expired"),
+            (past, future, "revoked"),
+        ] {
+            let row = row(&key(revoked, expires), now);
+            assert_eq!(row["status"], status);
+            assert_eq!(row["sees"], json!(["github", "group support"]));
+        }
+        let all = row(&json!({"all_servers": true}), now);
+        assert_eq!(all["sees"], "every server");
+    }
 }

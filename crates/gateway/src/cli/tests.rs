@@ -1,3 +1,4 @@
+mod messages;
 mod small_gateway;
 
 use std::io::Write;

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_config::{CommandLine, Level, Loaded};
+use portcullis_config::{CommandLine, Config, ConfigError, ConfigErrors, Level, Loaded, Notice};
 use portcullis_core::{Clock, SystemClock, SystemEntropy};
 use portcullis_credentials::{Broker, CredentialBroker, UpstreamCredential};
+use portcullis_egress::HttpClient;
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, Snapshot};
 use portcullis_policy::authorize_service;
@@ -17,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::servers::{self, Making};
 use super::{CheckReport, files, outbound};
-use crate::cli::exit::CommandError;
+use crate::cli::exit::{CommandError, with_causes};
 
 /// Checks one file.
 pub async fn check(
@@ -28,125 +29,152 @@ pub async fn check(
     let file = files::path_of(file);
     let Loaded { config, notices } = match files::read(&file, CommandLine::default())? {
         Ok(loaded) => loaded,
-        Err(errors) => {
-            return Ok(CheckReport {
-                errors: errors.errors.len() + errors.omitted,
-                warnings: errors.notices.len(),
-                text: errors.to_string(),
-                json: serde_json::to_value(&errors).unwrap_or_default(),
-            });
-        }
+        Err(errors) => return Ok(report(Findings::refused(errors))),
     };
-    let warnings: Vec<String> = notices
-        .iter()
-        .filter(|notice| notice.level == Level::Warning)
-        .map(ToString::to_string)
-        .chain(
-            config
-                .insecure_choices
-                .iter()
-                .map(|choice| format!("relaxed: {choice}")),
-        )
-        .collect();
-    let mut text = String::new();
-    for notice in &notices {
-        let _ = writeln!(text, "{notice}");
+    let mut found = Findings {
+        explained: explain.then(|| portcullis_config::explain(&config, &notices)),
+        servers: config.mcp_servers.len(),
+        relaxed: config.insecure_choices.clone(),
+        ..Findings::of(&file, notices)
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    if let Some((snapshot, client)) = build(&config, &clock, &mut found.errors.errors)
+        && online
+    {
+        let broker = Broker::new(client, clock, Arc::new(SystemEntropy), TaskTracker::new());
+        found.probes = Some(probe(&snapshot, &broker).await);
     }
-    for choice in &config.insecure_choices {
-        let _ = writeln!(text, "relaxed: {choice}");
-    }
-    let mut document =
-        json!({"file": file, "errors": [], "notices": notices, "relaxed": config.insecure_choices});
-    if explain {
-        let explained = portcullis_config::explain(&config, &notices);
-        let _ = write!(text, "\n{explained}");
-        set(&mut document, "explained", explained.into());
-    }
-    // Everything that only building the rooms can find.
-    let mut problems = Vec::new();
+    Ok(report(found))
+}
+
+/// Everything that only building the rooms can find.
+fn build(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    problems: &mut Vec<ConfigError>,
+) -> Option<(Snapshot, Arc<dyn HttpClient>)> {
     if let Some(tls) = &config.server.tls
         && let Err(error) = ServerTls::load(TlsFiles {
             certificate: tls.cert.clone(),
             key: tls.key.clone(),
         })
     {
-        problems.push(format!("server.tls: {}", chain(&error)));
+        problems.push(ConfigError::found_later(
+            "server.tls",
+            with_causes(&error, ": "),
+        ));
     }
-    let client = match outbound::client(config.server.ca_file.clone()) {
-        Ok(client) => Some(client),
-        Err(error) => {
-            problems.push(error.to_string());
-            None
-        }
+    let client = outbound::client(config.server.ca_file.clone())
+        .map_err(|error| problems.push(ConfigError::found_later("", error.to_string())))
+        .ok()?;
+    let making = Making {
+        client: &client,
+        clock,
+        metrics: &Metrics::new(),
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let metrics = Metrics::new();
-    let mut built = None;
-    if let Some(client) = client {
-        let making = Making {
-            client: &client,
-            clock: &clock,
-            metrics: &metrics,
-        };
-        match servers::snapshot(&config, None, 1, &making) {
-            Err(error) => problems.push(format!("{error:#}")),
-            Ok(snapshot) => built = Some((snapshot, client)),
-        }
-    }
-    for problem in &problems {
-        let _ = writeln!(text, "error: {problem}");
-    }
-    let mut errors = problems.len();
-    set(&mut document, "errors", json!(problems));
-    if let (Some((snapshot, client)), true) = (built, online) {
-        let broker = Broker::new(
-            client,
-            Arc::clone(&clock),
-            Arc::new(SystemEntropy),
-            TaskTracker::new(),
-        );
-        let probes = probe(&snapshot, &broker).await;
-        errors += probes
-            .iter()
-            .filter(|(_, problem)| problem.is_some())
-            .count();
-        for (server, problem) in &probes {
-            let _ = match problem {
-                None => writeln!(text, "{server}: reachable, credential accepted"),
-                Some(problem) => writeln!(text, "{server}: {problem}"),
-            };
-        }
-        let rows: Vec<Value> = probes
-            .iter()
-            .map(|(server, problem)| json!({"server": server, "ok": problem.is_none(), "problem": problem}))
-            .collect();
-        set(&mut document, "online", rows.into());
-    }
-    if errors == 0 {
-        let plural = if config.mcp_servers.len() == 1 {
-            ""
-        } else {
-            "s"
-        };
-        let _ = writeln!(
-            text,
-            "{}: {} server{plural}, no errors",
-            file.display(),
-            config.mcp_servers.len()
-        );
-    }
-    Ok(CheckReport {
-        errors,
-        warnings: warnings.len(),
-        text,
-        json: document,
-    })
+    let snapshot = servers::snapshot(config, None, 1, &making)
+        .map_err(|error| problems.push(ConfigError::found_later("", format!("{error:#}"))))
+        .ok()?;
+    Some((snapshot, client))
 }
 
-fn set(document: &mut Value, name: &str, value: Value) {
-    if let Some(object) = document.as_object_mut() {
-        object.insert(name.to_owned(), value);
+/// All that was found, before it is told as text and as JSON.
+struct Findings {
+    errors: ConfigErrors,
+    relaxed: Vec<String>,
+    servers: usize,
+    explained: Option<String>,
+    probes: Option<Vec<Probe>>,
+}
+
+impl Findings {
+    fn of(file: &Path, notices: Vec<Notice>) -> Self {
+        Self::refused(ConfigErrors {
+            file: file.display().to_string(),
+            errors: Vec::new(),
+            omitted: 0,
+            notices,
+        })
     }
+
+    fn refused(errors: ConfigErrors) -> Self {
+        Self {
+            errors,
+            relaxed: Vec::new(),
+            servers: 0,
+            explained: None,
+            probes: None,
+        }
+    }
+
+    fn failed_probes(&self) -> usize {
+        let probes = self.probes.iter().flatten();
+        probes.filter(|probe| probe.problem.is_some()).count()
+    }
+}
+
+fn report(found: Findings) -> CheckReport {
+    let errors = found.errors.errors.len() + found.errors.omitted + found.failed_probes();
+    let is_warning = |notice: &&Notice| notice.level == Level::Warning;
+    let warnings = found.errors.notices.iter().filter(is_warning).count();
+    let mut text = found.errors.findings().to_string();
+    if found.errors.omitted > 0 {
+        let _ = writeln!(text, "({} more are not shown)", found.errors.omitted);
+    }
+    for notice in &found.errors.notices {
+        let _ = writeln!(text, "{}: {notice}", notice.level);
+    }
+    if let Some(explained) = &found.explained {
+        let _ = write!(text, "\n{explained}\n");
+    }
+    for Probe { server, problem } in found.probes.iter().flatten() {
+        let _ = match problem {
+            None => writeln!(text, "server `{server}`: reachable, credential accepted"),
+            // It names the server itself.
+            Some(problem) => writeln!(text, "error: {problem}"),
+        };
+    }
+    let _ = writeln!(text, "{}", sum(&found, errors, warnings));
+    CheckReport {
+        errors,
+        warnings,
+        text,
+        json: document(found),
+    }
+}
+
+/// `portcullis.yaml: 2 servers, no errors, 1 warning`.
+fn sum(found: &Findings, errors: usize, warnings: usize) -> String {
+    let counted = |count: usize, noun: &str| match count {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    };
+    let mut parts = vec![counted(errors, "error"), counted(warnings, "warning")];
+    // A file that does not load has no servers that could be counted.
+    if found.errors.errors.is_empty() {
+        parts.insert(0, counted(found.servers, "server"));
+    }
+    format!("{}: {}", found.errors.file, parts.join(", "))
+}
+
+/// The same members whatever was found, `explained` and `online` only when asked for.
+fn document(found: Findings) -> Value {
+    let mut document = serde_json::to_value(&found.errors).unwrap_or_default();
+    let mut set = |name: &str, value: Value| {
+        if let Some(object) = document.as_object_mut() {
+            object.insert(name.to_owned(), value);
+        }
+    };
+    set("relaxed", json!(found.relaxed));
+    if let Some(explained) = found.explained {
+        set("explained", explained.into());
+    }
+    if let Some(probes) = found.probes {
+        let row = |probe: Probe| json!({"server": probe.server, "ok": probe.problem.is_none(), "problem": probe.problem});
+        set("online", probes.into_iter().map(row).collect());
+    }
+    document
 }
 
 struct Presenting<'a>(&'a UpstreamCredential);
@@ -157,12 +185,20 @@ impl Presents for Presenting<'_> {
     }
 }
 
+/// What one server said, or why it said nothing.
+struct Probe {
+    server: String,
+    problem: Option<String>,
+}
+
 /// Asks every server, one after another is too slow for many: all at once.
-async fn probe(snapshot: &Snapshot, broker: &Broker) -> Vec<(String, Option<String>)> {
-    let asking = snapshot
-        .servers()
-        .iter()
-        .map(|entry| async move { (entry.id.to_string(), ask(entry, broker).await.err()) });
+async fn probe(snapshot: &Snapshot, broker: &Broker) -> Vec<Probe> {
+    let asking = snapshot.servers().iter().map(|entry| async move {
+        Probe {
+            server: entry.id.to_string(),
+            problem: ask(entry, broker).await.err(),
+        }
+    });
     futures_util::future::join_all(asking).await
 }
 
@@ -171,23 +207,12 @@ async fn ask(entry: &ServerEntry, broker: &Broker) -> Result<(), String> {
     let credential = broker
         .obtain(permit.evidence(), &entry.auth)
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| with_causes(&error, ": "))?;
     let asked = entry
         .upstream
         .speaks_modern(permit.evidence(), &Presenting(&credential))
         .await;
-    asked.map(drop).map_err(|error| chain(&error))
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(because) = cause {
-        let _ = write!(text, ": {because}");
-        cause = because.source();
-    }
-    text
+    asked.map(drop).map_err(|error| with_causes(&error, ": "))
 }
 
 #[cfg(test)]
@@ -233,5 +258,61 @@ mod tests {
         )
         .await;
         assert_eq!(report.errors, 2, "{}", report.text);
+    }
+
+    /// A script that reads the document must not have to guess its shape.
+    #[tokio::test]
+    async fn the_document_has_the_same_members_and_errors_the_same_form_whatever_was_found() {
+        let key = "sk-pc-7Qm2vT9dKx4RzP1sWn8uYb3";
+        let sound = checked(&format!(
+            "identity: {{keys: [{{id: a, sha256: {}}}]}}",
+            "0a".repeat(32)
+        ))
+        .await;
+        let unreadable = checked("server: {prot: 1}").await;
+        let unusable =
+            checked("server: {tls: {cert: HERE/absent.pem, key: HERE/absent.key}}").await;
+        let relaxed = checked(&format!(
+            "compat: litellm\nidentity: {{keys: [{{id: a, key: {key}}}]}}"
+        ))
+        .await;
+        for report in [&sound, &unreadable, &unusable, &relaxed] {
+            let members: Vec<&String> = report.json.as_object().unwrap().keys().collect();
+            assert_eq!(members, ["errors", "file", "notices", "omitted", "relaxed"]);
+            for error in report.json["errors"].as_array().unwrap() {
+                for member in ["path", "line", "column", "message", "help", "excerpt"] {
+                    assert!(error.get(member).is_some(), "{member} in {error}");
+                }
+            }
+        }
+        assert_eq!((sound.errors, sound.warnings), (0, 0), "{}", sound.text);
+        assert_eq!(unusable.json["errors"][0]["path"], "server.tls");
+        assert_eq!(relaxed.json["relaxed"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            relaxed
+                .text
+                .matches("a key without grants sees every server")
+                .count(),
+            1
+        );
+    }
+
+    #[tokio::test]
+    async fn findings_are_counted_once_and_warnings_beside_errors_are_shown() {
+        let text = "server: {prot: 1}\ngeneral_settings: {master_key: sk-1234, alerting: [x]}";
+        let report = checked(text).await;
+        assert_eq!((report.errors, report.warnings), (1, 3), "{}", report.text);
+        assert_eq!(report.text.matches("error: ").count(), 1, "{}", report.text);
+        assert_eq!(
+            report.text.matches("warning: ").count(),
+            3,
+            "{}",
+            report.text
+        );
+        assert!(
+            report.text.ends_with("1 error, 3 warnings\n"),
+            "{}",
+            report.text
+        );
     }
 }

@@ -50,6 +50,7 @@ pub async fn serve(
     if first {
         first_start::greet(&rooms, &url).await?;
     }
+    warn_of_no_key(&config, &rooms);
     housekeeping::start(&rooms, &lifecycle.tasks, &lifecycle.stop.soft);
 
     let watched = watched_files(&file, &config);
@@ -108,16 +109,26 @@ pub(super) async fn end(rooms: &Rooms) {
     }
 }
 
-/// Says what was concluded, warned of and relaxed.
+/// Says what was concluded, warned of and relaxed, each once.
 pub(super) fn announce(config: &Config, notices: &[Notice]) {
     for notice in notices {
         match notice.level {
+            Level::Warning if notice.is_among(&config.insecure_choices) => {
+                tracing::warn!(choice = %notice, "relaxed by the configuration");
+            }
             Level::Warning => tracing::warn!("{notice}"),
             Level::Info => tracing::info!("{notice}"),
         }
     }
-    for choice in &config.insecure_choices {
-        tracing::warn!(choice, "relaxed by the configuration");
+}
+
+/// Says so when nobody can call: neither file nor store has a key.
+fn warn_of_no_key(config: &Config, rooms: &Rooms) {
+    let identity = &config.identity;
+    if identity.master_key.is_none() && identity.keys.is_empty() && rooms.index.is_empty() {
+        tracing::warn!(
+            "nobody has a key, so every request is refused: make one with `portcullis keys create`"
+        );
     }
 }
 

@@ -17,9 +17,13 @@ use crate::state::ServerState;
 /// How long to wait for events that are on their way into the store.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// `after` is `next` of the page before; `since` is an RFC 3339 moment.
+/// Most events of one answer.
+const MOST: usize = 1000;
+
+/// `after` is `next` of the page before; `since` is an RFC 3339 moment. A filter that would be ignored
+/// is refused: its answer would be read as if it had been heeded.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct AuditQuery {
     after: Option<String>,
     limit: Option<usize>,
@@ -57,10 +61,18 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         Ok(since) => since,
         Err(error) => return problem(call, ErrorKind::Invalid, &format!("since: {error}")).await,
     };
+    let limit = query.limit.unwrap_or(100);
+    if !(1..=MOST).contains(&limit) {
+        let detail = format!("limit is from 1 to {MOST}");
+        return problem(call, ErrorKind::Invalid, &detail).await;
+    }
     // Whoever looks right after a call shall find it; a store that is down is told below.
     let _ = tokio::time::timeout(FLUSH, state.gateway.audit().flush()).await;
-    let limit = query.limit.unwrap_or(100).min(1000);
     let found = match query.order.as_deref() {
+        Some("desc") if query.after.is_some() => {
+            let detail = "after goes with order=asc; order=desc gives the newest only";
+            return problem(call, ErrorKind::Invalid, detail).await;
+        }
         None | Some("asc") => {
             state
                 .trail

@@ -27,7 +27,7 @@ pub(super) async fn refuse(
 
 /// Ends a call with an error of the engine.
 pub(super) async fn failed(call: Call, error: &EngineError) -> Response<Body> {
-    tracing::info!(request.id = %call.id, error = %error, "REST call failed");
+    error.log(call.id);
     let reported = error.report(call.id);
     let status = match reported.kind {
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
