@@ -4,9 +4,15 @@ use std::{convert::Infallible, future::Future};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, Response, StatusCode, body::Incoming, header, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode, body::Incoming, client::conn::http1::SendRequest, header,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 use tokio_util::task::TaskTracker;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -37,6 +43,19 @@ where
                 .serve_connection(TokioIo::new(stream), service),
         );
     }
+}
+
+/// A connection to a loopback port, and the task that drives it while it is held.
+pub(crate) async fn connect(port: u16) -> anyhow::Result<(SendRequest<Full<Bytes>>, JoinSet<()>)> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut driving = JoinSet::new();
+    driving.spawn(async move {
+        // A broken connection shows at the sender.
+        let _ = connection.await;
+    });
+    Ok((sender, driving))
 }
 
 pub(crate) fn json(body: String) -> Answer {

@@ -6,13 +6,15 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response, body::Incoming, client::conn::http1::SendRequest, header::HeaderValue,
+    Method, Request, Response,
+    body::Incoming,
+    client::conn::http1::SendRequest,
+    header::{self, HeaderValue},
 };
-use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::task::JoinSet;
 
-use crate::work::Work;
+use crate::{http::connect, work::Work};
 
 /// What to send, where, and how often.
 #[derive(Debug, Clone, clap::Args)]
@@ -98,15 +100,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", settings.port)).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let mut driving = JoinSet::new();
-        driving.spawn(async move {
-            // A broken connection shows at the sender.
-            let _ = connection.await;
-        });
+        let (sender, driving) = connect(settings.port).await?;
         let settings = settings.clone();
         let mut caller = Self {
             settings,
@@ -148,6 +142,26 @@ impl Caller {
             "{status}, expected `{wanted}`: {}",
             String::from_utf8_lossy(&body)
         )
+    }
+
+    /// Opens the session's stream of messages that belong to no request.
+    pub(crate) async fn listen(&mut self) -> anyhow::Result<Response<Incoming>> {
+        let settings = &self.settings;
+        let session = self.session.clone().context("no session")?;
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(settings.work.path())
+            .header(header::HOST, format!("127.0.0.1:{}", settings.port))
+            .header(header::ACCEPT, "text/event-stream")
+            .header(
+                header::AUTHORIZATION,
+                format!("Bearer {}", settings.credential),
+            )
+            .header("mcp-session-id", session)
+            .header("mcp-protocol-version", "2025-11-25")
+            .body(Full::default())?;
+        self.sender.ready().await?;
+        Ok(self.sender.send_request(request).await?)
     }
 
     async fn send(&mut self, body: String) -> anyhow::Result<Response<Incoming>> {

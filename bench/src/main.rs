@@ -9,12 +9,16 @@ use std::{io::Write as _, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 mod floor;
+mod growth;
 mod http;
 mod load;
+mod loader;
 mod mock;
 mod process_facts;
 mod report;
 mod run;
+mod services;
+mod streams;
 mod work;
 
 /// Measures the gateway against direct calls and a floor.
@@ -30,6 +34,9 @@ enum Role {
     MockUpstream {
         #[arg(long)]
         port: u16,
+        /// How many tools it lists.
+        #[arg(long, default_value_t = 1)]
+        tools: usize,
     },
     /// The least that a gateway can do.
     Floor {
@@ -42,15 +49,18 @@ enum Role {
     Load(load::Settings),
     /// Starts everything, measures, prints.
     Run(run::Settings),
+    /// The same calls with few and with many servers, tools and keys.
+    Growth(growth::Settings),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().role {
-        Role::MockUpstream { port } => mock::serve(port).await,
+        Role::MockUpstream { port, tools } => mock::serve(port, tools).await,
         Role::Floor { port, upstream } => floor::serve(port, upstream).await,
         Role::Load(settings) => print_load(&settings).await,
         Role::Run(settings) => run::run(&settings).await,
+        Role::Growth(settings) => growth::run(&settings).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

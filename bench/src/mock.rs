@@ -14,6 +14,7 @@ use crate::http::{self, Answer, TOKEN};
 
 #[derive(Debug, Default)]
 struct Counts {
+    tools: usize,
     calls: AtomicU64,
     wrong: AtomicU64,
 }
@@ -41,8 +42,11 @@ struct Arguments {
     number: u64,
 }
 
-pub(crate) async fn serve(port: u16) -> anyhow::Result<()> {
-    let counts = Arc::new(Counts::default());
+pub(crate) async fn serve(port: u16, tools: usize) -> anyhow::Result<()> {
+    let counts = Arc::new(Counts {
+        tools,
+        ..Counts::default()
+    });
     http::serve(port, move |request| answer(request, Arc::clone(&counts))).await
 }
 
@@ -101,10 +105,10 @@ async fn mcp(request: Request<Incoming>, counts: &Counts) -> Answer {
             r#"{{"jsonrpc":"2.0","id":{id},"result":{{{result_type}"content":[{{"type":"text","text":"number {number}."}}]}}}}"#
         ));
     }
-    other(&envelope, id, modern)
+    other(&envelope, id, modern, counts.tools)
 }
 
-fn other(envelope: &Envelope<'_>, id: &RawValue, modern: bool) -> Answer {
+fn other(envelope: &Envelope<'_>, id: &RawValue, modern: bool, tools: usize) -> Answer {
     let asked = envelope
         .params
         .as_ref()
@@ -119,8 +123,15 @@ fn other(envelope: &Envelope<'_>, id: &RawValue, modern: bool) -> Answer {
             "ttlMs": 60_000, "cacheScope": "public",
             "_meta": {"io.modelcontextprotocol/serverInfo": info}}),
         "ping" if !modern => json!({}),
-        "tools/list" => json!({"tools": [{"name": "echo", "description": "Says the number again",
-            "inputSchema": {"type": "object", "properties": {"number": {"type": "integer"}}}}]}),
+        "tools/list" => {
+            let others = (1..tools).map(|number| format!("echo{number}"));
+            let all: Vec<Value> = std::iter::once("echo".to_owned())
+                .chain(others)
+                .map(|name| json!({"name": name, "description": "Says the number again",
+                    "inputSchema": {"type": "object", "properties": {"number": {"type": "integer"}}}}))
+                .collect();
+            json!({"tools": all})
+        }
         _ => {
             let error = json!({"jsonrpc": "2.0", "id": id,
                 "error": {"code": -32601, "message": "method not found"}});

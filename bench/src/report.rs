@@ -29,6 +29,7 @@ pub(crate) struct Report {
     pub(crate) start_to_first_answer_ms: f64,
     pub(crate) resident_idle_mib: f64,
     pub(crate) resident_after_mib: f64,
+    pub(crate) kib_per_idle_stream: f64,
     pub(crate) pinned: bool,
 }
 
@@ -65,8 +66,12 @@ impl Report {
             );
         }
         println!(
-            "start to first good answer {:.0} ms; resident {:.1} MiB idle, {:.1} MiB after the run",
-            self.start_to_first_answer_ms, self.resident_idle_mib, self.resident_after_mib
+            "start to first good answer {:.0} ms; resident {:.1} MiB idle, {:.1} MiB after the run; \
+             {:.1} KiB for each idle stream",
+            self.start_to_first_answer_ms,
+            self.resident_idle_mib,
+            self.resident_after_mib,
+            self.kib_per_idle_stream
         );
         if !self.pinned {
             println!("not pinned to cores (no taskset, or one core only): expect noise");

@@ -48,6 +48,9 @@ enum Task {
         /// A few hundred requests with the development build, for correctness only.
         #[arg(long)]
         smoke: bool,
+        /// Compare few and many servers, tools and keys instead.
+        #[arg(long)]
+        growth: bool,
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -72,7 +75,10 @@ fn main() -> ExitCode {
         Task::Lint => steps::lint(),
         Task::Gen { check } => steps::generate(check),
         Task::Tidy => tidy::run(),
-        Task::Bench { smoke, arguments } => steps::bench(smoke, &arguments),
+        Task::Bench { smoke: true, .. } => steps::bench_smoke(),
+        Task::Bench {
+            growth, arguments, ..
+        } => steps::bench(growth, &arguments),
         Task::Conformance {
             release,
             passthrough,

@@ -118,24 +118,25 @@ pub(crate) fn fuzz_smoke() -> anyhow::Result<()> {
     run(command.arg("--target-dir").arg(target()))
 }
 
-pub(crate) fn bench(smoke: bool, arguments: &[String]) -> anyhow::Result<()> {
-    if smoke {
-        build_everything()?;
-    } else {
-        let packages = ["--package=portcullis-gateway", "--package=portcullis-bench"];
-        run(cargo_with(&["build", "--release", "--locked"]).args(packages))?;
-    }
-    let folder = binaries(!smoke);
+pub(crate) fn bench(growth: bool, arguments: &[String]) -> anyhow::Result<()> {
+    let packages = ["--package=portcullis-gateway", "--package=portcullis-bench"];
+    run(cargo_with(&["build", "--release", "--locked"]).args(packages))?;
+    let kind = if growth { "growth" } else { "run" };
+    run(benchmark(true, kind).args(arguments))
+}
+
+/// The harness with the development build and little work: whether every answer is right.
+pub(crate) fn bench_smoke() -> anyhow::Result<()> {
+    build_everything()?;
+    run(benchmark(false, "run").arg("--smoke"))?;
+    run(benchmark(false, "growth").args(["--servers=4", "--keys=20", "--requests=64"]))
+}
+
+fn benchmark(release: bool, kind: &str) -> Command {
+    let folder = binaries(release);
     let mut command = Command::new(folder.join("portcullis-bench"));
+    command.arg(kind).arg("--binaries").arg(folder);
     command
-        .arg("run")
-        .arg("--binaries")
-        .arg(&folder)
-        .args(arguments);
-    if smoke {
-        command.arg("--smoke");
-    }
-    run(&mut command)
 }
 
 type Step = (&'static str, fn() -> anyhow::Result<()>);
@@ -151,7 +152,7 @@ const STEPS: &[Step] = &[
     ("doc tests", doc_tests),
     ("conformance", || conformance::run(false, false)),
     ("fuzz smoke", fuzz_smoke),
-    ("bench smoke", || bench(true, &[])),
+    ("bench smoke", bench_smoke),
 ];
 
 /// Everything. Each step runs even when an earlier one failed: one run shows all that is wrong.
