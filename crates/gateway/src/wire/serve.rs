@@ -182,6 +182,9 @@ impl Listeners {
                 key: tls.key.clone(),
             }),
             max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
+            max_connections_per_address: server
+                .max_connections_per_address
+                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
             header_timeout: server.header_timeout,
             grace: server.grace,
             drain: server.drain,
