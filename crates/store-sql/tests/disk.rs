@@ -128,6 +128,24 @@ async fn a_file_that_others_could_read_is_closed_to_them() {
 }
 
 #[tokio::test]
+async fn companions_that_a_crash_left_open_to_others_are_closed_to_them() {
+    let disk = Disk::new();
+    let crashed = disk.open().await;
+    crashed.stores().meta.put("a", b"b").await.unwrap();
+    let names = ["portcullis.db-wal", "portcullis.db-shm"];
+    let paths = names.map(|name| disk.folder.path().join(name));
+    for path in &paths {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    disk.open().await;
+    for path in &paths {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+    drop(crashed);
+}
+
+#[tokio::test]
 async fn what_was_stored_is_there_after_a_restart() {
     let disk = Disk::new();
     let database = disk.open().await;
