@@ -14,7 +14,7 @@ mod master_key;
 mod store_keys;
 
 pub use authentication::Authentication;
-pub use authn::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented};
+pub use authn::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, CredentialSource, Presented};
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
 pub use failures::FailureThrottle;
 pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};
