@@ -17,9 +17,10 @@ use crate::state::ServerState;
 /// How long to wait for events that are on their way into the store.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// `after` is `next` of the page before; `since` is an RFC 3339 moment.
+/// `after` is `next` of the page before; `since` is an RFC 3339 moment. What is not here is refused:
+/// a filter that was ignored would answer with more than was asked for.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct AuditQuery {
     after: Option<String>,
     limit: Option<usize>,
