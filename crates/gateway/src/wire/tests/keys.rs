@@ -1,7 +1,7 @@
 //! What administrators do with keys, and what is recorded of it.
 
 use http::{Method, StatusCode};
-use portcullis_core::{ApiKey, Role, ServerGrants};
+use portcullis_core::{Role, ServerGrants};
 use serde_json::json;
 
 use super::small_world::SmallWorld;
