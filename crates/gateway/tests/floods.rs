@@ -142,7 +142,11 @@ mod floods {
 
     #[tokio::test]
     async fn pings_settings_and_empty_frames_cost_others_nothing() {
-        let gateway = TestGateway::with_support().await;
+        let settings = ListenSettings {
+            header_timeout: Duration::from_secs(1),
+            ..ListenSettings::default()
+        };
+        let gateway = TestGateway::with_support_listening(settings).await;
         let post = [0x83, 0x86, 0x84, 0x01, 9];
         let body = [post.as_slice(), b"localhost"].concat();
         let floods: [Box<dyn Iterator<Item = Vec<u8>> + Send>; 3] = [

@@ -161,8 +161,8 @@ impl KeyIndex {
         }
     }
 
-    /// Whose key this is: one HMAC and one look-up, which tells
-    /// nobody anything by its time: what is compared is keyed. `id` is the public part of the same key.
+    /// Whose key this is: one HMAC and one look-up, whose time tells nobody anything, since what is
+    /// compared is keyed. `id` is the public part of the same key.
     pub(crate) fn check(&self, id: &KeyId, key: &ApiKey) -> Result<Arc<Principal>, AuthnErrorKind> {
         let mac = key_mac(&self.ring, key);
         if !self.is_fresh() {

@@ -30,7 +30,7 @@ pub(super) enum Standing {
     Busy,
     /// Nothing has been asked since.
     Idle(Instant),
-    /// Every answer has waited for the peer to read since.
+    /// Every answer waits for the peer, which has read nothing since.
     Unread(Instant),
 }
 
@@ -70,7 +70,8 @@ impl Activity {
         }
     }
 
-    fn moves(&self) {
+    /// Something of an answer went on its way.
+    pub(super) fn moves(&self) {
         let millis = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(millis, Ordering::Release);
     }

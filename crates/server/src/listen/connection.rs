@@ -75,10 +75,11 @@ impl Connections {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
             }
-            let stream = StuckWrite::new(stream, shared.stall_timeout);
+            let activity = Activity::new();
+            let stream = StuckWrite::new(stream, Arc::clone(&activity), shared.stall_timeout);
             let deadline = Instant::now() + shared.header_timeout;
             match &shared.tls {
-                None => shared.http(stream, peer, deadline).await,
+                None => shared.http(stream, peer, activity, deadline).await,
                 Some(tls) => {
                     let handshake = TlsAcceptor::from(tls.current()).accept(stream);
                     let stream = tokio::select! {
@@ -88,7 +89,9 @@ impl Connections {
                         done = tokio::time::timeout_at(deadline, handshake) => done,
                     };
                     match stream {
-                        Ok(Ok(stream)) => Box::pin(shared.http(stream, peer, deadline)).await,
+                        Ok(Ok(stream)) => {
+                            Box::pin(shared.http(stream, peer, activity, deadline)).await;
+                        }
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
                     }
@@ -99,11 +102,10 @@ impl Connections {
 }
 
 impl Shared {
-    async fn http<S>(&self, stream: S, peer: SocketAddr, deadline: Instant)
+    async fn http<S>(&self, stream: S, peer: SocketAddr, activity: Arc<Activity>, deadline: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Activity::new();
         let service = hyper::service::service_fn({
             let router = self.router.clone();
             let activity = Arc::clone(&activity);

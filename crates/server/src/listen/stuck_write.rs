@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,31 +10,42 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::activity::Activity;
+
+/// A write of this size carries an answer, and a peer that takes it reads. Acknowledgements and
+/// pings of HTTP/2 are smaller: with those a peer could keep up appearances.
+const MORE_THAN_MANNERS: usize = 1024;
+
 /// Fails a write that has waited this long for the peer to read anything at all. What waits without
 /// wanting to write, such as a stream of events without news, is not concerned.
 pub(super) struct StuckWrite {
     stream: TcpStream,
+    activity: Arc<Activity>,
     limit: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl StuckWrite {
-    pub(super) const fn new(stream: TcpStream, limit: Duration) -> Self {
+    pub(super) const fn new(stream: TcpStream, activity: Arc<Activity>, limit: Duration) -> Self {
         Self {
             stream,
+            activity,
             limit,
             waiting: None,
         }
     }
 
-    fn judge<T>(
+    fn judge(
         &mut self,
         context: &mut Context<'_>,
-        polled: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = polled {
             self.waiting = None;
-            return polled;
+            if matches!(written, Ok(count) if count >= MORE_THAN_MANNERS) {
+                self.activity.moves();
+            }
+            return Poll::Ready(written);
         }
         let limit = self.limit;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));

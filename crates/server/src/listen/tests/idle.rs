@@ -111,6 +111,40 @@ async fn a_peer_that_reads_nothing_of_its_answer_is_cut() {
 }
 
 #[tokio::test]
+async fn a_peer_that_reads_slowly_gets_all_of_a_long_answer() {
+    const LENGTH: usize = 32 * 1024 * 1024;
+    let body = Bytes::from(vec![b'a'; LENGTH]);
+    let router = Router::new().route(
+        "/",
+        get(move || async move {
+            let once = stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
+            axum::body::Body::from_stream(once)
+        }),
+    );
+    let settings = ListenSettings {
+        header_timeout: Duration::from_millis(500),
+        stall_timeout: Duration::from_secs(1),
+        ..ListenSettings::default()
+    };
+    let served = serve(router, settings).await;
+    let mut slow = send(
+        served.address,
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    // Reads for longer than the server waits for somebody who does not read.
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    let (mut read, mut piece) = (0, vec![0_u8; 128 * 1024]);
+    for _ in 0..100 {
+        pace.tick().await;
+        read += slow.read(&mut piece).await.unwrap();
+    }
+    let mut rest = Vec::new();
+    read += slow.read_to_end(&mut rest).await.unwrap();
+    assert!(read > LENGTH, "{read}");
+}
+
+#[tokio::test]
 async fn an_http2_peer_that_opens_no_window_for_its_answers_is_cut() {
     let served = serve(flood(), impatient()).await;
     let mut stream = h2(served.address, &NO_WINDOW).await;
