@@ -70,6 +70,9 @@ fn server(page: &mut Page<'_>, config: &Config) {
     page.path(2, "ca_file", server.ca_file.as_deref());
     page.value(2, "max_body", server.max_body);
     page.value(2, "max_connections", server.max_connections);
+    if let Some(most) = server.max_connections_per_address {
+        page.value(2, "max_connections_per_address", most);
+    }
     page.value(2, "header_timeout", seconds(server.header_timeout));
     page.value(2, "body_timeout", seconds(server.body_timeout));
     page.value(2, "grace_seconds", seconds(server.grace));

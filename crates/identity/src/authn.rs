@@ -6,11 +6,19 @@ use std::sync::Arc;
 
 /// The one gateway credential of a request, as extracted from its headers.
 #[derive(Clone, Debug)]
-pub enum Presented {
-    /// From `x-litellm-api-key` (or `x-portcullis-api-key`).
-    KeyHeader(ApiKey),
-    /// From `Authorization: Bearer …`.
-    Bearer(ApiKey),
+pub struct Presented {
+    source: CredentialSource,
+    key: ApiKey,
+    fingerprint: [u8; 32],
+}
+
+/// Where a credential stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// `x-litellm-api-key` (or `x-portcullis-api-key`).
+    KeyHeader,
+    /// `Authorization: Bearer …`.
+    Bearer,
 }
 
 /// A verified caller.
@@ -42,11 +50,28 @@ impl AuthnError {
 }
 
 impl Presented {
+    /// A credential from there. Its fingerprint is taken here, once for all who ask for it.
+    pub fn new(source: CredentialSource, key: ApiKey) -> Self {
+        Self {
+            fingerprint: key.fingerprint(),
+            source,
+            key,
+        }
+    }
+
+    /// Where it stood.
+    pub const fn source(&self) -> CredentialSource {
+        self.source
+    }
+
     /// The key or token, wherever it came from.
     pub const fn key(&self) -> &ApiKey {
-        match self {
-            Self::KeyHeader(key) | Self::Bearer(key) => key,
-        }
+        &self.key
+    }
+
+    /// The SHA-256 of the whole text.
+    pub const fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
     }
 }
 

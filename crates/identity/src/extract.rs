@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use portcullis_core::ApiKey;
 
-use crate::{AuthnError, AuthnErrorKind, Presented};
+use crate::{AuthnError, AuthnErrorKind, CredentialSource, Presented};
 
 /// Headers that carry our credential and nothing else: never forwarded. The first is LiteLLM's.
 pub const KEY_HEADERS: [HeaderName; 2] = [
@@ -38,9 +38,11 @@ pub fn extract(headers: &HeaderMap) -> Result<Presented, AuthnError> {
     }
     match (chosen, empty, authorization) {
         (Some(_), true, _) => Err(AuthnErrorKind::Ambiguous.into()),
-        (Some(key), false, _) => Ok(Presented::KeyHeader(key)),
+        (Some(key), false, _) => Ok(Presented::new(CredentialSource::KeyHeader, key)),
         (None, true, _) | (None, false, None) => Err(AuthnErrorKind::Missing.into()),
-        (None, false, Some(value)) => Ok(Presented::Bearer(bearer_of(value)?)),
+        (None, false, Some(value)) => {
+            Ok(Presented::new(CredentialSource::Bearer, bearer_of(value)?))
+        }
     }
 }
 

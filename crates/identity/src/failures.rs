@@ -1,60 +1,47 @@
-//! How often one address may be wrong about who it is.
+//! How long one address that keeps being wrong about who it is waits for its answers.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use portcullis_core::network_of;
+
 /// One failure more is forgiven this often.
 const FORGIVEN_EVERY: Duration = Duration::from_millis(100);
 /// And so many at once.
 const AT_ONCE: u32 = 1_000;
+/// Longest that one answer is held back: somebody else behind the same address may be waiting.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Addresses that are remembered; those with nothing to forgive make room.
 const MOST_ADDRESSES: usize = 10_000;
 
 /// Counts failed authentications by address (GCRA: one moment for each address, no windows).
 ///
-/// Only failures are counted and only failures are answered with it, so that a stranger behind the
-/// same address cannot lock out the holder of a good key.
+/// It makes guessing slow and loud; what makes it hopeless is the length of the keys. Only failures
+/// are counted and only failures wait, and each still gets its own answer: a stranger behind the
+/// same address cannot lock out the holder of a good key, nor hide from anybody how to log in.
 #[derive(Debug, Default)]
 pub struct FailureThrottle(Mutex<HashMap<IpAddr, Duration>>);
 
 impl FailureThrottle {
-    /// Notes a failure at monotonic time `now`. `Some`: it is one too many, and the next will be
-    /// judged by itself again after this long.
-    pub fn failed(&self, address: Option<IpAddr>, now: Duration) -> Option<Duration> {
+    /// Notes a failure at monotonic time `now`, and says how long to hold its answer back.
+    pub fn failed(&self, address: Option<IpAddr>, now: Duration) -> Duration {
         let allowance = FORGIVEN_EVERY * AT_ONCE;
         let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut address = network(address);
+        let everybody_else = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let mut address = address.map_or(everybody_else, network_of);
         if addresses.len() >= MOST_ADDRESSES && !addresses.contains_key(&address) {
             addresses.retain(|_, forgiven| *forgiven > now);
             if addresses.len() >= MOST_ADDRESSES {
                 // So many liars at once share one allowance.
-                address = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+                address = everybody_else;
             }
         }
         let forgiven = addresses.entry(address).or_insert(now);
         let next = (*forgiven).max(now) + FORGIVEN_EVERY;
-        let ahead = next.saturating_sub(now);
-        if ahead > allowance {
-            return Some(ahead.saturating_sub(allowance));
-        }
-        *forgiven = next;
-        None
-    }
-}
-
-/// Whoever has one IPv6 address has the whole /64.
-fn network(address: Option<IpAddr>) -> IpAddr {
-    match address {
-        Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-            Some(mapped) => IpAddr::V4(mapped),
-            None => IpAddr::V6(Ipv6Addr::from_bits(
-                address.to_bits() & !u128::from(u64::MAX),
-            )),
-        },
-        Some(address) => address,
-        None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        *forgiven = next.min(now + allowance + LONGEST_WAIT);
+        forgiven.saturating_sub(now + allowance)
     }
 }
 
@@ -67,38 +54,22 @@ mod tests {
     }
 
     #[test]
-    fn a_guesser_is_slowed_down_and_forgiven_with_time() {
+    fn a_guesser_waits_longer_and_longer_and_is_forgiven_with_time() {
         let throttle = FailureThrottle::default();
         let guesser = Some(address("203.0.113.7"));
         for _ in 0..AT_ONCE {
-            assert_eq!(throttle.failed(guesser, Duration::ZERO), None);
+            assert_eq!(throttle.failed(guesser, Duration::ZERO), Duration::ZERO);
         }
-        assert_eq!(
-            throttle.failed(guesser, Duration::ZERO),
-            Some(FORGIVEN_EVERY)
-        );
-        assert_eq!(
-            throttle.failed(Some(address("203.0.113.8")), Duration::ZERO),
-            None
-        );
-        assert_eq!(throttle.failed(guesser, FORGIVEN_EVERY), None);
-        assert!(throttle.failed(guesser, FORGIVEN_EVERY).is_some());
-    }
-
-    #[test]
-    fn one_ipv6_network_and_both_spellings_of_an_ipv4_address_are_one() {
-        assert_eq!(
-            network(Some(address("2001:db8::1"))),
-            network(Some(address("2001:db8::ffff:1")))
-        );
-        assert_ne!(
-            network(Some(address("2001:db8::1"))),
-            network(Some(address("2001:db8:0:1::1")))
-        );
-        assert_eq!(
-            network(Some(address("::ffff:10.0.0.1"))),
-            network(Some(address("10.0.0.1")))
-        );
+        for guess in 1..=20 {
+            let wait = throttle.failed(guesser, Duration::ZERO);
+            assert_eq!(wait, FORGIVEN_EVERY * guess);
+        }
+        assert_eq!(throttle.failed(guesser, Duration::ZERO), LONGEST_WAIT);
+        let other = Some(address("203.0.113.8"));
+        assert_eq!(throttle.failed(other, Duration::ZERO), Duration::ZERO);
+        let later = LONGEST_WAIT + FORGIVEN_EVERY;
+        assert_eq!(throttle.failed(guesser, later), Duration::ZERO);
+        assert_eq!(throttle.failed(guesser, later), FORGIVEN_EVERY);
     }
 
     #[test]

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{
-    ApiKey, Clock, Entropy, ErrorKind, KeyId, Principal, Role, ScopeSet, ServerGrants,
+    ApiKey, Clock, Entropy, ErrorKind, KeyId, Principal, PrincipalKind, Role, ScopeSet,
+    ServerGrants,
 };
-use portcullis_store::{ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError};
+use portcullis_store::{
+    ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError, StoreErrorKind,
+};
 use portcullis_vault::KeyRing;
 
 use crate::key_index::principal_id;
@@ -54,6 +57,26 @@ pub enum KeySelector {
     Alias(String),
     /// By the key itself.
     Key(ApiKey),
+}
+
+impl KeySelector {
+    /// The store key that this principal presented, if it presented one. Keys of the file have names
+    /// too, which may be some store key's id.
+    pub fn own(by: &Principal) -> Option<Self> {
+        let id = by.key_id.as_ref()?;
+        (by.id == principal_id(id)).then(|| Self::Id(id.clone()))
+    }
+}
+
+/// Keys that exist and that somebody may end, each once: only [`KeyAdmin::revocable`] finds out.
+#[derive(Clone, Debug)]
+pub struct Revocable(Vec<KeyId>);
+
+impl Revocable {
+    /// Which ones.
+    pub fn ids(&self) -> &[KeyId] {
+        &self.0
+    }
 }
 
 /// A wish about keys that was not fulfilled.
@@ -125,9 +148,16 @@ impl KeyAdmin {
         }
     }
 
-    /// Makes a key. Only an administrator may, and no key exceeds its creator.
+    /// Makes a key. Only an administrator may, and no key exceeds its creator in role, servers or
+    /// scopes, nor outlives it: a key that expires makes keys that expire no later.
     pub async fn create(&self, new: NewKey, by: &Principal) -> Result<CreatedKey, KeyAdminError> {
-        if by.role < Role::Admin || new.role > by.role || !within(&new.grants, &by.grants) {
+        // The master key carries no scopes because it is bound by none.
+        let scopes = by.kind == PrincipalKind::MasterKey || by.scopes.covers(&new.scopes);
+        if by.role < Role::Admin
+            || new.role > by.role
+            || !scopes
+            || !within(&new.grants, &by.grants)
+        {
             return Err(KeyAdminError::Forbidden);
         }
         if new
@@ -176,20 +206,43 @@ impl KeyAdmin {
         self.store.get(&id).await?.ok_or(KeyAdminError::NotFound)
     }
 
-    /// Ends a key, for administrators and for the key itself. Repeating it is no error.
-    pub async fn revoke(
+    /// Which keys would end: for administrators, and for a key that ends itself. All of them are
+    /// looked up here, so that a list with one mistake in it ends none.
+    pub async fn revocable(
         &self,
-        selector: &KeySelector,
+        selectors: &[KeySelector],
         by: &Principal,
-    ) -> Result<ApiKeyRecord, KeyAdminError> {
-        let id = self.select(selector, by, Role::Admin).await?;
-        let record = self
-            .store
-            .revoke(&id, self.clock.now())
-            .await?
-            .ok_or(KeyAdminError::NotFound)?;
-        self.index.learn(&record)?;
-        Ok(record)
+    ) -> Result<Revocable, KeyAdminError> {
+        let mut ids = Vec::with_capacity(selectors.len());
+        for selector in selectors {
+            let id = self.select(selector, by, Role::Admin).await?;
+            match self.store.get(&id).await {
+                Ok(None) => return Err(KeyAdminError::NotFound),
+                Ok(Some(_)) => {}
+                // It exists, and being damaged must not save it.
+                Err(error) if error.kind == StoreErrorKind::Corrupt => {}
+                Err(error) => return Err(error.into()),
+            }
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(Revocable(ids))
+    }
+
+    /// Ends these keys. Repeating it is no error.
+    pub async fn revoke_all(&self, keys: &Revocable) -> Result<(), KeyAdminError> {
+        for id in keys.ids() {
+            let revoked = self.store.revoke(id, self.clock.now()).await?;
+            self.index.learn(&revoked.ok_or(KeyAdminError::NotFound)?)?;
+        }
+        Ok(())
+    }
+
+    /// Ends one key.
+    pub async fn revoke(&self, key: &KeySelector, by: &Principal) -> Result<(), KeyAdminError> {
+        let doomed = self.revocable(std::slice::from_ref(key), by).await?;
+        self.revoke_all(&doomed).await
     }
 
     /// The key that is meant, if this principal may do something that takes `role` or being it.
@@ -236,7 +289,10 @@ impl KeyAdmin {
             scopes: new.scopes.clone(),
             created_at: now,
             created_by: by.id.as_str().to_owned(),
-            expires_at: new.expires_in.map(|span| now.after(span)),
+            expires_at: [new.expires_in.map(|span| now.after(span)), by.expires_at]
+                .into_iter()
+                .flatten()
+                .min(),
             revoked_at: None,
             metadata,
             seal: [0; 32],

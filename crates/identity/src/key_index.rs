@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
-use portcullis_core::{
-    ApiKey, Clock, KeyId, Principal, PrincipalId, PrincipalKind, constant_time_eq,
-};
-use portcullis_store::{ApiKeyRecord, ApiKeyStore, StoreError};
+use portcullis_core::{ApiKey, Clock, KeyId, Principal, PrincipalId, PrincipalKind};
+use portcullis_store::{ApiKeyRecord, ApiKeyStore, StoreError, UnreadableKey};
 use portcullis_vault::KeyRing;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -110,7 +108,10 @@ impl KeyIndex {
         loop {
             let changes = self.store.changed_since(*position, BATCH).await?;
             for (change, record) in &changes {
-                self.learn(record)?;
+                match record {
+                    Ok(record) => self.learn(record)?,
+                    Err(unreadable) => self.refuse(unreadable)?,
+                }
                 *position = *change;
             }
             if changes.len() < BATCH {
@@ -160,7 +161,8 @@ impl KeyIndex {
         }
     }
 
-    /// Whose key this is: one HMAC and one look-up. `id` is the public part of the same key.
+    /// Whose key this is: one HMAC and one look-up, whose time tells nobody anything, since what is
+    /// compared is keyed. `id` is the public part of the same key.
     pub(crate) fn check(&self, id: &KeyId, key: &ApiKey) -> Result<Arc<Principal>, AuthnErrorKind> {
         let mac = key_mac(&self.ring, key);
         if !self.is_fresh() {
@@ -173,16 +175,20 @@ impl KeyIndex {
             .macs
             .get(&mac)
             .cloned()
-            .filter(|entry| constant_time_eq(&entry.mac, &mac) && entry.id == *id)
+            .filter(|entry| entry.id == *id)
             .ok_or(AuthnErrorKind::Unknown)?;
         if entry.revoked {
             return Err(AuthnErrorKind::Revoked);
         }
-        let expired = |end| self.clock.now() >= end;
-        if entry.principal.expires_at.is_some_and(expired) {
+        if self.is_over(&entry) {
             return Err(AuthnErrorKind::Expired);
         }
         Ok(Arc::clone(&entry.principal))
+    }
+
+    fn is_over(&self, entry: &Entry) -> bool {
+        let end = entry.principal.expires_at;
+        end.is_some_and(|end| self.clock.now() >= end)
     }
 
     /// Whether a key that was accepted earlier would be accepted still: what open streams ask.
@@ -192,7 +198,7 @@ impl KeyIndex {
             .read()
             .ok()
             .and_then(|tables| tables.ids.get(id).cloned());
-        self.is_fresh() && known.is_some_and(|entry| !entry.revoked)
+        self.is_fresh() && known.is_some_and(|entry| !entry.revoked && !self.is_over(&entry))
     }
 
     /// Whether what the index knows may still be trusted.
@@ -221,17 +227,34 @@ impl KeyIndex {
         tables.macs.get(mac).map(|entry| entry.id.clone())
     }
 
-    /// How many rows were refused because they are not as they were sealed.
+    /// How many rows were refused because they cannot be read or are not as they were sealed.
     pub fn rejected(&self) -> u64 {
         self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Refuses a key whose row says what cannot be, and goes on with the others: whoever damages one
+    /// row shall not end every key.
+    fn refuse(&self, unreadable: &UnreadableKey) -> Result<(), StoreError> {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(
+            key.id = ?unreadable.id.as_str(),
+            error = unreadable as &dyn std::error::Error,
+            "a key's row cannot be read: the key is not accepted"
+        );
+        self.tables()?.forget_unless_revoked(&unreadable.id);
+        Ok(())
+    }
+
+    fn tables(&self) -> Result<RwLockWriteGuard<'_, Tables>, StoreError> {
+        self.tables.write().map_err(|_| {
+            StoreError::unavailable("key_index.learn", "a panic interrupted an earlier change")
+        })
     }
 
     /// Takes in one key. A revocation that is known is never forgotten, in whatever order news
     /// arrives.
     pub(crate) fn learn(&self, record: &ApiKeyRecord) -> Result<(), StoreError> {
-        let mut tables = self.tables.write().map_err(|_| {
-            StoreError::unavailable("key_index.learn", "a panic interrupted an earlier change")
-        })?;
+        let mut tables = self.tables()?;
         if !is_genuine(&self.ring, record) {
             self.rejected.fetch_add(1, Ordering::Relaxed);
             tracing::error!(

@@ -4,8 +4,9 @@ use portcullis_core::{Role, constant_time_eq};
 use portcullis_store::ApiKeyRecord;
 use portcullis_vault::{KeyRing, MacPurpose};
 
-/// A MAC over everything in a row that decides or is shown. Not over `revoked_at`: that only ever
-/// closes, and whoever revokes a key need not have the ring.
+/// A MAC over everything in a row that decides or is shown, but for `revoked_at`: whoever revokes a
+/// key need not have the ring. So whoever can write the database can take a revocation back; only a
+/// process that has seen it remembers it.
 pub fn key_seal(ring: &KeyRing, record: &ApiKeyRecord) -> [u8; 32] {
     // Taken apart without `..`: a new field does not compile until somebody has decided.
     let ApiKeyRecord {

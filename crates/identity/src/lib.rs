@@ -14,11 +14,13 @@ mod master_key;
 mod store_keys;
 
 pub use authentication::Authentication;
-pub use authn::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented};
+pub use authn::{
+    Authenticated, Authenticator, AuthnError, AuthnErrorKind, CredentialSource, Presented,
+};
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
 pub use failures::FailureThrottle;
 pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};
-pub use key_admin::{CreatedKey, KeyAdmin, KeyAdminError, KeySelector, NewKey};
+pub use key_admin::{CreatedKey, KeyAdmin, KeyAdminError, KeySelector, NewKey, Revocable};
 pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::{KeyIndex, KeyIndexSettings};
 pub use key_seal::key_seal;

@@ -71,7 +71,7 @@ impl Authenticator for MasterKey {
         &self,
         presented: &Presented,
     ) -> Result<Option<Authenticated>, AuthnError> {
-        let same = constant_time_eq(&presented.key().fingerprint(), &self.fingerprint);
+        let same = constant_time_eq(presented.fingerprint(), &self.fingerprint);
         Ok(same.then(|| Authenticated {
             principal: Arc::clone(&self.principal),
         }))

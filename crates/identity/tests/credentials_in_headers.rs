@@ -1,7 +1,8 @@
 //! What callers and attackers put into headers, and which credential the gateway sees in it.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portcullis_identity::{AuthnErrorKind, Presented, extract};
+use portcullis_core::sha256;
+use portcullis_identity::{AuthnErrorKind, CredentialSource, Presented, extract};
 
 const KEY: &str = "x-litellm-api-key";
 const ALIAS: &str = "x-portcullis-api-key";
@@ -16,6 +17,12 @@ enum Seen {
 use AuthnErrorKind::{Ambiguous, Malformed, Missing};
 use Seen::{Bearer, Key, Nothing};
 
+fn is(presented: &Presented, source: CredentialSource, text: &str) -> bool {
+    presented.source() == source
+        && presented.key().expose() == text
+        && *presented.fingerprint() == sha256(text.as_bytes())
+}
+
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn check(lines: &[(&'static str, &'static str)], expected: &Seen) {
     let mut headers = HeaderMap::new();
@@ -24,9 +31,8 @@ fn check(lines: &[(&'static str, &'static str)], expected: &Seen) {
         headers.append(HeaderName::from_static(name), value);
     }
     let matches = match (extract(&headers), expected) {
-        (Ok(Presented::KeyHeader(key)), Key(text)) | (Ok(Presented::Bearer(key)), Bearer(text)) => {
-            key.expose() == *text
-        }
+        (Ok(presented), Key(text)) => is(&presented, CredentialSource::KeyHeader, text),
+        (Ok(presented), Bearer(text)) => is(&presented, CredentialSource::Bearer, text),
         (Err(error), Nothing(kind)) => error.kind == *kind,
         _ => false,
     };

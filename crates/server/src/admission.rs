@@ -1,9 +1,10 @@
 //! Who is calling: the one helper that every governed surface calls first.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
@@ -163,7 +164,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl ServerState {
-    /// One refusal for every reason: which it was stands in the audit event.
+    /// One refusal for every reason: which it was stands in the audit event. Whoever keeps guessing
+    /// gets it late.
     async fn refuse(
         &self,
         mut audit: AuditGuard,
@@ -173,25 +175,19 @@ impl ServerState {
         audit.authn_failed(error.kind.as_str());
         let guessed = error.kind.error_kind() == ErrorKind::Unauthenticated
             && error.kind != AuthnErrorKind::Missing;
-        let wait = guessed
-            .then(|| self.failures.failed(peer, self.clock.monotonic()))
-            .flatten();
-        let kind = match wait {
-            Some(_) => ErrorKind::RateLimited,
-            None => error.kind.error_kind(),
+        let wait = if guessed {
+            self.failures.failed(peer, self.clock.monotonic())
+        } else {
+            Duration::ZERO
         };
-        if audit.finish_before_answer(kind.into()).await.is_err() {
+        let recorded = audit.finish_before_answer(error.kind.error_kind().into());
+        if recorded.await.is_err() {
             return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
         }
-        match wait {
-            Some(wait) => {
-                let mut response = text_error(StatusCode::TOO_MANY_REQUESTS, "too_many_failures");
-                let seconds = HeaderValue::from(wait.as_secs() + 1);
-                response.headers_mut().insert(RETRY_AFTER, seconds);
-                response
-            }
-            None => refusal(error.kind),
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
+        refusal(error.kind)
     }
 }
 

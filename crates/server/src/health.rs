@@ -97,7 +97,7 @@ pub(crate) async fn ready(State(state): State<ServerState>) -> Response<Body> {
     reply(status, body.to_string())
 }
 
-/// `/metrics`, for those who may read everything.
+/// `/metrics`, for administrators: its labels name every server, and who may see which is not asked.
 pub(crate) async fn metrics(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let mut call = match state.admit(&parts, Surface::Admin).await {
@@ -105,7 +105,7 @@ pub(crate) async fn metrics(State(state): State<ServerState>, request: Request) 
         Err(refusal) => return *refusal,
     };
     call.audit.method(CallerText::new("metrics"));
-    if call.principal.role < Role::Viewer {
+    if call.principal.role < Role::Admin {
         call.audit.denied(rule(call.principal.role));
         return if call.close(ErrorKind::Forbidden.into()).await {
             text_error(StatusCode::FORBIDDEN, "forbidden")

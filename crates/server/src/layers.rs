@@ -15,6 +15,7 @@ use axum::http::header::{
     CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -70,8 +71,13 @@ pub(crate) async fn guard(
             }
         }
         Err((status, kind, error)) => {
-            refused(&state, id, &request, kind);
-            text_error(status, error)
+            // The body stays behind: it is not `Sync`, so nothing that waits may hold it.
+            let (parts, _) = request.into_parts();
+            if refused(&state, id, &parts, kind).await {
+                text_error(status, error)
+            } else {
+                text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
         }
     };
     let headers = response.headers_mut();
@@ -88,15 +94,17 @@ pub(crate) async fn guard(
     response
 }
 
-/// A governed request that is refused this early is on record all the same.
-fn refused(state: &ServerState, id: RequestId, request: &Request, kind: ErrorKind) {
-    if let Some(surface) = crate::admission::surface_of(request.uri().path()) {
-        let mut audit = state.gateway.audit().open(id, surface);
-        let peer = request.extensions().get::<PeerAddr>();
-        audit.client(peer.map(|PeerAddr(address)| address.ip()), None);
-        audit.denied("host_or_origin");
-        audit.finish(kind.into());
-    }
+/// A governed request that is refused this early is on record all the same. Whether it may be
+/// answered.
+async fn refused(state: &ServerState, id: RequestId, parts: &Parts, kind: ErrorKind) -> bool {
+    let Some(surface) = crate::admission::surface_of(parts.uri.path()) else {
+        return true;
+    };
+    let mut audit = state.gateway.audit().open(id, surface);
+    let peer = parts.extensions.get::<PeerAddr>();
+    audit.client(peer.map(|PeerAddr(address)| address.ip()), None);
+    audit.denied("host_or_origin");
+    audit.finish_before_answer(kind.into()).await.is_ok()
 }
 
 type Refusal = (StatusCode, ErrorKind, &'static str);
@@ -123,7 +131,7 @@ fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<bool, Re
         (Some(host), _) | (None, Some(host)) => host,
         (None, None) => return Err(malformed),
     };
-    if is_loopback_literal(host) && !headers.contains_key(ORIGIN) && state.hosts != HostRule::Any {
+    if is_loopback_literal(host) && !headers.contains_key(ORIGIN) {
         return Ok(true);
     }
     let name = host_name(host).ok_or(malformed)?;

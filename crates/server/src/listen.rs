@@ -4,9 +4,12 @@
 //! hyper serves with the axum [`Router`] inside: `axum::serve` knows no TLS, no header time limit
 //! and no bound on connections.
 
+mod activity;
 mod connection;
 mod error;
+mod per_address;
 mod settings;
+mod stuck_write;
 mod tls;
 
 #[cfg(test)]
@@ -26,6 +29,7 @@ pub use settings::{ListenSettings, TlsFiles};
 pub use tls::ServerTls;
 
 use connection::Connections;
+use per_address::PerAddress;
 
 /// The address of the peer of the TCP connection, as a request extension.
 ///
@@ -146,6 +150,7 @@ impl Bound {
         cut: &CancellationToken,
     ) {
         let room = Arc::new(Semaphore::new(self.settings.max_connections));
+        let addresses = PerAddress::new(self.settings.max_connections_per_address);
         let grace = self.settings.grace;
         let connections = Connections::new(router, self.tls, &self.settings, tasks, draining, cut);
         let closing = async {
@@ -172,10 +177,15 @@ impl Bound {
             let Some((place, (stream, peer))) = accepted else {
                 return;
             };
+            // Closed at once rather than kept waiting: others stand in the same line.
+            let Some(own_place) = addresses.enter(peer.ip()) else {
+                tracing::debug!(%peer, "too many connections from this address");
+                continue;
+            };
             let connection = connections.serve(stream, peer);
             tasks.spawn(async move {
                 connection.await;
-                drop(place);
+                drop((place, own_place));
             });
         }
     }

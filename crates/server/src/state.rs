@@ -45,7 +45,7 @@ pub struct ServerDeps {
     pub tls: bool,
     /// Longest time that a body may take to arrive.
     pub body_timeout: Duration,
-    /// How often an address may be wrong about who it is.
+    /// Who waits for being wrong about who they are.
     pub failures: Arc<FailureThrottle>,
     /// Whether `/metrics` is served at all.
     pub metrics_here: bool,

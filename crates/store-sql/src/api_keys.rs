@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use portcullis_core::{KeyId, Timestamp};
-use portcullis_store::{ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError};
+use portcullis_store::{
+    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, StoreError, UnreadableKey,
+};
 use sqlx::sqlite::SqliteRow;
 
 use crate::columns::{Columns, grants_column, role_column, saturated};
@@ -113,11 +115,7 @@ impl ApiKeyStore for SqlApiKeys {
         read(&row, OPERATION).map(Some)
     }
 
-    async fn changed_since(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, ApiKeyRecord)>, StoreError> {
+    async fn changed_since(&self, after: u64, limit: usize) -> Result<Vec<KeyChange>, StoreError> {
         const OPERATION: Operation = "api_keys.changed_since";
         sqlx::query("SELECT * FROM api_keys WHERE change > $1 ORDER BY change LIMIT $2")
             .bind(saturated(after))
@@ -127,8 +125,10 @@ impl ApiKeyStore for SqlApiKeys {
             .map_err(failed(OPERATION))?
             .iter()
             .map(|row| {
-                let change = Columns::of(row, OPERATION).number("change")?;
-                Ok((change, read(row, OPERATION)?))
+                let columns = Columns::of(row, OPERATION);
+                let id = KeyId::from(columns.get::<&str>("id")?);
+                let record = read(row, OPERATION).map_err(|source| UnreadableKey { id, source });
+                Ok((columns.number("change")?, record))
             })
             .collect()
     }

@@ -25,6 +25,24 @@ impl SqlAudit {
 
 const APPEND: Operation = "audit.append";
 
+// Bounds instead of optional conditions, so that the index by time is used; and a text of its own
+// where one request is asked for, so that the index by request is. The request comes last: the
+// other texts have no such parameter.
+const FORWARD: &str = "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
+     WHERE at >= $1 AND at <= $2 AND (at, writer, seq) > ($3, $4, $5) \
+     AND ($6 IS NULL OR writer = $6) \
+     ORDER BY at, writer, seq LIMIT $7";
+const FORWARD_OF_REQUEST: &str = "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
+     WHERE request_id = $8 AND +at >= $1 AND +at <= $2 AND (+at, writer, seq) > ($3, $4, $5) \
+     AND ($6 IS NULL OR writer = $6) \
+     ORDER BY at, writer, seq LIMIT $7";
+const BACKWARD: &str = "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
+     WHERE at >= $1 AND at <= $2 AND ($3 IS NULL OR writer = $3) \
+     ORDER BY at DESC, writer DESC, seq DESC LIMIT $4";
+const BACKWARD_OF_REQUEST: &str = "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
+     WHERE request_id = $5 AND +at >= $1 AND +at <= $2 AND ($3 IS NULL OR writer = $3) \
+     ORDER BY at DESC, writer DESC, seq DESC LIMIT $4";
+
 #[async_trait]
 impl AuditStore for SqlAudit {
     async fn append(&self, rows: &[AuditRow], head: &AuditHead) -> Result<(), StoreError> {
@@ -86,17 +104,14 @@ impl AuditStore for SqlAudit {
         let after = page.after.as_deref().map(str::parse::<AuditCursor>);
         let after = after.transpose()?;
         let limit = page.effective_limit();
-        // Bounds instead of optional conditions, so that the index by time is used.
         let since = filter.since.map_or(i64::MIN, Timestamp::as_millis);
         let until = filter
             .until
             .map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
-        let rows = sqlx::query(
-            "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
-             WHERE at >= $1 AND at <= $2 AND (at, writer, seq) > ($3, $4, $5) \
-             AND ($6 IS NULL OR request_id = $6) AND ($7 IS NULL OR writer = $7) \
-             ORDER BY at, writer, seq LIMIT $8",
-        )
+        let rows = sqlx::query(match &filter.request_id {
+            None => FORWARD,
+            Some(_) => FORWARD_OF_REQUEST,
+        })
         .bind(since)
         .bind(until)
         .bind(
@@ -110,9 +125,9 @@ impl AuditStore for SqlAudit {
                 .as_ref()
                 .map_or(i64::MIN, |cursor| saturated(cursor.seq)),
         )
-        .bind(&filter.request_id)
         .bind(&filter.writer)
         .bind(saturated(limit + 1))
+        .bind(&filter.request_id)
         .fetch_all(&self.database.reader)
         .await
         .map_err(failed(OPERATION))?;
@@ -135,17 +150,15 @@ impl AuditStore for SqlAudit {
         let until = filter
             .until
             .map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
-        let rows = sqlx::query(
-            "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
-             WHERE at >= $1 AND at <= $2 \
-             AND ($3 IS NULL OR request_id = $3) AND ($4 IS NULL OR writer = $4) \
-             ORDER BY at DESC, writer DESC, seq DESC LIMIT $5",
-        )
+        let rows = sqlx::query(match &filter.request_id {
+            None => BACKWARD,
+            Some(_) => BACKWARD_OF_REQUEST,
+        })
         .bind(since)
         .bind(until)
-        .bind(&filter.request_id)
         .bind(&filter.writer)
         .bind(saturated(limit))
+        .bind(&filter.request_id)
         .fetch_all(&self.database.reader)
         .await
         .map_err(failed(OPERATION))?;
@@ -218,4 +231,32 @@ fn read(row: &SqliteRow, operation: Operation) -> Result<AuditRow, StoreError> {
         event: columns.get("event")?,
         mac: columns.bytes32("mac")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_question_is_answered_by_its_index() {
+        let pool = SqlitePoolOptions::new().max_connections(1);
+        let pool = pool.connect("sqlite::memory:").await.unwrap();
+        crate::migrations::run(&pool).await.unwrap();
+        for (text, index) in [
+            (FORWARD, "audit_rows_by_time"),
+            (BACKWARD, "audit_rows_by_time"),
+            (FORWARD_OF_REQUEST, "audit_rows_by_request"),
+            (BACKWARD_OF_REQUEST, "audit_rows_by_request"),
+        ] {
+            let mut explained = QueryBuilder::new("EXPLAIN QUERY PLAN ");
+            explained.push(text);
+            let plan = explained.build().fetch_all(&pool).await.unwrap();
+            let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let used = |step: &String| step.contains("SEARCH") && step.contains(index);
+            assert!(steps.iter().any(used), "{text}: {steps:?}");
+        }
+    }
 }

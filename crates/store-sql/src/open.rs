@@ -1,12 +1,12 @@
 //! Opening a database: permissions, pragmas, migrations.
 
 use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::ErrorKind;
 use portcullis_store::Stores;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -94,8 +94,8 @@ pub enum OpenError {
 
 impl OpenError {
     /// Without its database the gateway does not start.
-    pub const fn error_kind(&self) -> ErrorKind {
-        ErrorKind::Unavailable
+    pub const fn error_kind(&self) -> portcullis_core::ErrorKind {
+        portcullis_core::ErrorKind::Unavailable
     }
 }
 
@@ -201,33 +201,53 @@ fn pool(size: u32, settings: &Settings) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// Makes the file with mode 0600, or takes others' access away. `-wal` and `-shm` inherit the mode.
+/// Makes the file with mode 0600, or takes others' access away. SQLite gives the mode of the file to
+/// the `-wal` and `-shm` that it makes; those that a crash left behind are closed to others here.
 ///
 /// An existing file is never opened here: closing a second descriptor would drop the locks that
 /// SQLite holds on the same file in this process (POSIX advisory locks belong to the process).
 fn make_private(path: &Path) -> Result<(), OpenError> {
-    let error = |operation| {
-        move |source| OpenError::File {
-            operation,
-            path: path.to_owned(),
-            source,
+    for companion in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(companion);
+        let companion = PathBuf::from(name);
+        match close_to_others(&companion) {
+            Err((_, source)) if source.kind() == ErrorKind::NotFound => {}
+            closed => closed.map_err(refused(&companion))?,
         }
-    };
+    }
     let created = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path);
     match created {
-        Ok(_) => return Ok(()),
-        Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(source) => return Err(error("create")(source)),
+        Ok(_) => Ok(()),
+        Err(source) if source.kind() == ErrorKind::AlreadyExists => {
+            close_to_others(path).map_err(refused(path))
+        }
+        Err(source) => Err(refused(path)(("create", source))),
     }
-    let mut permissions = fs::metadata(path).map_err(error("inspect"))?.permissions();
+}
+
+/// What was tried, and the operating system's answer.
+type Refusal = (&'static str, std::io::Error);
+
+fn refused(path: &Path) -> impl FnOnce(Refusal) -> OpenError {
+    move |(operation, source)| OpenError::File {
+        operation,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn close_to_others(path: &Path) -> Result<(), Refusal> {
+    let metadata = fs::metadata(path).map_err(|source| ("inspect", source))?;
+    let mut permissions = metadata.permissions();
     if permissions.mode() & 0o077 != 0 {
         tracing::warn!(path = %path.display(), "the database was open to others; closing it to them");
         permissions.set_mode(0o600);
-        fs::set_permissions(path, permissions).map_err(error("make private"))?;
+        fs::set_permissions(path, permissions).map_err(|source| ("make private", source))?;
     }
     Ok(())
 }

@@ -40,6 +40,20 @@ pub struct ApiKeyRecord {
     pub seal: [u8; 32],
 }
 
+/// A key whose row says something that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("the row of key {:?} cannot be read", id.as_str())]
+pub struct UnreadableKey {
+    /// Which key: never accepted as it is.
+    pub id: KeyId,
+    /// What is wrong with it.
+    #[source]
+    pub source: StoreError,
+}
+
+/// One change of the feed: its number, and the key as it is now.
+pub type KeyChange = (u64, Result<ApiKeyRecord, UnreadableKey>);
+
 /// What became of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
@@ -66,10 +80,7 @@ pub trait ApiKeyStore: Send + Sync + std::fmt::Debug {
     async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError>;
     /// Up to `limit` keys changed after sequence number `after` (0: all), oldest change first,
     /// each with its number. A key that changed twice appears once, with its last change. Numbers
-    /// become visible in order: a reader that continues from the last one misses nothing.
-    async fn changed_since(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, ApiKeyRecord)>, StoreError>;
+    /// become visible in order: a reader that continues from the last one misses nothing. One row
+    /// that cannot be read does not keep the others from being read.
+    async fn changed_since(&self, after: u64, limit: usize) -> Result<Vec<KeyChange>, StoreError>;
 }

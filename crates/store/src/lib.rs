@@ -11,7 +11,7 @@ mod meta;
 mod page;
 mod sessions;
 
-pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted};
+pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
 pub use error::{BackendError, StoreError, StoreErrorKind};
 pub use meta::MetaStore;

@@ -135,7 +135,7 @@ impl SecretSource for EnvSource {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileSource;
 
-const MAX_SECRET: u64 = 64 * 1024;
+const MAX_SECRET: usize = 64 * 1024;
 
 #[async_trait]
 impl SecretSource for FileSource {
@@ -154,11 +154,12 @@ impl SecretSource for FileSource {
         // A mounted secret is a few bytes on a local or memory file system, read at start and on
         // reload only: not worth a thread of its own.
         let file = std::fs::File::open(path).map_err(failed)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
-        file.take(MAX_SECRET + 1)
+        // Allocated once at full size: a buffer that grows leaves copies of the secret behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 2));
+        file.take(MAX_SECRET as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(failed)?;
-        let too_long = bytes.len() as u64 > MAX_SECRET;
+        let too_long = bytes.len() > MAX_SECRET;
         let text = String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
             error.into_bytes().zeroize();
             SecretError::NotText(reference.clone())

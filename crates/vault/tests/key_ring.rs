@@ -120,6 +120,38 @@ fn rotation_changes_the_sealing_key_and_keeps_old_values_and_macs() {
 }
 
 #[test]
+fn a_ring_behind_a_link_is_replaced_where_it_is_and_the_link_stays() {
+    let home = Home::new();
+    home.ring();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("ring.json");
+    std::os::unix::fs::symlink(home.path(), &link).unwrap();
+    let ring = KeyRing::load(&link, entropy()).unwrap();
+    let fresh = ring.rotate(&home.clock).unwrap();
+    assert_eq!(home.load().unwrap().active_key(), fresh);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    for folder in [home.folder.path(), elsewhere.path()] {
+        let files: Vec<_> = fs::read_dir(folder).unwrap().collect();
+        assert_eq!(files.len(), 1, "no draft is left behind: {files:?}");
+    }
+
+    // One at a time writes a ring, whichever way it came to it: no rotation is lost.
+    let rotate = |ring: KeyRing| {
+        std::thread::spawn(move || {
+            let clock = ManualClock::at_millis(NOW.as_millis());
+            for _ in 0..20 {
+                ring.rotate(&clock).unwrap();
+            }
+        })
+    };
+    for writer in [rotate(ring), rotate(home.load().unwrap())] {
+        writer.join().unwrap();
+    }
+    let text = fs::read_to_string(home.path()).unwrap();
+    assert_eq!(text.matches("\"id\"").count(), 1 + 1 + 2 * 20);
+}
+
+#[test]
 fn a_running_process_takes_up_a_rotation_made_beside_it() {
     let home = Home::new();
     let (gateway, cli) = (home.ring(), home.ring());

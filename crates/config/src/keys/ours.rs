@@ -146,9 +146,15 @@ pub(crate) static SERVER: Section = Section {
         )
         .default("10000"),
         Key::new(
+            "max_connections_per_address",
+            Kind::Whole(1, 1_000_000),
+            "Most connections of one address (IPv6: of one /64); more are closed. Absent: 256, and \
+             loopback is not counted. Behind a proxy on another machine, write what the proxy needs.",
+        ),
+        Key::new(
             "header_timeout",
             Kind::Span,
-            "Time for the TLS handshake and the head of a request.",
+            "Time for the TLS handshake and the head of a request; also how long a connection may idle.",
         )
         .default("10s"),
         Key::new(

@@ -37,6 +37,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> Server {
         ca_file: fields.file_path("ca_file"),
         max_body: fields.size("max_body").unwrap_or(4 * MEBIBYTE),
         max_connections: fields.whole("max_connections").unwrap_or(10_000),
+        max_connections_per_address: fields.whole("max_connections_per_address"),
         header_timeout: fields
             .span("header_timeout")
             .unwrap_or(Duration::from_secs(10)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use portcullis_config::{CommandLine, Config};
-use portcullis_core::{ApiKey, Role, ScopeSet, ServerGrants};
+use portcullis_core::{ApiKey, Clock, Role, ScopeSet, ServerGrants, SystemClock};
 use portcullis_engine::Gateway;
 use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey};
 use portcullis_store::Stores;
@@ -35,7 +35,19 @@ impl Embedded {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Self, CommandError> {
-        Self::build(&Storage::Memory, text, command_line, tracker, stop).await
+        let clock = Arc::new(SystemClock::start());
+        Self::start_at(clock, text, command_line, tracker, stop).await
+    }
+
+    /// The same by another clock.
+    pub async fn start_at(
+        clock: Arc<dyn Clock>,
+        text: &str,
+        command_line: CommandLine<'_>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Self, CommandError> {
+        Self::build(&Storage::Memory, clock, text, command_line, tracker, stop).await
     }
 
     /// The same on a database and the key ring beside it, which several gateways may share.
@@ -50,11 +62,13 @@ impl Embedded {
             path: database.to_owned(),
             durability: Durability::default(),
         };
-        Self::build(&storage, text, command_line, tracker, stop).await
+        let clock = Arc::new(SystemClock::start());
+        Self::build(&storage, clock, text, command_line, tracker, stop).await
     }
 
     async fn build(
         storage: &Storage,
+        clock: Arc<dyn Clock>,
         text: &str,
         command_line: CommandLine<'_>,
         tracker: &TaskTracker,
@@ -64,7 +78,7 @@ impl Embedded {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(
-            Rooms::build(&config, storage, tracker, stop)
+            Rooms::build(&config, storage, clock, tracker, stop)
                 .await
                 .map_err(refusal)?,
         );

@@ -133,6 +133,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         ca_file,
         max_body,
         max_connections,
+        max_connections_per_address,
         header_timeout,
         body_timeout,
         grace,
@@ -163,6 +164,10 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         (
             "server.max_connections",
             *max_connections == after.max_connections,
+        ),
+        (
+            "server.max_connections_per_address",
+            *max_connections_per_address == after.max_connections_per_address,
         ),
         (
             "server.header_timeout",
@@ -204,6 +209,10 @@ mod tests {
             ("server: {ca_file: a}", "server.ca_file"),
             ("server: {max_body: 1MiB}", "server.max_body"),
             ("server: {max_connections: 1}", "server.max_connections"),
+            (
+                "server: {max_connections_per_address: 1}",
+                "server.max_connections_per_address",
+            ),
             ("server: {header_timeout: 1s}", "server.header_timeout"),
             ("server: {body_timeout: 1s}", "server.body_timeout"),
             ("server: {grace_seconds: 1s}", "server.grace_seconds"),

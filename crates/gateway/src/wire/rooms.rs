@@ -75,7 +75,11 @@ pub(super) struct Vaults {
 impl Vaults {
     /// Opens both, and refuses a store that belongs to another ring.
     pub(super) async fn open(storage: &Storage) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        Self::open_at(storage, Arc::new(SystemClock::start())).await
+    }
+
+    /// The same, by this clock.
+    async fn open_at(storage: &Storage, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let mut settings = SqlSettings::default();
         let (location, ring) = match storage {
@@ -158,11 +162,12 @@ impl Rooms {
     pub(super) async fn build(
         config: &Config,
         storage: &Storage,
+        clock: Arc<dyn Clock>,
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let client = outbound::client(config.server.ca_file.clone())?;
-        let vaults = Vaults::open(storage).await?;
+        let vaults = Vaults::open_at(storage, clock).await?;
         let (index, keys) = vaults.keys().await?;
         index.run(tracker, stop.clone());
         let metrics = Arc::new(Metrics::new());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
+use portcullis_core::SystemClock;
 use portcullis_server::listen::{Bound, Drained, ListenSettings, Stop, TlsFiles};
 use portcullis_server::{
     HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
@@ -43,7 +44,9 @@ pub async fn serve(
     let listeners = Listeners::bind(&config).await?;
     let url = listeners.url(&config)?;
     let storage = Storage::of(&config);
-    let rooms = Rooms::build(&config, &storage, &lifecycle.tasks, &lifecycle.stop.soft)
+    let clock = Arc::new(SystemClock::start());
+    let (tasks, soft) = (&lifecycle.tasks, &lifecycle.stop.soft);
+    let rooms = Rooms::build(&config, &storage, clock, tasks, soft)
         .await
         .map_err(refusal)?;
     let rooms = Arc::new(rooms);
@@ -193,6 +196,9 @@ impl Listeners {
                 key: tls.key.clone(),
             }),
             max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
+            max_connections_per_address: server
+                .max_connections_per_address
+                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
             header_timeout: server.header_timeout,
             grace: server.grace,
             drain: server.drain,

@@ -1,6 +1,7 @@
 //! What the wiring makes of a configuration.
 
 mod keys;
+mod not_on_record;
 mod on_record;
 mod reload;
 mod servers;

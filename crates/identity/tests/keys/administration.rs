@@ -78,6 +78,52 @@ async fn only_administrators_make_keys_and_no_key_exceeds_its_creator() {
 }
 
 #[tokio::test]
+async fn a_key_outlives_its_creator_neither_by_wish_nor_by_silence() {
+    let house = House::open().await;
+    let temporary = NewKey {
+        role: Role::Admin,
+        expires_in: Some(Duration::from_hours(1)),
+        ..user_key()
+    };
+    let (key, _) = house.mint(temporary).await;
+    let creator = house.here.knock(&key).await.unwrap();
+    for (wish, same) in [
+        (None, true),
+        (Some(Duration::from_hours(24)), true),
+        (Some(Duration::from_mins(1)), false),
+    ] {
+        let new = NewKey {
+            expires_in: wish,
+            ..user_key()
+        };
+        let made = house.here.admin.create(new, &creator).await.unwrap();
+        let end = made.record.expires_at.unwrap();
+        assert_eq!(Some(end) == creator.expires_at, same, "{wish:?}: {end}");
+        assert!(Some(end) <= creator.expires_at, "{wish:?}: {end}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_carries_no_scope_that_its_creator_does_not_carry() {
+    let house = House::open().await;
+    let scoped = |role, scopes: &str| NewKey {
+        role,
+        scopes: scopes.parse().unwrap(),
+        ..user_key()
+    };
+    let (key, _) = house
+        .mint(scoped(Role::Admin, "tools:read tools:call"))
+        .await;
+    let creator = house.here.knock(&key).await.unwrap();
+    let api = &house.here.admin;
+    let more = scoped(Role::User, "tools:read tools:admin");
+    let refused = api.create(more, &creator).await.unwrap_err();
+    assert_eq!(refused.error_kind(), ErrorKind::Forbidden);
+    let less = scoped(Role::User, "tools:read");
+    api.create(less, &creator).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_alias_is_taken_once_even_after_revocation() {
     let house = House::open().await;
     house.mint(named("ci")).await;
@@ -114,15 +160,17 @@ async fn a_key_is_revoked_by_id_by_alias_or_by_showing_it() {
         let (key, id) = house.mint(named(round)).await;
         house.here.knock(&key).await.unwrap();
         let selector = match round {
-            "id" => KeySelector::Id(id),
+            "id" => KeySelector::Id(id.clone()),
             "alias" => KeySelector::Alias(round.to_owned()),
             _ => KeySelector::Key(ApiKey::new(key.as_str())),
         };
-        let first = house.here.admin.revoke(&selector, &admin()).await.unwrap();
+        house.here.admin.revoke(&selector, &admin()).await.unwrap();
+        let first = house.store.get(&id).await.unwrap();
         let answer = house.here.knock(&key).await;
         assert_eq!(answer.unwrap_err(), AuthnErrorKind::Revoked, "by {round}");
         house.clock.advance(Duration::from_secs(1));
-        let second = house.here.admin.revoke(&selector, &admin()).await.unwrap();
+        house.here.admin.revoke(&selector, &admin()).await.unwrap();
+        let second = house.store.get(&id).await.unwrap();
         assert_eq!(first, second, "repeating changes nothing");
     }
 }
@@ -147,7 +195,7 @@ async fn what_does_not_exist_is_not_found() {
         KeySelector::Key(ApiKey::new("sk-pc-x")),
     ] {
         let admin_api = &house.here.admin;
-        let revoked = admin_api.revoke(&selector, &admin()).await;
+        let revoked = house.here.admin.revoke(&selector, &admin()).await;
         assert!(
             matches!(revoked, Err(KeyAdminError::NotFound)),
             "{selector:?}"
@@ -175,7 +223,7 @@ async fn a_user_sees_and_ends_its_own_key_and_learns_nothing_of_others() {
             matches!(info, Err(KeyAdminError::Forbidden)),
             "{selector:?}"
         );
-        let revoked = api.revoke(&selector, &caller).await;
+        let revoked = house.here.admin.revoke(&selector, &caller).await;
         assert!(
             matches!(revoked, Err(KeyAdminError::Forbidden)),
             "{selector:?}"
@@ -190,11 +238,45 @@ async fn a_user_sees_and_ends_its_own_key_and_learns_nothing_of_others() {
             .id,
         own
     );
-    api.revoke(&KeySelector::Id(own), &caller).await.unwrap();
+    house
+        .here
+        .admin
+        .revoke(&KeySelector::Id(own), &caller)
+        .await
+        .unwrap();
     assert_eq!(
         house.here.knock(&key).await.unwrap_err(),
         AuthnErrorKind::Revoked
     );
+}
+
+#[tokio::test]
+async fn of_a_list_with_a_mistake_in_it_no_key_ends() {
+    let house = House::open().await;
+    let (first, first_id) = house.mint(named("first")).await;
+    let (second, _) = house.mint(named("second")).await;
+    let own = house.here.knock(&first).await.unwrap();
+    let (nobody, somebody_elses) = (
+        KeySelector::Id(KeyId::from("nobody")),
+        KeySelector::Alias("second".to_owned()),
+    );
+    let with = |mistake| [KeySelector::Id(first_id.clone()), mistake];
+    let api = &house.here.admin;
+    let refused = api.revocable(&with(nobody), &admin()).await.unwrap_err();
+    assert_eq!(refused.error_kind(), ErrorKind::NotFound);
+    let both = with(somebody_elses);
+    let refused = api.revocable(&both, &own).await.unwrap_err();
+    assert_eq!(refused.error_kind(), ErrorKind::Forbidden);
+    house.here.knock(&first).await.unwrap();
+
+    let twice = [both.clone(), both].concat();
+    let doomed = api.revocable(&twice, &admin()).await.unwrap();
+    assert_eq!(doomed.ids().len(), 2, "each once: {doomed:?}");
+    api.revoke_all(&doomed).await.unwrap();
+    for key in [first, second] {
+        let answer = house.here.knock(&key).await;
+        assert_eq!(answer.unwrap_err(), AuthnErrorKind::Revoked);
+    }
 }
 
 #[tokio::test]
@@ -210,7 +292,11 @@ async fn a_viewer_reads_all_keys_and_changes_none() {
     let api = &house.here.admin;
     let listed = api.list(&PageRequest::first(10), &caller).await.unwrap();
     assert_eq!(listed.items.len(), 2);
-    let revoked = api.revoke(&KeySelector::Id(other), &caller).await;
+    let revoked = house
+        .here
+        .admin
+        .revoke(&KeySelector::Id(other), &caller)
+        .await;
     assert!(matches!(revoked, Err(KeyAdminError::Forbidden)));
 }
 

@@ -8,8 +8,8 @@ use portcullis_core::{
     ApiKey, KeyId, ManualClock, PrincipalKind, Role, SystemEntropy, Timestamp, hex, sha256,
 };
 use portcullis_identity::{
-    AuthnErrorKind, EmptyMasterKey, FileKeyError, FileKeySecret, FileKeys, KeyIndexSettings,
-    MasterKey, NewKey, key_seal, mint,
+    AuthnErrorKind, CredentialSource, EmptyMasterKey, FileKeyError, FileKeySecret, FileKeys,
+    KeyIndexSettings, MasterKey, NewKey, Presented, key_seal, mint,
 };
 use portcullis_store::ApiKeyStore;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +95,7 @@ async fn a_typo_in_one_of_our_keys_is_told_without_a_look_up() {
 #[tokio::test]
 async fn auth_19_expired_revoked_and_unknown_differ_only_in_the_reason() {
     let house = House::open().await;
-    let (mortal, _) = house
+    let (mortal, mortal_id) = house
         .mint(NewKey {
             expires_in: Some(Duration::from_secs(10)),
             ..user_key()
@@ -103,7 +103,9 @@ async fn auth_19_expired_revoked_and_unknown_differ_only_in_the_reason() {
         .await;
     house.clock.advance(Duration::from_millis(9_999));
     house.here.knock(&mortal).await.unwrap();
+    assert!(house.here.index.stands(&mortal_id));
     house.clock.advance(Duration::from_millis(1));
+    assert!(!house.here.index.stands(&mortal_id), "its streams end too");
     let expired = house.here.knock(&mortal).await.unwrap_err();
     assert_eq!(expired, AuthnErrorKind::Expired);
     for kind in [expired, AuthnErrorKind::Revoked, AuthnErrorKind::Unknown] {
@@ -241,7 +243,7 @@ async fn a_file_may_hold_the_hash_instead_of_the_key() {
     let hashed = format!("sha256:{}", hex(&sha256(b"sk-hashed")));
     let keys = FileKeys::new(vec![file_key("h", &hashed)], clock).unwrap();
     let door = portcullis_identity::Authentication::new(vec![Arc::new(keys)]);
-    let present = |text: &str| portcullis_identity::Presented::Bearer(ApiKey::new(text));
+    let present = |text: &str| Presented::new(CredentialSource::Bearer, ApiKey::new(text));
     door.recognise(&present("sk-hashed")).await.unwrap();
     let replayed = door.recognise(&present(&hashed)).await.unwrap_err();
     assert_eq!(
@@ -262,7 +264,7 @@ async fn a_file_key_expires() {
     key.expires_at = Some(Timestamp::from_millis(100));
     let keys = FileKeys::new(vec![key], Arc::clone(&clock) as _).unwrap();
     let door = portcullis_identity::Authentication::new(vec![Arc::new(keys)]);
-    let presented = portcullis_identity::Presented::Bearer(ApiKey::new("sk-short-lived"));
+    let presented = Presented::new(CredentialSource::Bearer, ApiKey::new("sk-short-lived"));
     door.recognise(&presented).await.unwrap();
     clock.advance(Duration::from_millis(100));
     let late = door.recognise(&presented).await.unwrap_err();

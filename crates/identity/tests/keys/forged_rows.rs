@@ -65,3 +65,29 @@ async fn a_running_replica_forgets_a_key_whose_row_no_longer_holds() {
     );
     assert!(!replica.index.stands(&id), "its open streams end too");
 }
+
+#[tokio::test]
+async fn one_row_that_cannot_be_read_refuses_that_key_and_no_other() {
+    let house = House::open().await;
+    let (broken, broken_id) = house.mint(user_key()).await;
+    let (sound, _) = house.mint(user_key()).await;
+    let running = house.replica(KeyIndexSettings::default());
+    running.index.refresh().await.unwrap();
+    running.knock(&broken).await.unwrap();
+
+    *house.store.damaged.lock().unwrap() = Some(broken_id.clone());
+    // Any change makes the row news.
+    let now = portcullis_core::Clock::now(&*house.clock);
+    let store: &dyn portcullis_store::ApiKeyStore = &*house.store;
+    store.revoke(&broken_id, now).await.unwrap();
+    for replica in [&running, &house.replica(KeyIndexSettings::default())] {
+        replica.index.refresh().await.unwrap();
+        assert_eq!(
+            replica.knock(&broken).await.unwrap_err(),
+            AuthnErrorKind::Unknown
+        );
+        assert!(!replica.index.stands(&broken_id));
+        replica.knock(&sound).await.unwrap();
+        assert_eq!(replica.index.rejected(), 1);
+    }
+}

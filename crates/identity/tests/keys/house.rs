@@ -15,7 +15,8 @@ use portcullis_identity::{
     KeyIndexSettings, MasterKey, NewKey, StoreKeys,
 };
 use portcullis_store::{
-    ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError, memory,
+    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, StoreError, UnreadableKey,
+    memory,
 };
 use portcullis_vault::KeyRing;
 
@@ -29,6 +30,8 @@ pub(crate) struct CutLine {
     pub(crate) cut: AtomicBool,
     /// What somebody who can write the database makes of every row.
     pub(crate) forgery: Mutex<Option<Forgery>>,
+    /// The key whose row cannot be read.
+    pub(crate) damaged: Mutex<Option<KeyId>>,
 }
 
 pub(crate) type Forgery = fn(&mut ApiKeyRecord);
@@ -56,15 +59,21 @@ impl ApiKeyStore for CutLine {
     async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError> {
         self.inner()?.revoke(id, now).await
     }
-    async fn changed_since(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, ApiKeyRecord)>, StoreError> {
+    async fn changed_since(&self, after: u64, limit: usize) -> Result<Vec<KeyChange>, StoreError> {
         let mut changes = self.inner()?.changed_since(after, limit).await?;
         if let Some(forge) = *self.forgery.lock().unwrap() {
-            for (_, record) in &mut changes {
+            for record in changes.iter_mut().filter_map(|(_, key)| key.as_mut().ok()) {
                 forge(record);
+            }
+        }
+        if let Some(damaged) = &*self.damaged.lock().unwrap() {
+            for (_, key) in &mut changes {
+                if key.as_ref().is_ok_and(|record| record.id == *damaged) {
+                    *key = Err(UnreadableKey {
+                        id: damaged.clone(),
+                        source: StoreError::corrupt("api_keys", "not a role"),
+                    });
+                }
             }
         }
         Ok(changes)
@@ -92,6 +101,7 @@ impl House {
             inner: memory::stores().api_keys,
             cut: AtomicBool::new(false),
             forgery: Mutex::default(),
+            damaged: Mutex::default(),
         });
         let ring = Arc::new(KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap());
         let here = Replica::over(&clock, &store, &ring, KeyIndexSettings::default());

@@ -1,11 +1,15 @@
 //! Bodies of `/key/*`, in LiteLLM's shapes: read strictly, written without a secret except once.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use portcullis_core::{Role, ScopeSet, ServerGrants};
 use portcullis_identity::{ApiKeyRecord, CreatedKey, NewKey};
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 /// The key that a `/key/generate` body asks for; `Err` says what is wrong with it.
@@ -34,6 +38,7 @@ pub(super) struct Generate {
     organization_id: Option<String>,
     duration: Option<String>,
     metadata: Map<String, Value>,
+    #[serde(deserialize_with = "object")]
     object_permission: Option<ObjectPermission>,
     /// Ours: servers, groups, scopes and role in plain words.
     servers: Vec<String>,
@@ -48,6 +53,33 @@ pub(super) struct Generate {
 struct ObjectPermission {
     mcp_servers: Vec<String>,
     mcp_access_groups: Vec<String>,
+}
+
+/// An object, by its names: serde would also take an array for it, its members by position.
+fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct ByName<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ByName<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(members)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(ByName(PhantomData))
 }
 
 /// LiteLLM's word for "every server".
@@ -172,6 +204,27 @@ mod tests {
         ] {
             let body = format!(r#"{{"{member}": 1}}"#);
             assert!(serde_json::from_str::<Generate>(&body).is_err(), "{member}");
+        }
+    }
+
+    #[test]
+    fn members_have_names_and_stand_once() {
+        let permission = |text: &str| {
+            let body = format!(r#"{{"object_permission": {text}}}"#);
+            serde_json::from_str::<Generate>(&body)
+        };
+        for bad in [
+            r#"[["all-proxy-mcpservers"], []]"#,
+            "[]",
+            r#""x""#,
+            "true",
+            r#"{"mcp_servers": [], "mcp_servers": ["all-proxy-mcpservers"]}"#,
+            r#"{"vector_stores": []}"#,
+        ] {
+            assert!(permission(bad).is_err(), "{bad}");
+        }
+        for good in ["null", "{}", r#"{"mcp_servers": ["github"]}"#] {
+            assert!(permission(good).is_ok(), "{good}");
         }
     }
 

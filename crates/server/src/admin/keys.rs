@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::key_bodies::{self, Generate, record};
-use super::problem::{done, problem};
+use super::problem::{done, problem, rule};
 use crate::query::query;
 use crate::state::ServerState;
 
@@ -71,7 +71,7 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
 }
 
 /// Query of `/key/info`: a key's id as `/key/list` shows it, or its alias. Without one, the caller's
-/// own.
+/// own, if that is a key of the store.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct InfoQuery {
@@ -111,13 +111,14 @@ pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> 
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let selector = match (wish.selector(), &call.principal.key_id) {
-        (Ok(Some(selector)), _) => selector,
-        (Ok(None), Some(own)) => KeySelector::Id(own.clone()),
-        (Ok(None), None) => {
-            return problem(call, ErrorKind::Invalid, "say key_id or key_alias").await;
+    let asked = wish.selector();
+    let selector = match asked.map(|asked| asked.or_else(|| KeySelector::own(&call.principal))) {
+        Ok(Some(selector)) => selector,
+        Ok(None) => {
+            let detail = "say key_id or key_alias: this credential is not a key of the store";
+            return problem(call, ErrorKind::Invalid, detail).await;
         }
-        (Err(detail), _) => return problem(call, ErrorKind::Invalid, detail).await,
+        Err(detail) => return problem(call, ErrorKind::Invalid, detail).await,
     };
     match state.keys.info(&selector, &call.principal).await {
         Ok(found) => {
@@ -164,18 +165,18 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
         let detail = format!("at most {MOST_DELETED} keys at a time");
         return problem(call, ErrorKind::Invalid, &detail).await;
     }
-    let mut deleted: Vec<KeyId> = Vec::with_capacity(selectors.len());
-    for selector in &selectors {
-        match state.keys.revoke(selector, &call.principal).await {
-            Ok(revoked) => {
-                deleted.push(revoked.id);
-                // Noted key by key: if the next one fails, these have ended all the same.
-                call.audit.target(Target::keys(&deleted));
-            }
-            Err(error) => return failed(call, &error).await,
-        }
+    let doomed = match state.keys.revocable(&selectors, &call.principal).await {
+        Ok(doomed) => doomed,
+        Err(error) => return failed(call, &error).await,
+    };
+    // Decided and on record before the first one ends: should the store fail half-way, the event
+    // says what was allowed, and never that it was denied.
+    call.audit.allowed(rule(call.principal.role));
+    call.audit.target(Target::keys(doomed.ids()));
+    if let Err(error) = state.keys.revoke_all(&doomed).await {
+        return failed(call, &error).await;
     }
-    let ids: Vec<&str> = deleted.iter().map(KeyId::as_str).collect();
+    let ids: Vec<&str> = doomed.ids().iter().map(KeyId::as_str).collect();
     done(call, &json!({"deleted_keys": ids})).await
 }
 

@@ -3,22 +3,23 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use super::activity::{Activity, CountedBody, InFlight, Standing};
+use super::stuck_write::StuckWrite;
 use super::{ListenSettings, PeerAddr, ServerTls};
 
 /// What all connections of one listener share.
@@ -30,9 +31,14 @@ struct Shared {
     tls: Option<Arc<ServerTls>>,
     http: auto::Builder<Tracked>,
     header_timeout: Duration,
+    stall_timeout: Duration,
     draining: CancellationToken,
     cut: CancellationToken,
 }
+
+/// After the good-bye to an idle connection, what was answered may still be on its way for this many
+/// times the stall timeout, so that a slow reader gets a long answer to its end.
+const LAST_BYTES: u32 = 10;
 
 impl Connections {
     pub(super) fn new(
@@ -52,6 +58,7 @@ impl Connections {
             tls,
             http: http(settings, tracked),
             header_timeout: settings.header_timeout,
+            stall_timeout: settings.stall_timeout,
             draining: draining.clone(),
             cut: cut.clone(),
         }))
@@ -68,9 +75,11 @@ impl Connections {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
             }
-            let deadline = tokio::time::Instant::now() + shared.header_timeout;
+            let activity = Activity::new();
+            let stream = StuckWrite::new(stream, Arc::clone(&activity), shared.stall_timeout);
+            let deadline = Instant::now() + shared.header_timeout;
             match &shared.tls {
-                None => shared.http(stream, peer, deadline).await,
+                None => shared.http(stream, peer, activity, deadline).await,
                 Some(tls) => {
                     let handshake = TlsAcceptor::from(tls.current()).accept(stream);
                     let stream = tokio::select! {
@@ -80,7 +89,9 @@ impl Connections {
                         done = tokio::time::timeout_at(deadline, handshake) => done,
                     };
                     match stream {
-                        Ok(Ok(stream)) => Box::pin(shared.http(stream, peer, deadline)).await,
+                        Ok(Ok(stream)) => {
+                            Box::pin(shared.http(stream, peer, activity, deadline)).await;
+                        }
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
                     }
@@ -91,28 +102,27 @@ impl Connections {
 }
 
 impl Shared {
-    async fn http<S>(&self, stream: S, peer: SocketAddr, deadline: tokio::time::Instant)
+    async fn http<S>(&self, stream: S, peer: SocketAddr, activity: Arc<Activity>, deadline: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let spoke = Arc::new(AtomicBool::new(false));
         let service = hyper::service::service_fn({
             let router = self.router.clone();
-            let spoke = Arc::clone(&spoke);
+            let activity = Arc::clone(&activity);
             move |mut request: http::Request<Incoming>| {
-                spoke.store(true, Ordering::Relaxed);
                 request.extensions_mut().insert(PeerAddr(peer));
-                answer(router.clone(), request)
+                answer(router.clone(), request, activity.begin())
             }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
 
-        // hyper's own header timer does not run while it still guesses the protocol version, nor on
-        // an HTTP/2 connection that never sends a request: this one covers both.
-        let silent_until = tokio::time::sleep_until(deadline);
-        tokio::pin!(silent_until);
-        let (mut watched, mut asked_to_end) = (true, false);
+        // hyper's own header timer does not run while it still guesses the protocol version, nor
+        // ever on HTTP/2: this look at what the connection does covers both.
+        let look = tokio::time::sleep_until(deadline);
+        tokio::pin!(look);
+        let mut patience = Patience::of(self);
+        let mut asked_to_end = false;
         loop {
             tokio::select! {
                 biased;
@@ -127,10 +137,15 @@ impl Shared {
                     asked_to_end = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = &mut silent_until, if watched => {
-                    watched = false;
-                    if !spoke.load(Ordering::Relaxed) {
-                        tracing::debug!(%peer, "no request in time");
+                () = &mut look => match patience.judge(activity.standing(), Instant::now()) {
+                    Verdict::LookAgain(at) => look.as_mut().reset(at),
+                    Verdict::SayGoodbye(at) => {
+                        asked_to_end = true;
+                        connection.as_mut().graceful_shutdown();
+                        look.as_mut().reset(at);
+                    }
+                    Verdict::Cut(reason) => {
+                        tracing::debug!(%peer, reason, "connection cut");
                         return;
                     }
                 }
@@ -139,12 +154,62 @@ impl Shared {
     }
 }
 
+/// How long one connection may do what it does.
+struct Patience {
+    idle: Duration,
+    stalled: Duration,
+    /// Once good-bye was said: when the last byte must have left.
+    until: Option<Instant>,
+}
+
+enum Verdict {
+    LookAgain(Instant),
+    /// And look again then.
+    SayGoodbye(Instant),
+    Cut(&'static str),
+}
+
+impl Patience {
+    const fn of(shared: &Shared) -> Self {
+        Self {
+            idle: shared.header_timeout,
+            stalled: shared.stall_timeout,
+            until: None,
+        }
+    }
+
+    fn judge(&mut self, standing: Standing, now: Instant) -> Verdict {
+        match standing {
+            Standing::Unused => Verdict::Cut("no request in time"),
+            Standing::Busy => Verdict::LookAgain(now + self.idle.min(self.stalled)),
+            Standing::Unread(since) if now >= since + self.stalled => {
+                Verdict::Cut("the peer reads no answer")
+            }
+            Standing::Unread(since) => Verdict::LookAgain(since + self.stalled),
+            Standing::Idle(since) if now < since + self.idle => {
+                Verdict::LookAgain(since + self.idle)
+            }
+            Standing::Idle(_) => match self.until {
+                None => {
+                    let until = now + self.stalled * LAST_BYTES;
+                    self.until = Some(until);
+                    Verdict::SayGoodbye(until)
+                }
+                Some(until) if now < until => Verdict::LookAgain(until),
+                Some(_) => Verdict::Cut("the peer did not leave"),
+            },
+        }
+    }
+}
+
 async fn answer(
     mut router: Router,
     request: http::Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+    in_flight: InFlight,
+) -> Result<Response<CountedBody>, Infallible> {
     // A router is always ready, so `poll_ready` would be ceremony.
-    router.call(request).await
+    let response = router.call(request).await?;
+    Ok(response.map(|body| in_flight.answer(body)))
 }
 
 fn http(settings: &ListenSettings, tracked: Tracked) -> auto::Builder<Tracked> {

@@ -19,9 +19,14 @@ pub struct ListenSettings {
     pub tls: Option<TlsFiles>,
     /// Most connections at one time; more wait in the kernel's backlog.
     pub max_connections: usize,
+    /// Most connections of one address (of one /64, where it is IPv6); more are closed at once.
+    /// `None`: 256, and loopback, where a proxy of this machine sits, is not counted.
+    pub max_connections_per_address: Option<usize>,
     /// Time for the TLS handshake and the first request head together, and for each later head
-    /// (idling between two requests included).
+    /// (idling between two requests included, on HTTP/2 as on HTTP/1).
     pub header_timeout: Duration,
+    /// How long an answer may wait for a peer that reads nothing of it.
+    pub stall_timeout: Duration,
     /// Most header fields of one request.
     pub max_headers: usize,
     /// Most bytes of one request head.
@@ -39,7 +44,9 @@ impl Default for ListenSettings {
         Self {
             tls: None,
             max_connections: 10_000,
+            max_connections_per_address: None,
             header_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
             max_headers: 100,
             max_head_bytes: 32 * 1024,
             max_streams: 200,

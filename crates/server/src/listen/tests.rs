@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod idle;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Served {

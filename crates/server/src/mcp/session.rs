@@ -12,7 +12,7 @@ use portcullis_mcp::{Revision, RpcError, code};
 use super::post::unknown_session;
 use super::refusal::refuse;
 use super::{not_allowed, sole};
-use crate::reply::answer;
+use crate::reply::{answer, text_error};
 use crate::state::ServerState;
 
 pub(super) async fn get(
@@ -78,9 +78,12 @@ async fn open(
     let session = match sole(headers, "mcp-session-id") {
         Ok(Some(session)) if !modern => session,
         Ok(_) => {
-            let closed = call.close(ErrorKind::Invalid.into()).await;
-            tracing::trace!(closed, "no such method without a session");
-            return Err(Box::new(not_allowed("POST")));
+            let refusal = if call.close(ErrorKind::Invalid.into()).await {
+                not_allowed("POST")
+            } else {
+                text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            };
+            return Err(Box::new(refusal));
         }
         Err(()) => {
             let error = RpcError::new(

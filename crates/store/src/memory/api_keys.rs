@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use portcullis_core::{KeyId, Timestamp};
 
 use super::lock;
-use crate::{ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError};
+use crate::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, StoreError};
 
 #[derive(Debug, Default)]
 pub(super) struct MemoryApiKeys {
@@ -90,17 +90,13 @@ impl ApiKeyStore for MemoryApiKeys {
         Ok(Some(record))
     }
 
-    async fn changed_since(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, ApiKeyRecord)>, StoreError> {
+    async fn changed_since(&self, after: u64, limit: usize) -> Result<Vec<KeyChange>, StoreError> {
         let state = lock(&self.state, "api_keys.changed_since")?;
         Ok(state
             .changes
             .range((Bound::Excluded(after), Bound::Unbounded))
             .take(limit)
-            .filter_map(|(change, id)| Some((*change, state.keys.get(id)?.1.clone())))
+            .filter_map(|(change, id)| Some((*change, Ok(state.keys.get(id)?.1.clone()))))
             .collect())
     }
 }

@@ -237,16 +237,19 @@ fn read_open(path: &Path, file: File) -> Result<Content, KeyRingError> {
     })
 }
 
-/// The ring's folder, locked against other processes that would write the ring.
+/// The ring's folder, locked against other processes that would write the ring. Where the ring is a
+/// link, it is the folder that the link leads to: there the ring is replaced.
 pub(super) struct Directory {
     handle: File,
+    target: PathBuf,
 }
 
 impl Directory {
     pub(super) fn lock(path: &Path) -> Result<Self, KeyRingError> {
-        let handle = File::open(folder(path)).map_err(io("open the folder of", path))?;
-        handle.lock().map_err(io("lock the folder of", path))?;
-        Ok(Self { handle })
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let handle = File::open(folder(&target)).map_err(io("open the folder of", &target))?;
+        handle.lock().map_err(io("lock the folder of", &target))?;
+        Ok(Self { handle, target })
     }
 
     /// Writes beside the ring and moves into its place, both made durable.
@@ -256,7 +259,7 @@ impl Directory {
         content: &Content,
         entropy: &dyn Entropy,
     ) -> Result<(), KeyRingError> {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let target = &self.target;
         let mut suffix = [0_u8; 8];
         entropy.fill(&mut suffix)?;
         let mut draft = target.clone().into_os_string();
@@ -266,14 +269,14 @@ impl Directory {
             path: path.to_owned(),
             reason: "it cannot be written as JSON",
         })?;
-        let written = write_durably(&draft, &json).and_then(|()| fs::rename(&draft, &target));
+        let written = write_durably(&draft, &json).and_then(|()| fs::rename(&draft, target));
         if let Err(source) = written {
             let _ = fs::remove_file(&draft);
             return Err(io("write", path)(source));
         }
         self.handle
             .sync_all()
-            .map_err(io("make durable the folder of", path))
+            .map_err(io("make durable the folder of", target))
     }
 }
 

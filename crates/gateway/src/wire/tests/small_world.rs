@@ -54,10 +54,26 @@ impl SmallWorld {
     }
 
     pub(super) async fn ask(&self, key: &ApiKey, method: Method, uri: &str, body: &str) -> Answer {
+        self.send("localhost", key, method, uri, body).await
+    }
+
+    /// The administrator, under any `Host`.
+    pub(super) async fn ask_at(&self, host: &str, method: Method, uri: &str) -> Answer {
+        self.send(host, &self.admin, method, uri, "").await
+    }
+
+    async fn send(
+        &self,
+        host: &str,
+        key: &ApiKey,
+        method: Method,
+        uri: &str,
+        body: &str,
+    ) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(uri)
-            .header(header::HOST, "localhost")
+            .header(header::HOST, host)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::AUTHORIZATION, format!("Bearer {}", key.expose()))
             .body(Body::from(body.to_owned()))
