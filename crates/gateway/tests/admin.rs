@@ -221,8 +221,8 @@ mod admin {
         assert!(stream.until("text/event-stream").await);
         let body = json!({"keys": [leaver.key_id()]});
         assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
-        // It ends by itself: this would hang otherwise.
-        stream.until("\r\n0\r\n\r\n").await;
+        // It ends by itself.
+        stream.ends().await;
         let events = gateway.events().await;
         let ended = events
             .iter()
@@ -300,8 +300,8 @@ mod admin {
         assert!(stream.until("notifications/message").await);
         let body = json!({"keys": [leaver.key_id()]});
         assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
-        // It ends by itself: this would hang otherwise.
-        stream.until("\r\n0\r\n\r\n").await;
+        // It ends by itself.
+        stream.ends().await;
         let events = gateway.events().await;
         let ended = events
             .iter()

@@ -6,6 +6,7 @@ mod config_cli {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
+    use portcullis_testkit::eventually;
     use portcullis_testkit::gateway::{Actor, Ask, Finished, MockServer, Process, run};
     use serde_json::{Value, json};
     use tempfile::TempDir;
@@ -69,15 +70,22 @@ mod config_cli {
         assert!(folder.path().join("portcullis.yaml").exists());
         assert!(folder.path().join("portcullis.db").exists());
         assert!(folder.path().join("portcullis.keyring.json").exists());
-        assert!(!first.log().contains(&key), "{}", first.log());
         assert_eq!(first.end().code(), Some(0));
+        assert!(!first.log().contains(&key), "{}", first.log());
+        assert_eq!(
+            first.stdout().matches(&key).count(),
+            1,
+            "{}",
+            first.stdout()
+        );
 
         // The second start shows nothing, and the key still works.
         let mut second = Process::serve(PORTCULLIS, folder.path(), &["--port", "0"], &[]);
-        assert_eq!(second.stdout(), "");
         let listed = with(&second, &key, Ask::get("/mcp-rest/tools/list")).await;
         assert_eq!(listed.status, 200, "{listed:?}");
         second.end();
+        assert_eq!(second.stdout(), "");
+        assert!(!second.log().contains(&key), "{}", second.log());
         let verified = cli(folder.path(), &["audit", "verify"]);
         assert_eq!(verified.code, Some(0), "{verified:?}");
     }
@@ -107,10 +115,10 @@ mod config_cli {
         .await;
         assert_eq!(called.status, 200, "{called:?}");
         assert!(called.text().contains("hello"), "{called:?}");
+        assert_eq!(gateway.end().code(), Some(0));
         let log = gateway.log();
         assert!(log.contains("the master key is weak"), "{log}");
         assert!(!log.contains("sk-1234"), "{log}");
-        assert_eq!(gateway.end().code(), Some(0));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -422,11 +430,11 @@ server:
             events.iter().any(|event| event["target"]["name"] == "echo"),
             "{tail:?}"
         );
+        assert_eq!(gateway.end().code(), Some(0));
         for secret in [key, MASTER, mock.client_secret()] {
             assert!(!tail.said().contains(secret), "{tail:?}");
             assert!(!gateway.log().contains(secret));
         }
-        assert_eq!(gateway.end().code(), Some(0));
         assert_eq!(
             verb(key, &["tools", "list"]).code,
             Some(3),
@@ -471,9 +479,8 @@ server:
         let echo = || Actor::echo_ask("hi");
         // Both learn of it by themselves.
         for process in [&one, &two] {
-            while with(process, key, echo()).await.status != 200 {
-                tokio::task::yield_now().await;
-            }
+            let known = async || with(process, key, echo()).await.status == 200;
+            eventually("the key is known", known).await;
         }
         let body = json!({"keys": [id]});
         let revoked = with(&one, MASTER, Ask::post("/key/delete", &body)).await;
@@ -483,9 +490,8 @@ server:
             401,
             "at once where it was revoked"
         );
-        while with(&two, key, echo()).await.status != 401 {
-            tokio::task::yield_now().await;
-        }
+        let refused = async || with(&two, key, echo()).await.status == 401;
+        eventually("the other refuses it", refused).await;
         assert_eq!(with(&two, MASTER, echo()).await.status, 200);
         one.end();
         two.end();

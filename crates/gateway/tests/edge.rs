@@ -10,6 +10,7 @@ mod edge {
     use hyper::client::conn::http2;
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use portcullis_server::listen::ListenSettings;
+    use portcullis_testkit::eventually;
     use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Reply, TestGateway};
     use serde_json::{Value, json};
     use tokio::net::TcpStream;
@@ -579,17 +580,14 @@ mod edge {
             drop(connection);
         }
         // Each is on record once, whenever its connection's end is noticed.
-        loop {
+        let all_gone = async || {
             let events = gateway.events().await;
             let gone = events
                 .iter()
-                .filter(|event| event["outcome"] == "abandoned" || event["outcome"] == "invalid")
-                .count();
-            if gone == 20 {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
+                .filter(|event| event["outcome"] == "abandoned" || event["outcome"] == "invalid");
+            gone.count() == 20
+        };
+        eventually("each is on record", all_gone).await;
         gateway.stands().await;
     }
 

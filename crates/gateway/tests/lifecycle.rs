@@ -4,10 +4,12 @@
 mod lifecycle {
     use std::collections::BTreeSet;
     use std::path::Path;
-    use std::process::Command;
     use std::sync::Arc;
 
-    use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Process, Reply, run};
+    use portcullis_testkit::eventually;
+    use portcullis_testkit::gateway::{
+        Actor, Ask, Connection, MockServer, Process, Reply, Unread, run,
+    };
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::pki_types::{CertificateDer, ServerName};
     use rustls::{ClientConfig, RootCertStore};
@@ -148,8 +150,8 @@ mod lifecycle {
         assert_eq!(with(&gateway, MASTER, absent).await.status, 404);
         gateway.signal("HUP");
         gateway.wait_for("configuration reloaded");
-        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
         assert_eq!(gateway.end().code(), Some(0));
+        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
         verified(folder.path());
     }
 
@@ -182,15 +184,15 @@ mod lifecycle {
 
         write(folder.path(), &config(&mock.entry("support"), ""));
         gateway.wait_for("configuration reloaded");
-        // It ends by itself: this would hang otherwise.
-        stream.until("\r\n0\r\n\r\n").await;
+        // It ends by itself.
+        stream.ends().await;
         assert_eq!(with(&gateway, CI, Actor::echo_ask("hi")).await.status, 401);
         assert_eq!(
             with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
-        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
         gateway.end();
+        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
         verified(folder.path());
     }
 
@@ -243,9 +245,9 @@ mod lifecycle {
         gateway.signal("TERM");
         gateway.wait_for("stopping");
         // Nobody new is let in while the one request runs.
-        while TcpStream::connect(gateway.address()).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
+        let address = gateway.address();
+        let shut = async || TcpStream::connect(address).await.is_err();
+        eventually("the door is shut", shut).await;
         gateway.signal("TERM");
         assert_eq!(gateway.wait().code(), Some(0));
         assert_eq!(endless.reply().await.status, 0);
@@ -385,9 +387,9 @@ mod lifecycle {
                 assert_eq!(denied, 0);
                 assert_eq!(state["status"], "ready");
             }
-            assert!(!log.contains("canary"), "{log}");
             gateway.signal("KILL");
             gateway.wait();
+            assert!(!gateway.log().contains("canary"), "{}", gateway.log());
             verified(folder.path());
         }
     }
@@ -514,37 +516,16 @@ mod lifecycle {
         let folder = folder();
         let mock = MockServer::start().await;
         write(folder.path(), &config(&mock.entry("support"), ""));
-        // A pipe that is opened and never read: it is full after some lines at trace level.
-        let script = format!(
-            "mkfifo log; sleep 60 < log & reader=$!; {PORTCULLIS} --config c.yaml --port 0 --log trace 2> log & \
-             echo $! > pid; wait $!; kill $reader"
-        );
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let script = script.replace("--port 0", &format!("--port {port}"));
-        let mut shell = Command::new("/bin/sh")
-            .args(["-c", &script])
-            .current_dir(folder.path())
-            .spawn()
-            .unwrap();
-        let address = ([127, 0, 0, 1], port).into();
-        while TcpStream::connect(address).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        let args = ["--config", "c.yaml", "--port", "0", "--log", "trace"];
+        let gateway = Unread::serve(PORTCULLIS, folder.path(), &args);
         for _ in 0..200 {
             let ask = Actor::echo_ask("hi").header("authorization", &format!("Bearer {MASTER}"));
-            assert_eq!(ask.send(address).await.status, 200);
+            assert_eq!(ask.send(gateway.address()).await.status, 200);
         }
-        let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
-        assert!(
-            Command::new("kill")
-                .arg(pid.trim())
-                .status()
-                .unwrap()
-                .success()
-        );
-        shell.wait().unwrap();
+        let (status, unread) = gateway.end();
+        assert_eq!(status.code(), Some(0));
+        // A pipe that is full holds 64 KiB; a line that did not fit any more leaves some of it.
+        assert!(unread > 48 * 1024, "{unread} bytes do not fill a pipe");
         verified(folder.path());
     }
 }

@@ -12,6 +12,7 @@ mod leaks;
 mod logs;
 mod mock;
 mod process;
+mod unread;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub use actor::Actor;
 pub use leaks::forms;
 pub use mock::MockServer;
 pub use process::{Finished, Process, run};
+pub use unread::Unread;
 pub use wire::{Ask, Connection, Reply};
 
 /// Everything that clients were answered, and for which requests.

@@ -1,9 +1,10 @@
 //! What arrives while it happens: events, pushes, resumption, and how streams end.
 
 use portcullis_core::ServerGrants;
+use portcullis_testkit::eventually;
 use portcullis_testkit::upstream::{FakeUpstream, Reply, Step, event, event_with_id};
 
-use super::support::{Client, House, Opened, call_params, eventually, legacy, raw, server};
+use super::support::{Client, House, Opened, call_params, legacy, raw, server};
 
 const PUSHES: &[&str] = &["allow_sampling: true", "allow_elicitation: true"];
 const ABLE: &str = r#"{"sampling":{},"elicitation":{}}"#;
@@ -378,7 +379,7 @@ async fn a_revoked_key_ends_its_streams_however_busy_they_are() {
     };
     tokio::select! {
         () = chattering => {}
-        ended = tokio::time::timeout(portcullis_testkit::upstream::PATIENCE, ending) => {
+        ended = tokio::time::timeout(portcullis_testkit::PATIENCE, ending) => {
             assert!(ended.is_ok(), "the streams of a revoked key go on");
         }
     }
@@ -422,7 +423,7 @@ async fn a_log_level_reaches_the_session_that_is_open() {
         let before = upstream.count("logging/setLevel");
         let answer = alice.rpc("logging/setLevel", r#"{"level":"debug"}"#).await;
         assert!(answer.json()["result"].is_object(), "{answer:?}");
-        eventually("setLevel upstream", || {
+        eventually("setLevel upstream", async || {
             upstream.count("logging/setLevel") == before + 1
         })
         .await;

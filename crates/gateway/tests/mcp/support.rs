@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +15,8 @@ use portcullis_core::{Role, ServerGrants};
 use portcullis_gateway::wire::Embedded;
 use portcullis_identity::CreatedKey;
 use portcullis_store::AuditFilter;
-use portcullis_testkit::upstream::{FakeUpstream, PATIENCE};
+use portcullis_testkit::upstream::FakeUpstream;
+use portcullis_testkit::{PATIENCE, eventually};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
@@ -166,14 +166,9 @@ impl House {
     pub(crate) async fn end(self) {
         let asked = self.asked.load(Ordering::SeqCst);
         // Streams that a story dropped close their event when the body is gone.
-        let mut events = Vec::new();
-        for _ in 0..200 {
-            events = self.request_events().await;
-            if events.len() >= asked {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
+        let closed = async || self.request_events().await.len() >= asked;
+        eventually("every request is on record", closed).await;
+        let events = self.request_events().await;
         let ids: std::collections::BTreeSet<&str> = events
             .iter()
             .map(|event| event["request_id"].as_str().unwrap())
@@ -497,17 +492,4 @@ impl Answer {
             .map(|item| item["name"].as_str().unwrap().to_owned())
             .collect()
     }
-}
-
-/// Waits for something that happens elsewhere.
-pub(crate) async fn eventually(what: &str, happened: impl Fn() -> bool) {
-    let waiting = async {
-        while !happened() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
-        "{what} did not happen"
-    );
 }

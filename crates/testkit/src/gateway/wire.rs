@@ -6,6 +6,11 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::PATIENCE;
+
+/// The end of a body that comes in chunks.
+const LAST_CHUNK: &str = "\r\n0\r\n\r\n";
+
 /// A request as it will be written.
 #[derive(Clone, Debug)]
 pub struct Ask {
@@ -227,9 +232,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Reads until the other side ends the body, however much it still says before.
+    ///
+    /// # Panics
+    /// When the body goes on, or the connection breaks in its middle.
+    pub async fn ends(&mut self) {
+        let ended = tokio::time::timeout(PATIENCE, self.until(LAST_CHUNK)).await;
+        assert_ne!(
+            ended,
+            Ok(false),
+            "the connection broke in the middle of a body"
+        );
+        assert!(ended.is_ok(), "the body goes on");
+    }
+
     async fn more(&mut self) -> bool {
         let mut chunk = [0_u8; 16 * 1024];
-        match self.stream.read(&mut chunk).await {
+        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut chunk)).await;
+        let read = read.unwrap_or_else(|_| {
+            let unread = String::from_utf8_lossy(&self.unread);
+            panic!("nothing comes, and nobody hangs up; unread: {unread}")
+        });
+        match read {
             Ok(0) | Err(_) => false,
             Ok(count) => {
                 self.unread.extend_from_slice(&chunk[..count]);

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
-use super::PATIENCE;
 use super::reply::{Reply, Step, event};
+use crate::PATIENCE;
 
 /// Every stream that was opened for one kind of request.
 #[derive(Clone, Debug)]
