@@ -237,13 +237,18 @@ impl TestGateway {
     pub async fn no_secret_was_told(&self) {
         let events = self.events().await;
         let metrics = self.admin().await.ask(Ask::get("/metrics")).await;
+        assert_eq!(metrics.status, 200, "{metrics:?}");
+        let log = logs::so_far();
+        assert!(!log.is_empty() && !events.is_empty(), "nothing to look at");
         let mut places = vec![
-            ("log", logs::so_far()),
+            ("log", log),
             ("audit trail", serde_json::to_vec(&events).unwrap()),
             ("metrics", metrics.raw.clone()),
         ];
         for said in self.transcript.0.lock().unwrap().iter() {
             places.push(("answer", said.reply.raw.clone()));
+            // Without what frames the chunks: a secret may lie across two.
+            places.push(("body", said.reply.body.clone()));
         }
         let secrets = self.secrets.lock().unwrap();
         for (place, text) in &places {
