@@ -450,9 +450,25 @@ async fn a_cancellation_names_the_request_as_the_server_knows_it() {
         alice.post(&cancel.replace("mine", "other")).await.status,
         202
     );
-    assert_eq!(bob.call("no_such", "{}").await.code(), -32602);
-    assert_eq!(upstream.count("notifications/cancelled"), 2);
-    drop((running, of_other));
+    // What each of them cancels afterwards is the next that the server hears of.
+    let mut later = Vec::new();
+    for (client, running) in [(&bob, 3), (&alice, 4)] {
+        let call = call.replace("mine", "later");
+        later.push(client.open(&call).await);
+        live.opened(running).await;
+        let cancel = cancel.replace("mine", "later");
+        assert_eq!(client.post(&cancel).await.status, 202);
+        upstream.arrived("notifications/cancelled", running).await;
+    }
+    let calls = upstream.seen("tools/call");
+    let cancelled: Vec<String> = upstream
+        .seen("notifications/cancelled")
+        .iter()
+        .map(|one| one.raw(&["params", "requestId"]).unwrap())
+        .collect();
+    let expected = [&calls[1], &calls[0], &calls[2], &calls[3]].map(Recorded::id);
+    assert_eq!(cancelled, expected);
+    drop((running, of_other, later));
     house.end().await;
 }
 

@@ -4,7 +4,7 @@ use portcullis_config::CommandLine;
 use portcullis_gateway::wire::Embedded;
 use portcullis_server::listen::{Bound, ListenSettings, Stop};
 use portcullis_testkit::eventually;
-use portcullis_testkit::upstream::{FakeUpstream, Reply};
+use portcullis_testkit::upstream::FakeUpstream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -155,45 +155,61 @@ async fn what_one_gateway_gave_another_takes_and_what_one_ended_the_other_ends()
     assert_eq!(first.request_events().await.len(), all);
 }
 
+/// Whether a gateway starts with this file, and what it says if not.
+async fn started(text: &str) -> Result<(), String> {
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let started = Embedded::start(text, CommandLine::default(), &tracker, &stop).await;
+    stop.cancel();
+    started.map(drop).map_err(|error| error.to_string())
+}
+
 #[tokio::test]
 async fn addresses_that_no_operator_means_are_refused_before_anything_is_asked() {
-    for url in [
-        "ftp://127.0.0.1/mcp",
-        "file:///etc/passwd",
-        "gopher://127.0.0.1/",
-        "javascript:alert(1)",
-        "http://user:password@127.0.0.1/mcp",
-        "http://203.0.113.7/mcp",
-        "http://example.com/mcp",
-        "http://169.254.169.254/latest/meta-data",
-        "https://169.254.169.254/latest/meta-data",
-        "http://[::ffff:169.254.169.254]/",
-        "http://metadata.google.internal/",
-        "http:///mcp",
-        "not a url",
-        "",
+    const NO_URL: &str = "expected an absolute http or https URL";
+    const IN_THE_CLEAR: &str = "plain http beyond loopback";
+    const LINK_LOCAL: &str = "link-local and metadata addresses are never called";
+    // `file:` is a reference to the value, and this file's content is no URL.
+    const FROM_A_FILE: &str = "a line break or another control character";
+    for (url, reason) in [
+        ("https://mcp.example/mcp", None),
+        ("http://127.0.0.1:1/mcp", None),
+        ("ftp://127.0.0.1/mcp", Some(NO_URL)),
+        ("file:///etc/passwd", Some(FROM_A_FILE)),
+        ("gopher://127.0.0.1/", Some(NO_URL)),
+        ("javascript:alert(1)", Some(NO_URL)),
+        (
+            "http://user:password@127.0.0.1/mcp",
+            Some("must not hold a user name or password"),
+        ),
+        ("http://203.0.113.7/mcp", Some(IN_THE_CLEAR)),
+        ("http://example.com/mcp", Some(IN_THE_CLEAR)),
+        ("http://169.254.169.254/latest/meta-data", Some(LINK_LOCAL)),
+        ("https://169.254.169.254/latest/meta-data", Some(LINK_LOCAL)),
+        ("http://[::ffff:169.254.169.254]/", Some(LINK_LOCAL)),
+        ("http://metadata.google.internal/", Some(LINK_LOCAL)),
+        ("http:///mcp", Some(IN_THE_CLEAR)),
+        ("not a url", Some(NO_URL)),
+        ("", Some(NO_URL)),
     ] {
         for field in ["url", "token_url"] {
-            let other = "https://mcp.example/mcp";
             let text = if field == "url" {
                 format!("mcp_servers:\n  a:\n    url: \"{url}\"\n")
             } else {
                 format!(
-                    "mcp_servers:\n  a:\n    url: \"{other}\"\n    auth_type: oauth2\n    oauth2_flow: client_credentials\n    client_id: c\n    client_secret: the-secret-canary\n    token_url: \"{url}\"\n"
+                    "mcp_servers:\n  a:\n    url: \"https://mcp.example/mcp\"\n    auth_type: oauth2\n    oauth2_flow: client_credentials\n    client_id: c\n    client_secret: the-secret-canary\n    token_url: \"{url}\"\n"
                 )
             };
-            let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-            let started = Embedded::start(&text, CommandLine::default(), &tracker, &stop).await;
-            stop.cancel();
-            let Err(error) = started else {
-                // An empty token_url is one that is not given.
-                assert!(
-                    url.is_empty() && field == "token_url",
-                    "{field}: {url} was accepted"
-                );
+            let said = started(&text).await;
+            let Some(reason) = reason else {
+                assert_eq!(said, Ok(()), "{field}: {url}");
                 continue;
             };
-            let error = error.to_string();
+            let error = said.unwrap_err();
+            let place = format!("mcp_servers.a.{field}: ");
+            assert!(
+                error.contains(&place) && error.contains(reason),
+                "{field}: {url}: {error}"
+            );
             assert!(
                 !error.contains("the-secret-canary") && !error.contains("user:password"),
                 "{error}"
@@ -204,20 +220,21 @@ async fn addresses_that_no_operator_means_are_refused_before_anything_is_asked()
 
 #[tokio::test]
 async fn an_insecure_choice_is_made_by_name_and_link_local_never() {
-    let upstream = FakeUpstream::legacy().await;
-    upstream.on("tools/call", |_| Reply::Default);
+    let with = |url: &str, choice: &str| {
+        format!("mcp_servers:\n  a:\n    url: \"{url}\"\n{choice}    timeout: 2s\n")
+    };
+    let chosen = "    allow_insecure_http: true\n";
+    let plain = "http://203.0.113.7/mcp";
+    let error = started(&with(plain, "")).await.unwrap_err();
+    assert!(error.contains("allow_insecure_http"), "{error}");
+    assert_eq!(started(&with(plain, chosen)).await, Ok(()));
     for url in [
         "http://169.254.169.254/mcp",
         "http://[fe80::1]/mcp",
         "http://2852039166/",
         "http://0xa9fea9fe/",
     ] {
-        let text = format!(
-            "mcp_servers:\n  a:\n    url: \"{url}\"\n    allow_insecure_http: true\n    timeout: 2s\n"
-        );
-        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let started = Embedded::start(&text, CommandLine::default(), &tracker, &stop).await;
-        stop.cancel();
-        assert!(started.is_err(), "{url} was accepted");
+        let error = started(&with(url, chosen)).await.unwrap_err();
+        assert!(error.contains("link-local"), "{url}: {error}");
     }
 }

@@ -230,9 +230,11 @@ impl Client {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(&self.path)
-            .header("host", "localhost")
             .header("authorization", format!("Bearer {}", self.key))
             .header("accept", "application/json, text/event-stream");
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "localhost");
+        }
         if method == Method::POST {
             request = request.header("content-type", "application/json");
         }
