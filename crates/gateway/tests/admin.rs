@@ -8,10 +8,8 @@ mod admin {
     use axum::body::{Body, Bytes};
     use axum::http::Response;
     use axum::routing::any;
-    use portcullis_server::listen::{Bound, ListenSettings, Stop};
-    use portcullis_testkit::gateway::{Actor, Ask, Connection, TestGateway};
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, Site, TestGateway};
     use serde_json::{Value, json};
-    use tokio_util::task::TaskTracker;
 
     fn admin_doors() -> Vec<Ask> {
         vec![
@@ -207,18 +205,8 @@ mod admin {
         //
         let (gateway, admin, _) = stage().await;
         let leaver = gateway.key("leaver", &["support"]).await;
-        let params = json!({
-            "protocolVersion": "2025-06-18", "capabilities": {},
-            "clientInfo": {"name": "t", "version": "1"},
-        });
-        let opened = leaver.rpc("/mcp/support", "initialize", params).await;
-        let session = opened.header("mcp-session-id").unwrap();
-        let listen = Ask::get("/mcp/support")
-            .header("mcp-session-id", session)
-            .header("accept", "text/event-stream");
-        let mut stream = Connection::open(gateway.address()).await;
-        stream.write(&leaver.sign(listen).bytes()).await;
-        assert!(stream.until("text/event-stream").await);
+        let session = leaver.session("/mcp/support").await;
+        let mut stream = leaver.listen("/mcp/support", &session).await;
         let body = json!({"keys": [leaver.key_id()]});
         assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
         // It ends by itself.
@@ -233,7 +221,7 @@ mod admin {
     }
 
     /// An MCP server whose tool never ends and never falls silent.
-    async fn chatterbox(stop: &Stop, tasks: &TaskTracker) -> std::net::SocketAddr {
+    async fn chatterbox() -> Site {
         async fn answer(body: Bytes) -> Response<Body> {
             let message: Value = serde_json::from_slice(&body).unwrap_or_default();
             let id = &message["id"];
@@ -271,22 +259,17 @@ mod admin {
                 .body(Body::from(text))
                 .unwrap()
         }
-        let bound = Bound::bind("127.0.0.1", 0, ListenSettings::default())
-            .await
-            .unwrap();
-        let address = bound.local_addr();
-        let stop = stop.clone();
-        let router = Router::new().route("/mcp", any(answer));
-        tasks.spawn(async move { bound.serve(router, stop).await });
-        address
+        Site::of(Router::new().route("/mcp", any(answer))).await
     }
 
     #[tokio::test]
     async fn a_stream_that_never_falls_silent_ends_with_its_key_all_the_same() {
         //
-        let (stop, tasks) = (Stop::default(), TaskTracker::new());
-        let upstream = chatterbox(&stop, &tasks).await;
-        let yaml = format!("mcp_servers:\n  talker:\n    url: http://{upstream}/mcp\n");
+        let upstream = chatterbox().await;
+        let yaml = format!(
+            "mcp_servers:\n  talker:\n    url: http://{}/mcp\n",
+            upstream.address()
+        );
         let gateway = TestGateway::start(&yaml).await;
         let admin = gateway.admin().await;
         let leaver = gateway.key("leaver", &["talker"]).await;
@@ -295,8 +278,7 @@ mod admin {
             "tools/call",
             &json!({"name": "talk", "arguments": {}}),
         );
-        let mut stream = Connection::open(gateway.address()).await;
-        stream.write(&leaver.sign(call).bytes()).await;
+        let mut stream = Connection::begin(gateway.address(), &leaver.sign(call)).await;
         assert!(stream.until("notifications/message").await);
         let body = json!({"keys": [leaver.key_id()]});
         assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
@@ -308,7 +290,7 @@ mod admin {
             .filter(|event| event["outcome"] == "unauthenticated")
             .count();
         assert_eq!(ended, 1, "{events:#?}");
-        stop.hard.cancel();
+        drop(upstream);
         gateway.stands().await;
     }
 

@@ -37,11 +37,6 @@ mod config_cli {
         )
     }
 
-    async fn with(process: &Process, key: &str, ask: Ask) -> portcullis_testkit::gateway::Reply {
-        let ask = ask.header("authorization", &format!("Bearer {key}"));
-        ask.send(process.address()).await
-    }
-
     #[tokio::test(flavor = "multi_thread")]
     async fn alone_in_an_empty_folder_it_makes_its_files_shows_a_key_once_and_serves() {
         let folder = folder();
@@ -54,7 +49,7 @@ mod config_cli {
             .trim_end_matches('"')
             .to_owned();
         assert!(shown.contains("curl http://localhost:"), "{shown}");
-        let listed = with(&first, &key, Ask::get("/mcp-rest/tools/list")).await;
+        let listed = first.ask_as(&key, Ask::get("/mcp-rest/tools/list")).await;
         assert_eq!(listed.status, 200, "{listed:?}");
         assert_eq!(
             Ask::get("/mcp-rest/tools/list")
@@ -75,7 +70,7 @@ mod config_cli {
 
         // The second start shows nothing, and the key still works.
         let mut second = Process::serve(PORTCULLIS, folder.path(), &["--port", "0"], &[]);
-        let listed = with(&second, &key, Ask::get("/mcp-rest/tools/list")).await;
+        let listed = second.ask_as(&key, Ask::get("/mcp-rest/tools/list")).await;
         assert_eq!(listed.status, 200, "{listed:?}");
         second.end();
         assert_eq!(second.stdout(), "");
@@ -97,16 +92,15 @@ mod config_cli {
             &["--config", "config.yaml", "--port", "0"],
             &[],
         );
-        let listed = with(&gateway, "sk-1234", Ask::get("/mcp-rest/tools/list")).await;
+        let listed = gateway
+            .ask_as("sk-1234", Ask::get("/mcp-rest/tools/list"))
+            .await;
         assert_eq!(listed.status, 200, "{listed:?}");
         assert!(listed.text().contains("echo"), "{listed:?}");
         let call = json!({"name": "echo", "arguments": {"message": "hello"}});
-        let called = with(
-            &gateway,
-            "sk-1234",
-            Ask::post("/mcp-rest/tools/call", &call),
-        )
-        .await;
+        let called = gateway
+            .ask_as("sk-1234", Ask::post("/mcp-rest/tools/call", &call))
+            .await;
         assert_eq!(called.status, 200, "{called:?}");
         assert!(called.text().contains("hello"), "{called:?}");
         assert_eq!(gateway.end().code(), Some(0));
@@ -358,9 +352,9 @@ server:
 
         let mut gateway = Process::serve(PORTCULLIS, folder.path(), &["--port", "0"], &[]);
         let list = || Ask::get("/key/list");
-        let listed = with(&gateway, key, list()).await;
+        let listed = gateway.ask_as(key, list()).await;
         assert_eq!(listed.status, 200, "an administrator's: {listed:?}");
-        assert_eq!(with(&gateway, "sk-another", list()).await.status, 401);
+        assert_eq!(gateway.ask_as("sk-another", list()).await.status, 401);
         assert_eq!(gateway.end().code(), Some(0));
         assert_eq!(gateway.stdout(), "", "a key is shown once");
         assert!(!gateway.log().contains(key), "{}", gateway.log());
@@ -496,20 +490,20 @@ server:
         let echo = || Actor::echo_ask("hi");
         // Both learn of it by themselves.
         for process in [&one, &two] {
-            let known = async || with(process, key, echo()).await.status == 200;
+            let known = async || process.ask_as(key, echo()).await.status == 200;
             eventually("the key is known", known).await;
         }
         let body = json!({"keys": [id]});
-        let revoked = with(&one, MASTER, Ask::post("/key/delete", &body)).await;
+        let revoked = one.ask_as(MASTER, Ask::post("/key/delete", &body)).await;
         assert_eq!(revoked.status, 200, "{revoked:?}");
         assert_eq!(
-            with(&one, key, echo()).await.status,
+            one.ask_as(key, echo()).await.status,
             401,
             "at once where it was revoked"
         );
-        let refused = async || with(&two, key, echo()).await.status == 401;
+        let refused = async || two.ask_as(key, echo()).await.status == 401;
         eventually("the other refuses it", refused).await;
-        assert_eq!(with(&two, MASTER, echo()).await.status, 200);
+        assert_eq!(two.ask_as(MASTER, echo()).await.status, 200);
         one.end();
         two.end();
         let verified = cli(folder.path(), &["--config", "c.yaml", "audit", "verify"]);
@@ -569,11 +563,11 @@ server:
         );
         for _ in 0..5 {
             assert_eq!(
-                with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+                gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
                 200
             );
         }
-        let bad = with(&gateway, "sk-nobody", Actor::echo_ask("hi")).await;
+        let bad = gateway.ask_as("sk-nobody", Actor::echo_ask("hi")).await;
         assert_eq!(bad.status, 401);
         gateway.end();
         let whole = cli(folder.path(), &["audit", "verify", "--output", "json"]);
@@ -619,7 +613,9 @@ server:
             &["--config", "portcullis.yaml", "--port", "0"],
             &[],
         );
-        let called = with(&gateway, MASTER, Actor::echo_ask("canary-argument")).await;
+        let called = gateway
+            .ask_as(MASTER, Actor::echo_ask("canary-argument"))
+            .await;
         assert_eq!(called.status, 200);
         let id = called.header("x-request-id").unwrap().to_owned();
         gateway.end();

@@ -11,17 +11,10 @@ mod edge {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use portcullis_server::listen::ListenSettings;
     use portcullis_testkit::eventually;
-    use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Reply, TestGateway};
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, TestGateway};
     use serde_json::{Value, json};
     use tokio::net::TcpStream;
     use tokio_util::task::TaskTracker;
-
-    async fn control(gateway: &TestGateway) -> Actor {
-        let caller = gateway.key("caller", &["support"]).await;
-        let reply = caller.echo("control").await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        caller
-    }
 
     async fn calls(gateway: &TestGateway) -> u64 {
         gateway.mock().stats().await.calls
@@ -44,7 +37,7 @@ mod edge {
     async fn a_body_that_is_not_plain_json_is_not_read() {
         // MCP-11, NET-05
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let before = calls(&gateway).await;
         let params = json!({"name": "echo", "arguments": {"message": "hi"}});
         let mcp = || Ask::rpc("/mcp/support", "tools/call", &params).without("content-type");
@@ -102,7 +95,7 @@ mod edge {
     async fn nesting_without_end_is_an_error_and_not_a_crash() {
         // NET-02
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let admin = gateway.admin().await;
         for depth in [10_000_usize, 500_000] {
             for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
@@ -136,7 +129,7 @@ mod edge {
     #[tokio::test]
     async fn more_than_the_limits_is_refused_with_the_matching_status() {
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let before = calls(&gateway).await;
         let big = "x".repeat(16 * 1024 * 1024);
         let reply = caller.echo(&big).await;
@@ -165,7 +158,7 @@ mod edge {
     async fn two_ways_to_frame_a_body_are_one_too_many() {
         // NET-08, M56
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let before = calls(&gateway).await;
         let inner = String::from_utf8(caller.sign(Actor::echo_ask("smuggled")).bytes()).unwrap();
         let key = caller.credential();
@@ -231,7 +224,7 @@ mod edge {
     async fn an_upgrade_is_not_followed() {
         // NET-09
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         for protocol in ["websocket", "h2c", "tls/1.2"] {
             let mut connection = Connection::open(gateway.address()).await;
             let ask = Actor::echo_ask("hi")
@@ -253,7 +246,7 @@ mod edge {
     async fn hop_by_hop_headers_and_those_that_connection_names_change_nothing() {
         // HDR-04: naming our own credential header in Connection does not switch it off or on.
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         for named in [
             "close, authorization, cookie, mcp-name",
             "x-litellm-api-key",
@@ -274,7 +267,7 @@ mod edge {
     async fn look_alikes_of_our_key_header_are_not_our_key_header() {
         // HDR-05
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let exact = Actor::echo_ask("hi").header("X-LITELLM-API-KEY", caller.credential());
         assert_eq!(gateway.anonymous().ask(exact).await.status, 200);
         for name in [
@@ -293,7 +286,7 @@ mod edge {
     async fn a_header_that_may_stand_once_is_refused_when_it_stands_twice() {
         // HDR-07
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let list = || Ask::rpc("/mcp", "tools/list", &json!({}));
         for (name, first, second) in [
             ("mcp-protocol-version", "2025-06-18", "2025-11-25"),
@@ -333,7 +326,7 @@ mod edge {
     async fn selectors_are_names_and_nothing_else() {
         // MCP-33
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let many = vec!["support"; 10_000].join(",");
         let thirty_three = vec!["support"; 33].join(",");
         for selector in [
@@ -390,7 +383,7 @@ mod edge {
     #[tokio::test]
     async fn a_query_that_is_not_understood_is_not_answered_to_strangers() {
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let admin = gateway.admin().await;
         for target in [
             "/v1/audit?limit=-1",
@@ -418,7 +411,7 @@ mod edge {
     async fn answers_of_every_kind_forbid_sniffing_and_storing_and_name_no_software() {
         // NET-15
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let admin = gateway.admin().await;
         for reply in [
             caller.echo("hi").await,
@@ -457,7 +450,7 @@ mod edge {
             ..ListenSettings::default()
         };
         let gateway = TestGateway::with_support_listening(settings).await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let mut slow = Vec::new();
         for start in [
             "",
@@ -492,7 +485,7 @@ mod edge {
             mock.entry("support")
         );
         let gateway = TestGateway::start(&yaml).await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         for ask in [
             Actor::echo_ask("slow"),
             Ask::rpc("/mcp/support", "tools/list", &json!({})),
@@ -513,7 +506,7 @@ mod edge {
     #[tokio::test]
     async fn a_request_id_of_the_clients_own_is_not_taken_over() {
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let first = caller.echo("first").await;
         let taken = first.header("x-request-id").unwrap();
         for id in [taken, "1", "canary-log-line"] {
@@ -534,7 +527,7 @@ mod edge {
             ..ListenSettings::default()
         };
         let gateway = TestGateway::with_support_listening(settings).await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let mut inside = Vec::new();
         for _ in 0..3 {
             let mut connection = Connection::open(gateway.address()).await;
@@ -567,7 +560,7 @@ mod edge {
     async fn a_client_that_walks_away_is_on_record_as_gone() {
         // NET-07
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let ask = caller.sign(Actor::echo_ask("never read"));
         for _ in 0..20 {
             let mut connection = Connection::open(gateway.address()).await;
@@ -629,7 +622,7 @@ mod edge {
     async fn each_stream_of_one_http2_connection_is_judged_alone() {
         // AUTH-17, NET-12
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let other = gateway.key("other", &[]).await;
         let h2 = H2::open(&gateway).await;
         let asks = (0..99).map(|number| {
@@ -663,7 +656,7 @@ mod edge {
     async fn over_http2_the_authority_is_the_host_and_nothing_may_contradict_it() {
         // AUTH-11, NET-12
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let h2 = H2::open(&gateway).await;
         let key = Some(caller.credential());
         assert_eq!(h2.ask(h2_echo("localhost", key, "hi")).await.0, 200);
@@ -687,7 +680,7 @@ mod edge {
     async fn of_a_mixed_crowd_each_request_is_on_record_once_and_each_call_was_allowed_before() {
         // LOG-07
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let blind = gateway.key("blind", &[]).await;
         let before = calls(&gateway).await;
         let wrong = json!({"server_id": "support", "name": "get_customer_info", "arguments": {"customer_id": "NOBODY"}});
@@ -741,15 +734,9 @@ mod edge {
     async fn a_session_id_that_a_client_made_up_is_not_found() {
         // HDR-10
         let gateway = TestGateway::with_support().await;
-        let caller = control(&gateway).await;
+        let caller = gateway.working_key().await;
         let other = gateway.key("other", &["support"]).await;
-        let params = json!({
-            "protocolVersion": "2025-06-18", "capabilities": {},
-            "clientInfo": {"name": "t", "version": "1"},
-        });
-        let opened: Reply = caller.rpc("/mcp/support", "initialize", params).await;
-        assert_eq!(opened.status, 200, "{opened:?}");
-        let session = opened.header("mcp-session-id").unwrap().to_owned();
+        let session = caller.session("/mcp/support").await;
         let list = |session: &str| {
             Ask::rpc("/mcp/support", "tools/list", &json!({})).header("mcp-session-id", session)
         };

@@ -7,9 +7,7 @@ mod lifecycle {
     use std::sync::Arc;
 
     use portcullis_testkit::eventually;
-    use portcullis_testkit::gateway::{
-        Actor, Ask, Connection, MockServer, Process, Reply, Unread, run,
-    };
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Process, Unread, run};
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::pki_types::{CertificateDer, ServerName};
     use rustls::{ClientConfig, RootCertStore};
@@ -49,11 +47,6 @@ mod lifecycle {
             &["--config", "c.yaml", "--port", "0"],
             &[],
         )
-    }
-
-    async fn with(process: &Process, key: &str, ask: Ask) -> Reply {
-        let ask = ask.header("authorization", &format!("Bearer {key}"));
-        ask.send(process.address()).await
     }
 
     async fn ready(process: &Process) -> Value {
@@ -103,17 +96,17 @@ mod lifecycle {
         write(folder.path(), &config(&mock.entry("support"), ""));
         let mut gateway = serve(folder.path());
         assert_eq!(
-            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
         let absent = Ask::get("/mcp-rest/tools/list?server_id=second");
-        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 404);
+        assert_eq!(gateway.ask_as(MASTER, absent.clone()).await.status, 404);
         assert_eq!(ready(&gateway).await["generation"], 1);
 
         let two = format!("{}{}", mock.entry("support"), mock.entry("second"));
         write(folder.path(), &config(&two, ""));
         gateway.wait_for("configuration reloaded");
-        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+        assert_eq!(gateway.ask_as(MASTER, absent.clone()).await.status, 200);
         assert_eq!(ready(&gateway).await["generation"], 2);
 
         let bad = config(&two, "serverr: {port: 1}\n")
@@ -127,27 +120,24 @@ mod lifecycle {
             (&json!("ready"), &json!("last_reload_refused"))
         );
         assert_eq!(state["generation"], 2);
-        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+        assert_eq!(gateway.ask_as(MASTER, absent.clone()).await.status, 200);
         assert_eq!(
-            with(
-                &gateway,
-                "sk-other-canary-that-never-works-1",
-                absent.clone()
-            )
-            .await
-            .status,
+            gateway
+                .ask_as("sk-other-canary-that-never-works-1", absent.clone())
+                .await
+                .status,
             401
         );
 
         // A file that is gone is no reason to stop either.
         std::fs::remove_file(folder.path().join("c.yaml")).unwrap();
         gateway.wait_for("configuration refused");
-        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+        assert_eq!(gateway.ask_as(MASTER, absent.clone()).await.status, 200);
 
         write(folder.path(), &config(&mock.entry("support"), ""));
         gateway.wait_for("configuration reloaded");
         assert_eq!(ready(&gateway).await["config"], "ok");
-        assert_eq!(with(&gateway, MASTER, absent).await.status, 404);
+        assert_eq!(gateway.ask_as(MASTER, absent).await.status, 404);
         gateway.signal("HUP");
         gateway.wait_for("configuration reloaded");
         assert_eq!(gateway.end().code(), Some(0));
@@ -164,31 +154,21 @@ mod lifecycle {
             &config(&mock.entry("support"), &keys("support")),
         );
         let mut gateway = serve(folder.path());
-        assert_eq!(with(&gateway, CI, Actor::echo_ask("hi")).await.status, 200);
+        assert_eq!(gateway.ask_as(CI, Actor::echo_ask("hi")).await.status, 200);
 
-        let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
-        let opened = with(
-            &gateway,
-            CI,
-            Ask::rpc("/mcp/support", "initialize", &params),
-        )
-        .await;
-        let session = opened.header("mcp-session-id").unwrap().to_owned();
-        let listen = Ask::get("/mcp/support")
-            .header("authorization", &format!("Bearer {CI}"))
-            .header("mcp-session-id", &session)
-            .header("accept", "text/event-stream");
-        let mut stream = Connection::open(gateway.address()).await;
-        stream.write(&listen.bytes()).await;
+        let opened = gateway.ask_as(CI, Ask::initialize("/mcp/support")).await;
+        let session = opened.header("mcp-session-id").unwrap();
+        let listen = Ask::listen("/mcp/support", session).bearer(CI);
+        let mut stream = Connection::begin(gateway.address(), &listen).await;
         assert!(stream.until("text/event-stream").await);
 
         write(folder.path(), &config(&mock.entry("support"), ""));
         gateway.wait_for("configuration reloaded");
         // It ends by itself.
         stream.ends().await;
-        assert_eq!(with(&gateway, CI, Actor::echo_ask("hi")).await.status, 401);
+        assert_eq!(gateway.ask_as(CI, Actor::echo_ask("hi")).await.status, 401);
         assert_eq!(
-            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
         gateway.end();
@@ -204,11 +184,11 @@ mod lifecycle {
         write(folder.path(), &config(&mock.entry("support"), ""));
         let mut gateway = serve(folder.path());
         assert_eq!(
-            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
         let ask = Actor::echo_ask("to the end")
-            .header("authorization", &format!("Bearer {MASTER}"))
+            .bearer(MASTER)
             .header("expect", "100-continue");
         let bytes = ask.bytes();
         let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
@@ -235,7 +215,7 @@ mod lifecycle {
         write(folder.path(), &config(&mock.entry("support"), ""));
         let mut gateway = serve(folder.path());
         let ask = Actor::echo_ask("never")
-            .header("authorization", &format!("Bearer {MASTER}"))
+            .bearer(MASTER)
             .header("expect", "100-continue");
         let bytes = ask.bytes();
         let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
@@ -276,8 +256,7 @@ mod lifecycle {
                         let mut ids = Vec::new();
                         let mut connection = Connection::open(address).await;
                         loop {
-                            let ask = Actor::echo_ask("load")
-                                .header("authorization", &format!("Bearer {MASTER}"));
+                            let ask = Actor::echo_ask("load").bearer(MASTER);
                             let reply = connection.ask(&ask).await;
                             if reply.status == 0 {
                                 return ids;
@@ -293,8 +272,7 @@ mod lifecycle {
             let mut counted = 0;
             let mut counter = Connection::open(address).await;
             while counted < seen {
-                let ask =
-                    Actor::echo_ask("count").header("authorization", &format!("Bearer {MASTER}"));
+                let ask = Actor::echo_ask("count").bearer(MASTER);
                 let reply = counter.ask(&ask).await;
                 assert_eq!(reply.status, 200, "{reply:?}");
                 answered.push(reply.header("x-request-id").unwrap().to_owned());
@@ -326,7 +304,7 @@ mod lifecycle {
         verified(folder.path());
         let mut gateway = serve(folder.path());
         assert_eq!(
-            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
         gateway.end();
@@ -357,7 +335,7 @@ mod lifecycle {
             let before = mock.stats().await.calls;
             // Written in batches, a few hundred events fill what is left.
             for _ in 0..3000 {
-                let reply = with(&gateway, MASTER, Actor::echo_ask("hi")).await;
+                let reply = gateway.ask_as(MASTER, Actor::echo_ask("hi")).await;
                 match reply.status {
                     200 => served += 1,
                     503 => {
@@ -431,7 +409,7 @@ mod lifecycle {
             "server:\n  public_url: https://gw.example.com\n  tls: {cert: tls.crt, key: tls.key}\n";
         write(folder.path(), &config(&mock.entry("support"), more));
         let mut gateway = serve(folder.path());
-        let ask = || Actor::echo_ask("hi").header("authorization", &format!("Bearer {MASTER}"));
+        let ask = || Actor::echo_ask("hi").bearer(MASTER);
         let mut connection = tls(&gateway, &old).await.unwrap();
         let reply = connection.ask(&ask()).await;
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -519,7 +497,7 @@ mod lifecycle {
         let args = ["--config", "c.yaml", "--port", "0", "--log", "trace"];
         let gateway = Unread::serve(PORTCULLIS, folder.path(), &args);
         for _ in 0..200 {
-            let ask = Actor::echo_ask("hi").header("authorization", &format!("Bearer {MASTER}"));
+            let ask = Actor::echo_ask("hi").bearer(MASTER);
             assert_eq!(ask.send(gateway.address()).await.status, 200);
         }
         let (status, unread) = gateway.end();

@@ -3,7 +3,6 @@
 
 #[cfg(test)]
 mod secrets {
-    use std::net::SocketAddr;
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
@@ -12,11 +11,9 @@ mod secrets {
     use axum::body::{Body, Bytes};
     use axum::http::{HeaderMap, Response};
     use axum::routing::any;
-    use portcullis_server::listen::{Bound, ListenSettings, Stop};
     use portcullis_testkit::Nobody;
-    use portcullis_testkit::gateway::{Actor, Ask, MockServer, Process, Reply, TestGateway};
+    use portcullis_testkit::gateway::{Actor, Ask, MockServer, Process, Reply, Site, TestGateway};
     use serde_json::{Value, json};
-    use tokio_util::task::TaskTracker;
 
     const TOKEN: &str = "upstream-canary-Gq71Lw9Vt4Kp8Rs3Nd6Zx2";
     const EXTRA: &str = "static-canary-8Rs3Nd6Zx2q7Lw9Vt4Kp";
@@ -35,29 +32,16 @@ mod secrets {
 
     /// An MCP server that repeats our credential, and remembers what it saw.
     struct Parrot {
-        address: SocketAddr,
+        site: Site,
         seen: Arc<Mutex<Vec<HeaderMap>>>,
         calls: Arc<AtomicUsize>,
         tells: Arc<Mutex<Tells>>,
-        stop: Stop,
-    }
-
-    impl Drop for Parrot {
-        fn drop(&mut self) {
-            self.stop.soft.cancel();
-            self.stop.hard.cancel();
-        }
     }
 
     impl Parrot {
         async fn start() -> Self {
-            let bound = Bound::bind("127.0.0.1", 0, ListenSettings::default())
-                .await
-                .unwrap();
-            let address = bound.local_addr();
             let seen = Arc::new(Mutex::new(Vec::new()));
             let tells = Arc::new(Mutex::new(Tells::InResult));
-            let stop = Stop::default();
             let (heard, way) = (Arc::clone(&seen), Arc::clone(&tells));
             let calls = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&calls);
@@ -74,15 +58,11 @@ mod secrets {
                 }
             };
             let router = Router::new().route("/mcp", any(handler));
-            let tasks = TaskTracker::new();
-            let stopped = stop.clone();
-            tasks.spawn(async move { bound.serve(router, stopped).await });
             Self {
-                address,
+                site: Site::of(router).await,
                 seen,
                 calls,
                 tells,
-                stop,
             }
         }
 
@@ -167,7 +147,7 @@ mod secrets {
         let yaml = format!(
             "mcp_servers:\n  parrot:\n    url: http://{}/mcp\n    auth_type: bearer_token\n    \
              auth_value: {TOKEN}\n    static_headers: {{x-tenant-key: {EXTRA}}}\n",
-            parrot.address
+            parrot.site.address()
         );
         let gateway = TestGateway::start(&yaml).await;
         gateway.keep_secret("the upstream's token", TOKEN);
@@ -276,7 +256,7 @@ mod secrets {
                 .header("x-custom", "canary-custom-13");
             assert_eq!(caller.ask(ask).await.status, 200);
             let seen = parrot.last();
-            assert_eq!(seen["host"], parrot.address.to_string());
+            assert_eq!(seen["host"], parrot.site.address().to_string());
             assert_eq!(seen.get_all("authorization").iter().count(), 1);
             assert_eq!(seen["authorization"], format!("Bearer {TOKEN}"));
             assert_eq!(seen.get_all("x-tenant-key").iter().count(), 1);
@@ -357,7 +337,7 @@ mod secrets {
              wrong:\n    url: {}/mcp\n    auth_type: oauth2\n    client_id: test-client\n    \
              client_secret: wrong-canary-3Nd6Zx2q7Lw9Vt4K\n    token_url: {}/oauth/token\n",
             mock.entry("support"),
-            parrot.address,
+            parrot.site.address(),
             mock.url(),
             mock.url(),
         );
@@ -365,11 +345,7 @@ mod secrets {
         let args = ["--config", "c.yaml", "--port", "0", "--log", "trace"];
         let mut gateway = Process::serve(PORTCULLIS, folder.path(), &args, &[]);
         let address = gateway.address();
-        let ask = async |ask: Ask| -> Reply {
-            ask.header("authorization", &format!("Bearer {MASTER}"))
-                .send(address)
-                .await
-        };
+        let ask = async |ask: Ask| -> Reply { ask.bearer(MASTER).send(address).await };
         assert_eq!(ask(Actor::echo_ask("hi")).await.status, 200);
         for way in [
             Tells::InRpcError,

@@ -12,6 +12,7 @@ mod leaks;
 mod logs;
 mod mock;
 mod process;
+mod site;
 mod unread;
 mod wire;
 
@@ -31,6 +32,7 @@ pub use actor::Actor;
 pub use leaks::forms;
 pub use mock::MockServer;
 pub use process::{Finished, Process, run};
+pub use site::Site;
 pub use unread::Unread;
 pub use wire::{Ask, Connection, Reply};
 
@@ -144,6 +146,15 @@ impl TestGateway {
             ..ServerGrants::default()
         };
         self.person(alias, Role::User, grants).await
+    }
+
+    /// A caller of the mock, whose key has just worked: what is refused to it or to others
+    /// afterwards is not refused because nothing works.
+    pub async fn working_key(&self) -> Actor {
+        let caller = self.key("caller", &["support"]).await;
+        let reply = caller.echo("control").await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        caller
     }
 
     /// An administrator with a fresh key.

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use crate::PATIENCE;
 
 pub use live::Live;
-pub use recorded::Recorded;
+pub use recorded::{Recorded, member};
 pub use reply::{Gate, Reply, Step, event, event_with_id};
 
 type Script = Arc<dyn Fn(&Recorded) -> Reply + Send + Sync>;

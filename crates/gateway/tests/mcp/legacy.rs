@@ -6,10 +6,9 @@ use futures_util::future::join_all;
 use http::Method;
 use portcullis_testkit::upstream::{FakeUpstream, Gate, Recorded, Reply, Step, event};
 
-use super::support::{House, call_params, legacy, raw, server};
+use super::support::{AWKWARD, House, call_params, legacy, raw, server};
 
 /// Whatever a parser would like to tidy up.
-const AWKWARD: &str = r#"{"n":123456789012345678901234567890,"e":1e400,"d":0.10000000000000000555,"s":"\u00e9\/\ud83d\ude00","u":{"x-unknown":[null,-0,1.0]},"":1}"#;
 
 #[tokio::test]
 async fn arguments_and_results_pass_as_the_bytes_they_are() {

@@ -3,10 +3,7 @@
 use http::Method;
 use portcullis_testkit::upstream::{Era, FakeUpstream, Reply, Step, event};
 
-use super::support::{Client, House, MODERN, modern_body, raw, server};
-
-const AWKWARD: &str =
-    r#"{"n":123456789012345678901234567890,"e":1e400,"s":"\u00e9\/","u":[null,-0,1.0]}"#;
+use super::support::{AWKWARD, Client, House, MODERN, modern_body, raw, server};
 
 #[tokio::test]
 async fn a_call_passes_as_the_bytes_it_is_and_its_headers_follow_the_body() {

@@ -3,9 +3,7 @@
 use http::Method;
 use portcullis_testkit::upstream::{FakeUpstream, Reply, Step, event};
 
-use super::support::{House, server};
-
-const AWKWARD: &str = r#"{"n":123456789012345678901234567890,"e":1e400,"s":"\u00e9\/"}"#;
+use super::support::{AWKWARD, House, server};
 
 #[tokio::test]
 async fn a_tool_is_called_by_any_name_that_says_which() {

@@ -4,53 +4,14 @@ use portcullis_config::CommandLine;
 use portcullis_gateway::wire::Embedded;
 use portcullis_server::listen::{Bound, ListenSettings, Stop};
 use portcullis_testkit::eventually;
+use portcullis_testkit::gateway::{Ask, Connection};
 use portcullis_testkit::upstream::FakeUpstream;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::support::{Client, House, call_params, legacy, server};
-
-struct Wire(TcpStream);
-
-impl Wire {
-    async fn send(&mut self, head: &str, body: &str) {
-        let text = format!("{head}\r\n{body}");
-        self.0.write_all(text.as_bytes()).await.unwrap();
-    }
-
-    /// One response with a length.
-    async fn answer(&mut self) -> (u16, String) {
-        let mut read = Vec::new();
-        loop {
-            let mut byte = [0; 1];
-            assert_eq!(self.0.read(&mut byte).await.unwrap(), 1, "closed");
-            read.push(byte[0]);
-            if read.ends_with(b"\r\n\r\n") {
-                break;
-            }
-        }
-        let head = String::from_utf8(read).unwrap().to_ascii_lowercase();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |length| length.parse().unwrap());
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).await.unwrap();
-        (status, String::from_utf8(body).unwrap())
-    }
-}
-
-fn head(port: u16, key: Option<&str>, more: &str) -> String {
-    let authorization = key.map_or_else(String::new, |key| {
-        format!("authorization: Bearer {key}\r\n")
-    });
-    format!(
-        "POST /mcp/a HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{authorization}content-type: application/json\r\naccept: */*\r\n{more}"
-    )
-}
 
 #[tokio::test]
 async fn every_request_of_a_connection_is_judged_alone() {
@@ -60,23 +21,30 @@ async fn every_request_of_a_connection_is_judged_alone() {
     let bob = house.limited("bob", &[], &[]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let bound = Bound::from_listener(listener, ListenSettings::default()).unwrap();
-    let port = bound.local_addr().port();
+    let address = bound.local_addr();
     let stop = Stop::default();
     let serving = TaskTracker::new();
     serving.spawn(bound.serve(house.router(), stop.clone()));
 
     let call = legacy("tools/call", &call_params("echo", "{}"));
-    let length = format!("content-length: {}\r\n", call.len());
-    let mut wire = Wire(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    let ask = |key: Option<&str>, body: &str| {
+        let ask = Ask::post("/mcp/a", &Value::Null)
+            .header("accept", "*/*")
+            .body(body);
+        match key {
+            Some(key) => ask.bearer(key),
+            None => ask,
+        }
+    };
+    let mut connection = Connection::open(address).await;
     for _ in 0..10 {
         for (key, status) in [
             (Some(alice.key.as_str()), 200),
             (None, 401),
             (Some(&bob.key), 404),
         ] {
-            wire.send(&head(port, key, &length), &call).await;
-            let (answered, body) = wire.answer().await;
-            assert_eq!(answered, status, "{body}");
+            let answer = connection.ask(&ask(key, &call)).await;
+            assert_eq!(answer.status, status, "{answer:?}");
         }
     }
     assert_eq!(upstream.count("tools/call"), 10);
@@ -92,17 +60,18 @@ async fn every_request_of_a_connection_is_judged_alone() {
             text.len(),
             alice.key
         );
-        let mut wire = Wire(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
-        let more = "transfer-encoding: chunked\r\ntrailer: authorization\r\n";
-        wire.send(&head(port, key, more), &chunked).await;
-        let (answered, body) = wire.answer().await;
-        assert_eq!(answered, status, "{body}");
-        assert!(!body.contains("\"result\""), "{body}");
+        let ask = ask(key, &chunked)
+            .header("transfer-encoding", "chunked")
+            .header("trailer", "authorization");
+        let answer = ask.send(address).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.text().contains("error"), "{answer:?}");
+        assert!(!answer.text().contains("\"result\""), "{answer:?}");
     }
     assert_eq!(upstream.count("tools/call"), 10);
     house.also_asked(32);
     stop.soft.cancel();
-    drop(wire);
+    drop(connection);
     serving.close();
     serving.wait().await;
     house.end().await;

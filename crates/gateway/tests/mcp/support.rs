@@ -1,6 +1,5 @@
 //! A gateway in this process, its callers, and what they read.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,9 +15,9 @@ use portcullis_gateway::wire::Embedded;
 use portcullis_identity::CreatedKey;
 use portcullis_store::AuditFilter;
 use portcullis_testkit::upstream::FakeUpstream;
+pub(crate) use portcullis_testkit::upstream::member as raw;
 use portcullis_testkit::{PATIENCE, eventually};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -363,15 +362,8 @@ fn name_of(body: &str) -> Option<String> {
     serde_json::from_str(&raw(&params, &[member])?).ok()
 }
 
-/// The bytes of a member.
-pub(crate) fn raw(text: &str, path: &[&str]) -> Option<String> {
-    let mut here = text;
-    for step in path {
-        let members: BTreeMap<String, &RawValue> = serde_json::from_str(here).ok()?;
-        here = members.get(*step)?.get();
-    }
-    Some(here.to_owned())
-}
+/// What is lost or changed by whoever reads JSON into values and prints it again.
+pub(crate) const AWKWARD: &str = r#"{"n":123456789012345678901234567890,"e":1e400,"d":0.10000000000000000555,"s":"\u00e9\/\ud83d\ude00","u":{"x-unknown":[null,-0,1.0]},"":1}"#;
 
 /// A response whose body is still coming.
 pub(crate) struct Opened {

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 
+use super::wire::{Ask, Reply};
 use crate::PATIENCE;
 
 /// A command that came to its end.
@@ -111,6 +112,11 @@ impl Process {
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Sends with this credential on a connection of its own.
+    pub async fn ask_as(&self, credential: &str, ask: Ask) -> Reply {
+        ask.bearer(credential).send(self.address).await
     }
 
     /// Waits for the next log line that holds this text, and returns it.

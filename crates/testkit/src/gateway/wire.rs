@@ -52,6 +52,28 @@ impl Ask {
         Self::post(target, &message).header("accept", "application/json, text/event-stream")
     }
 
+    /// Opens a session of 2025-06-18.
+    pub fn initialize(target: &str) -> Self {
+        let params = serde_json::json!({
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        });
+        Self::rpc(target, "initialize", &params)
+    }
+
+    /// Listens to what belongs to no request of this session.
+    pub fn listen(target: &str, session: &str) -> Self {
+        Self::get(target)
+            .header("mcp-session-id", session)
+            .header("accept", "text/event-stream")
+    }
+
+    /// With this credential.
+    #[must_use]
+    pub fn bearer(self, credential: &str) -> Self {
+        self.header("authorization", &format!("Bearer {credential}"))
+    }
+
     /// One more header line, whatever stands there already.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -184,6 +206,13 @@ impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Connects and sends; the answer is read as it comes.
+    pub async fn begin(address: SocketAddr, ask: &Ask) -> Self {
+        let mut connection = Self::open(address).await;
+        connection.write(&ask.bytes()).await;
+        connection
     }
 }
 
