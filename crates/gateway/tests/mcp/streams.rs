@@ -1,10 +1,9 @@
 //! What arrives while it happens: events, pushes, resumption, and how streams end.
 
 use portcullis_core::ServerGrants;
-use portcullis_testkit::eventually;
 use portcullis_testkit::upstream::{FakeUpstream, Reply, Step, event, event_with_id};
 
-use super::support::{Client, House, Opened, call_params, legacy, raw, server};
+use super::support::{Client, House, Opened, call_params, eventually, legacy, raw, server};
 
 const PUSHES: &[&str] = &["allow_sampling: true", "allow_elicitation: true"];
 const ABLE: &str = r#"{"sampling":{},"elicitation":{}}"#;
@@ -440,7 +439,7 @@ async fn a_log_level_reaches_the_session_that_is_open() {
         let before = upstream.count("logging/setLevel");
         let answer = alice.rpc("logging/setLevel", r#"{"level":"debug"}"#).await;
         assert!(answer.json()["result"].is_object(), "{answer:?}");
-        eventually("setLevel upstream", async || {
+        eventually("setLevel upstream", || {
             upstream.count("logging/setLevel") == before + 1
         })
         .await;

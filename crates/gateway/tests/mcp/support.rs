@@ -14,9 +14,9 @@ use portcullis_core::{Role, ServerGrants};
 use portcullis_gateway::wire::Embedded;
 use portcullis_identity::CreatedKey;
 use portcullis_store::AuditFilter;
+use portcullis_testkit::PATIENCE;
 use portcullis_testkit::upstream::FakeUpstream;
 pub(crate) use portcullis_testkit::upstream::member as raw;
-use portcullis_testkit::{PATIENCE, eventually};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -166,7 +166,7 @@ impl House {
         let asked = self.asked.load(Ordering::SeqCst);
         // Streams that a story dropped close their event when the body is gone.
         let closed = async || self.request_events().await.len() >= asked;
-        eventually("every request is on record", closed).await;
+        portcullis_testkit::eventually("every request is on record", closed).await;
         let events = self.request_events().await;
         let ids: std::collections::BTreeSet<&str> = events
             .iter()
@@ -442,6 +442,11 @@ impl Opened {
             text,
         }
     }
+}
+
+/// Waits for something that happens elsewhere and can be seen at once.
+pub(crate) async fn eventually(what: &str, happened: impl Fn() -> bool) {
+    portcullis_testkit::eventually(what, async || happened()).await;
 }
 
 /// A whole answer.
