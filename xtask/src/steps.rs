@@ -46,6 +46,9 @@ fn deny() -> anyhow::Result<()> {
             "deny", "check", "bans", "licenses", "sources",
         ]));
     }
+    if in_ci() {
+        bail!("cargo-deny is not installed: run `.ci/run`, which installs it");
+    }
     println!(
         "    cargo-deny is not installed: licences and sources stay unchecked, tidy has checked the bans"
     );

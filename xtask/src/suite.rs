@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_scenario_is_named_by_its_folder_without_prefix_and_time() {
-        let folder = std::env::temp_dir().join("xtask-suite-names");
+        let own = format!("xtask-suite-names-{}", std::process::id());
+        let folder = std::env::temp_dir().join(own);
         let inside = folder.join("server-tools-call-error-2026-11-21T08-36-54-421Z");
         std::fs::create_dir_all(&inside).unwrap();
         let file = inside.join("checks.json");

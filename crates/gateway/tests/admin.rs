@@ -8,10 +8,8 @@ mod admin {
     use axum::body::{Body, Bytes};
     use axum::http::Response;
     use axum::routing::any;
-    use portcullis_server::listen::{Bound, ListenSettings, Stop};
-    use portcullis_testkit::gateway::{Actor, Ask, Connection, TestGateway};
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, Site, TestGateway};
     use serde_json::{Value, json};
-    use tokio_util::task::TaskTracker;
 
     fn admin_doors() -> Vec<Ask> {
         vec![
@@ -207,22 +205,12 @@ mod admin {
         //
         let (gateway, admin, _) = stage().await;
         let leaver = gateway.key("leaver", &["support"]).await;
-        let params = json!({
-            "protocolVersion": "2025-06-18", "capabilities": {},
-            "clientInfo": {"name": "t", "version": "1"},
-        });
-        let opened = leaver.rpc("/mcp/support", "initialize", params).await;
-        let session = opened.header("mcp-session-id").unwrap();
-        let listen = Ask::get("/mcp/support")
-            .header("mcp-session-id", session)
-            .header("accept", "text/event-stream");
-        let mut stream = Connection::open(gateway.address()).await;
-        stream.write(&leaver.sign(listen).bytes()).await;
-        assert!(stream.until("text/event-stream").await);
+        let session = leaver.session("/mcp/support").await;
+        let mut stream = leaver.listen("/mcp/support", &session).await;
         let body = json!({"keys": [leaver.key_id()]});
         assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
-        // It ends by itself: this would hang otherwise.
-        stream.until("\r\n0\r\n\r\n").await;
+        // It ends by itself.
+        stream.ends().await;
         let events = gateway.events().await;
         let ended = events
             .iter()
@@ -233,7 +221,7 @@ mod admin {
     }
 
     /// An MCP server whose tool never ends and never falls silent.
-    async fn chatterbox(stop: &Stop, tasks: &TaskTracker) -> std::net::SocketAddr {
+    async fn chatterbox() -> Site {
         async fn answer(body: Bytes) -> Response<Body> {
             let message: Value = serde_json::from_slice(&body).unwrap_or_default();
             let id = &message["id"];
@@ -271,22 +259,17 @@ mod admin {
                 .body(Body::from(text))
                 .unwrap()
         }
-        let bound = Bound::bind("127.0.0.1", 0, ListenSettings::default())
-            .await
-            .unwrap();
-        let address = bound.local_addr();
-        let stop = stop.clone();
-        let router = Router::new().route("/mcp", any(answer));
-        tasks.spawn(async move { bound.serve(router, stop).await });
-        address
+        Site::of(Router::new().route("/mcp", any(answer))).await
     }
 
     #[tokio::test]
     async fn a_stream_that_never_falls_silent_ends_with_its_key_all_the_same() {
         //
-        let (stop, tasks) = (Stop::default(), TaskTracker::new());
-        let upstream = chatterbox(&stop, &tasks).await;
-        let yaml = format!("mcp_servers:\n  talker:\n    url: http://{upstream}/mcp\n");
+        let upstream = chatterbox().await;
+        let yaml = format!(
+            "mcp_servers:\n  talker:\n    url: http://{}/mcp\n",
+            upstream.address()
+        );
         let gateway = TestGateway::start(&yaml).await;
         let admin = gateway.admin().await;
         let leaver = gateway.key("leaver", &["talker"]).await;
@@ -295,20 +278,19 @@ mod admin {
             "tools/call",
             &json!({"name": "talk", "arguments": {}}),
         );
-        let mut stream = Connection::open(gateway.address()).await;
-        stream.write(&leaver.sign(call).bytes()).await;
+        let mut stream = Connection::begin(gateway.address(), &leaver.sign(call)).await;
         assert!(stream.until("notifications/message").await);
         let body = json!({"keys": [leaver.key_id()]});
         assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
-        // It ends by itself: this would hang otherwise.
-        stream.until("\r\n0\r\n\r\n").await;
+        // It ends by itself.
+        stream.ends().await;
         let events = gateway.events().await;
         let ended = events
             .iter()
             .filter(|event| event["outcome"] == "unauthenticated")
             .count();
         assert_eq!(ended, 1, "{events:#?}");
-        stop.hard.cancel();
+        drop(upstream);
         gateway.stands().await;
     }
 
@@ -369,6 +351,27 @@ mod admin {
         gateway.stands().await;
     }
 
+    fn id_of(event: &Value) -> String {
+        event["request_id"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The first requests of the trail, page after page.
+    async fn pages(admin: &Actor, query: &str, requests: usize) -> Vec<String> {
+        let (mut seen, mut after) = (Vec::new(), String::new());
+        while seen.len() < requests {
+            let ask = Ask::get(&format!("/v1/audit?{query}{after}"));
+            let page: Value = admin.ask(ask).await.json();
+            let events = page["events"].as_array().unwrap();
+            assert!((1..=3).contains(&events.len()), "{page}");
+            let of_requests = events.iter().filter(|event| event["event"] == "request");
+            seen.extend(of_requests.map(id_of));
+            let next = page["next"].as_str();
+            after = next.map_or_else(String::new, |next| format!("&after={next}"));
+        }
+        seen.truncate(requests);
+        seen
+    }
+
     #[tokio::test]
     async fn the_trail_can_be_paged_filtered_and_shows_the_newest_first_when_asked() {
         let (gateway, admin, caller) = stage().await;
@@ -387,32 +390,24 @@ mod admin {
             "arguments are not recorded"
         );
 
-        let (mut seen, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let from = after
-                .map(|after| format!("&after={after}"))
-                .unwrap_or_default();
-            let page: Value = admin
-                .ask(Ask::get(&format!("/v1/audit?limit=2{from}")))
-                .await
-                .json();
-            let events = page["events"].as_array().unwrap();
-            assert!(events.len() <= 2);
-            seen.extend(events.iter().map(ToString::to_string));
-            match page["next"].as_str() {
-                Some(next) if seen.len() < 12 => after = Some(next.to_owned()),
-                _ => break,
-            }
+        for number in 0..5 {
+            caller.echo(&number.to_string()).await;
         }
-        let mut distinct = seen.clone();
-        distinct.sort();
-        distinct.dedup();
-        assert_eq!(distinct.len(), seen.len(), "no event stands on two pages");
+        // Every request up to here, in the order of the trail; looking at it makes more.
+        let ids: Vec<String> = gateway.events().await.iter().map(id_of).collect();
+        assert!(ids.len() >= 8, "{ids:?}");
+        assert_eq!(pages(&admin, "order=asc&limit=2", ids.len()).await, ids);
+        assert_eq!(pages(&admin, "limit=3", ids.len()).await, ids);
+
+        let last = caller.echo("the last").await;
+        let last = last.header("x-request-id").unwrap();
+        gateway.events().await;
         let newest: Value = admin
             .ask(Ask::get("/v1/audit?order=desc&limit=1"))
             .await
             .json();
-        assert_eq!(newest["events"].as_array().unwrap().len(), 1);
+        let newest = newest["events"].as_array().unwrap().iter().map(id_of);
+        assert_eq!(newest.collect::<Vec<_>>(), [last]);
         gateway.stands().await;
     }
 }

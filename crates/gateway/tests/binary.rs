@@ -6,6 +6,7 @@ mod binary {
     use std::net::TcpStream;
     use std::process::{Child, Command, Output, Stdio};
 
+    use portcullis_testkit::eventually;
     use serde::Deserialize;
     use serde_json::Value;
 
@@ -120,8 +121,8 @@ mod binary {
         );
     }
 
-    #[test]
-    fn a_second_signal_does_not_wait_for_a_request_that_never_ends() {
+    #[tokio::test]
+    async fn a_second_signal_does_not_wait_for_a_request_that_never_ends() {
         let mut running = Running::mock();
         let address = running.report["url"].as_str().unwrap();
         let address = address
@@ -137,9 +138,8 @@ mod binary {
         endless.read_exact(&mut interim).unwrap();
         assert_eq!(&interim, b"HTTP/1.1 100");
         running.signal("TERM");
-        while TcpStream::connect(&address).is_ok() {
-            std::thread::yield_now();
-        }
+        let shut = async || TcpStream::connect(&address).is_err();
+        eventually("the door is shut", shut).await;
         assert!(running.child.try_wait().unwrap().is_none());
         running.signal("TERM");
         assert_eq!(running.child.wait().unwrap().code(), Some(1));

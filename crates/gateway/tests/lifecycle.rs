@@ -4,10 +4,10 @@
 mod lifecycle {
     use std::collections::BTreeSet;
     use std::path::Path;
-    use std::process::Command;
     use std::sync::Arc;
 
-    use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Process, Reply, run};
+    use portcullis_testkit::eventually;
+    use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Process, Unread, run};
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::pki_types::{CertificateDer, ServerName};
     use rustls::{ClientConfig, RootCertStore};
@@ -47,11 +47,6 @@ mod lifecycle {
             &["--config", "c.yaml", "--port", "0"],
             &[],
         )
-    }
-
-    async fn with(process: &Process, key: &str, ask: Ask) -> Reply {
-        let ask = ask.header("authorization", &format!("Bearer {key}"));
-        ask.send(process.address()).await
     }
 
     async fn ready(process: &Process) -> Value {
@@ -101,17 +96,17 @@ mod lifecycle {
         write(folder.path(), &config(&mock.entry("support"), ""));
         let mut gateway = serve(folder.path());
         assert_eq!(
-            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
         let absent = Ask::get("/mcp-rest/tools/list?server_id=second");
-        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 404);
+        assert_eq!(gateway.ask_as(MASTER, absent.clone()).await.status, 404);
         assert_eq!(ready(&gateway).await["generation"], 1);
 
         let two = format!("{}{}", mock.entry("support"), mock.entry("second"));
         write(folder.path(), &config(&two, ""));
         gateway.wait_for("configuration reloaded");
-        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+        assert_eq!(gateway.ask_as(MASTER, absent.clone()).await.status, 200);
         assert_eq!(ready(&gateway).await["generation"], 2);
 
         let bad = config(&two, "serverr: {port: 1}\n")
@@ -125,31 +120,28 @@ mod lifecycle {
             (&json!("ready"), &json!("last_reload_refused"))
         );
         assert_eq!(state["generation"], 2);
-        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+        assert_eq!(gateway.ask_as(MASTER, absent.clone()).await.status, 200);
         assert_eq!(
-            with(
-                &gateway,
-                "sk-other-canary-that-never-works-1",
-                absent.clone()
-            )
-            .await
-            .status,
+            gateway
+                .ask_as("sk-other-canary-that-never-works-1", absent.clone())
+                .await
+                .status,
             401
         );
 
         // A file that is gone is no reason to stop either.
         std::fs::remove_file(folder.path().join("c.yaml")).unwrap();
         gateway.wait_for("configuration refused");
-        assert_eq!(with(&gateway, MASTER, absent.clone()).await.status, 200);
+        assert_eq!(gateway.ask_as(MASTER, absent.clone()).await.status, 200);
 
         write(folder.path(), &config(&mock.entry("support"), ""));
         gateway.wait_for("configuration reloaded");
         assert_eq!(ready(&gateway).await["config"], "ok");
-        assert_eq!(with(&gateway, MASTER, absent).await.status, 404);
+        assert_eq!(gateway.ask_as(MASTER, absent).await.status, 404);
         gateway.signal("HUP");
         gateway.wait_for("configuration reloaded");
-        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
         assert_eq!(gateway.end().code(), Some(0));
+        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
         verified(folder.path());
     }
 
@@ -162,35 +154,25 @@ mod lifecycle {
             &config(&mock.entry("support"), &keys("support")),
         );
         let mut gateway = serve(folder.path());
-        assert_eq!(with(&gateway, CI, Actor::echo_ask("hi")).await.status, 200);
+        assert_eq!(gateway.ask_as(CI, Actor::echo_ask("hi")).await.status, 200);
 
-        let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
-        let opened = with(
-            &gateway,
-            CI,
-            Ask::rpc("/mcp/support", "initialize", &params),
-        )
-        .await;
-        let session = opened.header("mcp-session-id").unwrap().to_owned();
-        let listen = Ask::get("/mcp/support")
-            .header("authorization", &format!("Bearer {CI}"))
-            .header("mcp-session-id", &session)
-            .header("accept", "text/event-stream");
-        let mut stream = Connection::open(gateway.address()).await;
-        stream.write(&listen.bytes()).await;
+        let opened = gateway.ask_as(CI, Ask::initialize("/mcp/support")).await;
+        let session = opened.header("mcp-session-id").unwrap();
+        let listen = Ask::listen("/mcp/support", session).bearer(CI);
+        let mut stream = Connection::begin(gateway.address(), &listen).await;
         assert!(stream.until("text/event-stream").await);
 
         write(folder.path(), &config(&mock.entry("support"), ""));
         gateway.wait_for("configuration reloaded");
-        // It ends by itself: this would hang otherwise.
-        stream.until("\r\n0\r\n\r\n").await;
-        assert_eq!(with(&gateway, CI, Actor::echo_ask("hi")).await.status, 401);
+        // It ends by itself.
+        stream.ends().await;
+        assert_eq!(gateway.ask_as(CI, Actor::echo_ask("hi")).await.status, 401);
         assert_eq!(
-            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
-        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
         gateway.end();
+        assert!(!gateway.log().contains("canary"), "{}", gateway.log());
         verified(folder.path());
     }
 
@@ -202,11 +184,11 @@ mod lifecycle {
         write(folder.path(), &config(&mock.entry("support"), ""));
         let mut gateway = serve(folder.path());
         assert_eq!(
-            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
         let ask = Actor::echo_ask("to the end")
-            .header("authorization", &format!("Bearer {MASTER}"))
+            .bearer(MASTER)
             .header("expect", "100-continue");
         let bytes = ask.bytes();
         let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
@@ -233,7 +215,7 @@ mod lifecycle {
         write(folder.path(), &config(&mock.entry("support"), ""));
         let mut gateway = serve(folder.path());
         let ask = Actor::echo_ask("never")
-            .header("authorization", &format!("Bearer {MASTER}"))
+            .bearer(MASTER)
             .header("expect", "100-continue");
         let bytes = ask.bytes();
         let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
@@ -243,9 +225,9 @@ mod lifecycle {
         gateway.signal("TERM");
         gateway.wait_for("stopping");
         // Nobody new is let in while the one request runs.
-        while TcpStream::connect(gateway.address()).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
+        let address = gateway.address();
+        let shut = async || TcpStream::connect(address).await.is_err();
+        eventually("the door is shut", shut).await;
         gateway.signal("TERM");
         assert_eq!(gateway.wait().code(), Some(0));
         assert_eq!(endless.reply().await.status, 0);
@@ -274,8 +256,7 @@ mod lifecycle {
                         let mut ids = Vec::new();
                         let mut connection = Connection::open(address).await;
                         loop {
-                            let ask = Actor::echo_ask("load")
-                                .header("authorization", &format!("Bearer {MASTER}"));
+                            let ask = Actor::echo_ask("load").bearer(MASTER);
                             let reply = connection.ask(&ask).await;
                             if reply.status == 0 {
                                 return ids;
@@ -291,8 +272,7 @@ mod lifecycle {
             let mut counted = 0;
             let mut counter = Connection::open(address).await;
             while counted < seen {
-                let ask =
-                    Actor::echo_ask("count").header("authorization", &format!("Bearer {MASTER}"));
+                let ask = Actor::echo_ask("count").bearer(MASTER);
                 let reply = counter.ask(&ask).await;
                 assert_eq!(reply.status, 200, "{reply:?}");
                 answered.push(reply.header("x-request-id").unwrap().to_owned());
@@ -324,7 +304,7 @@ mod lifecycle {
         verified(folder.path());
         let mut gateway = serve(folder.path());
         assert_eq!(
-            with(&gateway, MASTER, Actor::echo_ask("hi")).await.status,
+            gateway.ask_as(MASTER, Actor::echo_ask("hi")).await.status,
             200
         );
         gateway.end();
@@ -355,7 +335,7 @@ mod lifecycle {
             let before = mock.stats().await.calls;
             // Written in batches, a few hundred events fill what is left.
             for _ in 0..3000 {
-                let reply = with(&gateway, MASTER, Actor::echo_ask("hi")).await;
+                let reply = gateway.ask_as(MASTER, Actor::echo_ask("hi")).await;
                 match reply.status {
                     200 => served += 1,
                     503 => {
@@ -385,9 +365,9 @@ mod lifecycle {
                 assert_eq!(denied, 0);
                 assert_eq!(state["status"], "ready");
             }
-            assert!(!log.contains("canary"), "{log}");
             gateway.signal("KILL");
             gateway.wait();
+            assert!(!gateway.log().contains("canary"), "{}", gateway.log());
             verified(folder.path());
         }
     }
@@ -429,7 +409,7 @@ mod lifecycle {
             "server:\n  public_url: https://gw.example.com\n  tls: {cert: tls.crt, key: tls.key}\n";
         write(folder.path(), &config(&mock.entry("support"), more));
         let mut gateway = serve(folder.path());
-        let ask = || Actor::echo_ask("hi").header("authorization", &format!("Bearer {MASTER}"));
+        let ask = || Actor::echo_ask("hi").bearer(MASTER);
         let mut connection = tls(&gateway, &old).await.unwrap();
         let reply = connection.ask(&ask()).await;
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -514,37 +494,16 @@ mod lifecycle {
         let folder = folder();
         let mock = MockServer::start().await;
         write(folder.path(), &config(&mock.entry("support"), ""));
-        // A pipe that is opened and never read: it is full after some lines at trace level.
-        let script = format!(
-            "mkfifo log; sleep 60 < log & reader=$!; {PORTCULLIS} --config c.yaml --port 0 --log trace 2> log & \
-             echo $! > pid; wait $!; kill $reader"
-        );
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let script = script.replace("--port 0", &format!("--port {port}"));
-        let mut shell = Command::new("/bin/sh")
-            .args(["-c", &script])
-            .current_dir(folder.path())
-            .spawn()
-            .unwrap();
-        let address = ([127, 0, 0, 1], port).into();
-        while TcpStream::connect(address).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        let args = ["--config", "c.yaml", "--port", "0", "--log", "trace"];
+        let gateway = Unread::serve(PORTCULLIS, folder.path(), &args);
         for _ in 0..200 {
-            let ask = Actor::echo_ask("hi").header("authorization", &format!("Bearer {MASTER}"));
-            assert_eq!(ask.send(address).await.status, 200);
+            let ask = Actor::echo_ask("hi").bearer(MASTER);
+            assert_eq!(ask.send(gateway.address()).await.status, 200);
         }
-        let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
-        assert!(
-            Command::new("kill")
-                .arg(pid.trim())
-                .status()
-                .unwrap()
-                .success()
-        );
-        shell.wait().unwrap();
+        let (status, unread) = gateway.end();
+        assert_eq!(status.code(), Some(0));
+        // A pipe that is full holds 64 KiB; a line that did not fit any more leaves some of it.
+        assert!(unread > 48 * 1024, "{unread} bytes do not fill a pipe");
         verified(folder.path());
     }
 }

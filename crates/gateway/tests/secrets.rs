@@ -3,18 +3,17 @@
 
 #[cfg(test)]
 mod secrets {
-    use std::net::SocketAddr;
     use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
 
     use axum::Router;
     use axum::body::{Body, Bytes};
     use axum::http::{HeaderMap, Response};
     use axum::routing::any;
-    use portcullis_server::listen::{Bound, ListenSettings, Stop};
-    use portcullis_testkit::gateway::{Actor, Ask, MockServer, Process, Reply, TestGateway};
+    use portcullis_testkit::Nobody;
+    use portcullis_testkit::gateway::{Actor, Ask, MockServer, Process, Reply, Site, TestGateway};
     use serde_json::{Value, json};
-    use tokio_util::task::TaskTracker;
 
     const TOKEN: &str = "upstream-canary-Gq71Lw9Vt4Kp8Rs3Nd6Zx2";
     const EXTRA: &str = "static-canary-8Rs3Nd6Zx2q7Lw9Vt4Kp";
@@ -33,31 +32,24 @@ mod secrets {
 
     /// An MCP server that repeats our credential, and remembers what it saw.
     struct Parrot {
-        address: SocketAddr,
+        site: Site,
         seen: Arc<Mutex<Vec<HeaderMap>>>,
+        calls: Arc<AtomicUsize>,
         tells: Arc<Mutex<Tells>>,
-        stop: Stop,
-    }
-
-    impl Drop for Parrot {
-        fn drop(&mut self) {
-            self.stop.soft.cancel();
-            self.stop.hard.cancel();
-        }
     }
 
     impl Parrot {
         async fn start() -> Self {
-            let bound = Bound::bind("127.0.0.1", 0, ListenSettings::default())
-                .await
-                .unwrap();
-            let address = bound.local_addr();
             let seen = Arc::new(Mutex::new(Vec::new()));
             let tells = Arc::new(Mutex::new(Tells::InResult));
-            let stop = Stop::default();
             let (heard, way) = (Arc::clone(&seen), Arc::clone(&tells));
+            let calls = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&calls);
             let handler = move |headers: HeaderMap, body: Bytes| {
                 let (heard, way) = (Arc::clone(&heard), Arc::clone(&way));
+                if String::from_utf8_lossy(&body).contains("\"tools/call\"") {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                }
                 async move {
                     let told = format!("{headers:?}").replace(['"', '\\'], "'");
                     let way = *way.lock().unwrap();
@@ -66,19 +58,21 @@ mod secrets {
                 }
             };
             let router = Router::new().route("/mcp", any(handler));
-            let tasks = TaskTracker::new();
-            let stopped = stop.clone();
-            tasks.spawn(async move { bound.serve(router, stopped).await });
             Self {
-                address,
+                site: Site::of(router).await,
                 seen,
+                calls,
                 tells,
-                stop,
             }
         }
 
         fn tell(&self, way: Tells) {
             *self.tells.lock().unwrap() = way;
+        }
+
+        /// How often its tool was called.
+        fn calls(&self) -> usize {
+            self.calls.load(Ordering::SeqCst)
         }
 
         fn last(&self) -> HeaderMap {
@@ -153,7 +147,7 @@ mod secrets {
         let yaml = format!(
             "mcp_servers:\n  parrot:\n    url: http://{}/mcp\n    auth_type: bearer_token\n    \
              auth_value: {TOKEN}\n    static_headers: {{x-tenant-key: {EXTRA}}}\n",
-            parrot.address
+            parrot.site.address()
         );
         let gateway = TestGateway::start(&yaml).await;
         gateway.keep_secret("the upstream's token", TOKEN);
@@ -191,9 +185,21 @@ mod secrets {
             Tells::InGarbage,
         ] {
             parrot.tell(way);
-            for ask in [say(), say_mcp()] {
+            // What is only in headers of the answer is left out, all else is withheld.
+            let is_withheld = way != Tells::InHeaders;
+            for (ask, refusal) in [(say(), 502), (say_mcp(), 200)] {
+                let before = parrot.calls();
                 let reply = caller.ask(ask).await;
-                assert!(matches!(reply.status, 200 | 502), "{way:?}: {reply:?}");
+                let status = if is_withheld { refusal } else { 200 };
+                assert_eq!(reply.status, status, "{way:?}: {reply:?}");
+                let is_error = !reply.json()["error"].is_null();
+                assert_eq!(is_error, is_withheld, "{way:?}: {reply:?}");
+                assert!(parrot.calls() > before, "{way:?}: it was not called");
+                assert_eq!(
+                    parrot.last()["authorization"],
+                    format!("Bearer {TOKEN}"),
+                    "it was told"
+                );
                 for secret in [TOKEN, EXTRA] {
                     assert!(
                         !String::from_utf8_lossy(&reply.raw).contains(secret),
@@ -201,11 +207,6 @@ mod secrets {
                     );
                 }
             }
-            assert_eq!(
-                parrot.last()["authorization"],
-                format!("Bearer {TOKEN}"),
-                "it was told"
-            );
         }
         gateway.stands().await;
     }
@@ -255,7 +256,7 @@ mod secrets {
                 .header("x-custom", "canary-custom-13");
             assert_eq!(caller.ask(ask).await.status, 200);
             let seen = parrot.last();
-            assert_eq!(seen["host"], parrot.address.to_string());
+            assert_eq!(seen["host"], parrot.site.address().to_string());
             assert_eq!(seen.get_all("authorization").iter().count(), 1);
             assert_eq!(seen["authorization"], format!("Bearer {TOKEN}"));
             assert_eq!(seen.get_all("x-tenant-key").iter().count(), 1);
@@ -280,9 +281,8 @@ mod secrets {
     async fn an_error_says_what_and_which_request_and_nothing_of_the_inside() {
         // LOG-04
         let (gateway, _parrot, caller) = stage().await;
-        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = closed.local_addr().unwrap().port();
-        drop(closed);
+        let nobody = Nobody::there();
+        let port = nobody.address().port();
         let dead = TestGateway::start(&format!(
             "mcp_servers:\n  parrot:\n    url: http://127.0.0.1:{port}/mcp\n"
         ))
@@ -337,7 +337,7 @@ mod secrets {
              wrong:\n    url: {}/mcp\n    auth_type: oauth2\n    client_id: test-client\n    \
              client_secret: wrong-canary-3Nd6Zx2q7Lw9Vt4K\n    token_url: {}/oauth/token\n",
             mock.entry("support"),
-            parrot.address,
+            parrot.site.address(),
             mock.url(),
             mock.url(),
         );
@@ -345,11 +345,7 @@ mod secrets {
         let args = ["--config", "c.yaml", "--port", "0", "--log", "trace"];
         let mut gateway = Process::serve(PORTCULLIS, folder.path(), &args, &[]);
         let address = gateway.address();
-        let ask = async |ask: Ask| -> Reply {
-            ask.header("authorization", &format!("Bearer {MASTER}"))
-                .send(address)
-                .await
-        };
+        let ask = async |ask: Ask| -> Reply { ask.bearer(MASTER).send(address).await };
         assert_eq!(ask(Actor::echo_ask("hi")).await.status, 200);
         for way in [
             Tells::InRpcError,
@@ -359,26 +355,35 @@ mod secrets {
             Tells::InGarbage,
         ] {
             parrot.tell(way);
-            ask(say()).await;
-            ask(say_mcp()).await;
+            for (ask_for, refusal) in [(say(), 502), (say_mcp(), 200)] {
+                let before = parrot.calls();
+                let reply = ask(ask_for).await;
+                let status = if way == Tells::InHeaders {
+                    200
+                } else {
+                    refusal
+                };
+                assert_eq!(reply.status, status, "{way:?}: {reply:?}");
+                assert!(parrot.calls() > before, "{way:?}: it was not called");
+            }
         }
+        let headers = format!("{:?}", parrot.last());
+        assert!(headers.contains(TOKEN) && headers.contains(EXTRA));
         let made = ask(Ask::post("/key/generate", &json!({"key_alias": "x"}))).await;
         assert_eq!(made.status, 200, "{made:?}");
         let made = made.json()["key"].as_str().unwrap().to_owned();
-        ask(Ask::get(&format!(
-            "/mcp-rest/tools/list?access_token={made}&server_id=wrong"
-        )))
-        .await;
-        ask(Ask::rpc("/mcp", "tools/list", &json!({}))).await;
-        Ask::get(&format!("/mcp/{made}?code={made}&state={made}"))
+        let in_query = format!("/mcp-rest/tools/list?access_token={made}&server_id=wrong");
+        let told = ask(Ask::get(&in_query)).await;
+        assert_eq!(told.status, 502, "its token endpoint refused: {told:?}");
+        let listed = ask(Ask::rpc("/mcp", "tools/list", &json!({}))).await;
+        assert!(listed.text().contains("support-echo"), "{listed:?}");
+        let everywhere = Ask::get(&format!("/mcp/{made}?code={made}&state={made}"))
             .header("referer", &format!("https://evil.test/?token={made}"))
-            .header("x-litellm-api-key", &made)
-            .send(address)
-            .await;
-        Ask::get("/mcp-rest/tools/list")
-            .header("authorization", &format!("Basic {made}"))
-            .send(address)
-            .await;
+            .header("x-litellm-api-key", &made);
+        assert_eq!(everywhere.send(address).await.status, 404);
+        let basic =
+            Ask::get("/mcp-rest/tools/list").header("authorization", &format!("Basic {made}"));
+        assert_eq!(basic.send(address).await.status, 401);
         assert_eq!(gateway.end().code(), Some(0));
         let log = gateway.log();
         assert!(log.contains("TRACE"), "the story needs the whole log");

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use portcullis_core::{KeyId, Role, ScopeSet, ServerGrants, Timestamp, sha256};
+use portcullis_core::{KeyId, Timestamp, sha256};
+use portcullis_store::contract::plain_key;
 use portcullis_store::{
-    ApiKeyRecord, AuditHead, AuditRow, Inserted, PageRequest, StoreErrorKind, Stores,
-    TerminatedSession,
+    AuditHead, AuditRow, Inserted, PageRequest, StoreErrorKind, Stores, TerminatedSession,
 };
 use portcullis_store_sql::{Durability, Location, OpenError, Settings, SqliteStores};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -58,26 +58,6 @@ async fn open(path: &Path) -> Result<SqliteStores, OpenError> {
         ..Settings::default()
     };
     SqliteStores::open(&Location::File(path.to_owned()), &settings).await
-}
-
-fn key(id: &str) -> ApiKeyRecord {
-    ApiKeyRecord {
-        id: KeyId::from(id),
-        mac: sha256(id.as_bytes()),
-        alias: None,
-        user_id: None,
-        team: None,
-        org: None,
-        role: Role::User,
-        grants: ServerGrants::default(),
-        scopes: ScopeSet::default(),
-        created_at: Timestamp::from_millis(1),
-        created_by: "master".to_owned(),
-        expires_at: None,
-        revoked_at: None,
-        metadata: "{}".to_owned(),
-        seal: sha256(b"a seal"),
-    }
 }
 
 async fn append(stores: &Stores, writer: &str, seq: u64) {
@@ -149,12 +129,17 @@ async fn companions_that_a_crash_left_open_to_others_are_closed_to_them() {
 async fn what_was_stored_is_there_after_a_restart() {
     let disk = Disk::new();
     let database = disk.open().await;
-    database.stores().api_keys.insert(&key("k1")).await.unwrap();
+    database
+        .stores()
+        .api_keys
+        .insert(&plain_key("k1"))
+        .await
+        .unwrap();
     database.close().await;
     let stores = disk.open().await.stores();
     let stored = stores.api_keys.get(&KeyId::from("k1")).await.unwrap();
-    assert_eq!(stored, Some(key("k1")));
-    let again = stores.api_keys.insert(&key("k1")).await.unwrap();
+    assert_eq!(stored, Some(plain_key("k1")));
+    let again = stores.api_keys.insert(&plain_key("k1")).await.unwrap();
     assert_eq!(again, Inserted::Duplicate);
 }
 
@@ -162,7 +147,7 @@ async fn what_was_stored_is_there_after_a_restart() {
 async fn two_handles_on_one_file_see_each_others_changes() {
     let disk = Disk::new();
     let (one, two) = (disk.open().await.stores(), disk.open().await.stores());
-    one.api_keys.insert(&key("k1")).await.unwrap();
+    one.api_keys.insert(&plain_key("k1")).await.unwrap();
     let feed = two.api_keys.changed_since(0, 10).await.unwrap();
     assert_eq!(feed.len(), 1);
     let now = Timestamp::from_millis(9);
@@ -202,7 +187,7 @@ async fn writers_of_several_handles_wait_for_each_other() {
         let stores = disk.open().await.stores();
         tasks.spawn(async move {
             for number in 0..25 {
-                let record = key(&format!("k{writer}-{number}"));
+                let record = plain_key(&format!("k{writer}-{number}"));
                 stores.api_keys.insert(&record).await.unwrap();
             }
         });
@@ -289,7 +274,7 @@ async fn corrupted_by(statement: &'static str) {
     let disk = Disk::new();
     let database = disk.open().await;
     let stores = database.stores();
-    stores.api_keys.insert(&key("k1")).await.unwrap();
+    stores.api_keys.insert(&plain_key("k1")).await.unwrap();
     disk.run(statement).await;
     let id = KeyId::from("k1");
     let get = stores.api_keys.get(&id).await.unwrap_err();
@@ -382,12 +367,12 @@ async fn a_database_that_another_holds_locked_is_unavailable() {
         .execute(&mut tool)
         .await
         .unwrap();
-    let refused = stores.api_keys.insert(&key("k1")).await.unwrap_err();
+    let refused = stores.api_keys.insert(&plain_key("k1")).await.unwrap_err();
     assert_eq!(refused.kind, StoreErrorKind::Unavailable);
     let reading = stores.api_keys.list(&PageRequest::first(10)).await;
     assert!(reading.unwrap().items.is_empty(), "readers go on");
     sqlx::query("ROLLBACK").execute(&mut tool).await.unwrap();
-    let outcome = stores.api_keys.insert(&key("k1")).await.unwrap();
+    let outcome = stores.api_keys.insert(&plain_key("k1")).await.unwrap();
     assert_eq!(outcome, Inserted::Stored);
 }
 
@@ -415,7 +400,12 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 async fn damaged_pages_are_unavailable_and_no_panic() {
     let disk = Disk::new();
     let database = disk.open().await;
-    database.stores().api_keys.insert(&key("k1")).await.unwrap();
+    database
+        .stores()
+        .api_keys
+        .insert(&plain_key("k1"))
+        .await
+        .unwrap();
     database.close().await;
     let mut bytes = fs::read(disk.path()).unwrap();
     bytes[4096..].fill(0xff);
@@ -478,9 +468,9 @@ async fn names_from_outside_are_values_never_statements() {
     let disk = Disk::new();
     let stores = disk.open().await.stores();
     let evil = "x'; DROP TABLE api_keys; --";
-    stores.api_keys.insert(&key(evil)).await.unwrap();
+    stores.api_keys.insert(&plain_key(evil)).await.unwrap();
     let found = stores.api_keys.get(&KeyId::from(evil)).await.unwrap();
-    assert_eq!(found, Some(key(evil)));
+    assert_eq!(found, Some(plain_key(evil)));
     let other = stores
         .api_keys
         .get(&KeyId::from("' OR '1'='1"))

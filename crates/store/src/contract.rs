@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 
 use crate::Stores;
 
+pub use api_keys::plain_key;
+
 /// Instantiates every obligation as a test of its own.
 ///
 /// The argument names an async function in scope that returns fresh, empty [`Stores`] and a value

@@ -12,6 +12,8 @@ mod leaks;
 mod logs;
 mod mock;
 mod process;
+mod site;
+mod unread;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,8 @@ pub use actor::Actor;
 pub use leaks::forms;
 pub use mock::MockServer;
 pub use process::{Finished, Process, run};
+pub use site::Site;
+pub use unread::Unread;
 pub use wire::{Ask, Connection, Reply};
 
 /// Everything that clients were answered, and for which requests.
@@ -144,6 +148,15 @@ impl TestGateway {
         self.person(alias, Role::User, grants).await
     }
 
+    /// A caller of the mock, whose key has just worked: what is refused to it or to others
+    /// afterwards is not refused because nothing works.
+    pub async fn working_key(&self) -> Actor {
+        let caller = self.key("caller", &["support"]).await;
+        let reply = caller.echo("control").await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        caller
+    }
+
     /// An administrator with a fresh key.
     pub async fn admin(&self) -> Actor {
         let all = ServerGrants {
@@ -235,13 +248,18 @@ impl TestGateway {
     pub async fn no_secret_was_told(&self) {
         let events = self.events().await;
         let metrics = self.admin().await.ask(Ask::get("/metrics")).await;
+        assert_eq!(metrics.status, 200, "{metrics:?}");
+        let log = logs::so_far();
+        assert!(!log.is_empty() && !events.is_empty(), "nothing to look at");
         let mut places = vec![
-            ("log", logs::so_far()),
+            ("log", log),
             ("audit trail", serde_json::to_vec(&events).unwrap()),
             ("metrics", metrics.raw.clone()),
         ];
         for said in self.transcript.0.lock().unwrap().iter() {
             places.push(("answer", said.reply.raw.clone()));
+            // Without what frames the chunks: a secret may lie across two.
+            places.push(("body", said.reply.body.clone()));
         }
         let secrets = self.secrets.lock().unwrap();
         for (place, text) in &places {

@@ -1,4 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 pub mod gateway;
+mod nobody;
+mod patience;
 pub mod upstream;
+
+pub use nobody::Nobody;
+pub use patience::{PATIENCE, eventually};

@@ -15,18 +15,16 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use live::Live;
-pub use recorded::Recorded;
-pub use reply::{Gate, Reply, Step, event, event_with_id};
+use crate::PATIENCE;
 
-/// Nothing in a story takes this long; what does, failed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub use live::Live;
+pub use recorded::{Recorded, member};
+pub use reply::{Gate, Reply, Step, event, event_with_id};
 
 type Script = Arc<dyn Fn(&Recorded) -> Reply + Send + Sync>;
 

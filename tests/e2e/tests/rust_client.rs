@@ -205,9 +205,11 @@ async fn without_the_key_the_door_stays_shut() {
             .auth_header(key);
         let transport = StreamableHttpClientTransport::from_config(config);
         let [legacy, _] = eras();
-        Ada::default()
+        let refused = Ada::default()
             .serve_with_lifecycle(transport, legacy)
             .await
             .unwrap_err();
+        // Not that nobody answers: the gateway asks for a key.
+        assert!(refused.to_string().contains("Auth required"), "{refused}");
     }
 }

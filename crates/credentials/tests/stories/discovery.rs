@@ -140,26 +140,33 @@ async fn metadata_about_another_issuer_or_resource_gets_no_secret() {
 async fn metadata_cannot_send_the_secret_to_an_address_of_its_own_choosing() {
     let mcp = AuthorizationServer::start().await;
     mcp.publish(PRM, resource(&mcp.origin, &mcp.origin));
+    // The same host and port, spoken to in another language.
+    let ftp = mcp.url("/token").as_str().replace("http://", "ftp://");
     for token_endpoint in [
         "http://169.254.169.254/token",
+        "https://169.254.169.254/token",
+        "https://[fd00:ec2::254]/token",
         "https://10.9.9.9/token",
-        "http://as.invalid/token",
-        "ftp://127.0.0.1/token",
+        "http://203.0.113.7/token",
+        &ftp,
     ] {
         mcp.publish(RFC_8414, metadata(&mcp.origin, token_endpoint));
         let error = house().obtain(&discovering(&mcp, None)).await.unwrap_err();
-        assert!(
-            matches!(
-                error.kind,
-                CredentialErrorKind::NotAllowed | CredentialErrorKind::Unavailable
-            ),
-            "{token_endpoint}: {:?}",
-            error.kind
+        assert_eq!(
+            error.kind,
+            CredentialErrorKind::NotAllowed,
+            "{token_endpoint}"
         );
     }
+    // A name is judged by its addresses, and this one has none.
+    mcp.publish(RFC_8414, metadata(&mcp.origin, "http://as.invalid/token"));
+    let error = house().obtain(&discovering(&mcp, None)).await.unwrap_err();
+    assert_eq!(error.kind, CredentialErrorKind::Unavailable);
+    assert_eq!(mcp.token_requests(), 0);
     mcp.publish(PRM, resource(&mcp.origin, "https://10.9.9.9/"));
     let error = house().obtain(&discovering(&mcp, None)).await.unwrap_err();
     assert_eq!(error.kind, CredentialErrorKind::NotAllowed);
+    assert_eq!(mcp.token_requests(), 0);
 }
 
 /// A server that is taken over after the first token cannot have the secret sent to a new issuer.

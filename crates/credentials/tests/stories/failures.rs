@@ -180,9 +180,10 @@ async fn a_corrected_secret_does_not_wait_for_the_wrong_ones_pause() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_is_unavailable() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/token", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound and never listening: nobody else can get the port meanwhile.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let url = format!("http://{}/token", nobody.local_addr().unwrap());
     let error = house()
         .obtain(&m2m(Url::parse(&url).unwrap()))
         .await

@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use crate::in_time;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) path: String,
@@ -130,9 +132,12 @@ impl AuthorizationServer {
 
     /// Returns when the endpoint has received this many token requests.
     pub(crate) async fn received(&self, count: usize) {
-        while self.token_requests() < count {
-            tokio::task::yield_now().await;
-        }
+        let received = async {
+            while self.token_requests() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        in_time(received).await;
     }
 }
 

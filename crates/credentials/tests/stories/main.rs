@@ -1,6 +1,7 @@
 //! Credentials as stories, against an authorization server on a real loopback socket.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "the fixtures of an integration test are test code too"
 )]
@@ -12,6 +13,7 @@ mod fake;
 mod fixed;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use portcullis_core::{ClientSecret, ManualClock, ScopeSet, SeededEntropy, ServerId};
@@ -27,6 +29,7 @@ use url::Url;
 pub(crate) struct House {
     pub(crate) broker: Arc<Broker>,
     pub(crate) clock: Arc<ManualClock>,
+    tasks: TaskTracker,
 }
 
 pub(crate) fn house() -> House {
@@ -38,14 +41,16 @@ pub(crate) fn house() -> House {
         },
         ..Settings::default()
     };
+    let tasks = TaskTracker::new();
     House {
         broker: Arc::new(Broker::new(
             Arc::new(http.build().unwrap()),
             clock.clone(),
             Arc::new(SeededEntropy::new(1)),
-            TaskTracker::new(),
+            tasks.clone(),
         )),
         clock,
+        tasks,
     }
 }
 
@@ -56,6 +61,16 @@ impl House {
     ) -> Result<UpstreamCredential, CredentialError> {
         let permit = authorize_service(&auth.server);
         self.broker.obtain(permit.evidence(), auth).await
+    }
+
+    /// Returns when no token request is under way.
+    pub(crate) async fn settled(&self) {
+        let settled = async {
+            while !self.tasks.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        in_time(settled).await;
     }
 
     /// What the upstream sees in `Authorization`.
@@ -89,6 +104,12 @@ pub(crate) fn server(name: &str, client: ClientCredentials) -> ServerAuth {
         auth: UpstreamAuth::ClientCredentials(Box::new(client)),
         static_headers: Vec::new(),
     }
+}
+
+/// What must happen in a story does so in less than this.
+pub(crate) async fn in_time<T>(waited: impl Future<Output = T>) -> T {
+    let outcome = tokio::time::timeout(Duration::from_mins(1), waited).await;
+    outcome.expect("what must happen did not happen")
 }
 
 /// A server with a token URL in the file.

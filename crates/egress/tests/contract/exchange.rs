@@ -168,9 +168,10 @@ async fn a_request_that_was_sent_on_a_reused_connection_is_not_sent_twice_either
 
 #[tokio::test]
 async fn a_refused_connection_is_told_apart_and_safe_to_repeat() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    // Bound and never listening: nobody else can get the port meanwhile.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = nobody.local_addr().unwrap().port();
     let error = client()
         .send(
             get(format!("http://127.0.0.1:{port}/secret-path?q=canary")

@@ -201,9 +201,10 @@ async fn scripts_can_tell_a_refused_key_from_a_gateway_that_is_not_there() {
         refused.to_string(),
         "the gateway refused with 401: invalid key"
     );
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Bound and never listening: nobody else can get the port meanwhile.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let base = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
     let unreachable = client(&base, "sk-any").servers().await.unwrap_err();
     assert_eq!(unreachable.number(), 3);
 }

@@ -1,7 +1,6 @@
 //! Servers that fail, lie or leak.
 
-use std::time::Duration;
-
+use portcullis_testkit::Nobody;
 use portcullis_testkit::upstream::{FakeUpstream, Recorded, Reply, Step, event};
 
 use super::support::{Answer, House, call_params, legacy, server};
@@ -183,7 +182,6 @@ async fn all_who_wait_for_a_server_that_hangs_at_hello_give_up_together() {
     }
     let house = House::of(&[server("a", &upstream, &["timeout: 1s"])]).await;
     let alice = house.caller("alice").await.at("/mcp/a");
-    let started = tokio::time::Instant::now();
     let calls = (0..40).map(|_| {
         let alice = alice.clone();
         async move { alice.call("echo", "{}").await }
@@ -191,20 +189,16 @@ async fn all_who_wait_for_a_server_that_hangs_at_hello_give_up_together() {
     for answer in futures_util::future::join_all(calls).await {
         is_generic(&answer);
     }
-    // One after another they would take forty seconds and more.
-    assert!(
-        started.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        started.elapsed()
-    );
+    // One after another they would say hello forty times; a straggler may find the first given up.
+    let hellos = upstream.requests().len();
+    assert!((1..=4).contains(&hellos), "{hellos}");
     house.end().await;
 }
 
 #[tokio::test]
 async fn nobody_is_there() {
-    let upstream = FakeUpstream::legacy().await;
-    let entry = server("a", &upstream, &[]);
-    drop(upstream);
+    let nobody = Nobody::there();
+    let entry = format!("  a:\n    url: \"{}\"\n", nobody.url());
     let house = House::of(&[entry]).await;
     let mut alice = house.caller("alice").await.at("/mcp/a");
     for answer in [
@@ -303,15 +297,10 @@ async fn our_credential_does_not_come_back_whatever_repeats_it() {
             ),
         )
     });
-    assert!(
-        !alice
-            .rpc("tools/list", "{}")
-            .await
-            .text
-            .contains(CREDENTIAL)
-    );
-    let aggregate = alice.at("/mcp").rpc("tools/list", "{}").await;
-    assert!(!aggregate.text.contains(CREDENTIAL), "{aggregate:?}");
+    let before = upstream.count("tools/list");
+    is_generic(&alice.rpc("tools/list", "{}").await);
+    is_generic(&alice.at("/mcp").rpc("tools/list", "{}").await);
+    assert_eq!(upstream.count("tools/list"), before + 2);
     upstream.on("tools/call", move |request| {
         Reply::result(request, &format!(r#"{{"content":["{}"]}}"#, echo(request)))
     });
@@ -343,7 +332,21 @@ async fn a_redirect_takes_no_credential_anywhere() {
             let house = House::of(&[server("a", &upstream, &with_credential())]).await;
             let mut alice = house.caller("alice").await.at("/mcp/a");
             alice.initialize("{}").await;
-            alice.call("echo", "{}").await;
+            let stream = alice.get(&[]).await;
+            let called = alice.call("echo", "{}").await;
+            let listed = alice.rpc("tools/list", "{}").await;
+            upstream.arrived(kind, 1).await;
+            match kind {
+                "tools/call" => is_generic(&called),
+                "tools/list" => is_generic(&listed),
+                _ => {}
+            }
+            let asked = upstream.last(kind);
+            assert_eq!(
+                asked.header("authorization"),
+                Some("Bearer Bearer-canary-7f3a9c")
+            );
+            drop(stream);
             house.end().await;
         }
     }
@@ -371,7 +374,7 @@ async fn schemas_are_carried_and_never_followed() {
 }
 
 #[tokio::test]
-async fn a_list_in_which_a_tool_is_deeper_than_reason_spoils_only_itself() {
+async fn a_list_in_which_a_tool_is_deeper_than_reason_spoils_no_other_servers() {
     let upstream = FakeUpstream::legacy().await;
     let deep = format!(
         r#"{{"name":"deep","inputSchema":{}1{}}}"#,
@@ -383,7 +386,9 @@ async fn a_list_in_which_a_tool_is_deeper_than_reason_spoils_only_itself() {
     let house = House::of(&[server("a", &upstream, &[]), server("b", &healthy, &[])]).await;
     let alice = house.caller("alice").await;
     let listed = alice.rpc("tools/list", "{}").await;
-    assert!(listed.text.contains("b-echo"), "{}", listed.status);
-    assert_eq!(alice.call("b-echo", "{}").await.status, 200);
+    assert_eq!(listed.names(), ["b-echo", "b-delete_user"]);
+    assert!(alice.call("b-echo", "{}").await.json()["result"].is_object());
+    is_generic(&alice.call("a-echo", "{}").await);
+    assert_eq!(upstream.count("tools/call"), 0);
     house.end().await;
 }

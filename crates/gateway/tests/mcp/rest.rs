@@ -3,9 +3,7 @@
 use http::Method;
 use portcullis_testkit::upstream::{FakeUpstream, Reply, Step, event};
 
-use super::support::{House, raw, server};
-
-const AWKWARD: &str = r#"{"n":123456789012345678901234567890,"e":1e400,"s":"\u00e9\/"}"#;
+use super::support::{AWKWARD, House, server};
 
 #[tokio::test]
 async fn a_tool_is_called_by_any_name_that_says_which() {
@@ -222,10 +220,8 @@ async fn a_form_of_another_site_calls_nothing() {
         let rebinding = alice
             .request(Method::POST, "{}", &[("host", "evil.example")])
             .await;
-        assert!([400, 403].contains(&rebinding.status.as_u16()));
-        drop(rebinding);
+        assert_eq!(rebinding.status, 403, "{path}");
     }
     assert_eq!(a.count("tools/call"), 0);
-    assert_eq!(raw("{\"a\":1}", &["a"]).unwrap(), "1");
     house.end().await;
 }

@@ -3,53 +3,15 @@
 use portcullis_config::CommandLine;
 use portcullis_gateway::wire::Embedded;
 use portcullis_server::listen::{Bound, ListenSettings, Stop};
-use portcullis_testkit::upstream::{FakeUpstream, Reply};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use portcullis_testkit::eventually;
+use portcullis_testkit::gateway::{Ask, Connection};
+use portcullis_testkit::upstream::FakeUpstream;
+use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::support::{Client, House, call_params, legacy, server};
-
-struct Wire(TcpStream);
-
-impl Wire {
-    async fn send(&mut self, head: &str, body: &str) {
-        let text = format!("{head}\r\n{body}");
-        self.0.write_all(text.as_bytes()).await.unwrap();
-    }
-
-    /// One response with a length.
-    async fn answer(&mut self) -> (u16, String) {
-        let mut read = Vec::new();
-        loop {
-            let mut byte = [0; 1];
-            assert_eq!(self.0.read(&mut byte).await.unwrap(), 1, "closed");
-            read.push(byte[0]);
-            if read.ends_with(b"\r\n\r\n") {
-                break;
-            }
-        }
-        let head = String::from_utf8(read).unwrap().to_ascii_lowercase();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |length| length.parse().unwrap());
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).await.unwrap();
-        (status, String::from_utf8(body).unwrap())
-    }
-}
-
-fn head(port: u16, key: Option<&str>, more: &str) -> String {
-    let authorization = key.map_or_else(String::new, |key| {
-        format!("authorization: Bearer {key}\r\n")
-    });
-    format!(
-        "POST /mcp/a HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{authorization}content-type: application/json\r\naccept: */*\r\n{more}"
-    )
-}
 
 #[tokio::test]
 async fn every_request_of_a_connection_is_judged_alone() {
@@ -59,23 +21,30 @@ async fn every_request_of_a_connection_is_judged_alone() {
     let bob = house.limited("bob", &[], &[]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let bound = Bound::from_listener(listener, ListenSettings::default()).unwrap();
-    let port = bound.local_addr().port();
+    let address = bound.local_addr();
     let stop = Stop::default();
     let serving = TaskTracker::new();
     serving.spawn(bound.serve(house.router(), stop.clone()));
 
     let call = legacy("tools/call", &call_params("echo", "{}"));
-    let length = format!("content-length: {}\r\n", call.len());
-    let mut wire = Wire(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    let ask = |key: Option<&str>, body: &str| {
+        let ask = Ask::post("/mcp/a", &Value::Null)
+            .header("accept", "*/*")
+            .body(body);
+        match key {
+            Some(key) => ask.bearer(key),
+            None => ask,
+        }
+    };
+    let mut connection = Connection::open(address).await;
     for _ in 0..10 {
         for (key, status) in [
             (Some(alice.key.as_str()), 200),
             (None, 401),
             (Some(&bob.key), 404),
         ] {
-            wire.send(&head(port, key, &length), &call).await;
-            let (answered, body) = wire.answer().await;
-            assert_eq!(answered, status, "{body}");
+            let answer = connection.ask(&ask(key, &call)).await;
+            assert_eq!(answer.status, status, "{answer:?}");
         }
     }
     assert_eq!(upstream.count("tools/call"), 10);
@@ -91,17 +60,18 @@ async fn every_request_of_a_connection_is_judged_alone() {
             text.len(),
             alice.key
         );
-        let mut wire = Wire(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
-        let more = "transfer-encoding: chunked\r\ntrailer: authorization\r\n";
-        wire.send(&head(port, key, more), &chunked).await;
-        let (answered, body) = wire.answer().await;
-        assert_eq!(answered, status, "{body}");
-        assert!(!body.contains("\"result\""), "{body}");
+        let ask = ask(key, &chunked)
+            .header("transfer-encoding", "chunked")
+            .header("trailer", "authorization");
+        let answer = ask.send(address).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.text().contains("error"), "{answer:?}");
+        assert!(!answer.text().contains("\"result\""), "{answer:?}");
     }
     assert_eq!(upstream.count("tools/call"), 10);
     house.also_asked(32);
     stop.soft.cancel();
-    drop(wire);
+    drop(connection);
     serving.close();
     serving.wait().await;
     house.end().await;
@@ -146,60 +116,69 @@ async fn what_one_gateway_gave_another_takes_and_what_one_ended_the_other_ends()
     assert_eq!(alice.call("a-echo", "{}").await.status, 404);
     let sessions = second.embedded.stores().sessions.clone();
     assert!(!sessions.terminated_since(0, 10).await.unwrap().is_empty());
-    let mut refused = false;
-    for _ in 0..200 {
-        refused = there.call("a-echo", "{}").await.status == 404;
-        if refused {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert!(refused, "the other gateway still admits an ended session");
+    let refused = async || there.call("a-echo", "{}").await.status == 404;
+    eventually("the other gateway refuses the ended session", refused).await;
     // Each house counts its own requests; the audit table is one.
     let all = first.asked() + second.asked();
     second.request_events().await;
     assert_eq!(first.request_events().await.len(), all);
 }
 
+/// Whether a gateway starts with this file, and what it says if not.
+async fn started(text: &str) -> Result<(), String> {
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let started = Embedded::start(text, CommandLine::default(), &tracker, &stop).await;
+    stop.cancel();
+    started.map(drop).map_err(|error| error.to_string())
+}
+
 #[tokio::test]
 async fn addresses_that_no_operator_means_are_refused_before_anything_is_asked() {
-    for url in [
-        "ftp://127.0.0.1/mcp",
-        "file:///etc/passwd",
-        "gopher://127.0.0.1/",
-        "javascript:alert(1)",
-        "http://user:password@127.0.0.1/mcp",
-        "http://203.0.113.7/mcp",
-        "http://example.com/mcp",
-        "http://169.254.169.254/latest/meta-data",
-        "https://169.254.169.254/latest/meta-data",
-        "http://[::ffff:169.254.169.254]/",
-        "http://metadata.google.internal/",
-        "http:///mcp",
-        "not a url",
-        "",
+    const NO_URL: &str = "expected an absolute http or https URL";
+    const IN_THE_CLEAR: &str = "plain http beyond loopback";
+    const LINK_LOCAL: &str = "link-local and metadata addresses are never called";
+    // `file:` is a reference to the value, and this file's content is no URL.
+    const FROM_A_FILE: &str = "a line break or another control character";
+    for (url, reason) in [
+        ("https://mcp.example/mcp", None),
+        ("http://127.0.0.1:1/mcp", None),
+        ("ftp://127.0.0.1/mcp", Some(NO_URL)),
+        ("file:///etc/passwd", Some(FROM_A_FILE)),
+        ("gopher://127.0.0.1/", Some(NO_URL)),
+        ("javascript:alert(1)", Some(NO_URL)),
+        (
+            "http://user:password@127.0.0.1/mcp",
+            Some("must not hold a user name or password"),
+        ),
+        ("http://203.0.113.7/mcp", Some(IN_THE_CLEAR)),
+        ("http://example.com/mcp", Some(IN_THE_CLEAR)),
+        ("http://169.254.169.254/latest/meta-data", Some(LINK_LOCAL)),
+        ("https://169.254.169.254/latest/meta-data", Some(LINK_LOCAL)),
+        ("http://[::ffff:169.254.169.254]/", Some(LINK_LOCAL)),
+        ("http://metadata.google.internal/", Some(LINK_LOCAL)),
+        ("http:///mcp", Some(IN_THE_CLEAR)),
+        ("not a url", Some(NO_URL)),
+        ("", Some(NO_URL)),
     ] {
         for field in ["url", "token_url"] {
-            let other = "https://mcp.example/mcp";
             let text = if field == "url" {
                 format!("mcp_servers:\n  a:\n    url: \"{url}\"\n")
             } else {
                 format!(
-                    "mcp_servers:\n  a:\n    url: \"{other}\"\n    auth_type: oauth2\n    oauth2_flow: client_credentials\n    client_id: c\n    client_secret: the-secret-canary\n    token_url: \"{url}\"\n"
+                    "mcp_servers:\n  a:\n    url: \"https://mcp.example/mcp\"\n    auth_type: oauth2\n    oauth2_flow: client_credentials\n    client_id: c\n    client_secret: the-secret-canary\n    token_url: \"{url}\"\n"
                 )
             };
-            let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-            let started = Embedded::start(&text, CommandLine::default(), &tracker, &stop).await;
-            stop.cancel();
-            let Err(error) = started else {
-                // An empty token_url is one that is not given.
-                assert!(
-                    url.is_empty() && field == "token_url",
-                    "{field}: {url} was accepted"
-                );
+            let said = started(&text).await;
+            let Some(reason) = reason else {
+                assert_eq!(said, Ok(()), "{field}: {url}");
                 continue;
             };
-            let error = error.to_string();
+            let error = said.unwrap_err();
+            let place = format!("mcp_servers.a.{field}: ");
+            assert!(
+                error.contains(&place) && error.contains(reason),
+                "{field}: {url}: {error}"
+            );
             assert!(
                 !error.contains("the-secret-canary") && !error.contains("user:password"),
                 "{error}"
@@ -210,20 +189,21 @@ async fn addresses_that_no_operator_means_are_refused_before_anything_is_asked()
 
 #[tokio::test]
 async fn an_insecure_choice_is_made_by_name_and_link_local_never() {
-    let upstream = FakeUpstream::legacy().await;
-    upstream.on("tools/call", |_| Reply::Default);
+    let with = |url: &str, choice: &str| {
+        format!("mcp_servers:\n  a:\n    url: \"{url}\"\n{choice}    timeout: 2s\n")
+    };
+    let chosen = "    allow_insecure_http: true\n";
+    let plain = "http://203.0.113.7/mcp";
+    let error = started(&with(plain, "")).await.unwrap_err();
+    assert!(error.contains("allow_insecure_http"), "{error}");
+    assert_eq!(started(&with(plain, chosen)).await, Ok(()));
     for url in [
         "http://169.254.169.254/mcp",
         "http://[fe80::1]/mcp",
         "http://2852039166/",
         "http://0xa9fea9fe/",
     ] {
-        let text = format!(
-            "mcp_servers:\n  a:\n    url: \"{url}\"\n    allow_insecure_http: true\n    timeout: 2s\n"
-        );
-        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let started = Embedded::start(&text, CommandLine::default(), &tracker, &stop).await;
-        stop.cancel();
-        assert!(started.is_err(), "{url} was accepted");
+        let error = started(&with(url, chosen)).await.unwrap_err();
+        assert!(error.contains("link-local"), "{url}: {error}");
     }
 }

@@ -218,16 +218,24 @@ async fn news_reach_every_stream_of_the_client_and_a_question_just_one() {
 #[tokio::test]
 async fn a_server_without_such_a_stream_is_asked_for_it_once() {
     let upstream = FakeUpstream::legacy().await;
-    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let failing = FakeUpstream::legacy().await;
+    failing.on("GET", |_| Reply::status(500));
+    let house = House::of(&[server("a", &upstream, &[]), server("b", &failing, &[])]).await;
     let mut alice = house.caller("alice").await.at("/mcp/a");
     alice.initialize("{}").await;
     let stream = alice.get(&[]).await;
     upstream.arrived("GET", 1).await;
+    // A stream that only failed is asked for again; by then the other would have been, too.
+    let mut beside = alice.at("/mcp/b");
+    beside.initialize("{}").await;
+    let retried = beside.get(&[]).await;
+    failing.arrived("GET", 2).await;
+    let again = alice.get(&[]).await;
     for _ in 0..5 {
-        alice.call("echo", "{}").await;
+        assert!(alice.call("echo", "{}").await.json()["result"].is_object());
     }
     assert_eq!(upstream.count("GET"), 1);
-    drop(stream);
+    drop((stream, retried, again));
     house.end().await;
 }
 
@@ -312,21 +320,30 @@ async fn a_client_that_lost_its_stream_comes_back_for_the_answer() {
         while let Some(event) = resumed.event().await {
             assert!(!event.data.contains("delete_user"), "{}", event.data);
         }
-        // Bob cannot come back for it.
+        // Bob cannot come back for it: the server is not shown the session that it belongs to.
+        let call = upstream.last("tools/call");
+        let of_alice = call.header("mcp-session-id").unwrap().to_owned();
+        let owner = of_alice.clone();
+        upstream.on("GET", move |request| {
+            if request.header("mcp-session-id") == Some(&owner) {
+                let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"content":["for alice"]}}"#;
+                Reply::events(vec![Step::Bytes(event_with_id("s1/3", answer))])
+            } else {
+                Reply::Default
+            }
+        });
+        let mut hers = alice.get(&[("last-event-id", id)]).await;
+        assert!(hers.data().await.contains("for alice"));
         let mut bob = house.caller("bob").await.at(path);
         bob.initialize("{}").await;
-        let gets = upstream.count("GET");
-        let mut stolen = bob.get(&[("last-event-id", id)]).await;
-        if stolen.is_stream() {
-            stolen.ends().await;
+        let before = upstream.count("GET");
+        let stolen = bob.get(&[("last-event-id", id)]).await;
+        assert_eq!(stolen.status, 404);
+        assert_eq!(stolen.whole().await.text, "");
+        for asked in upstream.seen("GET").iter().skip(before) {
+            assert_ne!(asked.header("mcp-session-id"), Some(of_alice.as_str()));
         }
-        if upstream.count("GET") > gets {
-            assert_ne!(
-                upstream.last("GET").header("mcp-session-id"),
-                upstream.last("tools/call").header("mcp-session-id")
-            );
-        }
-        drop((resumed, stolen));
+        drop((resumed, hers));
         house.end().await;
     }
 }
@@ -378,7 +395,7 @@ async fn a_revoked_key_ends_its_streams_however_busy_they_are() {
     };
     tokio::select! {
         () = chattering => {}
-        ended = tokio::time::timeout(portcullis_testkit::upstream::PATIENCE, ending) => {
+        ended = tokio::time::timeout(portcullis_testkit::PATIENCE, ending) => {
             assert!(ended.is_ok(), "the streams of a revoked key go on");
         }
     }

@@ -1,10 +1,8 @@
 //! A gateway in this process, its callers, and what they read.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,9 +14,10 @@ use portcullis_core::{Role, ServerGrants};
 use portcullis_gateway::wire::Embedded;
 use portcullis_identity::CreatedKey;
 use portcullis_store::AuditFilter;
-use portcullis_testkit::upstream::{FakeUpstream, PATIENCE};
+use portcullis_testkit::PATIENCE;
+use portcullis_testkit::upstream::FakeUpstream;
+pub(crate) use portcullis_testkit::upstream::member as raw;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -166,14 +165,9 @@ impl House {
     pub(crate) async fn end(self) {
         let asked = self.asked.load(Ordering::SeqCst);
         // Streams that a story dropped close their event when the body is gone.
-        let mut events = Vec::new();
-        for _ in 0..200 {
-            events = self.request_events().await;
-            if events.len() >= asked {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
+        let closed = async || self.request_events().await.len() >= asked;
+        portcullis_testkit::eventually("every request is on record", closed).await;
+        let events = self.request_events().await;
         let ids: std::collections::BTreeSet<&str> = events
             .iter()
             .map(|event| event["request_id"].as_str().unwrap())
@@ -235,9 +229,11 @@ impl Client {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(&self.path)
-            .header("host", "localhost")
             .header("authorization", format!("Bearer {}", self.key))
             .header("accept", "application/json, text/event-stream");
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "localhost");
+        }
         if method == Method::POST {
             request = request.header("content-type", "application/json");
         }
@@ -366,15 +362,8 @@ fn name_of(body: &str) -> Option<String> {
     serde_json::from_str(&raw(&params, &[member])?).ok()
 }
 
-/// The bytes of a member.
-pub(crate) fn raw(text: &str, path: &[&str]) -> Option<String> {
-    let mut here = text;
-    for step in path {
-        let members: BTreeMap<String, &RawValue> = serde_json::from_str(here).ok()?;
-        here = members.get(*step)?.get();
-    }
-    Some(here.to_owned())
-}
+/// What is lost or changed by whoever reads JSON into values and prints it again.
+pub(crate) const AWKWARD: &str = r#"{"n":123456789012345678901234567890,"e":1e400,"d":0.10000000000000000555,"s":"\u00e9\/\ud83d\ude00","u":{"x-unknown":[null,-0,1.0]},"":1}"#;
 
 /// A response whose body is still coming.
 pub(crate) struct Opened {
@@ -455,6 +444,11 @@ impl Opened {
     }
 }
 
+/// Waits for something that happens elsewhere and can be seen at once.
+pub(crate) async fn eventually(what: &str, happened: impl Fn() -> bool) {
+    portcullis_testkit::eventually(what, async || happened()).await;
+}
+
 /// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -497,17 +491,4 @@ impl Answer {
             .map(|item| item["name"].as_str().unwrap().to_owned())
             .collect()
     }
-}
-
-/// Waits for something that happens elsewhere.
-pub(crate) async fn eventually(what: &str, happened: impl Fn() -> bool) {
-    let waiting = async {
-        while !happened() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
-        "{what} did not happen"
-    );
 }

@@ -8,7 +8,8 @@ use portcullis_core::{KeyId, Role, ScopeSet, ServerGrants, ServerId, Timestamp, 
 use super::at_once;
 use crate::{ApiKeyRecord, Inserted, PageRequest, Stores};
 
-fn key(id: &str) -> ApiKeyRecord {
+/// A key with nothing optional.
+pub fn plain_key(id: &str) -> ApiKeyRecord {
     ApiKeyRecord {
         id: KeyId::from(id),
         mac: sha256(id.as_bytes()),
@@ -44,7 +45,7 @@ fn full_key(id: &str) -> ApiKeyRecord {
         expires_at: Some(Timestamp::from_millis(i64::MAX)),
         revoked_at: Some(Timestamp::from_millis(-7)),
         metadata: r#"{"cost":"1.5","名":["🗝",null]}"#.to_owned(),
-        ..key(id)
+        ..plain_key(id)
     }
 }
 
@@ -88,7 +89,7 @@ pub(super) async fn a_key_comes_back_as_it_was_stored(stores: Stores) {
 }
 
 pub(super) async fn a_key_with_nothing_optional_comes_back_as_it_was_stored(stores: Stores) {
-    comes_back(&stores, key("k1")).await;
+    comes_back(&stores, plain_key("k1")).await;
 }
 
 async fn exactly_one_is_stored(stores: &Stores, make: impl Fn(usize) -> ApiKeyRecord) {
@@ -109,7 +110,7 @@ async fn exactly_one_is_stored(stores: &Stores, make: impl Fn(usize) -> ApiKeyRe
 pub(super) async fn of_many_inserts_of_one_id_exactly_one_is_stored(stores: Stores) {
     exactly_one_is_stored(&stores, |number| ApiKeyRecord {
         mac: sha256(&number.to_be_bytes()),
-        ..key("same")
+        ..plain_key("same")
     })
     .await;
 }
@@ -117,7 +118,7 @@ pub(super) async fn of_many_inserts_of_one_id_exactly_one_is_stored(stores: Stor
 pub(super) async fn of_many_inserts_of_one_mac_exactly_one_is_stored(stores: Stores) {
     exactly_one_is_stored(&stores, |number| ApiKeyRecord {
         mac: [9; 32],
-        ..key(&format!("k{number}"))
+        ..plain_key(&format!("k{number}"))
     })
     .await;
 }
@@ -125,7 +126,7 @@ pub(super) async fn of_many_inserts_of_one_mac_exactly_one_is_stored(stores: Sto
 pub(super) async fn of_many_inserts_of_one_alias_exactly_one_is_stored(stores: Stores) {
     exactly_one_is_stored(&stores, |number| ApiKeyRecord {
         alias: Some("ci".to_owned()),
-        ..key(&format!("k{number}"))
+        ..plain_key(&format!("k{number}"))
     })
     .await;
 }
@@ -136,7 +137,7 @@ pub(super) async fn a_refused_insert_changes_nothing(stores: Stores) {
     let thief = ApiKeyRecord {
         mac: [1; 32],
         role: Role::Admin,
-        ..key("k1")
+        ..plain_key("k1")
     };
     assert_eq!(
         stores.api_keys.insert(&thief).await.unwrap(),
@@ -154,7 +155,7 @@ pub(super) async fn a_refused_insert_changes_nothing(stores: Stores) {
         &stores,
         &ApiKeyRecord {
             mac: [1; 32],
-            ..key("k2")
+            ..plain_key("k2")
         },
     )
     .await;
@@ -163,8 +164,8 @@ pub(super) async fn a_refused_insert_changes_nothing(stores: Stores) {
 }
 
 pub(super) async fn keys_without_alias_do_not_collide(stores: Stores) {
-    insert(&stores, &key("k1")).await;
-    insert(&stores, &key("k2")).await;
+    insert(&stores, &plain_key("k1")).await;
+    insert(&stores, &plain_key("k2")).await;
     assert_eq!(all_ids(&stores).await, ["k1", "k2"]);
 }
 
@@ -176,7 +177,7 @@ pub(super) async fn an_unknown_key_is_none(stores: Stores) {
 }
 
 pub(super) async fn the_first_revocation_wins(stores: Stores) {
-    let record = key("k1");
+    let record = plain_key("k1");
     insert(&stores, &record).await;
     for now in [50, 60] {
         let revoked = stores
@@ -198,7 +199,7 @@ pub(super) async fn the_first_revocation_wins(stores: Stores) {
 }
 
 pub(super) async fn concurrent_revocations_agree(stores: Stores) {
-    insert(&stores, &key("k1")).await;
+    insert(&stores, &plain_key("k1")).await;
     let times = at_once(|number| {
         let keys = Arc::clone(&stores.api_keys);
         let now = Timestamp::from_millis(i64::try_from(number).unwrap());
@@ -218,7 +219,7 @@ pub(super) async fn concurrent_revocations_agree(stores: Stores) {
 pub(super) async fn pages_cover_every_key_once_in_order(stores: Stores) {
     let ids = ["B", "a", "a0", "b", "z", "é", "日本"];
     for id in ids.iter().rev() {
-        insert(&stores, &key(id)).await;
+        insert(&stores, &plain_key(id)).await;
     }
     for limit in 1..=8 {
         let (mut seen, mut page) = (Vec::new(), PageRequest::first(limit));
@@ -236,8 +237,8 @@ pub(super) async fn pages_cover_every_key_once_in_order(stores: Stores) {
 }
 
 pub(super) async fn a_page_limit_is_at_least_one(stores: Stores) {
-    insert(&stores, &key("k1")).await;
-    insert(&stores, &key("k2")).await;
+    insert(&stores, &plain_key("k1")).await;
+    insert(&stores, &plain_key("k2")).await;
     let page = stores.api_keys.list(&PageRequest::first(0)).await.unwrap();
     assert_eq!(page.items.len(), 1);
     assert_eq!(page.next.as_deref(), Some("k1"));
@@ -251,7 +252,7 @@ pub(super) async fn a_page_limit_is_at_least_one(stores: Stores) {
 
 pub(super) async fn the_change_feed_reports_in_order_and_resumes(stores: Stores) {
     for id in ["c", "a", "b"] {
-        insert(&stores, &key(id)).await;
+        insert(&stores, &plain_key(id)).await;
     }
     let first = changes(&stores, 0, 2).await;
     let names: Vec<_> = first.iter().map(|(_, key)| key.id.as_str()).collect();
@@ -296,7 +297,7 @@ pub(super) async fn a_reader_of_the_change_feed_misses_no_concurrent_insert(stor
         let stores = stores.clone();
         async move {
             for round in 0..4 {
-                insert(&stores, &key(&format!("k{number}-{round}"))).await;
+                insert(&stores, &plain_key(&format!("k{number}-{round}"))).await;
             }
         }
     });
@@ -320,7 +321,7 @@ pub(super) async fn names_may_be_any_text(stores: Stores) {
         let record = ApiKeyRecord {
             alias: Some(text.to_owned()),
             created_by: text.to_owned(),
-            ..key(text)
+            ..plain_key(text)
         };
         insert(&stores, &record).await;
         assert_eq!(stores.api_keys.get(&record.id).await.unwrap(), Some(record));

@@ -54,7 +54,7 @@ impl Actor {
     /// The request with this actor's credential.
     pub fn sign(&self, ask: Ask) -> Ask {
         match &self.credential {
-            Some(credential) => ask.header("authorization", &format!("Bearer {credential}")),
+            Some(credential) => ask.bearer(credential),
             None => ask,
         }
     }
@@ -76,6 +76,21 @@ impl Actor {
     /// A JSON-RPC request.
     pub async fn rpc(&self, path: &str, method: &str, params: Value) -> Reply {
         self.ask(Ask::rpc(path, method, &params)).await
+    }
+
+    /// Opens a session and returns its id.
+    pub async fn session(&self, path: &str) -> String {
+        let opened = self.ask(Ask::initialize(path)).await;
+        assert_eq!(opened.status, 200, "{opened:?}");
+        opened.header("mcp-session-id").unwrap().to_owned()
+    }
+
+    /// Begins to listen to a session; the stream is open when this returns.
+    pub async fn listen(&self, path: &str, session: &str) -> Connection {
+        let ask = self.sign(Ask::listen(path, session));
+        let mut stream = Connection::begin(self.address, &ask).await;
+        assert!(stream.until("text/event-stream").await, "no stream");
+        stream
     }
 
     /// Calls the mock's `echo` through the REST surface.

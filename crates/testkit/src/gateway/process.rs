@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
-/// Longer than any start takes; only a story that would hang forever meets it.
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::wire::{Ask, Reply};
+use crate::PATIENCE;
 
 /// A command that came to its end.
 #[derive(Clone, Debug)]
@@ -36,8 +36,16 @@ impl Finished {
     }
 }
 
+/// What a gateway logs when it can be asked.
+pub(super) const SERVES: &str = "portcullis serves";
+
 /// The environment of the person at the keyboard shall not tell the story.
-fn command(program: &str, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
+pub(super) fn command(
+    program: &str,
+    folder: &Path,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> Command {
     let mut command = Command::new(program);
     command
         .args(args)
@@ -68,6 +76,7 @@ pub struct Process {
     log: Arc<Mutex<String>>,
     lines: Receiver<String>,
     words: Receiver<String>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -83,8 +92,10 @@ impl Process {
         let (stdout, log) = (Arc::default(), Arc::default());
         let (line, lines) = channel();
         let (word, words) = channel();
-        listen(child.stdout.take().unwrap(), Arc::clone(&stdout), word);
-        listen(child.stderr.take().unwrap(), Arc::clone(&log), line);
+        let readers = vec![
+            listen(child.stdout.take().unwrap(), Arc::clone(&stdout), word),
+            listen(child.stderr.take().unwrap(), Arc::clone(&log), line),
+        ];
         let mut process = Self {
             child,
             address: ([127, 0, 0, 1], 0).into(),
@@ -92,16 +103,20 @@ impl Process {
             log,
             lines,
             words,
+            readers,
         };
-        let serving = process.wait_for("portcullis serves");
-        let line: Value = serde_json::from_str(&serving).unwrap();
-        process.address = line["listen"].as_str().unwrap().parse().unwrap();
+        process.address = address_in(&process.wait_for(SERVES));
         process
     }
 
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Sends with this credential on a connection of its own.
+    pub async fn ask_as(&self, credential: &str, ask: Ask) -> Reply {
+        ask.bearer(credential).send(self.address).await
     }
 
     /// Waits for the next log line that holds this text, and returns it.
@@ -129,29 +144,31 @@ impl Process {
         }
     }
 
-    /// The log so far.
+    /// The log so far. What must not stand in it is looked for after the end.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// Standard output so far.
+    /// Standard output so far; whole after the end.
     pub fn stdout(&self) -> String {
         self.stdout.lock().unwrap().clone()
     }
 
     /// Sends a signal (`TERM`, `HUP`, `KILL`).
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.unwrap().success());
+        signal(&self.child, name);
     }
 
-    /// Waits for the end.
+    /// Waits for the end, and until everything that it said has been read.
     pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let status = self.child.wait().unwrap();
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        status
     }
 
-    /// Asks it to end and waits until it has.
+    /// Asks it to end and waits until it has; see [`Process::wait`].
     pub fn end(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
@@ -165,7 +182,23 @@ impl Drop for Process {
     }
 }
 
-fn listen(source: impl Read + Send + 'static, kept: Arc<Mutex<String>>, heard: Sender<String>) {
+/// The address in the line that says so.
+pub(super) fn address_in(line: &str) -> SocketAddr {
+    let line: Value = serde_json::from_str(line).unwrap();
+    line["listen"].as_str().unwrap().parse().unwrap()
+}
+
+pub(super) fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status();
+    assert!(sent.unwrap().success());
+}
+
+fn listen(
+    source: impl Read + Send + 'static,
+    kept: Arc<Mutex<String>>,
+    heard: Sender<String>,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(source).lines().map_while(Result::ok) {
             let mut kept = kept.lock().unwrap();
@@ -174,5 +207,5 @@ fn listen(source: impl Read + Send + 'static, kept: Arc<Mutex<String>>, heard: S
             drop(kept);
             let _ = heard.send(line);
         }
-    });
+    })
 }

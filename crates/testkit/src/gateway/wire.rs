@@ -6,6 +6,11 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::PATIENCE;
+
+/// The end of a body that comes in chunks.
+const LAST_CHUNK: &str = "\r\n0\r\n\r\n";
+
 /// A request as it will be written.
 #[derive(Clone, Debug)]
 pub struct Ask {
@@ -45,6 +50,28 @@ impl Ask {
         let message =
             serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         Self::post(target, &message).header("accept", "application/json, text/event-stream")
+    }
+
+    /// Opens a session of 2025-06-18.
+    pub fn initialize(target: &str) -> Self {
+        let params = serde_json::json!({
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        });
+        Self::rpc(target, "initialize", &params)
+    }
+
+    /// Listens to what belongs to no request of this session.
+    pub fn listen(target: &str, session: &str) -> Self {
+        Self::get(target)
+            .header("mcp-session-id", session)
+            .header("accept", "text/event-stream")
+    }
+
+    /// With this credential.
+    #[must_use]
+    pub fn bearer(self, credential: &str) -> Self {
+        self.header("authorization", &format!("Bearer {credential}"))
     }
 
     /// One more header line, whatever stands there already.
@@ -180,6 +207,13 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap())
     }
+
+    /// Connects and sends; the answer is read as it comes.
+    pub async fn begin(address: SocketAddr, ask: &Ask) -> Self {
+        let mut connection = Self::open(address).await;
+        connection.write(&ask.bytes()).await;
+        connection
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -227,9 +261,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Reads until the other side ends the body, however much it still says before.
+    ///
+    /// # Panics
+    /// When the body goes on, or the connection breaks in its middle.
+    pub async fn ends(&mut self) {
+        let ended = tokio::time::timeout(PATIENCE, self.until(LAST_CHUNK)).await;
+        assert_ne!(
+            ended,
+            Ok(false),
+            "the connection broke in the middle of a body"
+        );
+        assert!(ended.is_ok(), "the body goes on");
+    }
+
     async fn more(&mut self) -> bool {
         let mut chunk = [0_u8; 16 * 1024];
-        match self.stream.read(&mut chunk).await {
+        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut chunk)).await;
+        let read = read.unwrap_or_else(|_| {
+            let unread = String::from_utf8_lossy(&self.unread);
+            panic!("nothing comes, and nobody hangs up; unread: {unread}")
+        });
+        match read {
             Ok(0) | Err(_) => false,
             Ok(count) => {
                 self.unread.extend_from_slice(&chunk[..count]);

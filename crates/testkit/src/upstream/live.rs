@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
-use super::PATIENCE;
 use super::reply::{Reply, Step, event};
+use crate::PATIENCE;
 
 /// Every stream that was opened for one kind of request.
 #[derive(Clone, Debug)]
@@ -78,21 +78,29 @@ impl Live {
     }
 
     /// Sends bytes on the stream that was opened last; nobody may be reading any more.
+    ///
+    /// # Panics
+    /// When no stream was opened.
     pub fn bytes(&self, bytes: &str) {
-        if let Some(stream) = self.lock().last() {
-            let _ = stream.send(bytes.to_owned());
-        }
+        send(self.lock().last(), bytes);
     }
 
     /// Sends bytes on the stream of this number, counted from zero.
+    ///
+    /// # Panics
+    /// When it was not opened.
     pub fn bytes_on(&self, number: usize, bytes: &str) {
-        if let Some(stream) = self.lock().get(number) {
-            let _ = stream.send(bytes.to_owned());
-        }
+        send(self.lock().get(number), bytes);
     }
 
     /// Ends every stream.
     pub fn close(&self) {
         self.lock().clear();
     }
+}
+
+fn send(stream: Option<&mpsc::UnboundedSender<String>>, bytes: &str) {
+    #[expect(clippy::expect_used, reason = "what is said to nobody proves nothing")]
+    let stream = stream.expect("a stream that was opened");
+    let _ = stream.send(bytes.to_owned());
 }

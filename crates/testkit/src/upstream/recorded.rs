@@ -56,12 +56,7 @@ impl Recorded {
 
     /// The bytes of a member of the body, as they were sent.
     pub fn raw(&self, path: &[&str]) -> Option<String> {
-        let mut here: &str = &self.body;
-        for step in path {
-            let members: BTreeMap<String, &RawValue> = serde_json::from_str(here).ok()?;
-            here = members.get(*step)?.get();
-        }
-        Some(here.to_owned())
+        member(&self.body, path)
     }
 
     /// A member that is a string.
@@ -78,4 +73,14 @@ impl Recorded {
     pub(super) fn is_request(&self) -> bool {
         self.raw(&["id"]).is_some() && self.raw(&["method"]).is_some()
     }
+}
+
+/// The bytes of a member of a JSON text, as they stand there.
+pub fn member(text: &str, path: &[&str]) -> Option<String> {
+    let mut here = text;
+    for step in path {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(here).ok()?;
+        here = members.get(*step)?.get();
+    }
+    Some(here.to_owned())
 }
