@@ -55,6 +55,10 @@ pub enum UpstreamErrorKind {
     /// Took too long.
     #[error("took too long")]
     Timeout,
+    /// One more session with it would be more than are kept, and every other one is just being
+    /// opened.
+    #[error("has more sessions being opened with it than are kept")]
+    TooManySessions,
     /// The permit names another server.
     #[error("was called with a permit for another server")]
     WrongPermit,
@@ -98,6 +102,7 @@ impl UpstreamError {
             | UpstreamErrorKind::Broken
             | UpstreamErrorKind::Unreachable(_) => ErrorKind::UpstreamUnreachable,
             UpstreamErrorKind::Timeout => ErrorKind::Timeout,
+            UpstreamErrorKind::TooManySessions => ErrorKind::Unavailable,
             UpstreamErrorKind::WrongPermit => ErrorKind::Internal,
         }
     }
@@ -107,7 +112,7 @@ impl UpstreamError {
         match self.kind {
             UpstreamErrorKind::Unauthorized => "auth_required",
             UpstreamErrorKind::Forbidden => "forbidden",
-            UpstreamErrorKind::RateLimited => "rate_limited",
+            UpstreamErrorKind::RateLimited | UpstreamErrorKind::TooManySessions => "rate_limited",
             UpstreamErrorKind::Timeout => "timeout",
             UpstreamErrorKind::Unreachable(_) | UpstreamErrorKind::Broken => "unreachable",
             UpstreamErrorKind::WrongPermit => "internal",

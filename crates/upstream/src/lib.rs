@@ -7,6 +7,7 @@ mod pending;
 mod probe;
 mod server;
 mod session;
+mod sessions;
 mod stream;
 mod transport;
 mod upstream;
