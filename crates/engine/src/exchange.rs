@@ -16,6 +16,7 @@ use portcullis_upstream::{
 };
 
 use crate::audit::AuditGuard;
+use crate::catalog::failed;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::metrics::{ServerMeters, UpstreamOutcome};
@@ -217,12 +218,7 @@ impl Gateway {
 
 /// The answer repeats our credential and is withheld.
 pub(crate) fn revealing(entry: &ServerEntry) -> EngineError {
-    UpstreamError {
-        server: entry.id.clone(),
-        kind: UpstreamErrorKind::Revealing,
-        source: None,
-    }
-    .into()
+    failed(entry, UpstreamErrorKind::Revealing)
 }
 
 /// Times one request to a server; dropped unended, its caller went away.

@@ -328,7 +328,8 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     out
 }
 
-async fn accepted(call: Call) -> Answer {
+/// 202, once it is on record.
+pub(crate) async fn accepted(call: Call) -> Answer {
     let id = call.id;
     if call.close(Outcome::Ok).await {
         Answer::Accepted

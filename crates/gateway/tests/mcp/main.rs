@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod aggregate;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod legacy;
@@ -10,6 +12,8 @@ mod legacy;
 mod modern;
 #[cfg(test)]
 mod rest;
+#[cfg(test)]
+mod rest_waits;
 #[cfg(test)]
 mod sockets;
 #[cfg(test)]
