@@ -69,9 +69,9 @@ impl Gateway {
             handles: deps.handles,
             standing: deps.standing,
             audit: deps.audit,
+            terminated: Terminated::new(deps.sessions, deps.clock.monotonic()),
             clock: deps.clock,
             tracker: deps.tracker,
-            terminated: Terminated::new(deps.sessions),
             opened: OpenedSessions::default(),
             pushes: Pushes::default(),
             listeners: Listeners::default(),
@@ -109,7 +109,7 @@ impl Gateway {
     /// Keeps house once: forgets what expired, takes over what other replicas terminated, closes
     /// sessions that nobody used for long. Called every second.
     pub async fn keep_house(self: &Arc<Self>) {
-        self.terminated.follow(self.clock.now()).await;
+        self.terminated.follow(&*self.clock).await;
         self.pushes.expire(self.clock.monotonic());
         for entry in self.snapshot().servers() {
             for session in entry.upstream.take_idle(false) {
