@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use portcullis_core::ErrorKind;
 use portcullis_credentials::{CredentialKind, UpstreamCredential};
 use portcullis_mcp::{Edits, Envelope, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
-    LegacySession, Outgoing, Owner, Presents, Reply, SessionReply, SessionWish, UpstreamError,
-    UpstreamErrorKind,
+    EventStream, LegacySession, Outgoing, Owner, Presents, Reply, SessionReply, SessionWish,
+    UpstreamError, UpstreamErrorKind,
 };
 
 use crate::audit::AuditGuard;
@@ -136,27 +136,16 @@ impl Gateway {
         wish: &SessionWish,
         note: &mut Note,
     ) -> Result<Arc<LegacySession>, EngineError> {
-        let mut credential = self.credentials.obtain(evidence, &entry.auth).await?;
-        note.credential = Some(credential.kind());
-        let mut opened = entry
-            .upstream
-            .session(evidence, &Presenting(&credential), wish)
+        let opened = self
+            .presenting(entry, evidence, note, |credential| async move {
+                let presents = Presenting(&credential);
+                entry.upstream.session(evidence, &presents, wish).await
+            })
             .await;
-        if let Err(error) = &opened
-            && error.kind == UpstreamErrorKind::Unauthorized
-            && self.credentials.rejected(&entry.auth, &credential).await
-        {
-            credential = self.credentials.obtain(evidence, &entry.auth).await?;
-            opened = entry
-                .upstream
-                .session(evidence, &Presenting(&credential), wish)
-                .await;
-        }
         if let Err(error) = &opened {
-            note.status = error.status();
             tracing::info!(mcp.server.id = %entry.id, error = %error, "session not opened");
         }
-        let session = opened?;
+        let (credential, session) = opened?;
         if credential.appears_in(session.initialize_result().as_bytes()) {
             return Err(revealing(entry));
         }
@@ -169,22 +158,12 @@ impl Gateway {
         entry: &ServerEntry,
         evidence: &Evidence,
     ) -> Result<bool, EngineError> {
-        let credential = self.credentials.obtain(evidence, &entry.auth).await?;
-        let asked = entry
-            .upstream
-            .speaks_modern(evidence, &Presenting(&credential))
-            .await;
-        if let Err(error) = &asked
-            && error.kind == UpstreamErrorKind::Unauthorized
-            && self.credentials.rejected(&entry.auth, &credential).await
-        {
-            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
-            return Ok(entry
-                .upstream
-                .speaks_modern(evidence, &Presenting(&credential))
-                .await?);
-        }
-        Ok(asked?)
+        let mut note = Note::default();
+        let asked = self.presenting(entry, evidence, &mut note, |credential| async move {
+            let presents = Presenting(&credential);
+            entry.upstream.speaks_modern(evidence, &presents).await
+        });
+        Ok(asked.await?.1)
     }
 
     /// Sends something into a session that expects no answer.
@@ -195,10 +174,65 @@ impl Gateway {
         session: &LegacySession,
         text: String,
     ) -> Result<(), EngineError> {
-        let credential = self.credentials.obtain(evidence, &entry.auth).await?;
-        Ok(session
-            .notify(&Presenting(&credential), text, HeaderMap::new())
-            .await?)
+        let text = &text;
+        let mut note = Note::default();
+        let told = self.presenting(entry, evidence, &mut note, |credential| async move {
+            let presents = Presenting(&credential);
+            session
+                .notify(&presents, text.clone(), HeaderMap::new())
+                .await
+        });
+        told.await.map(drop)
+    }
+
+    /// Opens a session's stream, after an event if one is named; also what was presented for it.
+    pub(crate) async fn stream(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        session: &LegacySession,
+        last_event_id: Option<&HeaderValue>,
+    ) -> Result<(UpstreamCredential, Option<EventStream>), EngineError> {
+        self.presenting(
+            entry,
+            evidence,
+            &mut Note::default(),
+            |credential| async move {
+                let presents = Presenting(&credential);
+                session.stream(&presents, last_event_id.cloned()).await
+            },
+        )
+        .await
+    }
+
+    /// Does something with a credential, and once more with a fresh one if the server refused the
+    /// first with 401, because then it did nothing.
+    async fn presenting<T, Doing>(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        note: &mut Note,
+        does: impl Fn(UpstreamCredential) -> Doing + Send,
+    ) -> Result<(UpstreamCredential, T), EngineError>
+    where
+        T: Send,
+        Doing: Future<Output = Result<T, UpstreamError>> + Send,
+    {
+        let mut refreshed = false;
+        loop {
+            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+            note.credential = Some(credential.kind());
+            let error = match does(credential.clone()).await {
+                Ok(done) => return Ok((credential, done)),
+                Err(error) => error,
+            };
+            note.status = error.status();
+            let may_help = error.kind == UpstreamErrorKind::Unauthorized && !refreshed;
+            if !may_help || !self.credentials.rejected(&entry.auth, &credential).await {
+                return Err(error.into());
+            }
+            refreshed = true;
+        }
     }
 
     pub(crate) async fn close_session(&self, entry: &ServerEntry, session: &LegacySession) {

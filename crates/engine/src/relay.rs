@@ -83,7 +83,16 @@ impl Relay {
                     }
                     self.call.as_ref()?;
                 }
-                Ok(None) => return self.broken_off().await,
+                Ok(None) => return self.broken_off(UpstreamErrorKind::Broken).await,
+                // A connection that broke, or fell silent, ends a stream like its server does.
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        UpstreamErrorKind::Broken | UpstreamErrorKind::Timeout
+                    ) =>
+                {
+                    return self.broken_off(error.kind).await;
+                }
                 Err(error) => {
                     let error = EngineError::from(error);
                     return self.fail(&error).await;
@@ -124,7 +133,10 @@ impl Relay {
             }
             Restored::Progress { ours, .. } if !self.concerns(ours) => None,
             Restored::Progress { text, .. } | Restored::Notification(text) => {
-                let text = self.filter.notification(&self.gateway, text)?;
+                let mut text = self.filter.notification(&self.gateway, text)?;
+                if let Side::Legacy(session, _) = &self.side {
+                    text = self.gateway.understood(session, text)?;
+                }
                 event.data = Some(Bytes::from(text));
                 Some(self.count(encode(&event)))
             }
@@ -136,7 +148,7 @@ impl Relay {
                     return None;
                 }
                 let call = self.call.as_ref()?;
-                let text = self
+                let asked = self
                     .gateway
                     .push(
                         &call.principal,
@@ -146,7 +158,7 @@ impl Relay {
                         text,
                     )
                     .await?;
-                event.data = Some(Bytes::from(text));
+                event.data = Some(Bytes::from(asked.text));
                 Some(self.count(encode(&event)))
             }
             Restored::Stray => None,
@@ -174,14 +186,14 @@ impl Relay {
         }
     }
 
-    /// The server closed the stream. Before the answer that is a failure, unless the client can
+    /// The stream ended. Before the answer that is a failure, unless the client can
     /// come back for it with `Last-Event-ID`.
-    async fn broken_off(&mut self) -> Option<Bytes> {
+    async fn broken_off(&mut self, kind: UpstreamErrorKind) -> Option<Bytes> {
         if self.resumable && matches!(self.side, Side::Legacy(..)) {
             return self.end(Outcome::Ok, None).await;
         }
-        let broken = failed(&self.filter.entry, UpstreamErrorKind::Broken);
-        self.fail(&broken).await
+        let error = failed(&self.filter.entry, kind);
+        self.fail(&error).await
     }
 
     async fn fail(&mut self, error: &EngineError) -> Option<Bytes> {

@@ -11,6 +11,10 @@ mod legacy;
 #[cfg(test)]
 mod modern;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
+mod refused_streams;
+#[cfg(test)]
 mod rest;
 #[cfg(test)]
 mod rest_waits;
