@@ -47,6 +47,21 @@ pub(crate) enum Opened {
     Legacy(Arc<LegacySession>, SessionReply),
 }
 
+impl Opened {
+    /// The HTTP status that came with it.
+    fn status(&self) -> u16 {
+        let reply = match self {
+            Self::Modern(reply) => reply,
+            Self::Legacy(_, waiting) => &waiting.reply,
+        };
+        match reply {
+            Reply::Accepted => 202,
+            Reply::Message { status, .. } => status.as_u16(),
+            Reply::Stream(_) => 200,
+        }
+    }
+}
+
 /// What the audit event should say of the upstream's side.
 #[derive(Debug, Default)]
 pub(crate) struct Note {
@@ -99,7 +114,7 @@ impl Gateway {
             .await;
             let error = match sent {
                 Ok(opened) => {
-                    note.status = Some(200);
+                    note.status = Some(opened.status());
                     note.presented = Some(credential);
                     watch.ended(UpstreamOutcome::Ok);
                     return Ok(opened);

@@ -34,6 +34,9 @@ pub enum UpstreamErrorKind {
     /// It does not speak a revision of this era.
     #[error("does not speak a revision of the caller's era")]
     Era,
+    /// It wants to speak a revision that is not spoken here.
+    #[error("wants to speak a revision that is not spoken here (2024-11-05, or an unknown one)")]
+    Revision,
     /// Any other HTTP status that carries no JSON-RPC answer.
     #[error("answered HTTP {0}")]
     Status(u16),
@@ -94,6 +97,7 @@ impl UpstreamError {
             | UpstreamErrorKind::Forbidden
             | UpstreamErrorKind::RateLimited
             | UpstreamErrorKind::Era
+            | UpstreamErrorKind::Revision
             | UpstreamErrorKind::Status(_) => ErrorKind::UpstreamRefused,
             UpstreamErrorKind::SessionLost
             | UpstreamErrorKind::BadAnswer

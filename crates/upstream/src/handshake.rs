@@ -95,9 +95,13 @@ fn accept(wire: &Wire, text: &str) -> Result<(Revision, String), UpstreamError> 
     let revision = Members::of(result)
         .ok()
         .and_then(|members| members.string("protocolVersion")?.parse::<Revision>().ok())
-        .filter(|revision| {
-            LEGACY_REVISIONS.contains(revision) || *revision == Revision::V2024_11_05
-        })
-        .ok_or_else(|| wire.error(UpstreamErrorKind::Era))?;
+        .ok_or_else(|| wire.error(UpstreamErrorKind::Revision))?;
+    if revision.is_modern() {
+        return Err(wire.error(UpstreamErrorKind::Era));
+    }
+    // 2024-11-05 has a transport of its own: on this one no client of ours could go on with it.
+    if !LEGACY_REVISIONS.contains(&revision) {
+        return Err(wire.error(UpstreamErrorKind::Revision));
+    }
     Ok((revision, result.get().to_owned()))
 }

@@ -17,6 +17,7 @@ pub use pending::{Owner, Restored};
 pub use probe::own_meta;
 pub use server::{ProtocolChoice, UpstreamServer};
 pub use session::{LegacySession, SessionReply};
+pub use sessions::Closing;
 pub use stream::EventStream;
 pub use transport::{Outgoing, Presents, Reply};
 pub use upstream::{SessionWish, Upstream};

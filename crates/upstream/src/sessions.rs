@@ -17,6 +17,17 @@ const MAX_OF_ONE: usize = 64;
 /// A session that nobody used for this long is closed.
 const SESSION_IDLE: Duration = Duration::from_mins(30);
 
+/// Which sessions to take out and close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// Those that nobody used for long.
+    Idle,
+    /// Those that nobody uses now.
+    Unused,
+    /// All.
+    All,
+}
+
 /// Where a session is, or comes to be while somebody holds the slot.
 pub(crate) type Slot = Arc<OnceCell<Arc<LegacySession>>>;
 
@@ -65,24 +76,28 @@ impl Sessions {
             .count()
     }
 
-    /// Takes out what was idle for too long or had to make room, or everything, and forgets what
-    /// never came to be.
-    pub(crate) fn take_idle(&mut self, now: Duration, all: bool) -> Vec<Arc<LegacySession>> {
+    /// Takes out what is to be closed, and what had to make room, and forgets what never came to be.
+    pub(crate) fn take(&mut self, closing: Closing, now: Duration) -> Vec<Arc<LegacySession>> {
         self.forget_failed();
         let mut taken: Vec<_> = self
             .leaving
-            .extract_if(.., |session| all || !in_use(session))
+            .extract_if(.., |session| closing == Closing::All || !in_use(session))
             .collect();
         self.slots.retain(|_, slot| {
             let Some(session) = slot.get() else {
                 return true;
             };
-            let idle =
-                all || (!in_use(session) && now.saturating_sub(session.used()) > SESSION_IDLE);
-            if idle {
+            let closes = match closing {
+                Closing::Idle => {
+                    !in_use(session) && now.saturating_sub(session.used()) > SESSION_IDLE
+                }
+                Closing::Unused => !in_use(session),
+                Closing::All => true,
+            };
+            if closes {
                 taken.push(Arc::clone(session));
             }
-            !idle
+            !closes
         });
         taken.retain(|session| !session.is_lost());
         taken

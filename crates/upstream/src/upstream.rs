@@ -13,7 +13,7 @@ use crate::handshake::initialize;
 use crate::probe::Era;
 use crate::server::UpstreamServer;
 use crate::session::LegacySession;
-use crate::sessions::Sessions;
+use crate::sessions::{Closing, Sessions};
 use crate::transport::{Outgoing, Presents, Reply, Wire};
 
 /// Which session is wanted: legacy revisions fix all of this at `initialize`.
@@ -138,11 +138,11 @@ impl Upstream {
         self.sessions().count()
     }
 
-    /// Takes out the sessions that were idle for too long or had to make room, or all of them; the
-    /// caller closes them.
-    pub fn take_idle(&self, all: bool) -> Vec<Arc<LegacySession>> {
+    /// Takes out the sessions that are to be closed, and those that had to make room; the caller
+    /// closes them.
+    pub fn take_sessions(&self, closing: Closing) -> Vec<Arc<LegacySession>> {
         let now = self.clock.monotonic();
-        self.sessions().take_idle(now, all)
+        self.sessions().take(closing, now)
     }
 }
 

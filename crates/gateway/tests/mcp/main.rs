@@ -7,6 +7,8 @@ mod catalogue;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hello_and_goodbye;
+#[cfg(test)]
 mod legacy;
 #[cfg(test)]
 mod modern;
@@ -20,6 +22,8 @@ mod rest;
 mod rest_waits;
 #[cfg(test)]
 mod sockets;
+#[cfg(test)]
+mod statuses;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -91,10 +91,10 @@ fn handshakes_that_fail_leave_nothing_behind() {
         assert!(sessions.slots.len() <= MAX_SESSIONS);
     }
     let opening = sessions.slot(&somebody("alice"), &wish(0)).unwrap();
-    assert!(sessions.take_idle(at(1), false).is_empty());
+    assert!(sessions.take(Closing::Idle, at(1)).is_empty());
     assert_eq!(sessions.slots.len(), 1, "the one that somebody opens");
     drop(opening);
-    sessions.take_idle(at(2), false);
+    sessions.take(Closing::Idle, at(2));
     assert_eq!(sessions.slots.len(), 0);
 }
 
@@ -110,7 +110,7 @@ fn whoever_wishes_for_ever_new_sessions_loses_only_their_own() {
     assert!(sessions.open(&somebody("alice"), &wish(0)).is_some());
     assert!(sessions.open(&mallory, &wish(0)).is_none());
     assert!(sessions.open(&mallory, &wish(3 * MAX_OF_ONE - 1)).is_some());
-    let closing = sessions.take_idle(at(200), false);
+    let closing = sessions.take(Closing::Idle, at(200));
     assert_eq!(closing.len(), 2 * MAX_OF_ONE, "the server is told");
 }
 
@@ -129,12 +129,15 @@ fn a_session_in_use_makes_room_last_and_is_closed_when_its_user_is_done() {
     let all: Vec<_> = (0..=MAX_OF_ONE)
         .filter_map(|number| sessions.open(&alice, &wish(number)))
         .collect();
-    assert_eq!(sessions.take_idle(at(101), false).len(), 1);
+    assert_eq!(sessions.take(Closing::Idle, at(101)).len(), 1);
     opened(&mut sessions, &alice, MAX_OF_ONE + 1, 102);
     assert!(sessions.open(&alice, &wish(0)).is_none());
-    assert!(sessions.take_idle(at(103), false).is_empty(), "still used");
+    assert!(
+        sessions.take(Closing::Idle, at(103)).is_empty(),
+        "still used"
+    );
     drop((busy, all));
-    let closing = sessions.take_idle(at(104), false);
+    let closing = sessions.take(Closing::Idle, at(104));
     assert_eq!(closing.len(), 1);
     assert_eq!(closing[0].used(), at(0));
 }
