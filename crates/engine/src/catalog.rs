@@ -171,14 +171,16 @@ impl Gateway {
             }
             return Ok(Arc::clone(listing));
         }
-        let refreshed = Box::pin(self.refresh(entry, kind)).await;
-        // Where a name led leads it still, when the server cannot say what became of it.
-        let still_leads =
-            |listing: &Arc<Listing>| wanted.is_some_and(|name| listing.get(name).is_some());
-        match (refreshed, seen) {
-            (Err(_), Some(listing)) if still_leads(&listing) => Ok(listing),
-            (refreshed, _) => refreshed,
+        // Where a name led it leads still, as long as the server cannot say what became of it.
+        let led = seen.filter(|listing| wanted.is_some_and(|name| listing.get(name).is_some()));
+        if let Some(listing) = &led
+            && entry.catalog.failed(kind)
+        {
+            self.refresh_behind(entry, kind);
+            return Ok(Arc::clone(listing));
         }
+        let refreshed = Box::pin(self.refresh(entry, kind)).await;
+        refreshed.or_else(|error| led.ok_or(error))
     }
 
     /// Fetches the tools anew.

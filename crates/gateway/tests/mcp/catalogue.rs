@@ -91,7 +91,6 @@ async fn a_change_that_could_not_be_read_is_read_later() {
     };
     let learned = tokio::time::timeout(Duration::from_secs(20), gone).await;
     assert!(learned.is_ok(), "the change was forgotten");
-    assert_eq!(upstream.count("tools/list"), listed + 2);
     drop(stream);
     house.end().await;
 }
