@@ -7,20 +7,19 @@ use std::time::Duration;
 
 use portcullis_mcp::{Edits, Envelope, Members, Method, code, meta_key};
 use portcullis_policy::{Operation, authorize};
-use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
+use portcullis_upstream::UpstreamErrorKind;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::audit::Outcome;
 use crate::call::Call;
-use crate::catalog::{Kind, Page, bad_answer, own_params};
+use crate::catalog::{Kind, Page, bad_answer, failed, own_params, rpc_code};
 use crate::cursor::{self, Position};
 use crate::error::EngineError;
 use crate::exchange::Speech;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::legacy::{LegacyClient, server_info};
-use crate::outcomes::{META_KEY, ServerResult, report, require_one};
+use crate::outcomes::{META_KEY, ServerResult, note, report, require_one};
 use crate::prepare::protocol;
 use crate::routing::{exposed, owns};
 use crate::snapshot::ServerEntry;
@@ -71,28 +70,14 @@ impl Gateway {
             );
             let result = tokio::time::timeout(limit, share)
                 .await
-                .unwrap_or_else(|_| {
-                    let (server, kind) = (entry.id.clone(), UpstreamErrorKind::Timeout);
-                    Err(UpstreamError {
-                        server,
-                        kind,
-                        source: None,
-                    }
-                    .into())
-                });
+                .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
             ServerResult {
                 server: entry.id.clone(),
                 result,
             }
         });
         let results = futures_util::future::join_all(shares).await;
-        for one in &results {
-            let outcome = one
-                .result
-                .as_ref()
-                .map_or_else(|error| Outcome::Kind(error.kind()), |_| Outcome::Ok);
-            call.audit.server_outcome(&one.server, outcome);
-        }
+        note(&mut call.audit, &results);
         require_one(&results)?;
         self.compose(call, view, method, modern, &results)
     }
@@ -150,7 +135,7 @@ impl Gateway {
             )
             .await?;
         let Some(page) = Page::read(&text, method) else {
-            return if is_unknown_method(&text) {
+            return if rpc_code(&text) == Some(code::METHOD_NOT_FOUND) {
                 Ok(Share {
                     items: Vec::new(),
                     next: None,
@@ -254,17 +239,6 @@ impl Gateway {
         let _ = write!(result, ",\"_meta\":{meta}}}");
         Ok(result)
     }
-}
-
-fn is_unknown_method(text: &str) -> bool {
-    Envelope::parse(text.as_bytes()).ok().and_then(|envelope| {
-        Members::of(envelope.error()?)
-            .ok()?
-            .get("code")?
-            .get()
-            .parse::<i64>()
-            .ok()
-    }) == Some(code::METHOD_NOT_FOUND)
 }
 
 /// An item under its exposed name; `None` when it is hidden or its name belongs to another server.

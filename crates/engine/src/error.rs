@@ -51,6 +51,9 @@ pub enum EngineError {
         /// What it asked for.
         method: String,
     },
+    /// The caller's credential was revoked, or ended, while the answer was awaited.
+    #[error("the caller's credential ended before the answer came")]
+    NoLongerStands,
     /// The required audit event cannot be made durable.
     #[error("the audit trail is unavailable")]
     AuditUnavailable,
@@ -82,6 +85,7 @@ impl EngineError {
             Self::OtherEra { .. } => ErrorKind::UpstreamRefused,
             Self::NoneAnswered(_) => ErrorKind::UpstreamUnreachable,
             Self::PushNotAllowed { .. } => ErrorKind::Forbidden,
+            Self::NoLongerStands => ErrorKind::Unauthenticated,
             Self::AuditUnavailable | Self::KeyRing => ErrorKind::Unavailable,
         }
     }
@@ -165,7 +169,11 @@ impl EngineError {
                 // Only `initialize` meets this: whoever does not answer it is of the other era.
                 (StatusCode::BAD_REQUEST, other_era(true))
             }
-            Self::Credential(_) | Self::Upstream(_) | Self::AuditUnavailable | Self::KeyRing => (
+            Self::NoLongerStands
+            | Self::Credential(_)
+            | Self::Upstream(_)
+            | Self::AuditUnavailable
+            | Self::KeyRing => (
                 status_of(kind),
                 RpcError::new(code::INTERNAL_ERROR, message_of(kind)),
             ),
@@ -208,6 +216,7 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         _ => StatusCode::BAD_GATEWAY,
     }
 }
@@ -217,6 +226,7 @@ const fn message_of(kind: ErrorKind) -> &'static str {
         ErrorKind::Timeout => "the upstream server took too long",
         ErrorKind::UpstreamRefused => "the upstream server refused the request",
         ErrorKind::UpstreamUnreachable => "the upstream server is unreachable",
+        ErrorKind::Unauthenticated => "the credential is no longer valid",
         ErrorKind::Unavailable => "something this call needs is unavailable",
         _ => "internal error",
     }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use portcullis_core::ErrorKind;
 use portcullis_credentials::{CredentialKind, UpstreamCredential};
 use portcullis_mcp::{Edits, Envelope, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
-    LegacySession, Outgoing, Owner, Presents, Reply, SessionReply, SessionWish, UpstreamError,
-    UpstreamErrorKind,
+    EventStream, LegacySession, Outgoing, Owner, Presents, Reply, SessionReply, SessionWish,
+    UpstreamError, UpstreamErrorKind,
 };
 
 use crate::audit::AuditGuard;
+use crate::catalog::failed;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::metrics::{ServerMeters, UpstreamOutcome};
@@ -44,6 +45,21 @@ pub(crate) enum Speech {
 pub(crate) enum Opened {
     Modern(Reply),
     Legacy(Arc<LegacySession>, SessionReply),
+}
+
+impl Opened {
+    /// The HTTP status that came with it.
+    fn status(&self) -> u16 {
+        let reply = match self {
+            Self::Modern(reply) => reply,
+            Self::Legacy(_, waiting) => &waiting.reply,
+        };
+        match reply {
+            Reply::Accepted => 202,
+            Reply::Message { status, .. } => status.as_u16(),
+            Reply::Stream(_) => 200,
+        }
+    }
 }
 
 /// What the audit event should say of the upstream's side.
@@ -98,7 +114,7 @@ impl Gateway {
             .await;
             let error = match sent {
                 Ok(opened) => {
-                    note.status = Some(200);
+                    note.status = Some(opened.status());
                     note.presented = Some(credential);
                     watch.ended(UpstreamOutcome::Ok);
                     return Ok(opened);
@@ -135,27 +151,16 @@ impl Gateway {
         wish: &SessionWish,
         note: &mut Note,
     ) -> Result<Arc<LegacySession>, EngineError> {
-        let mut credential = self.credentials.obtain(evidence, &entry.auth).await?;
-        note.credential = Some(credential.kind());
-        let mut opened = entry
-            .upstream
-            .session(evidence, &Presenting(&credential), wish)
+        let opened = self
+            .presenting(entry, evidence, note, |credential| async move {
+                let presents = Presenting(&credential);
+                entry.upstream.session(evidence, &presents, wish).await
+            })
             .await;
-        if let Err(error) = &opened
-            && error.kind == UpstreamErrorKind::Unauthorized
-            && self.credentials.rejected(&entry.auth, &credential).await
-        {
-            credential = self.credentials.obtain(evidence, &entry.auth).await?;
-            opened = entry
-                .upstream
-                .session(evidence, &Presenting(&credential), wish)
-                .await;
-        }
         if let Err(error) = &opened {
-            note.status = error.status();
             tracing::info!(mcp.server.id = %entry.id, error = %error, "session not opened");
         }
-        let session = opened?;
+        let (credential, session) = opened?;
         if credential.appears_in(session.initialize_result().as_bytes()) {
             return Err(revealing(entry));
         }
@@ -168,22 +173,12 @@ impl Gateway {
         entry: &ServerEntry,
         evidence: &Evidence,
     ) -> Result<bool, EngineError> {
-        let credential = self.credentials.obtain(evidence, &entry.auth).await?;
-        let asked = entry
-            .upstream
-            .speaks_modern(evidence, &Presenting(&credential))
-            .await;
-        if let Err(error) = &asked
-            && error.kind == UpstreamErrorKind::Unauthorized
-            && self.credentials.rejected(&entry.auth, &credential).await
-        {
-            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
-            return Ok(entry
-                .upstream
-                .speaks_modern(evidence, &Presenting(&credential))
-                .await?);
-        }
-        Ok(asked?)
+        let mut note = Note::default();
+        let asked = self.presenting(entry, evidence, &mut note, |credential| async move {
+            let presents = Presenting(&credential);
+            entry.upstream.speaks_modern(evidence, &presents).await
+        });
+        Ok(asked.await?.1)
     }
 
     /// Sends something into a session that expects no answer.
@@ -194,10 +189,65 @@ impl Gateway {
         session: &LegacySession,
         text: String,
     ) -> Result<(), EngineError> {
-        let credential = self.credentials.obtain(evidence, &entry.auth).await?;
-        Ok(session
-            .notify(&Presenting(&credential), text, HeaderMap::new())
-            .await?)
+        let text = &text;
+        let mut note = Note::default();
+        let told = self.presenting(entry, evidence, &mut note, |credential| async move {
+            let presents = Presenting(&credential);
+            session
+                .notify(&presents, text.clone(), HeaderMap::new())
+                .await
+        });
+        told.await.map(drop)
+    }
+
+    /// Opens a session's stream, after an event if one is named; also what was presented for it.
+    pub(crate) async fn stream(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        session: &LegacySession,
+        last_event_id: Option<&HeaderValue>,
+    ) -> Result<(UpstreamCredential, Option<EventStream>), EngineError> {
+        self.presenting(
+            entry,
+            evidence,
+            &mut Note::default(),
+            |credential| async move {
+                let presents = Presenting(&credential);
+                session.stream(&presents, last_event_id.cloned()).await
+            },
+        )
+        .await
+    }
+
+    /// Does something with a credential, and once more with a fresh one if the server refused the
+    /// first with 401, because then it did nothing.
+    async fn presenting<T, Doing>(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        note: &mut Note,
+        does: impl Fn(UpstreamCredential) -> Doing + Send,
+    ) -> Result<(UpstreamCredential, T), EngineError>
+    where
+        T: Send,
+        Doing: Future<Output = Result<T, UpstreamError>> + Send,
+    {
+        let mut refreshed = false;
+        loop {
+            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+            note.credential = Some(credential.kind());
+            let error = match does(credential.clone()).await {
+                Ok(done) => return Ok((credential, done)),
+                Err(error) => error,
+            };
+            note.status = error.status();
+            let may_help = error.kind == UpstreamErrorKind::Unauthorized && !refreshed;
+            if !may_help || !self.credentials.rejected(&entry.auth, &credential).await {
+                return Err(error.into());
+            }
+            refreshed = true;
+        }
     }
 
     pub(crate) async fn close_session(&self, entry: &ServerEntry, session: &LegacySession) {
@@ -217,12 +267,7 @@ impl Gateway {
 
 /// The answer repeats our credential and is withheld.
 pub(crate) fn revealing(entry: &ServerEntry) -> EngineError {
-    UpstreamError {
-        server: entry.id.clone(),
-        kind: UpstreamErrorKind::Revealing,
-        source: None,
-    }
-    .into()
+    failed(entry, UpstreamErrorKind::Revealing)
 }
 
 /// Times one request to a server; dropped unended, its caller went away.

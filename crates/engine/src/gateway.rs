@@ -1,18 +1,19 @@
 //! The gateway: everything a call needs besides its own data.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_core::{Clock, Principal, Sealer};
 use portcullis_credentials::CredentialBroker;
 use portcullis_store::SessionStore;
+use portcullis_upstream::Closing;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{AuditLog, ChainMac};
 use crate::legacy::{Listeners, OpenedSessions, Pushes, Terminated};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ServerEntry, Snapshot};
 
 /// Whether a principal still stands: its credential was neither revoked nor changed since.
 pub trait Standing: Send + Sync + fmt::Debug {
@@ -46,6 +47,9 @@ pub struct GatewayDeps {
 /// The one door to every upstream.
 pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
+    /// Servers that no longer stand in the picture, until nobody uses them and their sessions are
+    /// closed.
+    leaving: Mutex<Vec<Arc<ServerEntry>>>,
     pub(crate) credentials: Arc<dyn CredentialBroker>,
     pub(crate) sealer: Arc<dyn Sealer>,
     pub(crate) handles: Arc<dyn ChainMac>,
@@ -64,14 +68,15 @@ impl Gateway {
     pub fn new(deps: GatewayDeps) -> Arc<Self> {
         Arc::new(Self {
             snapshot: ArcSwap::from_pointee(deps.snapshot),
+            leaving: Mutex::default(),
             credentials: deps.credentials,
             sealer: deps.sealer,
             handles: deps.handles,
             standing: deps.standing,
             audit: deps.audit,
+            terminated: Terminated::new(deps.sessions, deps.clock.monotonic()),
             clock: deps.clock,
             tracker: deps.tracker,
-            terminated: Terminated::new(deps.sessions),
             opened: OpenedSessions::default(),
             pushes: Pushes::default(),
             listeners: Listeners::default(),
@@ -85,10 +90,18 @@ impl Gateway {
 
     /// Puts a new picture in force; requests under way keep theirs.
     pub fn replace_snapshot(&self, snapshot: Snapshot) {
-        let servers = snapshot.servers().iter().map(|entry| entry.id.clone());
-        let servers = servers.collect();
-        self.snapshot.store(Arc::new(snapshot));
-        self.credentials.keep_only(&servers);
+        let after = Arc::new(snapshot);
+        let before = self.snapshot.swap(Arc::clone(&after));
+        let stays = |server: &ServerEntry| {
+            let mut servers = after.servers().iter();
+            servers.any(|other| Arc::ptr_eq(&other.upstream, &server.upstream))
+        };
+        let gone = before.servers().iter().filter(|server| !stays(server));
+        self.leaving().extend(gone.cloned());
+    }
+
+    fn leaving(&self) -> MutexGuard<'_, Vec<Arc<ServerEntry>>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The audit trail.
@@ -112,29 +125,56 @@ impl Gateway {
     /// Keeps house once: forgets what expired, takes over what other replicas terminated, closes
     /// sessions that nobody used for long. Called every second.
     pub async fn keep_house(self: &Arc<Self>) {
-        self.terminated.follow(self.clock.now()).await;
+        self.terminated.follow(&*self.clock).await;
         self.pushes.expire(self.clock.monotonic());
         for entry in self.snapshot().servers() {
-            for session in entry.upstream.take_idle(false) {
-                let gateway = Arc::clone(self);
-                let entry = Arc::clone(entry);
-                self.tracker
-                    .spawn(async move { gateway.close_session(&entry, &session).await });
-            }
+            self.close_behind(entry, Closing::Idle);
+        }
+        let leaving = self.leaving().clone();
+        for entry in &leaving {
+            self.close_behind(entry, Closing::Unused);
+        }
+        drop(leaving);
+        let left = {
+            let mut leaving = self.leaving();
+            let before = leaving.len();
+            // A request that began before may still open a session.
+            leaving
+                .retain(|entry| Arc::strong_count(entry) > 1 || entry.upstream.session_count() > 0);
+            leaving.len() < before
+        };
+        if left {
+            self.forget_credentials();
+        }
+    }
+
+    /// Drops the tokens of servers that are neither in force nor still being left: closing a session
+    /// takes a credential too.
+    fn forget_credentials(&self) {
+        let snapshot = self.snapshot();
+        let leaving = self.leaving().clone();
+        let servers = snapshot.servers().iter().chain(&leaving);
+        self.credentials
+            .keep_only(&servers.map(|entry| entry.id.clone()).collect());
+    }
+
+    fn close_behind(self: &Arc<Self>, entry: &Arc<ServerEntry>, closing: Closing) {
+        for session in entry.upstream.take_sessions(closing) {
+            let (gateway, entry) = (Arc::clone(self), Arc::clone(entry));
+            self.tracker
+                .spawn(async move { gateway.close_session(&entry, &session).await });
         }
     }
 
     /// Closes every upstream session, as far as that goes within `limit`.
     pub async fn close_sessions(self: &Arc<Self>, limit: Duration) {
         let snapshot = self.snapshot();
-        let closing = snapshot.servers().iter().flat_map(|entry| {
-            entry
-                .upstream
-                .take_idle(true)
-                .into_iter()
-                .map(move |session| async move {
-                    self.close_session(entry, &session).await;
-                })
+        let leaving = self.leaving().clone();
+        let closing = snapshot.servers().iter().chain(&leaving).flat_map(|entry| {
+            let sessions = entry.upstream.take_sessions(Closing::All).into_iter();
+            sessions.map(move |session| async move {
+                self.close_session(entry, &session).await;
+            })
         });
         let _ = tokio::time::timeout(limit, futures_util::future::join_all(closing)).await;
     }

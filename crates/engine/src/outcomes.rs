@@ -3,6 +3,7 @@
 use portcullis_core::ServerId;
 use serde_json::{Map, Value, json};
 
+use crate::audit::{AuditGuard, Outcome};
 use crate::error::EngineError;
 
 /// The member of `_meta`, as LiteLLM's clients know it.
@@ -23,6 +24,17 @@ pub(crate) fn word(error: &EngineError) -> &'static str {
         EngineError::Denied(_) => "forbidden",
         EngineError::OtherEra { .. } => "upstream_error",
         _ => "internal",
+    }
+}
+
+/// Puts every server's part on record.
+pub(crate) fn note<T>(audit: &mut AuditGuard, results: &[ServerResult<T>]) {
+    for ServerResult { server, result } in results {
+        let outcome = match result {
+            Ok(_) => Outcome::Ok,
+            Err(error) => Outcome::Kind(error.kind()),
+        };
+        audit.server_outcome(server, outcome);
     }
 }
 

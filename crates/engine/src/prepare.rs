@@ -99,7 +99,9 @@ impl Gateway {
             | Subject::Task(name) => name,
         };
         let renamed = own != given;
-        if renamed && let Some(raw) = params.and_then(|params| subject_value(method, params)) {
+        if renamed
+            && let Some(raw) = params.and_then(|params| subject_value(method, &subject, params))
+        {
             edits.replace(raw, serde_json::Value::from(own.as_str()).to_string());
         }
         let evidence = permit.evidence().clone();
@@ -162,17 +164,21 @@ fn note_subject(call: &mut Call, subject: &Subject<'_>) {
     }
 }
 
-/// The raw value that holds the subject's name.
-fn subject_value<'a>(method: Method, params: &Members<'a>) -> Option<&'a RawValue> {
+/// The raw value that holds the subject's name: of this very member, whatever stands beside it.
+fn subject_value<'a>(
+    method: Method,
+    subject: &Subject<'_>,
+    params: &Members<'a>,
+) -> Option<&'a RawValue> {
+    let member = match subject {
+        Subject::Tool(_) | Subject::Prompt(_) => "name",
+        Subject::Uri(_) => "uri",
+        Subject::Task(_) => "taskId",
+        Subject::None => return None,
+    };
     match method {
-        Method::Complete => {
-            let reference = params.object("ref").ok().flatten()?;
-            reference.get("name").or_else(|| reference.get("uri"))
-        }
-        _ => params
-            .get("name")
-            .or_else(|| params.get("uri"))
-            .or_else(|| params.get("taskId")),
+        Method::Complete => params.object("ref").ok().flatten()?.get(member),
+        _ => params.get(member),
     }
 }
 

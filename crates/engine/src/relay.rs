@@ -8,12 +8,14 @@ use bytes::{Bytes, BytesMut};
 use portcullis_core::{ErrorKind, RequestId};
 use portcullis_mcp::{Envelope, Kind, Method, SseEvent, SseItem, sse};
 use portcullis_policy::Evidence;
-use portcullis_upstream::{EventStream, LegacySession, Reply, Restored, SessionReply};
+use portcullis_upstream::{
+    EventStream, LegacySession, Reply, Restored, SessionReply, UpstreamErrorKind,
+};
 
 use crate::answer::ByteStream;
 use crate::audit::Outcome;
 use crate::call::Call;
-use crate::catalog::bad_answer;
+use crate::catalog::{bad_answer, failed};
 use crate::error::EngineError;
 use crate::exchange::Opened;
 use crate::filter::{AnswerFilter, is_tool_error};
@@ -81,7 +83,16 @@ impl Relay {
                     }
                     self.call.as_ref()?;
                 }
-                Ok(None) => return self.broken_off().await,
+                Ok(None) => return self.broken_off(UpstreamErrorKind::Broken).await,
+                // A connection that broke, or fell silent, ends a stream like its server does.
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        UpstreamErrorKind::Broken | UpstreamErrorKind::Timeout
+                    ) =>
+                {
+                    return self.broken_off(error.kind).await;
+                }
                 Err(error) => {
                     let error = EngineError::from(error);
                     return self.fail(&error).await;
@@ -122,7 +133,10 @@ impl Relay {
             }
             Restored::Progress { ours, .. } if !self.concerns(ours) => None,
             Restored::Progress { text, .. } | Restored::Notification(text) => {
-                let text = self.filter.notification(&self.gateway, text)?;
+                let mut text = self.filter.notification(&self.gateway, text)?;
+                if let Side::Legacy(session, _) = &self.side {
+                    text = self.gateway.understood(session, text)?;
+                }
                 event.data = Some(Bytes::from(text));
                 Some(self.count(encode(&event)))
             }
@@ -134,7 +148,7 @@ impl Relay {
                     return None;
                 }
                 let call = self.call.as_ref()?;
-                let text = self
+                let asked = self
                     .gateway
                     .push(
                         &call.principal,
@@ -144,7 +158,7 @@ impl Relay {
                         text,
                     )
                     .await?;
-                event.data = Some(Bytes::from(text));
+                event.data = Some(Bytes::from(asked.text));
                 Some(self.count(encode(&event)))
             }
             Restored::Stray => None,
@@ -172,17 +186,13 @@ impl Relay {
         }
     }
 
-    /// The server closed the stream. Before the answer that is a failure, unless the client can
+    /// The stream ended. Before the answer that is a failure, unless the client can
     /// come back for it with `Last-Event-ID`.
-    async fn broken_off(&mut self) -> Option<Bytes> {
+    async fn broken_off(&mut self, kind: UpstreamErrorKind) -> Option<Bytes> {
         if self.resumable && matches!(self.side, Side::Legacy(..)) {
             return self.end(Outcome::Ok, None).await;
         }
-        let error = EngineError::from(portcullis_upstream::UpstreamError {
-            server: self.filter.entry.id.clone(),
-            kind: portcullis_upstream::UpstreamErrorKind::Broken,
-            source: None,
-        });
+        let error = failed(&self.filter.entry, kind);
         self.fail(&error).await
     }
 
@@ -234,9 +244,37 @@ impl Gateway {
             && self.standing.holds(principal)
     }
 
+    /// Waits for something on a principal's behalf for as long as it stands.
+    pub(crate) async fn while_standing<T>(
+        &self,
+        principal: &portcullis_core::Principal,
+        mut work: impl Future<Output = Result<T, EngineError>> + Unpin,
+    ) -> Result<T, EngineError> {
+        loop {
+            match tokio::time::timeout(STANDING, &mut work).await {
+                Ok(done) => return done,
+                Err(_) if self.still_stands(principal) => {}
+                Err(_) => return Err(EngineError::NoLongerStands),
+            }
+        }
+    }
+
+    /// The final answer within the server's time, however much comes before it.
+    pub(crate) async fn whole_answer(
+        self: &Arc<Self>,
+        entry: &Arc<ServerEntry>,
+        evidence: &Evidence,
+        opened: Opened,
+    ) -> Result<String, EngineError> {
+        let limit = entry.upstream.server().timeout;
+        tokio::time::timeout(limit, self.final_answer(entry, evidence, opened))
+            .await
+            .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)))
+    }
+
     /// Reads on to the final answer; progress is dropped, and requests to the client are refused,
     /// because there is none.
-    pub(crate) async fn final_answer(
+    async fn final_answer(
         self: &Arc<Self>,
         entry: &Arc<ServerEntry>,
         evidence: &Evidence,
@@ -268,17 +306,8 @@ impl Gateway {
                 }
             }
             Reply::Stream(mut stream) => {
-                while let Some(item) = stream.next().await? {
-                    let SseItem::Event(SseEvent {
-                        data: Some(data), ..
-                    }) = item
-                    else {
-                        continue;
-                    };
-                    let Ok(text) = std::str::from_utf8(&data) else {
-                        continue;
-                    };
-                    match understand(text) {
+                while let Some(text) = stream.next_text().await? {
+                    match understand(&text) {
                         Restored::Answer { text, .. } => return Ok(text),
                         Restored::Request(text) => {
                             if let Some(session) = &session {

@@ -16,7 +16,7 @@ use crate::error::EngineError;
 use crate::exchange::{Note, Speech, revealing};
 use crate::filter::is_tool_error;
 use crate::gateway::Gateway;
-use crate::outcomes::{ServerResult, report, require_one};
+use crate::outcomes::{ServerResult, note, report, require_one};
 use crate::prepare::protocol;
 use crate::routing::SEPARATOR;
 use crate::snapshot::ServerEntry;
@@ -63,13 +63,7 @@ impl Gateway {
             }
         });
         let results = futures_util::future::join_all(listing).await;
-        for one in &results {
-            let outcome = one
-                .result
-                .as_ref()
-                .map_or_else(|error| Outcome::Kind(error.kind()), |_| Outcome::Ok);
-            call.audit.server_outcome(&one.server, outcome);
-        }
+        note(&mut call.audit, &results);
         require_one(&results)?;
         let outcomes = report(&results);
         let complete = results.iter().all(|one| one.result.is_ok());
@@ -146,21 +140,16 @@ impl Gateway {
         }
         let mut note = Note::default();
         let edits = Edits::of(&text);
-        let opened = self
-            .exchange(
-                &entry,
-                &prepared.evidence,
-                &speech,
-                &envelope,
-                edits,
-                outward,
-                &mut note,
-            )
-            .await;
+        let asking = async {
+            let (evidence, note) = (&prepared.evidence, &mut note);
+            let opened = self
+                .exchange(&entry, evidence, &speech, &envelope, edits, outward, note)
+                .await?;
+            self.whole_answer(&entry, evidence, opened).await
+        };
+        let answer = self.while_standing(&call.principal, Box::pin(asking)).await;
         note.record(&mut call.audit);
-        let answer = self
-            .final_answer(&entry, &prepared.evidence, opened?)
-            .await?;
+        let answer = answer?;
         if note
             .presented
             .is_some_and(|credential| credential.appears_in(answer.as_bytes()))
@@ -180,21 +169,29 @@ impl Gateway {
             what: "tool",
             name: name.to_owned(),
         };
-        let mut found: Vec<Arc<ServerEntry>> = Vec::new();
-        let mut failed = None;
-        for entry in view.servers() {
-            match self.listing(entry, Kind::Tools, Some(name)).await {
-                Ok(listing) if listing.get(name).is_some() && entry.policy.admits_tool(name) => {
-                    found.push(Arc::clone(entry));
-                }
+        let mut found: Vec<&Arc<ServerEntry>> = Vec::new();
+        let mut unasked = Vec::new();
+        for (entry, asked) in self.who_lists(view, Kind::Tools, name).await {
+            match asked {
+                Ok(true) if entry.policy.admits_tool(name) => found.push(entry),
                 Ok(_) => {}
-                Err(error) => failed = Some(error),
+                Err(error) => unasked.push((entry, error)),
             }
         }
-        match found.as_slice() {
-            [only] => Ok((Arc::clone(only), name.to_owned())),
-            [] => Err(failed.unwrap_or_else(unknown)),
-            several => {
+        match (found.as_slice(), unasked.pop()) {
+            ([only], None) => Ok((Arc::clone(only), name.to_owned())),
+            ([], None) => Err(unknown()),
+            ([], Some((_, error))) => Err(error),
+            // Another server may have it too: taking this one would be a guess.
+            ([only], Some((silent, _))) => Err(protocol(
+                code::INVALID_REQUEST,
+                format!(
+                    "server {} cannot say whether it has a tool of this name too; say server_id, or {}",
+                    silent.alias,
+                    crate::routing::exposed(only, name)
+                ),
+            )),
+            (several, _) => {
                 let names: Vec<String> = several
                     .iter()
                     .map(|entry| crate::routing::exposed(entry, name))

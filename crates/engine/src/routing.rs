@@ -70,17 +70,43 @@ impl Gateway {
                 None => Err(unknown()),
             };
         }
-        let mut unreachable = None;
         for (_, entry, own) in readings(view, name) {
-            match self.listing(entry, kind, Some(own)).await {
-                Ok(listing) if listing.get(own).is_some() => {
-                    return Ok((Arc::clone(entry), own.to_owned()));
-                }
-                Ok(_) => {}
-                Err(error) => unreachable = Some(error),
+            // Of several the first owns the name: if it cannot say, the next would be a guess.
+            if self.lists(entry, kind, own).await? {
+                return Ok((Arc::clone(entry), own.to_owned()));
             }
         }
-        Err(unreachable.unwrap_or_else(unknown))
+        Err(unknown())
+    }
+
+    /// Whether a server lists this name; when it cannot be asked now, as it was last seen.
+    async fn lists(
+        self: &Arc<Self>,
+        entry: &Arc<ServerEntry>,
+        kind: Kind,
+        name: &str,
+    ) -> Result<bool, EngineError> {
+        let listing = match self.listing(entry, kind, Some(name)).await {
+            Ok(listing) => listing,
+            Err(error) => entry.catalog.seen(kind).ok_or(error)?,
+        };
+        Ok(listing.get(name).is_some())
+    }
+
+    /// Asks every server in view at once whether it lists this name.
+    pub(crate) async fn who_lists<'v>(
+        self: &Arc<Self>,
+        view: &'v View,
+        kind: Kind,
+        name: &str,
+    ) -> Vec<(&'v Arc<ServerEntry>, Result<bool, EngineError>)> {
+        let asked = view.servers().map(|entry| async move {
+            let limit = SHARE.min(entry.upstream.server().timeout);
+            let lists = tokio::time::timeout(limit, self.lists(entry, kind, name)).await;
+            let lists = lists.unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
+            (entry, lists)
+        });
+        futures_util::future::join_all(asked).await
     }
 
     /// The server that a resource belongs to: listed by it, or of one of its templates.

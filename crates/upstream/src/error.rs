@@ -34,6 +34,9 @@ pub enum UpstreamErrorKind {
     /// It does not speak a revision of this era.
     #[error("does not speak a revision of the caller's era")]
     Era,
+    /// It wants to speak a revision that is not spoken here.
+    #[error("wants to speak a revision that is not spoken here (2024-11-05, or an unknown one)")]
+    Revision,
     /// Any other HTTP status that carries no JSON-RPC answer.
     #[error("answered HTTP {0}")]
     Status(u16),
@@ -55,6 +58,10 @@ pub enum UpstreamErrorKind {
     /// Took too long.
     #[error("took too long")]
     Timeout,
+    /// One more session with it would be more than are kept, and every other one is just being
+    /// opened.
+    #[error("has more sessions being opened with it than are kept")]
+    TooManySessions,
     /// The permit names another server.
     #[error("was called with a permit for another server")]
     WrongPermit,
@@ -90,6 +97,7 @@ impl UpstreamError {
             | UpstreamErrorKind::Forbidden
             | UpstreamErrorKind::RateLimited
             | UpstreamErrorKind::Era
+            | UpstreamErrorKind::Revision
             | UpstreamErrorKind::Status(_) => ErrorKind::UpstreamRefused,
             UpstreamErrorKind::SessionLost
             | UpstreamErrorKind::BadAnswer
@@ -98,6 +106,7 @@ impl UpstreamError {
             | UpstreamErrorKind::Broken
             | UpstreamErrorKind::Unreachable(_) => ErrorKind::UpstreamUnreachable,
             UpstreamErrorKind::Timeout => ErrorKind::Timeout,
+            UpstreamErrorKind::TooManySessions => ErrorKind::Unavailable,
             UpstreamErrorKind::WrongPermit => ErrorKind::Internal,
         }
     }
@@ -107,7 +116,7 @@ impl UpstreamError {
         match self.kind {
             UpstreamErrorKind::Unauthorized => "auth_required",
             UpstreamErrorKind::Forbidden => "forbidden",
-            UpstreamErrorKind::RateLimited => "rate_limited",
+            UpstreamErrorKind::RateLimited | UpstreamErrorKind::TooManySessions => "rate_limited",
             UpstreamErrorKind::Timeout => "timeout",
             UpstreamErrorKind::Unreachable(_) | UpstreamErrorKind::Broken => "unreachable",
             UpstreamErrorKind::WrongPermit => "internal",

@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue};
-use portcullis_mcp::{
-    ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, Members, Revision, SseItem,
-};
+use portcullis_mcp::{ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, Members, Revision};
 use serde_json::json;
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
@@ -77,16 +75,7 @@ pub(crate) async fn first_answer(
     wire: &Wire,
     mut stream: EventStream,
 ) -> Result<String, UpstreamError> {
-    while let Some(item) = stream.next().await? {
-        let SseItem::Event(event) = item else {
-            continue;
-        };
-        let Some(data) = event.data.filter(|data| !data.is_empty()) else {
-            continue;
-        };
-        let Ok(text) = String::from_utf8(data.into()) else {
-            continue;
-        };
+    while let Some(text) = stream.next_text().await? {
         let is_answer = Envelope::parse(text.as_bytes())
             .is_ok_and(|envelope| matches!(envelope.kind, Kind::Response { .. }));
         if is_answer {
@@ -106,9 +95,13 @@ fn accept(wire: &Wire, text: &str) -> Result<(Revision, String), UpstreamError> 
     let revision = Members::of(result)
         .ok()
         .and_then(|members| members.string("protocolVersion")?.parse::<Revision>().ok())
-        .filter(|revision| {
-            LEGACY_REVISIONS.contains(revision) || *revision == Revision::V2024_11_05
-        })
-        .ok_or_else(|| wire.error(UpstreamErrorKind::Era))?;
+        .ok_or_else(|| wire.error(UpstreamErrorKind::Revision))?;
+    if revision.is_modern() {
+        return Err(wire.error(UpstreamErrorKind::Era));
+    }
+    // 2024-11-05 has a transport of its own: on this one no client of ours could go on with it.
+    if !LEGACY_REVISIONS.contains(&revision) {
+        return Err(wire.error(UpstreamErrorKind::Revision));
+    }
     Ok((revision, result.get().to_owned()))
 }

@@ -165,9 +165,13 @@ impl LegacySession {
         text: String,
         headers: HeaderMap,
     ) -> Result<(), UpstreamError> {
-        self.post(presents, Bytes::from(text), headers)
-            .await
-            .map(drop)
+        match self.post(presents, Bytes::from(text), headers).await? {
+            // An error in the form of an answer is still no for an answer.
+            Reply::Message { status, .. } if !status.is_success() => {
+                Err(self.wire.error(UpstreamErrorKind::Status(status.as_u16())))
+            }
+            Reply::Accepted | Reply::Message { .. } | Reply::Stream(_) => Ok(()),
+        }
     }
 
     async fn post(

@@ -52,4 +52,20 @@ impl EventStream {
             }
         }
     }
+
+    /// The text of the next event that has any. Cancelling this call loses no text.
+    pub async fn next_text(&mut self) -> Result<Option<String>, UpstreamError> {
+        while let Some(item) = self.next().await? {
+            let SseItem::Event(event) = item else {
+                continue;
+            };
+            let text = event
+                .data
+                .and_then(|data| String::from_utf8(data.into()).ok());
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
+    }
 }

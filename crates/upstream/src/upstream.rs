@@ -1,27 +1,20 @@
 //! One configured server: its wire, its era, its sessions.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use portcullis_core::Clock;
 use portcullis_egress::HttpClient;
 use portcullis_mcp::{ClientCapabilities, Revision};
-use portcullis_policy::{Acting, Evidence};
-use tokio::sync::OnceCell;
+use portcullis_policy::Evidence;
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::initialize;
 use crate::probe::Era;
 use crate::server::UpstreamServer;
 use crate::session::LegacySession;
+use crate::sessions::{Closing, Sessions};
 use crate::transport::{Outgoing, Presents, Reply, Wire};
-
-/// Most sessions with one server; the longest idle makes room.
-const MAX_SESSIONS: usize = 4096;
-/// A session that nobody used for this long is closed.
-const SESSION_IDLE: Duration = Duration::from_mins(30);
 
 /// Which session is wanted: legacy revisions fix all of this at `initialize`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,14 +25,12 @@ pub struct SessionWish {
     pub capabilities: ClientCapabilities,
 }
 
-type Slot = Arc<OnceCell<Arc<LegacySession>>>;
-
 /// A server and everything open to it.
 pub struct Upstream {
     wire: Arc<Wire>,
     clock: Arc<dyn Clock>,
     era: Era,
-    sessions: Mutex<HashMap<(Acting, SessionWish), Slot>>,
+    sessions: Mutex<Sessions>,
 }
 
 impl Upstream {
@@ -49,7 +40,7 @@ impl Upstream {
             wire: Arc::new(Wire::new(server, client)),
             clock,
             era: Era::default(),
-            sessions: Mutex::new(HashMap::new()),
+            sessions: Mutex::default(),
         }
     }
 
@@ -58,7 +49,7 @@ impl Upstream {
         &self.wire.server
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<(Acting, SessionWish), Slot>> {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,21 +98,10 @@ impl Upstream {
         wish: &SessionWish,
     ) -> Result<Arc<LegacySession>, UpstreamError> {
         self.check(evidence)?;
-        let key = (evidence.acting().clone(), wish.clone());
-        let slot = {
-            let mut sessions = self.sessions();
-            match sessions.get(&key) {
-                Some(slot) if !slot.get().is_some_and(|session| session.is_lost()) => {
-                    Arc::clone(slot)
-                }
-                _ => {
-                    make_room(&mut sessions);
-                    let slot = Slot::default();
-                    sessions.insert(key, Arc::clone(&slot));
-                    slot
-                }
-            }
-        };
+        let slot = self
+            .sessions()
+            .slot(evidence.acting(), wish)
+            .ok_or_else(|| self.wire.error(UpstreamErrorKind::TooManySessions))?;
         if let Some(session) = slot.get() {
             session.touch(self.clock.monotonic());
             return Ok(Arc::clone(session));
@@ -130,11 +110,11 @@ impl Upstream {
         let opening = Box::pin(slot.get_or_try_init(|| async {
             let handshake =
                 initialize(&self.wire, presents, wish.revision, &wish.capabilities).await?;
-            Ok::<_, UpstreamError>(Arc::new(LegacySession::new(
-                Arc::clone(&self.wire),
-                handshake,
-                wish.capabilities.clone(),
-            )))
+            let wire = Arc::clone(&self.wire);
+            let session = LegacySession::new(wire, handshake, wish.capabilities.clone());
+            // Before anybody can see it, or it would look as if it had been idle for ever.
+            session.touch(self.clock.monotonic());
+            Ok::<_, UpstreamError>(Arc::new(session))
         }));
         // Also bounds those who wait behind a handshake that hangs: together, not one by one.
         let session = tokio::time::timeout(self.wire.server.timeout, opening)
@@ -150,51 +130,19 @@ impl Upstream {
         evidence: &Evidence,
         wish: &SessionWish,
     ) -> Option<Arc<LegacySession>> {
-        let key = (evidence.acting().clone(), wish.clone());
-        let session = self.sessions().get(&key)?.get().map(Arc::clone)?;
-        (!session.is_lost()).then_some(session)
+        self.sessions().open(evidence.acting(), wish)
     }
 
     /// How many sessions are open.
     pub fn session_count(&self) -> usize {
-        self.sessions()
-            .values()
-            .filter(|slot| slot.get().is_some())
-            .count()
+        self.sessions().count()
     }
 
-    /// Takes out the sessions that were idle for too long, or all of them; the caller closes them.
-    pub fn take_idle(&self, all: bool) -> Vec<Arc<LegacySession>> {
+    /// Takes out the sessions that are to be closed, and those that had to make room; the caller
+    /// closes them.
+    pub fn take_sessions(&self, closing: Closing) -> Vec<Arc<LegacySession>> {
         let now = self.clock.monotonic();
-        let mut taken = Vec::new();
-        self.sessions().retain(|_, slot| {
-            let Some(session) = slot.get() else {
-                return true;
-            };
-            let idle = all
-                || session.is_lost()
-                // Somebody else holds it while a request or stream is under way.
-                || (Arc::strong_count(session) == 1
-                    && now.saturating_sub(session.used()) > SESSION_IDLE);
-            if idle && !session.is_lost() {
-                taken.push(Arc::clone(session));
-            }
-            !idle
-        });
-        taken
-    }
-}
-
-fn make_room(sessions: &mut HashMap<(Acting, SessionWish), Slot>) {
-    if sessions.len() < MAX_SESSIONS {
-        return;
-    }
-    let oldest = sessions
-        .iter()
-        .filter_map(|(key, slot)| Some((slot.get()?.used(), key.clone())))
-        .min_by_key(|(used, _)| *used);
-    if let Some((_, key)) = oldest {
-        sessions.remove(&key);
+        self.sessions().take(closing, now)
     }
 }
 

@@ -15,7 +15,6 @@ use portcullis_upstream::{LegacySession, Owner, Restored};
 use tokio::sync::mpsc;
 
 use super::LegacyClient;
-use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::pulse::{Pulse, STANDING};
@@ -114,7 +113,8 @@ impl Listeners {
         self.open().remove(digest);
     }
 
-    /// Hands a message to those streams of the client that it is meant for.
+    /// Hands a message to those streams of the client that it is meant for; says whether one took
+    /// it.
     fn deliver(
         &self,
         principal: &PrincipalId,
@@ -122,7 +122,7 @@ impl Listeners {
         entry: &ServerEntry,
         bytes: &Bytes,
         whom: Whom,
-    ) {
+    ) -> bool {
         let mut open = self.open();
         let mut done = false;
         open.retain(|digest, subscriber| {
@@ -139,6 +139,7 @@ impl Listeners {
             done |= taken;
             taken
         });
+        done
     }
 }
 
@@ -227,30 +228,21 @@ impl Listening {
 
     /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.
     async fn once(&self, last: &mut Option<HeaderValue>, wait: &mut Duration) -> Option<bool> {
-        let credential = self
-            .gateway
-            .credentials
-            .obtain(&self.evidence, &self.entry.auth)
-            .await
-            .ok()?;
         let opened = self
-            .session
-            .stream(&Presenting(&credential), last.clone())
+            .gateway
+            .stream(&self.entry, &self.evidence, &self.session, last.as_ref())
             .await;
-        let mut stream = match opened {
-            Ok(Some(stream)) => stream,
-            Ok(None) => return None,
+        let (credential, mut stream) = match opened {
+            Ok((credential, Some(stream))) => (credential, stream),
+            Ok((_, None)) => return None,
             Err(error) => {
-                tracing::debug!(mcp.server.id = %self.entry.id, error = %error, "listening stream not opened");
+                tracing::info!(mcp.server.id = %self.entry.id, error = %error, "listening stream not opened");
                 return (!self.session.is_lost()).then_some(false);
             }
         };
         let mut pulse = Pulse::started(self.gateway.clock.monotonic());
         loop {
             let item = tokio::time::timeout(STANDING, stream.next()).await;
-            if pulse.must_look(self.gateway.clock.monotonic()) && !self.wanted() {
-                return None;
-            }
             match item {
                 Err(_) | Ok(Ok(Some(SseItem::Comment))) => {}
                 Ok(Ok(Some(SseItem::Event(event)))) => {
@@ -269,6 +261,10 @@ impl Listening {
                 Ok(Ok(None)) => return Some(true),
                 Ok(Err(_)) => return Some(false),
             }
+            // After what was read, so that no question goes unanswered.
+            if pulse.must_look(self.gateway.clock.monotonic()) && !self.wanted() {
+                return None;
+            }
         }
     }
 
@@ -284,37 +280,40 @@ impl Listening {
             tracing::warn!(mcp.server.id = %self.entry.id, "server repeated our credential: message withheld");
             return;
         }
-        let (text, whom) = match self.session.restore(text) {
+        match self.session.restore(text) {
             Restored::Notification(text) => {
-                let Some(text) = self.filter.notification(&self.gateway, text) else {
-                    return;
-                };
-                (text, Whom::All)
+                let known = self.filter.notification(&self.gateway, text);
+                let known = known.and_then(|text| self.gateway.understood(&self.session, text));
+                if let Some(text) = known {
+                    self.deliver(text, Whom::All);
+                }
             }
-            Restored::Progress { owner, text, .. } => (text, Whom::Only(owner)),
-            Restored::Request(text) => {
-                let pushed = self
-                    .gateway
-                    .push(
-                        &self.filter.principal,
-                        &self.entry,
-                        &self.evidence,
-                        &self.session,
-                        text,
-                    )
-                    .await;
-                let Some(text) = pushed else { return };
-                (text, Whom::One)
+            Restored::Progress { owner, text, .. } => {
+                self.deliver(text, Whom::Only(owner));
             }
-            Restored::Answer { .. } | Restored::Stray => return,
-        };
+            Restored::Request(text) => self.question(text).await,
+            Restored::Answer { .. } | Restored::Stray => {}
+        }
+    }
+
+    async fn question(&self, text: String) {
+        let (principal, entry) = (&self.filter.principal, &self.entry);
+        let asked = self
+            .gateway
+            .push(principal, entry, &self.evidence, &self.session, text)
+            .await;
+        if let Some(asked) = asked
+            && !self.deliver(asked.text.clone(), Whom::One)
+        {
+            self.gateway.withdraw(&asked).await;
+        }
+    }
+
+    fn deliver(&self, text: String, whom: Whom) -> bool {
         let bytes = encode(&SseEvent::message(text));
-        self.gateway.listeners.deliver(
-            &self.filter.principal.id,
-            &self.client,
-            &self.entry,
-            &bytes,
-            whom,
-        );
+        let (principal, client) = (&self.filter.principal.id, &self.client);
+        self.gateway
+            .listeners
+            .deliver(principal, client, &self.entry, &bytes, whom)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::{Principal, PrincipalId};
@@ -36,12 +36,41 @@ struct Push {
     session: Arc<LegacySession>,
     /// The server's own id, as JSON text.
     theirs: String,
+    /// Under which the server wants to hear of progress, as JSON text.
+    progress_token: Option<String>,
     since: Duration,
 }
 
+/// A question as the client gets it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) text: String,
+    /// Our id in it.
+    ours: String,
+}
+
+/// A push that was taken to be answered, and goes back unless it was.
+struct Answering<'a> {
+    pushes: &'a Pushes,
+    ours: &'a str,
+    push: Option<Push>,
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        if let Some(push) = self.push.take() {
+            self.pushes.waiting().insert(self.ours.to_owned(), push);
+        }
+    }
+}
+
 impl Pushes {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Push>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn add(&self, push: Push) -> Option<String> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         let of_one = waiting
             .values()
             .filter(|other| other.principal == push.principal)
@@ -57,18 +86,46 @@ impl Pushes {
         Some(id)
     }
 
-    fn take(&self, principal: &Principal, id: &str) -> Option<Push> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.get(id)?.principal != principal.id {
+    fn take<'a>(&'a self, principal: &Principal, ours: &'a str) -> Option<Answering<'a>> {
+        let mut waiting = self.waiting();
+        if waiting.get(ours)?.principal != principal.id {
             return None;
         }
-        waiting.remove(id)
+        let push = waiting.remove(ours);
+        drop(waiting);
+        Some(Answering {
+            pushes: self,
+            ours,
+            push,
+        })
+    }
+
+    /// Takes back what a server asked on a session under an id of its own; gives ours.
+    fn recall(&self, session: &Arc<LegacySession>, theirs: &str) -> Option<String> {
+        let mut waiting = self.waiting();
+        let ours = waiting
+            .iter()
+            .find(|(_, push)| Arc::ptr_eq(&push.session, session) && push.theirs == theirs)
+            .map(|(ours, _)| ours.clone())?;
+        waiting.remove(&ours);
+        Some(ours)
+    }
+
+    /// What a principal was asked with this progress token; `None` also when it could be one of
+    /// several questions.
+    fn with_token(&self, principal: &Principal, token: &str) -> Option<Push> {
+        let waiting = self.waiting();
+        let mut found = waiting.values().filter(|push| {
+            push.principal == principal.id && push.progress_token.as_deref() == Some(token)
+        });
+        match (found.next(), found.next()) {
+            (Some(push), None) => Some(push.clone()),
+            _ => None,
+        }
     }
 
     pub(crate) fn expire(&self, now: Duration) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.waiting()
             .retain(|_, push| now.saturating_sub(push.since) < LIFETIME);
     }
 }
@@ -82,7 +139,7 @@ impl Gateway {
         evidence: &Evidence,
         session: &Arc<LegacySession>,
         text: String,
-    ) -> Option<String> {
+    ) -> Option<Asked> {
         let envelope = Envelope::parse(text.as_bytes()).ok()?;
         let Kind::Request { id, method } = envelope.kind else {
             return None;
@@ -103,13 +160,19 @@ impl Gateway {
                 evidence: evidence.clone(),
                 session: Arc::clone(session),
                 theirs: id.as_json().to_owned(),
+                progress_token: envelope
+                    .meta()
+                    .ok()
+                    .flatten()
+                    .and_then(|meta| Some(meta.get("progressToken")?.get().to_owned())),
                 since: self.clock.monotonic(),
             };
             match self.pushes.add(push) {
                 Some(ours) => {
                     let mut edits = Edits::of(&text);
-                    edits.replace(id.raw(), ours);
-                    return Some(edits.finish());
+                    edits.replace(id.raw(), ours.as_str());
+                    let text = edits.finish();
+                    return Some(Asked { text, ours });
                 }
                 None => RpcError::new(
                     code::INTERNAL_ERROR,
@@ -141,11 +204,56 @@ impl Gateway {
         let answer = if method == "ping" {
             format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id.as_json())
         } else {
-            RpcError::new(code::METHOD_NOT_FOUND, "no client to ask").response(Some(id.as_json()))
+            nobody_to_ask(id.as_json())
         };
         if let Err(error) = self.tell(entry, evidence, session, answer).await {
             tracing::info!(mcp.server.id = %entry.id, error = %error, "server's question not refused");
         }
+    }
+
+    /// Takes a question back that reached no client, and says so to the server.
+    pub(super) async fn withdraw(&self, asked: &Asked) {
+        let withdrawn = self.pushes.waiting().remove(&asked.ours);
+        let Some(push) = withdrawn else {
+            return;
+        };
+        let answer = nobody_to_ask(&push.theirs);
+        let told = self.tell(&push.entry, &push.evidence, &push.session, answer);
+        if let Err(error) = told.await {
+            tracing::info!(mcp.server.id = %push.entry.id, error = %error, "server's question not refused");
+        }
+    }
+
+    /// A notification of a server in a session as its clients understand it: when the server
+    /// takes a question back, the client knows the question by an id of ours.
+    pub(crate) fn understood(&self, session: &Arc<LegacySession>, text: String) -> Option<String> {
+        let edited = {
+            let envelope = Envelope::parse(text.as_bytes()).ok()?;
+            match envelope.kind {
+                Kind::Notification {
+                    method: "notifications/cancelled",
+                } => {
+                    let theirs = envelope.params()?.get("requestId")?;
+                    let ours = self.pushes.recall(session, theirs.get())?;
+                    let mut edits = Edits::of(&text);
+                    edits.replace(theirs, ours);
+                    Some(edits.finish())
+                }
+                _ => None,
+            }
+        };
+        Some(edited.unwrap_or(text))
+    }
+
+    /// Where a client's progress belongs: to the server whose question it is about.
+    pub(super) fn asker(
+        &self,
+        principal: &Principal,
+        progress: &Envelope<'_>,
+    ) -> Option<(Arc<ServerEntry>, Evidence, Arc<LegacySession>)> {
+        let token = progress.params()?.get("progressToken")?;
+        let push = self.pushes.with_token(principal, token.get())?;
+        Some((push.entry, push.evidence, push.session))
     }
 
     /// Brings a client's answer home. `Ok(None)`: nobody asked this principal under that id.
@@ -157,13 +265,21 @@ impl Gateway {
         let Kind::Response { id, .. } = envelope.kind else {
             return Ok(None);
         };
-        let Some(push) = self.pushes.take(principal, id.as_json()) else {
+        let Some(mut answering) = self.pushes.take(principal, id.as_json()) else {
+            return Ok(None);
+        };
+        let Some(push) = answering.push.clone() else {
             return Ok(None);
         };
         let mut edits = Edits::of(envelope.text);
-        edits.replace(id.raw(), push.theirs);
+        edits.replace(id.raw(), push.theirs.as_str());
         self.tell(&push.entry, &push.evidence, &push.session, edits.finish())
             .await?;
+        answering.push = None;
         Ok(Some(()))
     }
+}
+
+fn nobody_to_ask(id: &str) -> String {
+    RpcError::new(code::METHOD_NOT_FOUND, "no client to ask").response(Some(id))
 }

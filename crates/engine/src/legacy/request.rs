@@ -213,9 +213,21 @@ impl Gateway {
         name: &str,
     ) {
         match Method::lookup(name, client.revision) {
-            // The upstream learned it when its own session was opened.
-            Some(Method::Initialized) | None => {}
-            Some(_) => self.tell_open_sessions(call, view, client, envelope).await,
+            // Finds its way by the id of the request that it is about, and roots are the client's.
+            Some(Method::Cancelled | Method::RootsListChanged) => {
+                self.tell_open_sessions(call, view, client, envelope).await;
+            }
+            Some(Method::Progress) => {
+                if let Some((entry, evidence, session)) = self.asker(&call.principal, envelope) {
+                    self.tell_behind(&entry, &evidence, session, envelope.text.to_owned());
+                }
+            }
+            // A task of the client is some server's business; on the aggregate, nobody knows whose.
+            Some(Method::TasksStatus) if view.named().is_some() => {
+                self.tell_open_sessions(call, view, client, envelope).await;
+            }
+            // The upstream learned `initialized` when its own session was opened.
+            _ => {}
         }
     }
 
@@ -328,7 +340,8 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     out
 }
 
-async fn accepted(call: Call) -> Answer {
+/// 202, once it is on record.
+pub(crate) async fn accepted(call: Call) -> Answer {
     let id = call.id;
     if call.close(Outcome::Ok).await {
         Answer::Accepted

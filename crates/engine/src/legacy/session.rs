@@ -98,7 +98,7 @@ impl Gateway {
     ) -> Result<Arc<LegacyClient>, SessionRefusal> {
         let now = self.clock.now();
         let digest = sha256(id.as_bytes());
-        if self.terminated.contains(&digest)? {
+        if self.terminated.contains(&digest, self.clock.monotonic())? {
             return Err(SessionRefusal::NotFound);
         }
         let label = view.label();

@@ -12,7 +12,6 @@ use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
 use crate::error::EngineError;
-use crate::exchange::Presenting;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::open_stream::OpenStream;
@@ -85,8 +84,7 @@ impl Gateway {
             let Some(session) = session else {
                 return Ok(None);
             };
-            let credential = self.credentials.obtain(&evidence, &entry.auth).await?;
-            let stream = session.stream(&Presenting(&credential), Some(id)).await?;
+            let (credential, stream) = self.stream(entry, &evidence, &session, Some(&id)).await?;
             Ok::<_, EngineError>(stream.map(|stream| (evidence, session, credential, stream)))
         }
         .await;

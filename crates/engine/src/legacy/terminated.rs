@@ -4,13 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use portcullis_core::Timestamp;
+use portcullis_core::{Clock, Timestamp};
 use portcullis_store::{SessionStore, StoreError, TerminatedSession};
 
 use super::SessionRefusal;
 
 /// When the store could not be followed for this long, an unknown session is not admitted.
 const STALE: Duration = Duration::from_mins(1);
+/// What expired is taken out of the store this often.
+const PURGE: Duration = Duration::from_mins(1);
+/// And only this long after: another replica's clock may be behind, and its sealed ids live longer.
+const MARGIN: Duration = Duration::from_hours(1);
 const BATCH: usize = 1000;
 
 /// The set, kept in step with the store.
@@ -24,24 +28,36 @@ pub(crate) struct Terminated {
 struct Known {
     expires: HashMap<[u8; 32], Timestamp>,
     after: u64,
-    failing_for: u32,
+    /// When the store was last asked and answered.
+    followed: Duration,
+    /// When the store was last purged.
+    purged: Option<Duration>,
 }
 
 impl Terminated {
-    pub(crate) fn new(store: Arc<dyn SessionStore>) -> Self {
+    /// Nothing is known yet; `now` is when the wait for the store begins.
+    pub(crate) fn new(store: Arc<dyn SessionStore>, now: Duration) -> Self {
+        let known = Known {
+            followed: now,
+            ..Known::default()
+        };
         Self {
             store,
-            known: RwLock::default(),
+            known: RwLock::new(known),
         }
     }
 
     /// Whether this session was ended; an error when that cannot be known.
-    pub(crate) fn contains(&self, digest: &[u8; 32]) -> Result<bool, SessionRefusal> {
+    pub(crate) fn contains(
+        &self,
+        digest: &[u8; 32],
+        now: Duration,
+    ) -> Result<bool, SessionRefusal> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if known.expires.contains_key(digest) {
             return Ok(true);
         }
-        if u64::from(known.failing_for) >= STALE.as_secs() {
+        if now.saturating_sub(known.followed) >= STALE {
             return Err(SessionRefusal::Unavailable);
         }
         Ok(false)
@@ -63,10 +79,11 @@ impl Terminated {
             .await
     }
 
-    /// Takes over what any replica ended since the last time. Called every second, which is what
-    /// `failing_for` counts.
-    pub(crate) async fn follow(&self, now: Timestamp) {
+    /// Takes over what any replica ended since the last time, and now and then takes what expired
+    /// out of the store.
+    pub(crate) async fn follow(&self, clock: &dyn Clock) {
         loop {
+            let asked = clock.monotonic();
             let after = self
                 .known
                 .read()
@@ -75,23 +92,51 @@ impl Terminated {
             let news = match self.store.terminated_since(after, BATCH).await {
                 Ok(news) => news,
                 Err(error) => {
-                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-                    known.failing_for = known.failing_for.saturating_add(1);
                     tracing::error!(error = %error, "terminated sessions cannot be read");
                     return;
                 }
             };
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.failing_for = 0;
             let more = news.len() == BATCH;
-            for (sequence, session) in news {
-                known.after = known.after.max(sequence);
-                known.expires.insert(session.digest, session.expires_at);
-            }
-            known.expires.retain(|_, expires| *expires > now);
+            self.learn(news, clock.now(), (!more).then_some(asked));
             if !more {
-                return;
+                return self.purge(clock).await;
             }
         }
     }
+
+    /// Takes over a part of the store's list; `followed` says when the list was asked to its end.
+    fn learn(
+        &self,
+        news: Vec<(u64, TerminatedSession)>,
+        now: Timestamp,
+        followed: Option<Duration>,
+    ) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (sequence, session) in news {
+            known.after = known.after.max(sequence);
+            known.expires.insert(session.digest, session.expires_at);
+        }
+        known.expires.retain(|_, expires| *expires > now);
+        known.followed = followed.unwrap_or(known.followed);
+    }
+
+    async fn purge(&self, clock: &dyn Clock) {
+        let now = clock.monotonic();
+        {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            if known
+                .purged
+                .is_some_and(|last| now.saturating_sub(last) < PURGE)
+            {
+                return;
+            }
+            known.purged = Some(now);
+        }
+        if let Err(error) = self.store.purge(clock.now().before(MARGIN)).await {
+            tracing::warn!(error = %error, "expired sessions cannot be taken out of the store");
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,14 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
-    ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, SseItem, meta_key,
+    ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, meta_key,
 };
 use portcullis_policy::{Operation, authorize};
 use portcullis_upstream::{EventStream, Reply, Restored};
 use serde_json::json;
 
 use crate::answer::ByteStream;
-use crate::audit::Outcome;
 use crate::call::Call;
 use crate::catalog::bad_answer;
 use crate::error::EngineError;
@@ -22,7 +21,7 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::{ACKNOWLEDGED, AnswerFilter};
 use crate::gateway::Gateway;
 use crate::open_stream::OpenStream;
-use crate::outcomes::{ServerResult, require_one};
+use crate::outcomes::{ServerResult, note, require_one};
 use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
 use crate::tasks::Watched;
@@ -67,13 +66,7 @@ impl Gateway {
             }
         });
         let results: Vec<ServerResult<Source>> = futures_util::future::join_all(opening).await;
-        for one in &results {
-            let outcome = one
-                .result
-                .as_ref()
-                .map_or_else(|error| Outcome::Kind(error.kind()), |_| Outcome::Ok);
-            call.audit.server_outcome(&one.server, outcome);
-        }
+        note(&mut call.audit, &results);
         require_one(&results)?;
         Ok(results
             .into_iter()
@@ -180,40 +173,25 @@ async fn acknowledged(
     stream: &mut EventStream,
     client_id: &str,
 ) -> Result<Option<serde_json::Map<String, serde_json::Value>>, EngineError> {
-    while let Some(item) = stream.next().await? {
-        let SseItem::Event(SseEvent {
-            data: Some(data), ..
-        }) = item
-        else {
-            continue;
-        };
-        let Ok(text) = std::str::from_utf8(&data) else {
-            return Ok(None);
-        };
-        let Restored::Notification(text) = modern_message(text, client_id) else {
-            return Ok(None);
-        };
-        let Some(text) = filter.notification(gateway, text) else {
-            return Ok(None);
-        };
-        let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
-            return Ok(None);
-        };
-        if !matches!(
-            envelope.kind,
-            Kind::Notification {
-                method: ACKNOWLEDGED
-            }
-        ) {
-            return Ok(None);
-        }
-        let honoured = envelope
-            .params()
-            .and_then(|params| params.get("notifications"))
-            .and_then(|raw| serde_json::from_str(raw.get()).ok());
-        return Ok(honoured);
+    let Some(text) = stream.next_text().await? else {
+        return Ok(None);
+    };
+    let Restored::Notification(text) = modern_message(&text, client_id) else {
+        return Ok(None);
+    };
+    let Some(text) = filter.notification(gateway, text) else {
+        return Ok(None);
+    };
+    let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
+        return Ok(None);
+    };
+    if !matches!(envelope.kind, Kind::Notification { method } if method == ACKNOWLEDGED) {
+        return Ok(None);
     }
-    Ok(None)
+    Ok(envelope
+        .params()
+        .and_then(|params| params.get("notifications"))
+        .and_then(|raw| serde_json::from_str(raw.get()).ok()))
 }
 
 /// What at least one server honours; lists of URIs and of task handles are joined.
@@ -247,21 +225,12 @@ async fn pump(
     messages: &tokio::sync::mpsc::Sender<Bytes>,
 ) {
     loop {
-        let item = tokio::select! {
-            item = source.stream.next() => item,
+        let text = tokio::select! {
+            text = source.stream.next_text() => text,
             () = messages.closed() => return,
         };
-        let Ok(Some(item)) = item else { return };
-        let SseItem::Event(SseEvent {
-            data: Some(data), ..
-        }) = item
-        else {
-            continue;
-        };
-        let Ok(text) = std::str::from_utf8(&data) else {
-            continue;
-        };
-        let Restored::Notification(text) = modern_message(text, client_id) else {
+        let Ok(Some(text)) = text else { return };
+        let Restored::Notification(text) = modern_message(&text, client_id) else {
             continue;
         };
         let Some(text) = source.filter.notification(gateway, text) else {

@@ -21,7 +21,7 @@ use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::legacy::{answer, method_text};
+use crate::legacy::{accepted, answer, method_text};
 use crate::prepare::{Prepared, protocol};
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
@@ -48,13 +48,7 @@ impl Gateway {
         call.audit.revision(meta.revision.as_str());
         let Kind::Request { id, method } = envelope.kind else {
             // No client notification exists on this wire that a server could use.
-            let request = call.id;
-            return if call.close(Outcome::Ok).await {
-                Answer::Accepted
-            } else {
-                let (status, _, body) = error_answer(&EngineError::AuditUnavailable, request, None);
-                Answer::json(status, body)
-            };
+            return accepted(call).await;
         };
         call.audit.method(method_text(method, meta.revision));
         let client_id = id.as_json();

@@ -3,15 +3,27 @@
 #[cfg(test)]
 mod aggregate;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod hello_and_goodbye;
 #[cfg(test)]
 mod legacy;
 #[cfg(test)]
 mod modern;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
+mod refused_streams;
+#[cfg(test)]
 mod rest;
 #[cfg(test)]
+mod rest_waits;
+#[cfg(test)]
 mod sockets;
+#[cfg(test)]
+mod statuses;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -1,0 +1,66 @@
+//! How sessions with servers begin and end.
+
+use portcullis_engine::Snapshot;
+use portcullis_testkit::upstream::{FakeUpstream, Reply};
+
+use super::support::{House, call_params, eventually, legacy, server};
+
+#[tokio::test]
+async fn a_server_whose_revision_nobody_here_speaks_is_refused_at_hello() {
+    let upstream = FakeUpstream::legacy().await;
+    upstream.on("notifications/initialized", |_| Reply::status(202));
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let mut alice = house.caller("alice").await.at("/mcp/a");
+    for revision in ["2024-11-05", "2099-01-01", ""] {
+        upstream.on("initialize", move |request| {
+            let result = format!(
+                r#"{{"protocolVersion":"{revision}","capabilities":{{}},"serverInfo":{{"name":"old","version":"1"}}}}"#
+            );
+            Reply::result(request, &result)
+        });
+        let refused = alice.initialize("{}").await;
+        assert_eq!(refused.code(), -32603, "{revision}: {refused:?}");
+        assert_eq!(
+            refused.json()["error"]["data"]["kind"],
+            "upstream_refused",
+            "{revision}: {refused:?}"
+        );
+        assert_eq!(alice.session, None, "{revision}");
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_server_that_is_removed_end_when_nobody_uses_them() {
+    let upstream = FakeUpstream::legacy().await;
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let mut alice = house.caller("alice").await.at("/mcp/a");
+    alice.initialize("{}").await;
+    alice.call("echo", "{}").await;
+    let calls = upstream.live("tools/call");
+    let call = legacy("tools/call", &call_params("echo", "{}"));
+    let mut running = alice.open(&call).await;
+    calls.opened(1).await;
+    assert!(upstream.session_count() > 1);
+    house
+        .embedded
+        .gateway()
+        .replace_snapshot(Snapshot::new(Vec::new(), 2));
+    assert_eq!(alice.call("echo", "{}").await.status, 404);
+    eventually("the end of the service's session", || {
+        upstream.session_count() == 1
+    })
+    .await;
+
+    let ours = upstream.last("tools/call").id();
+    calls.message(&format!(
+        r#"{{"jsonrpc":"2.0","id":{ours},"result":{{"content":[]}}}}"#
+    ));
+    assert!(running.data().await.contains("result"), "it may finish");
+    drop(running);
+    eventually("the end of alice's session", || {
+        upstream.session_count() == 0
+    })
+    .await;
+    house.end().await;
+}
