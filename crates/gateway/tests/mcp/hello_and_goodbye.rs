@@ -1,9 +1,11 @@
 //! How sessions with servers begin and end.
 
-use portcullis_engine::Snapshot;
+use std::sync::Arc;
+
+use portcullis_engine::{ServerEntry, Snapshot};
 use portcullis_testkit::upstream::{FakeUpstream, Reply};
 
-use super::support::{House, call_params, eventually, legacy, server};
+use super::support::{House, call_params, eventually, legacy, m2m, server};
 
 #[tokio::test]
 async fn a_server_whose_revision_nobody_here_speaks_is_refused_at_hello() {
@@ -33,7 +35,9 @@ async fn a_server_whose_revision_nobody_here_speaks_is_refused_at_hello() {
 #[tokio::test]
 async fn the_sessions_of_a_server_that_is_removed_end_when_nobody_uses_them() {
     let upstream = FakeUpstream::legacy().await;
-    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let auth = m2m(&upstream);
+    let auth: Vec<&str> = auth.iter().map(String::as_str).collect();
+    let house = House::of(&[server("a", &upstream, &auth)]).await;
     let mut alice = house.caller("alice").await.at("/mcp/a");
     alice.initialize("{}").await;
     alice.call("echo", "{}").await;
@@ -42,10 +46,19 @@ async fn the_sessions_of_a_server_that_is_removed_end_when_nobody_uses_them() {
     let mut running = alice.open(&call).await;
     calls.opened(1).await;
     assert!(upstream.session_count() > 1);
-    house
-        .embedded
-        .gateway()
-        .replace_snapshot(Snapshot::new(Vec::new(), 2));
+    let gateway = house.embedded.gateway();
+    let entry = Arc::clone(&gateway.snapshot().servers()[0]);
+    let again = ServerEntry::new(
+        &entry.alias,
+        entry.policy.clone(),
+        entry.auth.clone(),
+        Arc::clone(&entry.upstream),
+        entry.info.clone(),
+        entry.meters.clone(),
+    );
+    let removed = Arc::downgrade(&entry);
+    drop(entry);
+    gateway.replace_snapshot(Snapshot::new(Vec::new(), 2));
     assert_eq!(alice.call("echo", "{}").await.status, 404);
     eventually("the end of the service's session", || {
         upstream.session_count() == 1
@@ -62,5 +75,12 @@ async fn the_sessions_of_a_server_that_is_removed_end_when_nobody_uses_them() {
         upstream.session_count() == 0
     })
     .await;
+
+    // Its token served to say goodbye and is forgotten after that.
+    eventually("the end of the server", || removed.strong_count() == 0).await;
+    assert_eq!(upstream.count("TOKEN"), 1);
+    gateway.replace_snapshot(Snapshot::new(vec![Arc::new(again)], 3));
+    alice.initialize("{}").await;
+    assert_eq!(upstream.count("TOKEN"), 2);
     house.end().await;
 }

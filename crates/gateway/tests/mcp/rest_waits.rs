@@ -17,6 +17,7 @@ async fn a_server_that_talks_and_never_answers_is_given_up_in_its_time() {
     let house = House::of(&[server("a", &upstream, &["timeout: 1s"])]).await;
     let alice = house.caller("alice").await.at("/mcp-rest/tools/call");
     let talking = async {
+        live.opened(1).await;
         loop {
             live.message(LOG);
             tokio::time::sleep(Duration::from_millis(100)).await;
