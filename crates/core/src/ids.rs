@@ -88,6 +88,11 @@ impl RequestId {
         self.0.as_simple().encode_lower(&mut digits);
         digits
     }
+
+    /// Its printed form, without a formatter.
+    pub fn text(&self) -> String {
+        self.digits().iter().copied().map(char::from).collect()
+    }
 }
 
 impl fmt::Display for RequestId {

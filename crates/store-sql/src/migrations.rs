@@ -4,7 +4,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 2] = [
+const SQLITE: [(i64, &str, &str); 3] = [
     (
         1,
         "keys, audit, sessions, meta",
@@ -14,6 +14,11 @@ const SQLITE: [(i64, &str, &str); 2] = [
         2,
         "key seals",
         include_str!("../migrations/sqlite/0002_key_seals.sql"),
+    ),
+    (
+        3,
+        "audit rows in order",
+        include_str!("../migrations/sqlite/0003_audit_rows_in_order.sql"),
     ),
 ];
 

@@ -186,6 +186,9 @@ async fn open_memory(settings: &Settings) -> Result<Database, OpenError> {
 fn options(settings: &Settings) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .foreign_keys(true)
+        // A statement of many rows keeps what it would undo: in memory, not in a file that is opened
+        // and written for each.
+        .pragma("temp_store", "MEMORY")
         .busy_timeout(settings.busy_timeout)
         .synchronous(match settings.durability {
             Durability::ProcessCrash => SqliteSynchronous::Normal,

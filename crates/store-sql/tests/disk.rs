@@ -11,7 +11,8 @@ use std::time::Duration;
 use portcullis_core::{KeyId, Timestamp, sha256};
 use portcullis_store::contract::plain_key;
 use portcullis_store::{
-    AuditHead, AuditRow, Inserted, PageRequest, StoreErrorKind, Stores, TerminatedSession,
+    AuditFilter, AuditHead, AuditRow, Inserted, PageRequest, StoreErrorKind, Stores,
+    TerminatedSession,
 };
 use portcullis_store_sql::{Durability, Location, OpenError, Settings, SqliteStores};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -442,7 +443,7 @@ async fn a_database_of_a_newer_program_is_refused_and_not_touched() {
             error,
             OpenError::Newer {
                 found: 999,
-                known: 2
+                known: 3
             }
         ),
         "{error:?}"
@@ -451,6 +452,34 @@ async fn a_database_of_a_newer_program_is_refused_and_not_touched() {
     disk.run("DELETE FROM _sqlx_migrations WHERE version = 999")
         .await;
     disk.open().await;
+}
+
+#[tokio::test]
+async fn the_trail_of_an_older_program_is_kept() {
+    let disk = Disk::new();
+    let database = disk.open().await;
+    for (writer, seq) in [("v", 1), ("w", 1), ("w", 2)] {
+        append(&database.stores(), writer, seq).await;
+    }
+    let every = AuditFilter::default();
+    let before = database.stores().audit.latest(&every, 10).await.unwrap();
+    database.close().await;
+    for statement in [
+        "ALTER TABLE audit_rows RENAME TO present_rows",
+        "CREATE TABLE audit_rows (writer TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, \
+         request_id TEXT NOT NULL, event TEXT NOT NULL, mac BLOB NOT NULL, \
+         PRIMARY KEY (writer, seq)) STRICT, WITHOUT ROWID",
+        "INSERT INTO audit_rows SELECT * FROM present_rows",
+        "DROP TABLE present_rows",
+        "DELETE FROM _sqlx_migrations WHERE version = 3",
+    ] {
+        disk.run(statement).await;
+    }
+    let stores = disk.open().await.stores();
+    assert_eq!(stores.audit.latest(&every, 10).await.unwrap(), before);
+    assert_eq!(before.len(), 3);
+    append(&stores, "w", 3).await;
+    assert_eq!(stores.audit.chain("w", 1, 10).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -178,7 +178,7 @@ pub struct AuditEvent {
     #[serde(serialize_with = "display")]
     pub at: Timestamp,
     /// Its identifier, also in the answer.
-    #[serde(serialize_with = "display")]
+    #[serde(serialize_with = "request_id")]
     pub request_id: RequestId,
     /// Its door.
     #[serde(serialize_with = "surface")]
@@ -318,6 +318,10 @@ fn display<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+fn request_id<S: Serializer>(value: &RequestId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&value.text())
 }
 
 #[expect(

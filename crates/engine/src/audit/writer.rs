@@ -299,10 +299,7 @@ impl Writer {
             self.meters.dropped.inc();
             return None;
         };
-        Some(
-            self.chain
-                .seal(event.at, event.request_id.to_string(), text),
-        )
+        Some(self.chain.seal(event.at, event.request_id.text(), text))
     }
 
     fn seal_chain_event(&mut self, event: &ChainEvent) -> Option<AuditRow> {
