@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 mod floor;
 mod growth;
 mod http;
+mod keys;
 mod load;
 mod loader;
 mod mock;
