@@ -13,7 +13,7 @@ mod secret;
 mod time;
 
 pub use digest::{Sha256, constant_time_eq, hex, sha256};
-pub use entropy::{Entropy, EntropyUnavailable, SeededEntropy, SystemEntropy};
+pub use entropy::{Entropy, EntropyUnavailable, SeededEntropy, Stocked, SystemEntropy};
 pub use error_kind::ErrorKind;
 pub use ids::{KeyId, PrincipalId, RequestId, ServerId, ToolName};
 pub use network::network_of;

@@ -54,7 +54,7 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Ok(id) = RequestId::generate(state.clock.now(), &*state.entropy) else {
+    let Ok(id) = RequestId::generate(state.clock.now(), &*state.request_ids) else {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     };
     let mut insist_on_tls = false;

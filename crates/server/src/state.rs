@@ -33,8 +33,8 @@ pub struct ServerDeps {
     pub reload: Option<Arc<dyn Reload>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub entropy: Arc<dyn Entropy>,
+    /// What request ids are made of.
+    pub request_ids: Arc<dyn Entropy>,
     /// Which `Host` values are ours.
     pub hosts: HostRule,
     /// Which `Origin` values may call.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
-use portcullis_core::SystemClock;
+use portcullis_core::{Stocked, SystemClock};
 use portcullis_server::listen::{Bound, Drained, ListenSettings, Stop, TlsFiles};
 use portcullis_server::{
     HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
@@ -169,7 +169,7 @@ pub(super) fn state(
         readiness: Arc::clone(&rooms.readiness),
         reload,
         clock: Arc::clone(&rooms.vaults.clock),
-        entropy: Arc::clone(&rooms.vaults.entropy),
+        request_ids: Arc::new(Stocked::of(Arc::clone(&rooms.vaults.entropy))),
         hosts,
         origins: OriginRule { listed: origins },
         tls: server.tls.is_some(),
