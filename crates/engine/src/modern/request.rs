@@ -123,6 +123,9 @@ impl Gateway {
         let prepared = self.prepare(call, view, method, envelope).await?;
         self.require_modern(&prepared.entry, &prepared.evidence)
             .await?;
+        if method == Method::ToolsCall {
+            self.require_mirrored(&prepared, envelope, headers).await?;
+        }
         let mut filter = AnswerFilter {
             method,
             modern: true,
