@@ -181,6 +181,7 @@ impl Gateway {
                 presented: None,
                 declared: None,
                 watched: Vec::new(),
+                asked: None,
             },
         };
         self.tracker.spawn(listening.run(address));

@@ -121,6 +121,7 @@ impl Gateway {
             presented: note.presented,
             declared: Some(narrowed),
             watched: own_tasks,
+            asked: None,
         };
         let honoured = acknowledged(self, &filter, &mut stream, id.as_json())
             .await?
