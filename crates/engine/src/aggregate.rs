@@ -154,6 +154,7 @@ impl Gateway {
             presented: None,
             declared: None,
             watched: Vec::new(),
+            asked: None,
         };
         let items = page
             .items

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::{Principal, Purpose};
+use portcullis_core::{Principal, Purpose, Sha256};
 use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Members, Method, is_presentable};
 use serde_json::value::RawValue;
@@ -36,19 +36,21 @@ pub(crate) struct AnswerFilter {
     pub(crate) declared: Option<ClientCapabilities>,
     /// The server's own handles of the tasks that a `subscriptions/listen` asked for.
     pub(crate) watched: Vec<String>,
+    /// The digest of what a stateless client asks, where a server may ask back before it answers.
+    pub(crate) asked: Option<[u8; 32]>,
 }
 
 impl AnswerFilter {
-    /// What `requestState` is bound to: nobody else, no other server, no other call may present it.
-    pub(crate) fn state_binding(&self) -> Vec<u8> {
-        format!(
-            "{}\0{}\0{}\0{}",
-            self.principal.id,
-            self.entry.id,
-            self.method.as_str(),
-            self.subject
-        )
-        .into_bytes()
+    /// What `requestState` is bound to: nobody else, no other server, no other call, and not this
+    /// one with other arguments either, may present it.
+    pub(crate) fn state_binding(&self) -> Option<[u8; 32]> {
+        let binding = Sha256::new()
+            .part(self.principal.id.as_str().as_bytes())
+            .part(self.entry.id.as_str().as_bytes())
+            .part(self.method.as_str().as_bytes())
+            .part(self.subject.as_bytes())
+            .part(&self.asked?);
+        Some(binding.finish())
     }
 
     /// Whether an answer to this method can need a change at all.
@@ -144,12 +146,15 @@ impl AnswerFilter {
                 if let (Some(raw), Some(state)) =
                     (result.get("requestState"), result.string("requestState"))
                 {
+                    let binding = self
+                        .state_binding()
+                        .ok_or_else(|| bad_answer(&self.entry))?;
                     let expires = gateway.clock.now().after(STATE_LIFETIME);
                     let sealed = gateway
                         .sealer
                         .seal(
                             Purpose::McpRequestState,
-                            &self.state_binding(),
+                            &binding,
                             expires,
                             state.as_bytes(),
                         )

@@ -4,6 +4,7 @@
 mod aggregate;
 mod answer;
 pub mod audit;
+mod backlog;
 mod call;
 mod catalog;
 mod cursor;

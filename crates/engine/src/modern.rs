@@ -2,4 +2,5 @@
 
 mod discover;
 mod listen;
+mod mirrored;
 mod request;

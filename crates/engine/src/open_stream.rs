@@ -7,10 +7,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use portcullis_core::ErrorKind;
 use portcullis_mcp::sse;
-use tokio::sync::mpsc;
 
 use crate::answer::ByteStream;
 use crate::audit::Outcome;
+use crate::backlog::NewsReceiver;
 use crate::call::Call;
 use crate::gateway::Gateway;
 use crate::pulse::{Pulse, STANDING};
@@ -19,7 +19,7 @@ use crate::pulse::{Pulse, STANDING};
 pub(crate) struct OpenStream {
     gateway: Arc<Gateway>,
     call: Option<Call>,
-    messages: mpsc::Receiver<Bytes>,
+    messages: NewsReceiver,
     /// Said when nobody is left who could send a message.
     farewell: Option<Bytes>,
     pulse: Pulse,
@@ -29,7 +29,7 @@ impl OpenStream {
     pub(crate) fn new(
         gateway: &Arc<Gateway>,
         call: Call,
-        messages: mpsc::Receiver<Bytes>,
+        messages: NewsReceiver,
         farewell: Option<Bytes>,
     ) -> Self {
         let pulse = Pulse::started(gateway.clock.monotonic());

@@ -217,10 +217,8 @@ fn mirrored(entry: &ServerEntry, tool: &str, arguments: &str) -> HeaderMap {
     let Some(schema) = listing.get(tool).and_then(|item| item.headers.as_ref()) else {
         return out;
     };
-    let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
-    for (name, value) in schema.headers_for(&arguments) {
-        out.insert(name, value);
-    }
+    let arguments: Option<&RawValue> = serde_json::from_str(arguments).ok();
+    out.extend(schema.headers_for(arguments));
     out
 }
 

@@ -10,6 +10,7 @@ mod method;
 mod modern;
 mod param_headers;
 mod revision;
+mod sameness;
 pub mod sse;
 
 pub use capabilities::{ClientCapabilities, PushPolicy, is_presentable};
@@ -21,4 +22,5 @@ pub use method::{Method, Subject};
 pub use modern::{ModernMeta, ModernRejection, check_headers, meta_key, unsupported_version};
 pub use param_headers::{HeaderMismatch, InvalidAnnotation, ParamHeaders};
 pub use revision::{LEGACY_REVISIONS, Revision, SUPPORTED_REVISIONS};
+pub use sameness::digest_without;
 pub use sse::{SseDecoder, SseError, SseEvent, SseItem};

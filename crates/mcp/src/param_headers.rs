@@ -12,7 +12,9 @@ mod tests;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::ErrorKind;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use self::argument::Arguments;
 use crate::header_value::{self, HeaderValueError};
 pub use annotations::InvalidAnnotation;
 
@@ -43,6 +45,9 @@ pub enum HeaderMismatch {
     /// Both are there, with different values.
     #[error("header `{0}` differs from its argument")]
     Differs(HeaderName),
+    /// The argument stands twice, so that two readers may see two values.
+    #[error("no member may stand twice where the argument of header `{0}` is looked for")]
+    Ambiguous(HeaderName),
     /// The header has no meaning.
     #[error("header `{name}` is invalid: {source}")]
     Unreadable {
@@ -77,13 +82,15 @@ impl ParamHeaders {
     /// The headers to send with a call with these arguments.
     ///
     /// There is none for an argument that is absent or null, nor for one that has no header form
-    /// (an object, an array, a fraction, an integer beyond ±(2^53−1)): it contradicts the schema,
-    /// and refusing it is for the server.
-    pub fn headers_for(&self, arguments: &Value) -> Vec<(HeaderName, HeaderValue)> {
+    /// (an object, an array, a fraction, an integer beyond ±(2^53−1), a member that stands twice):
+    /// it contradicts the schema, and refusing it is for the server.
+    pub fn headers_for(&self, arguments: Option<&RawValue>) -> Vec<(HeaderName, HeaderValue)> {
+        let mut arguments = Arguments::of(arguments);
         self.params
             .iter()
             .filter_map(|param| {
-                let text = argument::header_text(param.value_in(arguments)?)?;
+                let argument = arguments.at(&param.path).ok()??;
+                let text = argument.header_text()?;
                 Some((param.name.clone(), header_value::encode(&text)))
             })
             .collect()
@@ -91,34 +98,39 @@ impl ParamHeaders {
 
     /// Whether the headers of a received call say what its arguments say, in both directions.
     /// `Mcp-Param-*` headers that the schema does not know are none of its business.
-    pub fn check(&self, headers: &HeaderMap, arguments: &Value) -> Result<(), HeaderMismatch> {
+    pub fn check(
+        &self,
+        headers: &HeaderMap,
+        arguments: Option<&RawValue>,
+    ) -> Result<(), HeaderMismatch> {
+        let mut arguments = Arguments::of(arguments);
         self.params
             .iter()
-            .try_for_each(|param| param.check(headers, arguments))
+            .try_for_each(|param| param.check(headers, &mut arguments))
     }
 }
 
 impl ParamHeader {
-    fn value_in<'a>(&self, arguments: &'a Value) -> Option<&'a Value> {
-        self.path
-            .iter()
-            .try_fold(arguments, |value, property| value.get(property))
-            .filter(|value| !value.is_null())
-    }
-
-    fn check(&self, headers: &HeaderMap, arguments: &Value) -> Result<(), HeaderMismatch> {
+    fn check(
+        &self,
+        headers: &HeaderMap,
+        arguments: &mut Arguments<'_>,
+    ) -> Result<(), HeaderMismatch> {
         let unreadable = |source| HeaderMismatch::Unreadable {
             name: self.name.clone(),
             source,
         };
         let header = header_value::sole(headers, &self.name).map_err(unreadable)?;
-        match (header, self.value_in(arguments)) {
+        let argument = arguments
+            .at(&self.path)
+            .map_err(|_| HeaderMismatch::Ambiguous(self.name.clone()))?;
+        match (header, argument) {
             (None, None) => Ok(()),
             (None, Some(_)) => Err(HeaderMismatch::Missing(self.name.clone())),
             (Some(_), None) => Err(HeaderMismatch::Unexpected(self.name.clone())),
-            (Some(header), Some(value)) => {
+            (Some(header), Some(argument)) => {
                 let text = header_value::decode(header).map_err(unreadable)?;
-                if argument::says(&text, value) {
+                if argument.is_said_by(&text) {
                     Ok(())
                 } else {
                     Err(HeaderMismatch::Differs(self.name.clone()))

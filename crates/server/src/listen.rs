@@ -7,6 +7,7 @@
 mod activity;
 mod connection;
 mod error;
+mod guests;
 mod per_address;
 mod settings;
 mod stuck_write;
@@ -17,10 +18,11 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +31,7 @@ pub use settings::{ListenSettings, TlsFiles};
 pub use tls::ServerTls;
 
 use connection::Connections;
+use guests::Guests;
 use per_address::PerAddress;
 
 /// The address of the peer of the TCP connection, as a request extension.
@@ -152,7 +155,16 @@ impl Bound {
         let room = Arc::new(Semaphore::new(self.settings.max_connections));
         let addresses = PerAddress::new(self.settings.max_connections_per_address);
         let grace = self.settings.grace;
-        let connections = Connections::new(router, self.tls, &self.settings, tasks, draining, cut);
+        let guests = Arc::new(Guests::default());
+        let connections = Connections::new(
+            router,
+            self.tls,
+            &self.settings,
+            &guests,
+            tasks,
+            draining,
+            cut,
+        );
         let closing = async {
             stop.soft.cancelled().await;
             tokio::select! {
@@ -162,11 +174,18 @@ impl Bound {
         };
         tokio::pin!(closing);
         loop {
-            // The place comes before the socket: when the house is full, newcomers wait in the
-            // kernel's backlog and cost us nothing.
             let next = async {
-                let place = Arc::clone(&room).acquire_owned().await.ok()?;
-                Some((place, accept_one(&self.listener).await))
+                let (stream, peer) = accept_one(&self.listener).await;
+                // Closed at once rather than kept waiting: others stand in the same line, and
+                // nobody leaves for the sake of whoever has enough.
+                let Some(own_place) = addresses.enter(peer.ip()) else {
+                    tracing::debug!(%peer, "too many connections from this address");
+                    return None;
+                };
+                // When the house is full, one newcomer waits here and the others in the kernel's
+                // backlog, where they cost us nothing.
+                let place = place_in(&room, &guests).await?;
+                Some((stream, peer, place, own_place))
             };
             let accepted = tokio::select! {
                 biased;
@@ -174,12 +193,7 @@ impl Bound {
                 () = &mut closing => return,
                 accepted = next => accepted,
             };
-            let Some((place, (stream, peer))) = accepted else {
-                return;
-            };
-            // Closed at once rather than kept waiting: others stand in the same line.
-            let Some(own_place) = addresses.enter(peer.ip()) else {
-                tracing::debug!(%peer, "too many connections from this address");
+            let Some((stream, peer, place, own_place)) = accepted else {
                 continue;
             };
             let connection = connections.serve(stream, peer);
@@ -187,6 +201,24 @@ impl Bound {
                 connection.await;
                 drop((place, own_place));
             });
+        }
+    }
+}
+
+/// How often somebody who became idle is looked for while the house is full.
+const LOOK_FOR_IDLE: Duration = Duration::from_millis(100);
+
+/// A place for a newcomer; when there is none, whoever has been idle longest makes room.
+async fn place_in(room: &Arc<Semaphore>, guests: &Guests) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = Arc::clone(room).try_acquire_owned() {
+        return Some(place);
+    }
+    let place = Arc::clone(room).acquire_owned();
+    tokio::pin!(place);
+    loop {
+        guests.ask_the_oldest_idle_to_leave();
+        if let Ok(place) = tokio::time::timeout(LOOK_FOR_IDLE, &mut place).await {
+            return place.ok();
         }
     }
 }
@@ -200,7 +232,7 @@ async fn accept_one(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Err(error) if is_the_peers_doing(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "cannot accept connections, trying again in a second");
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
     }

@@ -12,9 +12,9 @@ use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{SseEvent, SseItem};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{LegacySession, Owner, Restored};
-use tokio::sync::mpsc;
 
 use super::LegacyClient;
+use crate::backlog::{NewsReceiver, NewsSender, backlog};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::pulse::{Pulse, STANDING};
@@ -22,8 +22,6 @@ use crate::relay::encode;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
-/// Messages that a slow reader may be behind before its stream is closed.
-const BACKLOG: usize = 256;
 /// Most open GET streams of one principal.
 const MOST_OF_ONE: usize = 256;
 const RETRY: Duration = Duration::from_secs(1);
@@ -42,7 +40,7 @@ struct Subscriber {
     principal: PrincipalId,
     client: LegacyClient,
     view: View,
-    messages: mpsc::Sender<Bytes>,
+    messages: NewsSender,
 }
 
 impl Subscriber {
@@ -84,7 +82,7 @@ impl Listeners {
         client: &LegacyClient,
         view: &View,
         digest: [u8; 32],
-    ) -> Option<mpsc::Receiver<Bytes>> {
+    ) -> Option<NewsReceiver> {
         let mut open = self.open();
         open.retain(|_, subscriber| !subscriber.messages.is_closed());
         let of_one = open
@@ -94,7 +92,7 @@ impl Listeners {
         if of_one >= MOST_OF_ONE && !open.contains_key(&digest) {
             return None;
         }
-        let (messages, receiver) = mpsc::channel(BACKLOG);
+        let (messages, receiver) = backlog();
         let (principal, client, view) = (principal.id.clone(), client.clone(), view.clone());
         open.insert(
             digest,
@@ -135,7 +133,7 @@ impl Listeners {
                 return !subscriber.messages.is_closed();
             }
             // A reader that is this far behind is cut off: it may come back, the memory does not.
-            let taken = subscriber.messages.try_send(bytes.clone()).is_ok();
+            let taken = subscriber.messages.try_send(bytes.clone());
             done |= taken;
             taken
         });
@@ -181,6 +179,7 @@ impl Gateway {
                 presented: None,
                 declared: None,
                 watched: Vec::new(),
+                asked: None,
             },
         };
         self.tracker.spawn(listening.run(address));

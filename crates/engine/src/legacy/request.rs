@@ -182,6 +182,7 @@ impl Gateway {
             presented: note.presented,
             declared: None,
             watched: Vec::new(),
+            asked: None,
         };
         match std::mem::replace(&mut waiting.reply, Reply::Accepted) {
             Reply::Message { body, .. } => {

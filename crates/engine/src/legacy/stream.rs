@@ -109,6 +109,7 @@ impl Gateway {
                 presented: Some(credential),
                 declared: None,
                 watched: Vec::new(),
+                asked: None,
             },
             call: Some(call),
             evidence,

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, meta_key,
@@ -14,6 +13,7 @@ use portcullis_upstream::{EventStream, Reply, Restored};
 use serde_json::json;
 
 use crate::answer::ByteStream;
+use crate::backlog::{NewsSender, backlog};
 use crate::call::Call;
 use crate::catalog::bad_answer;
 use crate::error::EngineError;
@@ -29,7 +29,6 @@ use crate::view::View;
 
 /// How long a server may take to acknowledge before the client is told without it.
 const ACKNOWLEDGE: Duration = Duration::from_secs(5);
-const BACKLOG: usize = 256;
 
 /// One server's acknowledged stream.
 pub(super) struct Source {
@@ -121,6 +120,7 @@ impl Gateway {
             presented: note.presented,
             declared: Some(narrowed),
             watched: own_tasks,
+            asked: None,
         };
         let honoured = acknowledged(self, &filter, &mut stream, id.as_json())
             .await?
@@ -153,7 +153,7 @@ impl Gateway {
             "id": id,
             "result": {"resultType": "complete", "_meta": {meta_key::SUBSCRIPTION_ID: id}},
         });
-        let (messages, receiver) = tokio::sync::mpsc::channel::<Bytes>(BACKLOG);
+        let (messages, receiver) = backlog();
         for source in sources {
             let (gateway, messages) = (Arc::clone(self), messages.clone());
             let client_id = client_id.to_owned();
@@ -218,12 +218,7 @@ fn union<'a>(
 }
 
 /// Passes one server's notifications on until either side is gone.
-async fn pump(
-    gateway: &Gateway,
-    mut source: Source,
-    client_id: &str,
-    messages: &tokio::sync::mpsc::Sender<Bytes>,
-) {
+async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: &NewsSender) {
     loop {
         let text = tokio::select! {
             text = source.stream.next_text() => text,
@@ -243,11 +238,7 @@ async fn pump(
         if is_second_acknowledgement {
             continue;
         }
-        if messages
-            .send(encode(&SseEvent::message(text)))
-            .await
-            .is_err()
-        {
+        if !messages.send(encode(&SseEvent::message(text))).await {
             return;
         }
     }

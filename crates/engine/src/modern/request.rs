@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use portcullis_core::Purpose;
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, Method, ModernMeta, RpcError, code,
-    header_value,
+    digest_without, header_value,
 };
 use portcullis_upstream::{EventStream, Reply, Restored};
 use serde_json::json;
@@ -123,6 +123,9 @@ impl Gateway {
         let prepared = self.prepare(call, view, method, envelope).await?;
         self.require_modern(&prepared.entry, &prepared.evidence)
             .await?;
+        if method == Method::ToolsCall {
+            self.require_mirrored(&prepared, envelope, headers).await?;
+        }
         let mut filter = AnswerFilter {
             method,
             modern: true,
@@ -136,6 +139,7 @@ impl Gateway {
             )
             .ok(),
             watched: Vec::new(),
+            asked: Some(what_is_asked(method, envelope)),
         };
         let (mut edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
         if method == Method::Listen {
@@ -227,7 +231,7 @@ impl Gateway {
                 .sealer
                 .open(
                     Purpose::McpRequestState,
-                    &filter.state_binding(),
+                    &filter.state_binding().ok_or_else(invalid)?,
                     self.clock.now(),
                     &sealed,
                 )
@@ -251,6 +255,19 @@ impl Gateway {
         }
         Ok((edits, headers))
     }
+}
+
+/// What a request asks for, without what its retry has besides (SEP-2322: the same parameters,
+/// `inputResponses` and `requestState`) and without the name, whose spelling is the endpoint's.
+fn what_is_asked(method: Method, envelope: &Envelope<'_>) -> [u8; 32] {
+    let left_out: &[&str] = match method {
+        Method::ToolsCall | Method::PromptsGet => {
+            &["_meta", "inputResponses", "requestState", "name"]
+        }
+        _ => &["_meta", "inputResponses", "requestState"],
+    };
+    let none = Members::default();
+    digest_without(envelope.params().unwrap_or(&none), left_out)
 }
 
 /// Of the client's headers these go on: the mirrored parameters, whether we know them or not

@@ -82,26 +82,15 @@ async fn when_the_house_is_full_newcomers_wait_and_are_served_when_somebody_leav
     let caller = gateway.working_key().await;
     let mut inside = Vec::new();
     for _ in 0..3 {
-        let mut connection = Connection::open(gateway.address()).await;
-        assert_eq!(
-            caller
-                .ask_on(&mut connection, Actor::echo_ask("in"))
-                .await
-                .status,
-            200
-        );
-        inside.push(connection);
+        let session = caller.session("/mcp").await;
+        // An open stream is no idle connection.
+        let stream = caller.listen("/mcp", &session).await;
+        inside.push(stream);
     }
     let outside = caller.echo("outside");
     tokio::pin!(outside);
-    // Those inside are served as before while the newcomer waits.
-    for connection in &mut inside {
-        tokio::select! {
-            biased;
-            reply = &mut outside => panic!("came in though the house was full: {reply:?}"),
-            reply = caller.ask_on(connection, Actor::echo_ask("still")) => assert_eq!(reply.status, 200),
-        }
-    }
+    let waited = tokio::time::timeout(Duration::from_millis(250), &mut outside).await;
+    assert!(waited.is_err(), "came in though the house was full");
     drop(inside.pop());
     assert_eq!(outside.await.status, 200);
     drop(inside);

@@ -21,6 +21,8 @@ mod rest;
 #[cfg(test)]
 mod rest_waits;
 #[cfg(test)]
+mod slow_readers;
+#[cfg(test)]
 mod sockets;
 #[cfg(test)]
 mod statuses;

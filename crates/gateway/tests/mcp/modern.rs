@@ -1,6 +1,7 @@
 //! Clients of 2026-07-28.
 
 mod conversations;
+mod mirrored;
 
 use http::Method;
 use portcullis_testkit::upstream::{Era, FakeUpstream, Reply};

@@ -7,6 +7,10 @@ fn tool(properties: &Value) -> Value {
     json!({"type": "object", "properties": properties})
 }
 
+fn raw(value: &Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).unwrap()
+}
+
 fn region() -> ParamHeaders {
     ParamHeaders::from_schema(&tool(
         &json!({"region": {"type": "string", "x-mcp-header": "Region"}}),
@@ -31,7 +35,7 @@ fn sent(headers: &[(&'static str, &'static str)]) -> HeaderMap {
 
 fn written(params: &ParamHeaders, arguments: &Value) -> Vec<(String, String)> {
     params
-        .headers_for(arguments)
+        .headers_for(Some(&raw(arguments)))
         .into_iter()
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
         .collect()
@@ -346,9 +350,12 @@ fn arguments_are_mirrored_as_the_client_scenario_expects() {
         expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
     );
 
-    let as_sent: HeaderMap = params.headers_for(&arguments).into_iter().collect();
+    let as_sent: HeaderMap = params
+        .headers_for(Some(&raw(&arguments)))
+        .into_iter()
+        .collect();
     assert_eq!(
-        params.check(&as_sent, &arguments),
+        params.check(&as_sent, Some(&raw(&arguments))),
         Ok(()),
         "what we send we also accept"
     );
@@ -365,7 +372,7 @@ fn null_and_missing_arguments_have_no_header() {
     ] {
         assert_eq!(written(&region(), &arguments), [], "{arguments}");
         assert_eq!(
-            region().check(&HeaderMap::new(), &arguments),
+            region().check(&HeaderMap::new(), Some(&raw(&arguments))),
             Ok(()),
             "{arguments}"
         );
@@ -409,7 +416,7 @@ fn integers_compare_by_value_and_everything_else_by_text() {
     for (header, value) in agree {
         let headers = sent(&[("mcp-param-priority", header)]);
         assert_eq!(
-            priority().check(&headers, &json!({"priority": value})),
+            priority().check(&headers, Some(&raw(&json!({"priority": value})))),
             Ok(()),
             "{header}"
         );
@@ -435,7 +442,7 @@ fn integers_compare_by_value_and_everything_else_by_text() {
         let headers = sent(&[("mcp-param-priority", header)]);
         let expected = Err(HeaderMismatch::Differs(name.clone()));
         assert_eq!(
-            priority().check(&headers, &json!({"priority": value})),
+            priority().check(&headers, Some(&raw(&json!({"priority": value})))),
             expected,
             "{header} against {value}"
         );
@@ -524,7 +531,7 @@ fn a_call_whose_headers_contradict_its_body_is_refused() {
             map.append(name, HeaderValue::from_static(value));
         }
         assert_eq!(
-            region().check(&map, &json!({"region": value})),
+            region().check(&map, Some(&raw(&json!({"region": value})))),
             expected,
             "{values:?} against {value}"
         );
@@ -537,15 +544,66 @@ fn headers_that_the_schema_does_not_know_are_ignored() {
         ("mcp-param-region", "a"),
         ("mcp-param-other", "=?base64?!?="),
     ]);
-    assert_eq!(region().check(&headers, &json!({"region": "a"})), Ok(()));
+    assert_eq!(
+        region().check(&headers, Some(&raw(&json!({"region": "a"})))),
+        Ok(())
+    );
 }
 
 #[test]
 fn a_mismatch_names_the_header_and_not_the_value() {
     let headers = sent(&[("mcp-param-region", "s3cret-header")]);
     let mismatch = region()
-        .check(&headers, &json!({"region": "s3cret-body"}))
+        .check(&headers, Some(&raw(&json!({"region": "s3cret-body"}))))
         .unwrap_err();
     assert!(!format!("{mismatch} {mismatch:?}").contains("s3cret"));
     assert_eq!(mismatch.error_kind(), ErrorKind::Invalid);
+}
+
+/// Bytes as no value tree would keep them.
+#[test]
+fn arguments_are_read_where_they_stand_and_a_second_reading_is_refused() {
+    let nested = ParamHeaders::from_schema(&tool(&json!({"where": {
+        "type": "object",
+        "properties": {"region": {"type": "string", "x-mcp-header": "Region"}},
+    }})))
+    .unwrap();
+    let name = || HeaderName::from_static("mcp-param-region");
+    let cases = [
+        (r#"{"where":{"region":"eu"},"other":1e400}"#, Ok(())),
+        (r#"{ "where" : { "r\u0065gion" : "\u0065u" } }"#, Ok(())),
+        (r#"{"where":{"region":"eu","other":{"a":1,"a":2}}}"#, Ok(())),
+        (
+            r#"{"where":{"region":"us"},"where":{"region":"eu"}}"#,
+            Err(HeaderMismatch::Ambiguous(name())),
+        ),
+        (
+            r#"{"where":{"region":"us","r\u0065gion":"eu"}}"#,
+            Err(HeaderMismatch::Ambiguous(name())),
+        ),
+        (
+            r#"{"where":{"region":1e400}}"#,
+            Err(HeaderMismatch::Differs(name())),
+        ),
+        (
+            r#"{"where":["eu"]}"#,
+            Err(HeaderMismatch::Unexpected(name())),
+        ),
+    ];
+    let headers = sent(&[("mcp-param-region", "eu")]);
+    for (arguments, expected) in cases {
+        let arguments: &RawValue = serde_json::from_str(arguments).unwrap();
+        assert_eq!(
+            nested.check(&headers, Some(arguments)),
+            expected,
+            "{arguments}"
+        );
+        let mirrored: HeaderMap = nested.headers_for(Some(arguments)).into_iter().collect();
+        assert_eq!(mirrored == headers, expected.is_ok(), "{arguments}");
+    }
+    assert_eq!(
+        nested.check(&headers, None),
+        Err(HeaderMismatch::Unexpected(name()))
+    );
+    assert_eq!(nested.check(&HeaderMap::new(), None), Ok(()));
 }

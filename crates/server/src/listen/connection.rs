@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::activity::{Activity, CountedBody, InFlight, Standing};
+use super::guests::Guests;
 use super::stuck_write::StuckWrite;
 use super::{ListenSettings, PeerAddr, ServerTls};
 
@@ -30,6 +31,7 @@ struct Shared {
     router: Router,
     tls: Option<Arc<ServerTls>>,
     http: auto::Builder<Tracked>,
+    guests: Arc<Guests>,
     header_timeout: Duration,
     stall_timeout: Duration,
     draining: CancellationToken,
@@ -45,6 +47,7 @@ impl Connections {
         router: Router,
         tls: Option<Arc<ServerTls>>,
         settings: &ListenSettings,
+        guests: &Arc<Guests>,
         tasks: &TaskTracker,
         draining: &CancellationToken,
         cut: &CancellationToken,
@@ -57,6 +60,7 @@ impl Connections {
             router,
             tls,
             http: http(settings, tracked),
+            guests: Arc::clone(guests),
             header_timeout: settings.header_timeout,
             stall_timeout: settings.stall_timeout,
             draining: draining.clone(),
@@ -106,6 +110,7 @@ impl Shared {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let stay = self.guests.enter(&activity);
         let service = hyper::service::service_fn({
             let router = self.router.clone();
             let activity = Arc::clone(&activity);
@@ -136,6 +141,11 @@ impl Shared {
                 () = self.draining.cancelled(), if !asked_to_end => {
                     asked_to_end = true;
                     connection.as_mut().graceful_shutdown();
+                }
+                () = stay.over(), if !asked_to_end => {
+                    asked_to_end = true;
+                    connection.as_mut().graceful_shutdown();
+                    look.as_mut().reset(patience.goodbye(Instant::now()));
                 }
                 () = &mut look => match patience.judge(activity.standing(), Instant::now()) {
                     Verdict::LookAgain(at) => look.as_mut().reset(at),
@@ -178,6 +188,13 @@ impl Patience {
         }
     }
 
+    /// When whoever is told goodbye now is cut if it has not left.
+    fn goodbye(&mut self, now: Instant) -> Instant {
+        let until = now + self.stalled * LAST_BYTES;
+        self.until = Some(until);
+        until
+    }
+
     fn judge(&mut self, standing: Standing, now: Instant) -> Verdict {
         match standing {
             Standing::Unused => Verdict::Cut("no request in time"),
@@ -190,11 +207,7 @@ impl Patience {
                 Verdict::LookAgain(since + self.idle)
             }
             Standing::Idle(_) => match self.until {
-                None => {
-                    let until = now + self.stalled * LAST_BYTES;
-                    self.until = Some(until);
-                    Verdict::SayGoodbye(until)
-                }
+                None => Verdict::SayGoodbye(self.goodbye(now)),
                 Some(until) if now < until => Verdict::LookAgain(until),
                 Some(_) => Verdict::Cut("the peer did not leave"),
             },

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod full;
 mod idle;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -152,18 +153,21 @@ async fn with_all_places_taken_a_newcomer_waits_for_one_to_leave() {
         max_connections: 1,
         ..ListenSettings::default()
     };
-    let served = serve(hello(), settings).await;
-    let mut first = send(served.address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut head = [0_u8; 15];
-    first.read_exact(&mut head).await.unwrap();
-    assert_eq!(&head, b"HTTP/1.1 200 OK");
-
+    let mut slow = slow();
+    let served = serve(slow.router, settings).await;
     let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let mut first = send(served.address, request).await;
+    slow.started.recv().await.unwrap();
+
     let mut second = send(served.address, request).await;
     let mut byte = [0_u8; 1];
-    let early = tokio::time::timeout(Duration::from_millis(50), second.read(&mut byte)).await;
+    let early = tokio::time::timeout(Duration::from_millis(250), second.read(&mut byte)).await;
     assert!(early.is_err(), "the second was served while the first sat");
-    drop(first);
+    assert!(slow.started.try_recv().is_err());
+    slow.finish.notify_one();
+    assert!(until_closed(&mut first).await.contains("200 OK"));
+    slow.started.recv().await.unwrap();
+    slow.finish.notify_one();
     assert!(until_closed(&mut second).await.contains("200 OK"));
 }
 

@@ -97,6 +97,64 @@ async fn request_state_comes_back_only_from_whom_and_for_what_it_was_given() {
 }
 
 #[tokio::test]
+async fn what_was_agreed_to_for_some_arguments_is_not_agreed_to_for_others() {
+    let upstream = FakeUpstream::modern().await;
+    upstream.on("tools/call", |request| {
+        if request.raw(&["params", "requestState"]).is_some() {
+            return Reply::Default;
+        }
+        // In a whole answer, or at the end of a stream.
+        if request
+            .raw(&["params", "arguments"])
+            .unwrap()
+            .contains("1 EUR")
+        {
+            return Reply::result(request, &asks("elicitation/create"));
+        }
+        Reply::events(vec![Reply::result_event(
+            request,
+            &asks("elicitation/create"),
+        )])
+    });
+    let house = House::of(&[server("a", &upstream, &["allow_elicitation: true"])]).await;
+    let alice = house.caller("alice").await.at("/mcp/a");
+    let call = async |members: &str| {
+        let able = r#"{"elicitation":{}}"#;
+        let opened = alice.modern_open("tools/call", members, able).await;
+        opened.whole().await
+    };
+    for pay in ["1 EUR", "2 EUR"] {
+        let first = format!(
+            r#""name":"echo","arguments":{{"pay":"{pay}","to":{{"iban":1.0,"bic":"ü"}}}},"x":1"#
+        );
+        let state = call(&first).await.raw(&["result", "requestState"]);
+        let answers =
+            format!(r#","inputResponses":{{"k":{{"action":"accept"}}}},"requestState":{state}"#);
+        let before = upstream.count("tools/call");
+        for other in [
+            first.replace(pay, "999 EUR"),
+            first.replace("1.0", "1"),
+            first.replace(r#""to":{"#, r#""to":{"memo":"","#),
+            first.replace(r#","x":1"#, ""),
+            first.replace(r#""x":1"#, r#""x":2"#),
+            r#""name":"echo""#.to_owned(),
+        ] {
+            let answer = call(&format!("{other}{answers}")).await;
+            assert_eq!(answer.code(), -32602, "{other}");
+        }
+        assert_eq!(upstream.count("tools/call"), before);
+        let again = format!(
+            r#""x": 1, "arguments":{{ "to":{{"bic":"\u00fc", "iban":1.0}}, "pay":"{pay}" }}, "name":"\u0065cho""#
+        );
+        for same in [&first, &again] {
+            let answer = call(&format!("{same}{answers}")).await;
+            assert_eq!(answer.json()["result"]["resultType"], "complete", "{same}");
+        }
+    }
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_server_asks_only_for_what_the_operator_allows() {
     let upstream = FakeUpstream::modern().await;
     let house = House::of(&[server("a", &upstream, &["allow_sampling: true"])]).await;

@@ -1,0 +1,139 @@
+//! Whether two texts say the same: a digest that layout and the order of members do not change.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use portcullis_core::Sha256;
+
+use crate::json::Members;
+
+/// The digest of an object without some of its members.
+///
+/// Member order, white space and the spelling of strings do not count, since whoever prints JSON
+/// again may change them. Numbers count as their text: what readers make of them differs. So does
+/// everything else.
+pub fn digest_without(members: &Members<'_>, left_out: &[&str]) -> [u8; 32] {
+    let kept = members.iter().filter(|(name, _)| !left_out.contains(name));
+    of_object(
+        kept.map(|(name, raw)| (Cow::Borrowed(name), of_text(raw.get())))
+            .collect(),
+    )
+}
+
+/// What cannot be read, which no member of a parsed message is, is the same only byte for byte.
+fn of_text(json: &str) -> [u8; 32] {
+    let mut reader = Reader { rest: json };
+    match reader.value() {
+        Some(value) if reader.peek().is_none() => value,
+        _ => tagged(b"unread", json.as_bytes()),
+    }
+}
+
+fn of_object(mut members: Vec<(Cow<'_, str>, [u8; 32])>) -> [u8; 32] {
+    // Stable: of members with the same name, which comes last matters to readers.
+    members.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let start = Sha256::new().part(b"object");
+    let all = members.into_iter().fold(start, |hash, (name, value)| {
+        hash.part(name.as_bytes()).part(&value)
+    });
+    all.finish()
+}
+
+fn tagged(tag: &[u8], bytes: &[u8]) -> [u8; 32] {
+    Sha256::new().part(tag).part(bytes).finish()
+}
+
+/// One pass over JSON that was found valid, and not too deep, before.
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&mut self) -> Option<[u8; 32]> {
+        match self.peek()? {
+            b'{' => self.object(),
+            b'[' => self.array(),
+            b'"' => Some(match self.string()? {
+                Ok(text) => tagged(b"string", text.as_bytes()),
+                Err(literal) => tagged(b"literal", literal.as_bytes()),
+            }),
+            _ => {
+                let end = |c: char| matches!(c, ',' | ']' | '}') || c.is_ascii_whitespace();
+                let length = self.rest.find(end).unwrap_or(self.rest.len());
+                // Of nothing there is no end.
+                let plain = self.take(length).filter(|plain| !plain.is_empty())?;
+                Some(tagged(b"plain", plain.as_bytes()))
+            }
+        }
+    }
+
+    fn object(&mut self) -> Option<[u8; 32]> {
+        let mut members = Vec::new();
+        self.take(1)?;
+        while self.goes_on(b'}')? {
+            let name = match self.string()? {
+                Ok(text) => text,
+                Err(literal) => Cow::Borrowed(literal),
+            };
+            self.peek()?;
+            self.rest = self.rest.strip_prefix(':')?;
+            members.push((name, self.value()?));
+        }
+        Some(of_object(members))
+    }
+
+    fn array(&mut self) -> Option<[u8; 32]> {
+        let mut hash = Sha256::new().part(b"array");
+        self.take(1)?;
+        while self.goes_on(b']')? {
+            hash = hash.part(&self.value()?);
+        }
+        Some(hash.finish())
+    }
+
+    /// Past a comma if there is one; whether another item follows.
+    fn goes_on(&mut self, end: u8) -> Option<bool> {
+        let mut next = self.peek()?;
+        if next == b',' {
+            self.take(1)?;
+            next = self.peek()?;
+        }
+        if next == end {
+            self.take(1)?;
+        }
+        Some(next != end)
+    }
+
+    /// The text of a string; its literal when it stands for no text (half of a surrogate pair).
+    fn string(&mut self) -> Option<Result<Cow<'a, str>, &'a str>> {
+        let mut escaped = false;
+        let inner = self.rest.strip_prefix('"')?;
+        let length = inner.bytes().position(|byte| {
+            let closes = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            closes
+        })?;
+        let literal = self.take(length + 2)?;
+        let inner = inner.get(..length)?;
+        if !inner.contains('\\') {
+            return Some(Ok(Cow::Borrowed(inner)));
+        }
+        Some(match serde_json::from_str::<String>(literal) {
+            Ok(text) => Ok(Cow::Owned(text)),
+            Err(_) => Err(literal),
+        })
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        self.rest = self.rest.trim_ascii_start();
+        self.rest.bytes().next()
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a str> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
+    }
+}
