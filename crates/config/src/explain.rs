@@ -24,6 +24,7 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
         page.value(0, "compat", "litellm");
     }
     server(&mut page, config);
+    addresses(&mut page, config);
     identity(&mut page, config);
     if !config.mcp_servers.is_empty() {
         page.heading(0, "mcp_servers");
@@ -79,14 +80,34 @@ fn server(page: &mut Page<'_>, config: &Config) {
     page.value(2, "drain_seconds", seconds(server.drain));
 }
 
+/// What of LiteLLM's general settings is about addresses.
+fn addresses(page: &mut Page<'_>, config: &Config) {
+    let Some(forwarded) = &config.server.forwarded else {
+        return;
+    };
+    page.heading(0, "general_settings");
+    page.value(2, "use_x_forwarded_for", true);
+    page.list(2, "mcp_trusted_proxy_ranges", &forwarded.proxies);
+    if let Some(hops) = forwarded.hops {
+        page.value(2, "mcp_xff_num_trusted_hops", hops);
+    }
+}
+
 fn identity(page: &mut Page<'_>, config: &Config) {
-    if config.identity.master_key.is_none() && config.identity.keys.is_empty() {
+    let identity = &config.identity;
+    let nothing = identity.master_key.is_none()
+        && identity.keys.is_empty()
+        && identity.scopes_supported.is_empty();
+    if nothing {
         page.value(0, "identity", "{}");
         return;
     }
     page.heading(0, "identity");
     if let Some(key) = &config.identity.master_key {
         page.value(2, "master_key", shown(key));
+    }
+    if !identity.scopes_supported.is_empty() {
+        page.value(2, "scopes_supported", quoted(&identity.scopes_supported));
     }
     if !config.identity.keys.is_empty() {
         page.heading(2, "keys");

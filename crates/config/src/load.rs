@@ -101,7 +101,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     let general = fields.section_or_empty("general_settings", &empty)?;
     let litellm = fields.section_or_empty("litellm_settings", &empty)?;
     let mcp_servers = mcp_server::all(&fields, &litellm, compat);
-    let server = server::read(&fields.section_or_empty("server", &empty)?);
+    let server = server::read(&fields.section_or_empty("server", &empty)?, &general);
     let identity = identity::read(
         &fields.section_or_empty("identity", &empty)?,
         &general,

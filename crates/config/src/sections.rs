@@ -1,5 +1,6 @@
 //! One reader for each section of the file.
 
+pub(crate) mod addresses;
 pub(crate) mod headers;
 pub(crate) mod identity;
 pub(crate) mod mcp_server;

@@ -290,11 +290,13 @@ impl Said {
             Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
             None => path,
         };
-        let governed = path.starts_with("/mcp")
-            || path.trim_end_matches('/').ends_with("/mcp")
-            || path.starts_with("/key/")
-            || path.starts_with("/v1/")
-            || path == "/metrics";
+        // Documents for strangers are no request for anything that is behind us.
+        let governed = !path.starts_with("/.well-known/oauth-protected-resource")
+            && (path.starts_with("/mcp")
+                || path.trim_end_matches('/').ends_with("/mcp")
+                || path.starts_with("/key/")
+                || path.starts_with("/v1/")
+                || path == "/metrics");
         let no_such_route = match self.reply.status {
             404 => self.reply.body.is_empty(),
             _ => false,

@@ -210,6 +210,11 @@ pub(crate) static IDENTITY: Section = Section {
             Kind::Sections(&FILE_KEY),
             "API keys, besides those in the store.",
         ),
+        Key::new(
+            "scopes_supported",
+            Kind::Words,
+            "Scopes that our protected-resource documents (RFC 9728) name to everybody, also to callers without a key.",
+        ),
     ],
 };
 

@@ -1,8 +1,10 @@
 //! What concerns the process: sockets, files, logs.
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_core::AddressRange;
 use url::Url;
 
 /// `server`
@@ -14,6 +16,8 @@ pub struct Server {
     pub admin_listen: Option<Listen>,
     /// The origin that clients see (`server.public_url`, `PROXY_BASE_URL`); its path is `/`.
     pub public_url: Option<Url>,
+    /// Whose `X-Forwarded-*` headers are believed; `None`: nobody's.
+    pub forwarded: Option<Forwarded>,
     /// TLS here, or none.
     pub tls: Option<Tls>,
     /// Further `Host` values, `host` or `host:port`, lower case.
@@ -36,6 +40,15 @@ pub struct Server {
     pub grace: Duration,
     /// How long running requests may then take.
     pub drain: Duration,
+}
+
+/// `general_settings.use_x_forwarded_for` and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Where the proxies are.
+    pub proxies: Vec<AddressRange>,
+    /// How many of them append to `X-Forwarded-For`, when that is fixed.
+    pub hops: Option<NonZeroU8>,
 }
 
 /// An address to listen on.

@@ -347,24 +347,6 @@ mcp_servers:
 }
 
 #[test]
-fn whoever_relies_on_forwarded_addresses_is_told_that_none_is_read() {
-    for setting in [
-        "use_x_forwarded_for: true",
-        "mcp_trusted_proxy_ranges: ['10.0.0.0/8']",
-        "trusted_proxy_ranges: ['10.0.0.0/8']",
-        "mcp_xff_num_trusted_hops: 1",
-    ] {
-        let loaded = loaded(&format!("general_settings: {{{setting}}}"));
-        let (name, _) = setting.split_once(':').unwrap();
-        noticed(
-            &loaded,
-            &format!("general_settings.{name}"),
-            "that of the connection's peer",
-        );
-    }
-}
-
-#[test]
 fn the_compat_preset_names_each_default_that_it_relaxes() {
     let text = format!(
         "compat: litellm\nidentity: {{keys: [{{id: a, key: {STRONG}}}]}}\nmcp_servers: {{a: {{url: 'http://a.example.com/mcp'}}}}"

@@ -383,3 +383,59 @@ fn a_server_cannot_be_pinned_to_a_transport_that_is_not_there() {
         "{text}"
     );
 }
+
+#[test]
+fn forwarded_headers_need_the_switch_and_the_proxies() {
+    let read = |settings: &str| loaded(&format!("general_settings: {{{settings}}}"));
+    let both = read(
+        "use_x_forwarded_for: true, mcp_trusted_proxy_ranges: [10.0.0.0/8, 192.0.2.7], mcp_xff_num_trusted_hops: 2",
+    );
+    let forwarded = both.config.server.forwarded.unwrap();
+    let proxies: Vec<String> = forwarded.proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32"]);
+    assert_eq!(forwarded.hops.map(std::num::NonZeroU8::get), Some(2));
+    let alone = read("use_x_forwarded_for: true");
+    assert!(alone.config.server.forwarded.is_none());
+    noticed(
+        &alone,
+        "general_settings.use_x_forwarded_for",
+        "without `mcp_trusted_proxy_ranges`",
+    );
+    for key in [
+        "mcp_trusted_proxy_ranges: 10.0.0.0/8",
+        "mcp_xff_num_trusted_hops: 1",
+    ] {
+        let off = read(key);
+        assert!(off.config.server.forwarded.is_none());
+        let (name, _) = key.split_once(':').unwrap();
+        noticed(&off, &format!("general_settings.{name}"), "without effect");
+    }
+    noticed(
+        &read("trusted_proxy_ranges: [10.0.0.0/8]"),
+        "general_settings.trusted_proxy_ranges",
+        "write `mcp_trusted_proxy_ranges`",
+    );
+}
+
+#[test]
+fn a_range_that_is_none_is_an_error_and_not_skipped() {
+    // IP-06
+    for (range, expected) in [
+        ("10.0.0.0/33", "more bits than the address has"),
+        ("10.0.0", "not a range of addresses"),
+        ("0.0.0.0/0", "every address there is"),
+        ("10.1.0.0/8", "not the first address of its block"),
+        ("proxy.internal", "not a range of addresses"),
+    ] {
+        refused(
+            &format!(
+                "general_settings: {{use_x_forwarded_for: true, mcp_trusted_proxy_ranges: [192.0.2.0/24, {range}]}}"
+            ),
+            expected,
+        );
+    }
+    refused(
+        "general_settings: {mcp_trusted_proxy_ranges: }",
+        "it would restrict nothing",
+    );
+}
