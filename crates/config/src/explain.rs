@@ -188,6 +188,15 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
             page.restriction(6, tool, params);
         }
     }
+    if let Some(scopes) = &server.scopes {
+        page.heading(4, "tool_scopes");
+        for (tool, needed) in &scopes.tools {
+            page.restriction(6, tool, needed.iter());
+        }
+        if let Some(needed) = &scopes.others {
+            page.restriction(6, &format!("{}/*", server.id), needed.iter());
+        }
+    }
     page.value(4, "allow_sampling", server.allow_sampling);
     page.value(4, "allow_elicitation", server.allow_elicitation);
     page.value(4, "timeout", seconds(server.timeout));

@@ -31,7 +31,7 @@ pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
     Audit, Auth, ClientAuth, ClientCredentials, Compat, Config, FileKey, Forwarded, Identity,
     KeyMaterial, Listen, LogFormat, LogLevel, McpServer, Revision, Server, Sourced, StaticHeader,
-    Store, Telemetry, Tls,
+    Store, Telemetry, Tls, ToolScopes,
 };
 pub use reference::reference_markdown;
 pub use references::Origin;

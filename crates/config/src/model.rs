@@ -7,7 +7,9 @@ mod server;
 
 pub use identity::{FileKey, Identity, KeyMaterial};
 pub use process::{Audit, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls};
-pub use server::{Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader};
+pub use server::{
+    Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader, ToolScopes,
+};
 
 use crate::references::Origin;
 

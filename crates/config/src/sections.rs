@@ -5,5 +5,6 @@ pub(crate) mod headers;
 pub(crate) mod identity;
 pub(crate) mod mcp_server;
 pub(crate) mod process;
+pub(crate) mod scopes;
 pub(crate) mod server;
 pub(crate) mod upstream_auth;

@@ -68,6 +68,12 @@ impl Gateway {
                 tool: &own,
                 arguments: &names,
             },
+            Method::PromptsGet
+            | Method::ResourcesRead
+            | Method::ResourcesSubscribe
+            | Method::ResourcesDirectoryRead
+            | Method::SkillsGet
+            | Method::Complete => Operation::Read,
             _ => Operation::Use,
         };
         let permit = match authorize(&call.principal, &entry.policy, operation, ()) {

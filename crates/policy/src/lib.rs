@@ -3,8 +3,10 @@
 
 mod authorize;
 mod permit;
+mod scopes;
 mod server;
 
 pub use authorize::{Denied, DeniedRule, authorize, authorize_service, sees};
 pub use permit::{Acting, Evidence, Permit};
+pub use scopes::{MissingScopes, ScopeRules};
 pub use server::{Operation, ServerPolicy};

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::ServerId;
 
+use crate::ScopeRules;
+
 /// The rules of one server.
 #[derive(Clone, Debug)]
 pub struct ServerPolicy {
@@ -19,6 +21,9 @@ pub struct ServerPolicy {
     pub disallowed_tools: BTreeSet<String>,
     /// For a tool listed here, only these top-level arguments.
     pub allowed_params: BTreeMap<String, BTreeSet<String>>,
+    /// Which scopes a call needs; `None`: the server asks for none. They decide about calls only: a
+    /// tool is listed without them, so that a client can ask for what it lacks.
+    pub scopes: Option<ScopeRules>,
 }
 
 impl ServerPolicy {
@@ -43,6 +48,8 @@ pub enum Operation<'a> {
         /// Names of the arguments' top-level members.
         arguments: &'a [&'a str],
     },
-    /// Any other request of the protocol: lists, prompts, resources, completion, session upkeep.
+    /// Something else that a server holds: a prompt, a resource, a completion.
+    Read,
+    /// Any other request of the protocol: lists, tasks that were begun, session upkeep.
     Use,
 }

@@ -2,17 +2,20 @@
 
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use portcullis_core::ScopeSet;
 use portcullis_engine::audit::Surface;
 
 use crate::protected_resource;
 use crate::state::ServerState;
 
 /// What is wrong with what was presented.
-pub(crate) enum Flaw {
+pub(crate) enum Flaw<'a> {
     /// Nothing was presented (RFC 6750 §3.1: no error code then).
     Nothing,
     /// It is nobody's.
     InvalidToken,
+    /// It lacks some of these, which are all that the operation needs.
+    InsufficientScope(&'a ScopeSet),
 }
 
 /// The challenge for a request.
@@ -20,16 +23,21 @@ pub(crate) fn challenge(
     state: &ServerState,
     parts: &Parts,
     surface: Surface,
-    flaw: &Flaw,
+    flaw: &Flaw<'_>,
 ) -> HeaderValue {
     let metadata = protected_resource::document_of(state, parts, surface)
         .map(|url| format!(r#"resource_metadata="{url}""#));
-    let mut parameters = Vec::with_capacity(2);
+    let mut parameters = Vec::with_capacity(3);
     match flaw {
         Flaw::Nothing => parameters.extend(metadata),
         Flaw::InvalidToken => {
             parameters.extend(metadata);
             parameters.push(r#"error="invalid_token""#.to_owned());
+        }
+        Flaw::InsufficientScope(required) => {
+            parameters.push(r#"error="insufficient_scope""#.to_owned());
+            parameters.push(format!(r#"scope="{required}""#));
+            parameters.extend(metadata);
         }
     }
     let text = if parameters.is_empty() {

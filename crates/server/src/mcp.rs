@@ -54,9 +54,9 @@ async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Res
         Err(refusal) => return *refusal,
     };
     match parts.method {
-        Method::POST => post::post(state, call, &view, &parts.headers, body).await,
-        Method::GET => Box::pin(session::get(state, call, &view, &parts.headers)).await,
-        _ => Box::pin(session::delete(state, call, &view, &parts.headers)).await,
+        Method::POST => post::post(state, call, &view, &parts, body).await,
+        Method::GET => Box::pin(session::get(state, call, &view, &parts)).await,
+        _ => Box::pin(session::delete(state, call, &view, &parts)).await,
     }
 }
 

@@ -439,3 +439,50 @@ fn a_range_that_is_none_is_an_error_and_not_skipped() {
         "it would restrict nothing",
     );
 }
+
+#[test]
+fn tools_are_mapped_to_scopes_exactly_or_all_at_once() {
+    let read = loaded(&server(
+        "alias: b, allowed_scopes: 'r w', tool_scopes: {x: r, y: [r, w], z: [], 'b/*': [w]}",
+    ));
+    let scopes = read.config.mcp_servers[0].scopes.clone().unwrap();
+    let tools: Vec<String> = scopes
+        .tools
+        .iter()
+        .map(|(tool, needed)| format!("{tool}={needed}"))
+        .collect();
+    assert_eq!(tools, ["x=r", "y=r w", "z="]);
+    assert_eq!(scopes.others.unwrap().to_string(), "w");
+    assert_eq!(
+        loaded(&server("timeout: 3s")).config.mcp_servers[0].scopes,
+        None
+    );
+    for (body, expected) in [
+        (
+            "allowed_scopes: [r], tool_scopes: {x: [r, W, R]}",
+            "`R W` is not among `allowed_scopes`",
+        ),
+        ("tool_scopes: {'*': r}", "not a tool of this server"),
+        (
+            "tool_scopes: {'other/*': r}",
+            "everything that is not listed is `a/*`",
+        ),
+        (
+            "alias: b, tool_scopes: {'a/*': r, 'b/*': w}",
+            "mapped twice",
+        ),
+        ("tool_scopes: {x: ''}", "a blank names nothing"),
+        ("tool_scopes: {x: [' ']}", "a blank names nothing"),
+        ("tool_scopes: {x: }", "expected a single value"),
+        ("tool_scopes: ", "it would restrict nothing"),
+        ("tool_scopes: {x: 'a\"b'}", "not a scope"),
+        ("allowed_scopes: ", "it would restrict nothing"),
+    ] {
+        refused(&server(body), expected);
+    }
+    noticed(
+        &loaded(&server("tool_scopes: {}")),
+        "mcp_servers.a.tool_scopes",
+        "every call is refused",
+    );
+}

@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod origin;
 #[cfg(test)]
+mod scopes;
+#[cfg(test)]
 mod support;

@@ -63,7 +63,7 @@ pub(crate) async fn call(State(state): State<ServerState>, request: Request) -> 
                 text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
         }
-        Err(error) => failed(call, &error).await,
+        Err(error) => failed(&state, &parts, call, &error).await,
     }
 }
 
