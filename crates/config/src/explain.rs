@@ -82,15 +82,15 @@ fn server(page: &mut Page<'_>, config: &Config) {
 
 /// What of LiteLLM's general settings is about addresses.
 fn addresses(page: &mut Page<'_>, config: &Config) {
-    let Some(forwarded) = &config.server.forwarded else {
-        return;
-    };
     page.heading(0, "general_settings");
-    page.value(2, "use_x_forwarded_for", true);
-    page.list(2, "mcp_trusted_proxy_ranges", &forwarded.proxies);
-    if let Some(hops) = forwarded.hops {
-        page.value(2, "mcp_xff_num_trusted_hops", hops);
+    if let Some(forwarded) = &config.server.forwarded {
+        page.value(2, "use_x_forwarded_for", true);
+        page.list(2, "mcp_trusted_proxy_ranges", &forwarded.proxies);
+        if let Some(hops) = forwarded.hops {
+            page.value(2, "mcp_xff_num_trusted_hops", hops);
+        }
     }
+    page.restriction(2, "mcp_internal_ip_ranges", &config.server.inside);
 }
 
 fn identity(page: &mut Page<'_>, config: &Config) {
@@ -178,6 +178,9 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
     }
     page.list(4, "access_groups", &server.access_groups);
     page.value(4, "allow_all_keys", server.allow_all_keys);
+    if server.inside_only {
+        page.value(4, "available_on_public_internet", false);
+    }
     if let Some(tools) = &server.allowed_tools {
         page.restriction(4, "allowed_tools", tools);
     }

@@ -76,7 +76,7 @@ impl Gateway {
             | Method::Complete => Operation::Read,
             _ => Operation::Use,
         };
-        let permit = match authorize(&call.principal, &entry.policy, operation, ()) {
+        let permit = match authorize(call.caller(), &entry.policy, operation, ()) {
             Ok(permit) => permit,
             Err(denied) => {
                 call.audit.denied(denied.rule.as_str());

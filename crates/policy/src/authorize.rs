@@ -2,10 +2,10 @@
 //! not see answers exactly like what does not exist; then the server's deny list, its allow list,
 //! the scopes, and last the arguments.
 
-use portcullis_core::{ErrorKind, Principal, ServerId};
+use portcullis_core::{ErrorKind, Principal, ServerId, Side};
 
 use crate::scopes::Lacking;
-use crate::{Acting, Evidence, MissingScopes, Operation, Permit, ServerPolicy};
+use crate::{Acting, Caller, Evidence, MissingScopes, Operation, Permit, ServerPolicy};
 
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub struct Denied {
 /// The rules that deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeniedRule {
-    /// No grant covers the server: it must look absent.
+    /// No grant covers the server, or it is hidden from where the caller is: it must look absent.
     NotGranted,
     /// The tool is on the server's deny list.
     DisallowedTools,
@@ -73,10 +73,13 @@ impl Denied {
     }
 }
 
-/// Whether, and by which rule, the principal sees the server at all. Lists and calls both ask here.
-pub fn sees(principal: &Principal, server: &ServerPolicy) -> Option<&'static str> {
-    let grants = &principal.grants;
-    if grants.all {
+/// Whether, and by which rule, the caller sees the server at all. Lists and calls both ask here.
+pub fn sees(caller: Caller<'_>, server: &ServerPolicy) -> Option<&'static str> {
+    let grants = &caller.principal.grants;
+    if server.inside_only && caller.side == Side::Outside {
+        // No grant, not even the operator's own key, opens it from there.
+        None
+    } else if grants.all {
         Some("grant_all")
     } else if grants.servers.contains(&server.id) {
         Some("grant_server")
@@ -89,16 +92,17 @@ pub fn sees(principal: &Principal, server: &ServerPolicy) -> Option<&'static str
     }
 }
 
-/// Decides one request of a principal on one server.
+/// Decides one request of a caller on one server.
 pub fn authorize<T>(
-    principal: &Principal,
+    caller: Caller<'_>,
     server: &ServerPolicy,
     operation: Operation<'_>,
     target: T,
 ) -> Result<Permit<T>, Denied> {
-    let Some(rule) = sees(principal, server) else {
+    let Some(rule) = sees(caller, server) else {
         return Err(Denied::by(DeniedRule::NotGranted));
     };
+    let principal = caller.principal;
     if let Operation::CallTool { tool, arguments } = operation {
         if server.disallowed_tools.contains(tool) {
             return Err(Denied::by(DeniedRule::DisallowedTools));

@@ -15,6 +15,8 @@ pub struct ServerPolicy {
     pub access_groups: BTreeSet<String>,
     /// Any authenticated principal sees it (LiteLLM's `allow_all_keys`).
     pub allow_all_keys: bool,
+    /// Nobody outside the operator's network sees it (`available_on_public_internet: false`).
+    pub inside_only: bool,
     /// Only these tools, when given. Names compare byte by byte.
     pub allowed_tools: Option<BTreeSet<String>>,
     /// Never these tools; beats `allowed_tools`.

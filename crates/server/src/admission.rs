@@ -52,7 +52,7 @@ impl ServerState {
             .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
         let authentication = self.authentication.load_full();
         match authentication.authenticate(&parts.headers).await {
-            Ok(caller) => Ok(Call::begin(id, caller.principal, audit)),
+            Ok(caller) => Ok(Call::begin(id, caller.principal, self.side(parts), audit)),
             Err(error) => Err(Box::new(self.refuse(audit, &error, parts, surface).await)),
         }
     }

@@ -1,7 +1,7 @@
 //! What the surfaces need to know of the configuration on each request. A reload puts another in
 //! force.
 
-use portcullis_core::ScopeSet;
+use portcullis_core::{AddressRange, ScopeSet};
 
 use crate::forwarded::Forwarded;
 
@@ -10,6 +10,8 @@ use crate::forwarded::Forwarded;
 pub struct Frontage {
     /// Whose forwarded headers are believed; `None`: nobody's.
     pub forwarded: Option<Forwarded>,
+    /// The operator's own addresses; a caller from anywhere else is outside.
+    pub inside: Vec<AddressRange>,
     /// What our protected-resource documents say.
     pub resource: ResourceFacts,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use portcullis_core::{Clock, Entropy};
+use portcullis_core::{Clock, Entropy, Side};
 use portcullis_engine::Gateway;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
@@ -81,6 +81,11 @@ impl ServerState {
         let frontage = self.frontage.load();
         let forwarded = frontage.forwarded.as_ref();
         public_origin(configured, self.tls, parts, peer(parts), forwarded)
+    }
+
+    /// On which side of the operator's border the caller is.
+    pub(crate) fn side(&self, parts: &Parts) -> Side {
+        Side::of(self.client_address(parts), &self.frontage.load().inside)
     }
 
     /// Where this request comes from, if that can be told.

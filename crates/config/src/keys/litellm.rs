@@ -48,10 +48,13 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             "trusted_proxy_ranges",
             "write `mcp_trusted_proxy_ranges`, which decides for every request here",
         ),
-        inert(
+        Key::new(
             "mcp_internal_ip_ranges",
-            "no server is hidden by the caller's address in this build yet",
-        ),
+            Kind::Texts,
+            "Address ranges of callers that see servers with `available_on_public_internet: false`. An address that cannot be told is in none.",
+        )
+        .default("10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, ::1/128, fc00::/7")
+        .restricts(),
         inert(
             "litellm_key_header_name",
             "keys are read from `x-litellm-api-key`, `x-portcullis-api-key` and `Authorization` only",

@@ -90,6 +90,13 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
         Key::new("access_groups", Kind::Texts, "Groups that a grant may name instead of the server.").restricts(),
         Key::new("allow_all_keys", Kind::Flag, "Every authenticated caller may use it.").default("false"),
+        Key::new(
+            "available_on_public_internet",
+            Kind::Flag,
+            "`false`: for callers from outside `general_settings.mcp_internal_ip_ranges` it does not exist, whatever their key.",
+        )
+        .default("true")
+        .restricts(),
         Key::new("allowed_tools", Kind::Texts, "Only these tools. An empty list allows none.").restricts(),
         Key::new("disallowed_tools", Kind::Texts, "Never these tools; beats `allowed_tools`.").restricts(),
         Key::new("allowed_params", Kind::TextsMap, "For a tool listed here, only these top-level arguments.").restricts(),
@@ -134,7 +141,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         unavailable("args", "", NO_STDIO),
         unavailable("env", "", NO_STDIO),
         unavailable("spec_path", "", "OpenAPI documents as servers are not available in this build yet; put an MCP server in front of the API"),
-        unavailable("available_on_public_internet", "true", "hiding a server by the caller's address is not available in this build yet; grant it to fewer keys, or listen on an internal address, and remove the key"),
         unavailable("allowed_cidrs", "", "restricting a server by the caller's address is not available in this build yet; restrict at the ingress and remove the key"),
         unavailable("pinned_tools", "", "pinned tools are not available in this build yet; list their names in `allowed_tools`"),
         unavailable("token_validation", "", "rules on token responses are not available in this build yet"),

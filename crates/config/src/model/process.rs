@@ -18,6 +18,8 @@ pub struct Server {
     pub public_url: Option<Url>,
     /// Whose `X-Forwarded-*` headers are believed; `None`: nobody's.
     pub forwarded: Option<Forwarded>,
+    /// The operator's own addresses (`general_settings.mcp_internal_ip_ranges`).
+    pub inside: Vec<AddressRange>,
     /// TLS here, or none.
     pub tls: Option<Tls>,
     /// Further `Host` values, `host` or `host:port`, lower case.

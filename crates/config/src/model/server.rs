@@ -31,6 +31,8 @@ pub struct McpServer {
     pub access_groups: BTreeSet<String>,
     /// Every authenticated caller may use it.
     pub allow_all_keys: bool,
+    /// Nobody outside `mcp_internal_ip_ranges` sees it.
+    pub inside_only: bool,
     /// Only these tools, when given.
     pub allowed_tools: Option<BTreeSet<String>>,
     /// Never these tools.

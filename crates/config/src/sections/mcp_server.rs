@@ -143,6 +143,7 @@ fn read(
     let instructions = text("instructions");
     let allowed_params = fields.texts_map("allowed_params");
     let scopes = scopes::read(fields, name, alias.as_deref());
+    let inside_only = fields.flag("available_on_public_internet") == Some(false);
     let flag = |name: &str| fields.flag(name).unwrap_or(false);
     let (allow_all_keys, allow_sampling, allow_elicitation) = (
         flag("allow_all_keys"),
@@ -160,6 +161,7 @@ fn read(
         static_headers: headers.headers,
         access_groups,
         allow_all_keys,
+        inside_only,
         allowed_tools,
         disallowed_tools,
         allowed_params,

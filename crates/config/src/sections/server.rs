@@ -33,6 +33,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
             .and_then(|text| listen_address(fields, &text)),
         public_url: public_url(fields),
         forwarded: addresses::forwarded(general),
+        inside: addresses::inside(general),
         tls: tls(fields),
         allowed_hosts: allowed_hosts(fields),
         allowed_origins: allowed_origins(fields),

@@ -147,6 +147,8 @@ mcp_servers:
       body_timeout: 30s
       grace_seconds: 0s
       drain_seconds: 30s
+    general_settings:
+      mcp_internal_ip_ranges: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "::1/128", "fc00::/7"]
     identity:
       master_key: (from env KEY)
     mcp_servers:

@@ -163,8 +163,8 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
         ),
         ("transport: sse", "HTTP+SSE servers are not available"),
         (
-            "available_on_public_internet: false",
-            "hiding a server by the caller's address",
+            "allowed_cidrs: [10.0.0.0/8]",
+            "restricting a server by the caller's address",
         ),
         (
             "require_approval: always",
@@ -484,5 +484,62 @@ fn tools_are_mapped_to_scopes_exactly_or_all_at_once() {
         &loaded(&server("tool_scopes: {}")),
         "mcp_servers.a.tool_scopes",
         "every call is refused",
+    );
+}
+
+#[test]
+fn a_server_for_the_inside_needs_to_know_where_the_inside_is() {
+    const HIDDEN: &str =
+        "mcp_servers: {a: {url: 'https://a.b/m', available_on_public_internet: false}}";
+    const PLACE: &str = "general_settings.mcp_internal_ip_ranges";
+    let by_default = loaded(HIDDEN);
+    assert!(by_default.config.mcp_servers[0].inside_only);
+    let inside = &by_default.config.server.inside;
+    assert_eq!(inside.len(), 6);
+    noticed(&by_default, PLACE, "private and loopback addresses");
+    for (settings, ranges) in [
+        ("mcp_internal_ip_ranges: [10.0.0.0/8]", 1),
+        ("mcp_internal_ip_ranges: []", 0),
+        (
+            "use_x_forwarded_for: true, mcp_trusted_proxy_ranges: [192.0.2.0/24]",
+            6,
+        ),
+    ] {
+        let told = loaded(&format!("general_settings: {{{settings}}}\n{HIDDEN}"));
+        assert_eq!(told.config.server.inside.len(), ranges, "{settings}");
+        assert!(
+            told.notices.iter().all(|notice| notice.path != PLACE),
+            "{settings}"
+        );
+    }
+    assert!(
+        !loaded(&server("available_on_public_internet: true"))
+            .config
+            .mcp_servers[0]
+            .inside_only
+    );
+    for (text, expected) in [
+        (
+            "general_settings: {mcp_internal_ip_ranges: [0.0.0.0/0]}",
+            "every address there is",
+        ),
+        (
+            "general_settings: {mcp_internal_ip_ranges: [10.0.0]}",
+            "not a range of addresses",
+        ),
+        (
+            "general_settings: {mcp_internal_ip_ranges: }",
+            "it would restrict nothing",
+        ),
+    ] {
+        refused(text, expected);
+    }
+    refused(
+        &server("available_on_public_internet: "),
+        "it would restrict nothing",
+    );
+    refused(
+        &server("available_on_public_internet: 'false'"),
+        "expected `true` or `false`",
     );
 }

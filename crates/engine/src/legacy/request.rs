@@ -260,7 +260,7 @@ impl Gateway {
         envelope: &Envelope<'_>,
     ) {
         for entry in view.servers() {
-            let Ok(permit) = authorize(&call.principal, &entry.policy, Operation::Use, ()) else {
+            let Ok(permit) = authorize(call.caller(), &entry.policy, Operation::Use, ()) else {
                 continue;
             };
             let Ok(wish) = client.wish(entry.upstream.server().push) else {

@@ -9,6 +9,7 @@ pub(super) fn frontage(config: &Config) -> Frontage {
             proxies: forwarded.proxies.clone(),
             hops: forwarded.hops,
         }),
+        inside: config.server.inside.clone(),
         resource: ResourceFacts {
             // No issuer is trusted yet, so there is no authorization server to send anybody to.
             authorization_servers: Vec::new(),

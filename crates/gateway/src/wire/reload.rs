@@ -131,6 +131,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         public_url,
         // The surfaces are told anew.
         forwarded: _,
+        inside: _,
         tls,
         allowed_hosts,
         allowed_origins,

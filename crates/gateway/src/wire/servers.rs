@@ -107,6 +107,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         id: server.id.clone(),
         access_groups: server.access_groups.clone(),
         allow_all_keys: server.allow_all_keys,
+        inside_only: server.inside_only,
         allowed_tools: server.allowed_tools.clone(),
         disallowed_tools: server.disallowed_tools.clone(),
         allowed_params: server.allowed_params.clone(),

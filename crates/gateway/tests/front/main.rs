@@ -6,4 +6,6 @@ mod origin;
 #[cfg(test)]
 mod scopes;
 #[cfg(test)]
+mod sides;
+#[cfg(test)]
 mod support;

@@ -8,6 +8,17 @@ fn names(list: &[&str]) -> BTreeSet<String> {
     list.iter().map(|name| (*name).to_owned()).collect()
 }
 
+/// Where the caller is, is the matter of one story only.
+fn authorize<T>(
+    principal: &Principal,
+    server: &ServerPolicy,
+    operation: Operation<'_>,
+    target: T,
+) -> Result<Permit<T>, Denied> {
+    let side = Side::Outside;
+    super::authorize(Caller { principal, side }, server, operation, target)
+}
+
 fn caller(grants: ServerGrants) -> Principal {
     Principal {
         id: "key:alice".into(),
@@ -32,6 +43,7 @@ fn github() -> ServerPolicy {
         id: "github".into(),
         access_groups: names(&["dev"]),
         allow_all_keys: false,
+        inside_only: false,
         allowed_tools: None,
         disallowed_tools: BTreeSet::new(),
         allowed_params: BTreeMap::new(),
@@ -114,7 +126,9 @@ fn grants_compare_exactly() {
             ..ServerGrants::default()
         },
     ] {
-        assert!(sees(&caller(grants), &github()).is_none());
+        let principal = &caller(grants);
+        let side = Side::Inside;
+        assert!(sees(Caller { principal, side }, &github()).is_none());
     }
 }
 
@@ -290,4 +304,31 @@ fn the_master_key_has_every_scope_but_no_mapping() {
     assert!(authorize(&master, &scoped(None), call("write", &[]), ()).is_ok());
     let denied = authorize(&master, &scoped(None), call("other", &[]), ()).unwrap_err();
     assert_eq!(denied.rule, DeniedRule::UnmappedScope);
+}
+
+#[test]
+fn a_server_for_the_inside_is_absent_outside_whatever_the_grant() {
+    let inside_only = ServerPolicy {
+        inside_only: true,
+        allow_all_keys: true,
+        ..github()
+    };
+    let master = Principal {
+        kind: PrincipalKind::MasterKey,
+        role: Role::Admin,
+        ..caller(ServerGrants {
+            all: true,
+            ..ServerGrants::default()
+        })
+    };
+    for principal in [&granted(), &master, &caller(ServerGrants::default())] {
+        for operation in [Operation::Use, Operation::Read, call("x", &[])] {
+            let from =
+                |side| super::authorize(Caller { principal, side }, &inside_only, operation, ());
+            assert!(from(Side::Inside).is_ok());
+            let denied = from(Side::Outside).unwrap_err();
+            assert_eq!(denied.rule, DeniedRule::NotGranted);
+            assert_eq!(denied.kind(), ErrorKind::NotFound);
+        }
+    }
 }
