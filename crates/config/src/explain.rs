@@ -9,8 +9,8 @@ use portcullis_core::Role;
 
 use crate::diagnostic::Notice;
 use crate::model::{
-    Auth, ClientAuth, Compat, Config, FileKey, KeyMaterial, Listen, LogFormat, McpServer, Revision,
-    Sourced, StaticHeader,
+    Auth, ClientAuth, Compat, Config, DebugHeaders, FileKey, KeyMaterial, Listen, LogFormat,
+    McpServer, Revision, Sourced, StaticHeader,
 };
 use crate::references::Origin;
 
@@ -69,6 +69,12 @@ fn server(page: &mut Page<'_>, config: &Config) {
     page.list(2, "allowed_hosts", &server.allowed_hosts);
     page.list(2, "allowed_origins", &server.allowed_origins);
     page.path(2, "ca_file", server.ca_file.as_deref());
+    let debug_headers = match server.debug_headers {
+        DebugHeaders::Off => "off",
+        DebugHeaders::Admin => "admin",
+        DebugHeaders::Authenticated => "authenticated",
+    };
+    page.value(2, "debug_headers", debug_headers);
     page.value(2, "max_body", server.max_body);
     page.value(2, "max_connections", server.max_connections);
     if let Some(most) = server.max_connections_per_address {

@@ -6,7 +6,9 @@ mod process;
 mod server;
 
 pub use identity::{FileKey, Identity, KeyMaterial};
-pub use process::{Audit, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls};
+pub use process::{
+    Audit, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls,
+};
 pub use server::{
     Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader, ToolScopes,
 };

@@ -3,6 +3,7 @@
 
 use portcullis_core::{AddressRange, ScopeSet};
 
+use crate::debug::DebugHeaders;
 use crate::forwarded::Forwarded;
 
 /// The face that we show, and whom we take callers to be.
@@ -14,6 +15,8 @@ pub struct Frontage {
     pub inside: Vec<AddressRange>,
     /// What our protected-resource documents say.
     pub resource: ResourceFacts,
+    /// Who may ask how its request was authenticated.
+    pub debug_headers: DebugHeaders,
 }
 
 /// What a protected-resource document (RFC 9728 §2) says of every endpoint of ours, to everybody.

@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 mod challenge;
+mod debug;
 mod forwarded;
 mod frontage;
 mod health;
@@ -20,6 +21,7 @@ mod wrong_method;
 
 pub use admin::key_bodies;
 pub use admin::reload::{NotReloaded, Reload};
+pub use debug::DebugHeaders;
 pub use forwarded::Forwarded;
 pub use frontage::{Frontage, ResourceFacts};
 pub use health::{Readiness, ReadinessReport};

@@ -100,11 +100,20 @@ impl TestGateway {
         Self::with_support_listening(ListenSettings::default()).await
     }
 
+    /// The same, with further sections of the file.
+    pub async fn with_support_and(sections: &str) -> Self {
+        Self::with_support_of(sections, ListenSettings::default()).await
+    }
+
     /// The same, with its own limits at the door.
     pub async fn with_support_listening(settings: ListenSettings) -> Self {
+        Self::with_support_of("", settings).await
+    }
+
+    async fn with_support_of(sections: &str, settings: ListenSettings) -> Self {
         let mock = MockServer::start().await;
         let yaml = format!(
-            "mcp_servers:\n{}{}",
+            "{sections}mcp_servers:\n{}{}",
             mock.entry("support"),
             mock.entry("private")
         );

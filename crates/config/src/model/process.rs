@@ -20,6 +20,8 @@ pub struct Server {
     pub forwarded: Option<Forwarded>,
     /// The operator's own addresses (`general_settings.mcp_internal_ip_ranges`).
     pub inside: Vec<AddressRange>,
+    /// Who may ask how its request was authenticated.
+    pub debug_headers: DebugHeaders,
     /// TLS here, or none.
     pub tls: Option<Tls>,
     /// Further `Host` values, `host` or `host:port`, lower case.
@@ -51,6 +53,17 @@ pub struct Forwarded {
     pub proxies: Vec<AddressRange>,
     /// How many of them append to `X-Forwarded-For`, when that is fixed.
     pub hops: Option<NonZeroU8>,
+}
+
+/// `server.debug_headers`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebugHeaders {
+    /// Nobody.
+    Off,
+    /// Administrators.
+    Admin,
+    /// Every authenticated caller.
+    Authenticated,
 }
 
 /// An address to listen on.

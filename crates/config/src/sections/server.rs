@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{Listen, Server, Tls};
+use crate::model::{DebugHeaders, Listen, Server, Tls};
 use crate::sections::addresses;
 use crate::validate::exposure::{is_every_address, is_loopback};
 use crate::validate::urls::{Origin, origin};
@@ -34,6 +34,11 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         public_url: public_url(fields),
         forwarded: addresses::forwarded(general),
         inside: addresses::inside(general),
+        debug_headers: match fields.choice("debug_headers") {
+            Some("off") => DebugHeaders::Off,
+            Some("admin") => DebugHeaders::Admin,
+            _ => DebugHeaders::Authenticated,
+        },
         tls: tls(fields),
         allowed_hosts: allowed_hosts(fields),
         allowed_origins: allowed_origins(fields),

@@ -141,6 +141,7 @@ mcp_servers:
     server:
       host: "127.0.0.1"
       port: 4000
+      debug_headers: authenticated
       max_body: 4194304
       max_connections: 10000
       header_timeout: 10s

@@ -1,7 +1,7 @@
 //! What the surfaces are told of the configuration, at the start and at each reload.
 
 use portcullis_config::Config;
-use portcullis_server::{Forwarded, Frontage, ResourceFacts};
+use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
 
 pub(super) fn frontage(config: &Config) -> Frontage {
     Frontage {
@@ -14,6 +14,11 @@ pub(super) fn frontage(config: &Config) -> Frontage {
             // No issuer is trusted yet, so there is no authorization server to send anybody to.
             authorization_servers: Vec::new(),
             scopes_supported: config.identity.scopes_supported.clone(),
+        },
+        debug_headers: match config.server.debug_headers {
+            portcullis_config::DebugHeaders::Off => DebugHeaders::Off,
+            portcullis_config::DebugHeaders::Admin => DebugHeaders::Admin,
+            portcullis_config::DebugHeaders::Authenticated => DebugHeaders::Authenticated,
         },
     }
 }

@@ -132,6 +132,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         // The surfaces are told anew.
         forwarded: _,
         inside: _,
+        debug_headers: _,
         tls,
         allowed_hosts,
         allowed_origins,

@@ -2,6 +2,8 @@
 //! callers to be, and what it asks of them beyond a key.
 
 #[cfg(test)]
+mod debug;
+#[cfg(test)]
 mod origin;
 #[cfg(test)]
 mod scopes;
