@@ -9,8 +9,8 @@ use portcullis_core::Role;
 
 use crate::diagnostic::Notice;
 use crate::model::{
-    Auth, ClientAuth, Compat, Config, FileKey, KeyMaterial, Listen, LogFormat, McpServer, Revision,
-    Sourced, StaticHeader,
+    Auth, ClientAuth, Compat, Config, DebugHeaders, FileKey, KeyMaterial, Listen, LogFormat,
+    McpServer, Revision, Sourced, StaticHeader,
 };
 use crate::references::Origin;
 
@@ -24,6 +24,7 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
         page.value(0, "compat", "litellm");
     }
     server(&mut page, config);
+    addresses(&mut page, config);
     identity(&mut page, config);
     if !config.mcp_servers.is_empty() {
         page.heading(0, "mcp_servers");
@@ -68,6 +69,12 @@ fn server(page: &mut Page<'_>, config: &Config) {
     page.list(2, "allowed_hosts", &server.allowed_hosts);
     page.list(2, "allowed_origins", &server.allowed_origins);
     page.path(2, "ca_file", server.ca_file.as_deref());
+    let debug_headers = match server.debug_headers {
+        DebugHeaders::Off => "off",
+        DebugHeaders::Admin => "admin",
+        DebugHeaders::Authenticated => "authenticated",
+    };
+    page.value(2, "debug_headers", debug_headers);
     page.value(2, "max_body", server.max_body);
     page.value(2, "max_connections", server.max_connections);
     if let Some(most) = server.max_connections_per_address {
@@ -79,14 +86,34 @@ fn server(page: &mut Page<'_>, config: &Config) {
     page.value(2, "drain_seconds", seconds(server.drain));
 }
 
+/// What of LiteLLM's general settings is about addresses.
+fn addresses(page: &mut Page<'_>, config: &Config) {
+    page.heading(0, "general_settings");
+    if let Some(forwarded) = &config.server.forwarded {
+        page.value(2, "use_x_forwarded_for", true);
+        page.list(2, "mcp_trusted_proxy_ranges", &forwarded.proxies);
+        if let Some(hops) = forwarded.hops {
+            page.value(2, "mcp_xff_num_trusted_hops", hops);
+        }
+    }
+    page.restriction(2, "mcp_internal_ip_ranges", &config.server.inside);
+}
+
 fn identity(page: &mut Page<'_>, config: &Config) {
-    if config.identity.master_key.is_none() && config.identity.keys.is_empty() {
+    let identity = &config.identity;
+    let nothing = identity.master_key.is_none()
+        && identity.keys.is_empty()
+        && identity.scopes_supported.is_empty();
+    if nothing {
         page.value(0, "identity", "{}");
         return;
     }
     page.heading(0, "identity");
     if let Some(key) = &config.identity.master_key {
         page.value(2, "master_key", shown(key));
+    }
+    if !identity.scopes_supported.is_empty() {
+        page.value(2, "scopes_supported", quoted(&identity.scopes_supported));
     }
     if !config.identity.keys.is_empty() {
         page.heading(2, "keys");
@@ -157,6 +184,9 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
     }
     page.list(4, "access_groups", &server.access_groups);
     page.value(4, "allow_all_keys", server.allow_all_keys);
+    if server.inside_only {
+        page.value(4, "available_on_public_internet", false);
+    }
     if let Some(tools) = &server.allowed_tools {
         page.restriction(4, "allowed_tools", tools);
     }
@@ -165,6 +195,15 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
         page.heading(4, "allowed_params");
         for (tool, params) in &server.allowed_params {
             page.restriction(6, tool, params);
+        }
+    }
+    if let Some(scopes) = &server.scopes {
+        page.heading(4, "tool_scopes");
+        for (tool, needed) in &scopes.tools {
+            page.restriction(6, tool, needed.iter());
+        }
+        if let Some(needed) = &scopes.others {
+            page.restriction(6, &format!("{}/*", server.id), needed.iter());
         }
     }
     page.value(4, "allow_sampling", server.allow_sampling);

@@ -7,7 +7,7 @@ use crate::findings::{Findings, Place};
 use crate::keys::ours::ROOT;
 use crate::model::{Compat, Config};
 use crate::sections::identity::{self, Surroundings};
-use crate::sections::{mcp_server, process, server};
+use crate::sections::{addresses, mcp_server, process, server};
 use crate::sources::Sources;
 use crate::tree::{self, MAX_FILE_BYTES, Node};
 use crate::{overrides, validate::exposure};
@@ -101,7 +101,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     let general = fields.section_or_empty("general_settings", &empty)?;
     let litellm = fields.section_or_empty("litellm_settings", &empty)?;
     let mcp_servers = mcp_server::all(&fields, &litellm, compat);
-    let server = server::read(&fields.section_or_empty("server", &empty)?);
+    let server = server::read(&fields.section_or_empty("server", &empty)?, &general);
     let identity = identity::read(
         &fields.section_or_empty("identity", &empty)?,
         &general,
@@ -111,6 +111,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             exposed: exposure::exposed(&server),
         },
     );
+    addresses::warn_of_unseen_proxies(&general, &mcp_servers, server.forwarded.as_ref());
     let store = process::store(&fields.section_or_empty("store", &empty)?);
     let audit = process::audit(&fields.section_or_empty("audit", &empty)?);
     let telemetry = process::telemetry(&fields.section_or_empty("telemetry", &empty)?);

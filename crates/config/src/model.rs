@@ -6,8 +6,12 @@ mod process;
 mod server;
 
 pub use identity::{FileKey, Identity, KeyMaterial};
-pub use process::{Audit, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls};
-pub use server::{Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader};
+pub use process::{
+    Audit, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls,
+};
+pub use server::{
+    Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader, ToolScopes,
+};
 
 use crate::references::Origin;
 

@@ -1,8 +1,10 @@
 //! One reader for each section of the file.
 
+pub(crate) mod addresses;
 pub(crate) mod headers;
 pub(crate) mod identity;
 pub(crate) mod mcp_server;
 pub(crate) mod process;
+pub(crate) mod scopes;
 pub(crate) mod server;
 pub(crate) mod upstream_auth;

@@ -16,7 +16,7 @@ pub use digest::{Sha256, constant_time_eq, hex, sha256};
 pub use entropy::{Entropy, EntropyUnavailable, SeededEntropy, Stocked, SystemEntropy};
 pub use error_kind::ErrorKind;
 pub use ids::{KeyId, PrincipalId, RequestId, ServerId, ToolName};
-pub use network::network_of;
+pub use network::{AddressRange, InvalidRange, Side, network_of};
 pub use principal::{Principal, PrincipalKind, Role, ServerGrants};
 pub use scope::{InvalidScope, ScopeSet};
 pub use seal::{Purpose, SealError, Sealer};

@@ -116,7 +116,7 @@ impl Gateway {
         cursor: Option<&str>,
         client: Option<&LegacyClient>,
     ) -> Result<Share, EngineError> {
-        let permit = authorize(&principal, &entry.policy, Operation::Use, ())?;
+        let permit = authorize(view.caller(), &entry.policy, Operation::Use, ())?;
         let speech = if let Some(client) = client {
             Speech::Legacy(client.wish(entry.upstream.server().push)?, client.digest)
         } else {

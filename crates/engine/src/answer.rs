@@ -6,6 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::StatusCode;
+use portcullis_core::ScopeSet;
 
 /// Bytes of an event stream, each item one event or keep-alive, to be sent at once.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
@@ -22,6 +23,13 @@ pub enum Answer {
         body: Bytes,
         /// A new `Mcp-Session-Id`.
         session: Option<String>,
+    },
+    /// 403 with one JSON document: the call needs these scopes, all of them (RFC 6750 §3.1).
+    InsufficientScope {
+        /// The text.
+        body: Bytes,
+        /// All that the call needs.
+        required: ScopeSet,
     },
     /// `text/event-stream`. Dropping it cancels what feeds it.
     Stream(ByteStream),
@@ -43,6 +51,9 @@ impl fmt::Debug for Answer {
         match self {
             Self::Accepted => f.write_str("Accepted"),
             Self::Json { status, .. } => f.debug_tuple("Json").field(status).finish(),
+            Self::InsufficientScope { required, .. } => {
+                f.debug_tuple("InsufficientScope").field(required).finish()
+            }
             Self::Stream(_) => f.write_str("Stream"),
         }
     }

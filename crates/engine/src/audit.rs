@@ -10,6 +10,7 @@ mod event;
 mod guard;
 mod lines;
 mod log;
+mod resolution;
 mod text;
 mod trail;
 mod verify;
@@ -21,6 +22,7 @@ pub use event::{
 };
 pub use guard::AuditGuard;
 pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
+pub use resolution::Resolution;
 pub use text::CallerText;
 pub use trail::AuditTrail;
 pub use verify::{Finding, FindingKind, VerifyReport, verify, verify_with_keys};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Principal, RequestId};
+use portcullis_core::{Principal, RequestId, Side};
+use portcullis_policy::Caller;
 
 use crate::audit::{AuditGuard, Outcome};
 
@@ -13,18 +14,34 @@ pub struct Call {
     pub id: RequestId,
     /// The verified caller.
     pub principal: Arc<Principal>,
+    /// Where the caller is.
+    pub side: Side,
     /// Its audit event, still open.
     pub audit: AuditGuard,
 }
 
 impl Call {
     /// Joins a verified caller and an open event.
-    pub fn begin(id: RequestId, principal: Arc<Principal>, mut audit: AuditGuard) -> Self {
+    pub fn begin(
+        id: RequestId,
+        principal: Arc<Principal>,
+        side: Side,
+        mut audit: AuditGuard,
+    ) -> Self {
         audit.principal(&principal);
         Self {
             id,
             principal,
+            side,
             audit,
+        }
+    }
+
+    /// Whom the policy is asked about.
+    pub fn caller(&self) -> Caller<'_> {
+        Caller {
+            principal: &self.principal,
+            side: self.side,
         }
     }
 

@@ -2,10 +2,10 @@
 //! the operator.
 
 use http::StatusCode;
-use portcullis_core::{ErrorKind, RequestId, ServerId};
+use portcullis_core::{ErrorKind, RequestId, ScopeSet, ServerId};
 use portcullis_credentials::CredentialError;
 use portcullis_mcp::{RpcError, SUPPORTED_REVISIONS, code};
-use portcullis_policy::{Denied, DeniedRule};
+use portcullis_policy::{Denied, DeniedRule, MissingScopes};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 use serde_json::json;
 
@@ -90,6 +90,17 @@ impl EngineError {
         }
     }
 
+    /// The scopes that the call needs, when some of them are missing.
+    pub const fn required_scopes(&self) -> Option<&ScopeSet> {
+        match self {
+            Self::Denied(Denied {
+                scopes: Some(scopes),
+                ..
+            }) => Some(&scopes.required),
+            _ => None,
+        }
+    }
+
     /// Tells the operator, once, where the request ends: breakage of ours as an error, the rest as
     /// information. What an upstream did was told where it happened.
     pub fn log(&self, request_id: RequestId) {
@@ -131,6 +142,17 @@ impl EngineError {
                         "these arguments are not allowed: {}",
                         denied.arguments.join(", ")
                     ),
+                ),
+            ),
+            Self::Denied(Denied {
+                scopes: Some(scopes),
+                ..
+            }) => (StatusCode::FORBIDDEN, insufficient_scope(scopes)),
+            Self::Denied(denied) if denied.rule == DeniedRule::UnmappedScope => (
+                StatusCode::FORBIDDEN,
+                RpcError::new(
+                    code::INVALID_REQUEST,
+                    "this server asks for scopes, and its operator did not say which this needs",
                 ),
             ),
             Self::Denied(_) => (
@@ -199,6 +221,19 @@ fn other_era(speaks_modern: bool) -> RpcError {
         "this server does not speak a revision of this era",
     )
     .with_data(&json!({"supported": supported}))
+}
+
+fn insufficient_scope(scopes: &MissingScopes) -> RpcError {
+    let words = |scopes: &ScopeSet| scopes.iter().map(str::to_owned).collect::<Vec<_>>();
+    RpcError::new(
+        code::INVALID_REQUEST,
+        format!("insufficient scope: {} is missing", scopes.missing),
+    )
+    .with_data(&json!({
+        "error": "insufficient_scope",
+        "required": words(&scopes.required),
+        "missing": words(&scopes.missing),
+    }))
 }
 
 fn unknown(what: &str, name: &str) -> RpcError {

@@ -68,9 +68,15 @@ impl Gateway {
                 tool: &own,
                 arguments: &names,
             },
+            Method::PromptsGet
+            | Method::ResourcesRead
+            | Method::ResourcesSubscribe
+            | Method::ResourcesDirectoryRead
+            | Method::SkillsGet
+            | Method::Complete => Operation::Read,
             _ => Operation::Use,
         };
-        let permit = match authorize(&call.principal, &entry.policy, operation, ()) {
+        let permit = match authorize(call.caller(), &entry.policy, operation, ()) {
             Ok(permit) => permit,
             Err(denied) => {
                 call.audit.denied(denied.rule.as_str());

@@ -113,7 +113,7 @@ impl Gateway {
         };
         let view = view.only(&entry);
         // Discovery told which era this server prefers; the call itself is the caller's own.
-        let permit = authorize(&call.principal, &entry.policy, Operation::Use, ())?;
+        let permit = authorize(call.caller(), &entry.policy, Operation::Use, ())?;
         let speech = self.own_speech(&entry, permit.evidence()).await?;
         let meta = match speech {
             Speech::Modern => format!(r#","_meta":{}"#, portcullis_upstream::own_meta()),

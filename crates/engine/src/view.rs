@@ -1,12 +1,13 @@
-//! What one request can see: the grants of its principal, narrowed by path and headers. Lists and
+//! What one request can see: the grants of its caller, narrowed by path and headers. Lists and
 //! calls use the same view, so that what is not listed cannot be called.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_core::Principal;
-use portcullis_policy::sees;
+use portcullis_core::{Principal, Side};
+use portcullis_policy::{Caller, sees};
 
+use crate::call::Call;
 use crate::snapshot::{ServerEntry, Snapshot};
 
 /// Most names in a selector.
@@ -42,6 +43,7 @@ pub enum UnknownTarget {
 pub struct View {
     snapshot: Arc<Snapshot>,
     principal: Arc<Principal>,
+    side: Side,
     shape: Shape,
 }
 
@@ -56,12 +58,13 @@ enum Shape {
 }
 
 impl View {
-    /// Resolves a target for a principal.
+    /// Resolves the target of a call.
     pub fn of(
         snapshot: &Arc<Snapshot>,
-        principal: &Arc<Principal>,
+        call: &Call,
         target: Target<'_>,
     ) -> Result<Self, UnknownTarget> {
+        let caller = call.caller();
         let shape = match target {
             Target::Aggregate {
                 servers: None,
@@ -70,22 +73,22 @@ impl View {
             Target::Aggregate { servers, groups } => {
                 let mut positions = BTreeSet::new();
                 for name in names(servers)? {
-                    positions.extend(server_or_group(snapshot, principal, name)?);
+                    positions.extend(server_or_group(snapshot, caller, name)?);
                 }
                 for group in names(groups)? {
-                    positions.extend(members(snapshot, principal, group)?);
+                    positions.extend(members(snapshot, caller, group)?);
                 }
                 Shape::Some(positions)
             }
             Target::Path(path) => match snapshot.named(path) {
-                Some((_, server)) if sees(principal, &server.policy).is_some() => {
+                Some((_, server)) if sees(caller, &server.policy).is_some() => {
                     Shape::Named(Arc::clone(server))
                 }
                 Some(_) => return Err(UnknownTarget::NotFound),
                 None => {
                     let mut positions = BTreeSet::new();
                     for name in names(Some(path))? {
-                        positions.extend(server_or_group(snapshot, principal, name)?);
+                        positions.extend(server_or_group(snapshot, caller, name)?);
                     }
                     Shape::Some(positions)
                 }
@@ -93,7 +96,8 @@ impl View {
         };
         Ok(Self {
             snapshot: Arc::clone(snapshot),
-            principal: Arc::clone(principal),
+            principal: Arc::clone(&call.principal),
+            side: call.side,
             shape,
         })
     }
@@ -112,6 +116,7 @@ impl View {
         Self {
             snapshot: Arc::clone(&self.snapshot),
             principal: Arc::clone(&self.principal),
+            side: self.side,
             shape: Shape::Named(Arc::clone(server)),
         }
     }
@@ -139,6 +144,14 @@ impl View {
         self.contains(position, server).then_some(server)
     }
 
+    /// Whom the view is for.
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        Caller {
+            principal: &self.principal,
+            side: self.side,
+        }
+    }
+
     /// Names the view, so that a session opened on one endpoint is not used on another.
     pub(crate) fn label(&self) -> String {
         match &self.shape {
@@ -159,7 +172,7 @@ impl View {
     fn contains(&self, position: usize, server: &ServerEntry) -> bool {
         match &self.shape {
             Shape::Named(only) => only.id == server.id,
-            Shape::All => sees(&self.principal, &server.policy).is_some(),
+            Shape::All => sees(self.caller(), &server.policy).is_some(),
             Shape::Some(positions) => positions.contains(&position),
         }
     }
@@ -185,20 +198,20 @@ fn names(list: Option<&str>) -> Result<Vec<&str>, UnknownTarget> {
 
 fn server_or_group(
     snapshot: &Snapshot,
-    principal: &Principal,
+    caller: Caller<'_>,
     name: &str,
 ) -> Result<Vec<usize>, UnknownTarget> {
     match snapshot.named(name) {
-        Some((position, server)) if sees(principal, &server.policy).is_some() => Ok(vec![position]),
+        Some((position, server)) if sees(caller, &server.policy).is_some() => Ok(vec![position]),
         Some(_) => Err(UnknownTarget::NotFound),
-        None => members(snapshot, principal, name),
+        None => members(snapshot, caller, name),
     }
 }
 
 /// The visible servers of an access group. A group of which nothing is visible does not exist.
 fn members(
     snapshot: &Snapshot,
-    principal: &Principal,
+    caller: Caller<'_>,
     group: &str,
 ) -> Result<Vec<usize>, UnknownTarget> {
     if !snapshot.has_group(group) {
@@ -209,7 +222,7 @@ fn members(
         .iter()
         .enumerate()
         .filter(|(_, server)| {
-            server.policy.access_groups.contains(group) && sees(principal, &server.policy).is_some()
+            server.policy.access_groups.contains(group) && sees(caller, &server.policy).is_some()
         })
         .map(|(position, _)| position)
         .collect();

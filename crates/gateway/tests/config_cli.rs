@@ -237,16 +237,16 @@ server:
                 "client_ca",
             ),
             (
-                "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    available_on_public_internet: false\n",
-                "available_on_public_internet",
+                "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    allowed_cidrs: [10.0.0.0/8]\n",
+                "allowed_cidrs",
             ),
             (
                 "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    require_approval: always\n",
                 "require_approval",
             ),
             (
-                "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    allowed_scopes: [x]\n",
-                "allowed_scopes",
+                "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    pinned_tools: [x]\n",
+                "pinned_tools",
             ),
             (
                 "guardrails:\n- guardrail_name: g\n  litellm_params: {guardrail: x, mode: pre_mcp_call}\n",

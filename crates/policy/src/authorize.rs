@@ -1,10 +1,11 @@
 //! The decision, top to bottom, and why in that order: sight first, so that what a principal may
 //! not see answers exactly like what does not exist; then the server's deny list, its allow list,
-//! and last the arguments.
+//! the scopes, and last the arguments.
 
-use portcullis_core::{ErrorKind, Principal, ServerId};
+use portcullis_core::{ErrorKind, Principal, ServerId, Side};
 
-use crate::{Acting, Evidence, Operation, Permit, ServerPolicy};
+use crate::scopes::Lacking;
+use crate::{Acting, Caller, Evidence, MissingScopes, Operation, Permit, ServerPolicy};
 
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,17 +15,23 @@ pub struct Denied {
     pub rule: DeniedRule,
     /// Arguments that are not allowed, for [`DeniedRule::AllowedParams`].
     pub arguments: Vec<String>,
+    /// What would help, for [`DeniedRule::InsufficientScope`].
+    pub scopes: Option<MissingScopes>,
 }
 
 /// The rules that deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeniedRule {
-    /// No grant covers the server: it must look absent.
+    /// No grant covers the server, or it is hidden from where the caller is: it must look absent.
     NotGranted,
     /// The tool is on the server's deny list.
     DisallowedTools,
     /// The tool is not on the server's allow list.
     AllowedTools,
+    /// The server asks for scopes, and the operator did not say which this needs.
+    UnmappedScope,
+    /// A scope is missing.
+    InsufficientScope,
     /// An argument is not on the tool's list.
     AllowedParams,
 }
@@ -36,6 +43,8 @@ impl DeniedRule {
             Self::NotGranted => "not_granted",
             Self::DisallowedTools => "disallowed_tools",
             Self::AllowedTools => "allowed_tools",
+            Self::UnmappedScope => "unmapped_scope",
+            Self::InsufficientScope => "insufficient_scope",
             Self::AllowedParams => "allowed_params",
         }
     }
@@ -46,25 +55,31 @@ impl Denied {
         Self {
             rule,
             arguments: Vec::new(),
+            scopes: None,
         }
     }
 
     /// What a surface reports: whatever the caller cannot see, a hidden server or a tool that its
-    /// list does not show, does not exist; only arguments of a visible tool are forbidden.
+    /// list does not show, does not exist; what it sees and may not do is forbidden.
     pub const fn kind(&self) -> ErrorKind {
         match self.rule {
             DeniedRule::NotGranted | DeniedRule::DisallowedTools | DeniedRule::AllowedTools => {
                 ErrorKind::NotFound
             }
-            DeniedRule::AllowedParams => ErrorKind::Forbidden,
+            DeniedRule::UnmappedScope
+            | DeniedRule::InsufficientScope
+            | DeniedRule::AllowedParams => ErrorKind::Forbidden,
         }
     }
 }
 
-/// Whether, and by which rule, the principal sees the server at all. Lists and calls both ask here.
-pub fn sees(principal: &Principal, server: &ServerPolicy) -> Option<&'static str> {
-    let grants = &principal.grants;
-    if grants.all {
+/// Whether, and by which rule, the caller sees the server at all. Lists and calls both ask here.
+pub fn sees(caller: Caller<'_>, server: &ServerPolicy) -> Option<&'static str> {
+    let grants = &caller.principal.grants;
+    if server.inside_only && caller.side == Side::Outside {
+        // No grant, not even the operator's own key, opens it from there.
+        None
+    } else if grants.all {
         Some("grant_all")
     } else if grants.servers.contains(&server.id) {
         Some("grant_server")
@@ -77,16 +92,17 @@ pub fn sees(principal: &Principal, server: &ServerPolicy) -> Option<&'static str
     }
 }
 
-/// Decides one request of a principal on one server.
+/// Decides one request of a caller on one server.
 pub fn authorize<T>(
-    principal: &Principal,
+    caller: Caller<'_>,
     server: &ServerPolicy,
     operation: Operation<'_>,
     target: T,
 ) -> Result<Permit<T>, Denied> {
-    let Some(rule) = sees(principal, server) else {
+    let Some(rule) = sees(caller, server) else {
         return Err(Denied::by(DeniedRule::NotGranted));
     };
+    let principal = caller.principal;
     if let Operation::CallTool { tool, arguments } = operation {
         if server.disallowed_tools.contains(tool) {
             return Err(Denied::by(DeniedRule::DisallowedTools));
@@ -94,6 +110,7 @@ pub fn authorize<T>(
         if !server.admits_tool(tool) {
             return Err(Denied::by(DeniedRule::AllowedTools));
         }
+        covers_scopes(principal, server, Some(tool))?;
         if let Some(allowed) = server.allowed_params.get(tool) {
             let refused: Vec<String> = arguments
                 .iter()
@@ -104,15 +121,39 @@ pub fn authorize<T>(
                 return Err(Denied {
                     rule: DeniedRule::AllowedParams,
                     arguments: refused,
+                    scopes: None,
                 });
             }
         }
+    }
+    if operation == Operation::Read {
+        covers_scopes(principal, server, None)?;
     }
     let acting = Acting::Principal(principal.id.clone());
     Ok(Permit::new(
         target,
         Evidence::new(server.id.clone(), acting, rule),
     ))
+}
+
+/// Whether the principal carries the scopes that the server asks for.
+fn covers_scopes(
+    principal: &Principal,
+    server: &ServerPolicy,
+    tool: Option<&str>,
+) -> Result<(), Denied> {
+    let Some(rules) = &server.scopes else {
+        return Ok(());
+    };
+    rules
+        .admits(principal, tool)
+        .map_err(|lacking| match lacking {
+            Lacking::Mapping => Denied::by(DeniedRule::UnmappedScope),
+            Lacking::Scopes(missing) => Denied {
+                scopes: Some(missing),
+                ..Denied::by(DeniedRule::InsufficientScope)
+            },
+        })
 }
 
 /// Lets the gateway itself ask a server of the operator's file for its lists.

@@ -2,9 +2,13 @@
 #![warn(missing_docs)]
 
 mod authorize;
+mod caller;
 mod permit;
+mod scopes;
 mod server;
 
 pub use authorize::{Denied, DeniedRule, authorize, authorize_service, sees};
+pub use caller::Caller;
 pub use permit::{Acting, Evidence, Permit};
+pub use scopes::{MissingScopes, ScopeRules};
 pub use server::{Operation, ServerPolicy};

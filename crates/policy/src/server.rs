@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::ServerId;
 
+use crate::ScopeRules;
+
 /// The rules of one server.
 #[derive(Clone, Debug)]
 pub struct ServerPolicy {
@@ -13,12 +15,17 @@ pub struct ServerPolicy {
     pub access_groups: BTreeSet<String>,
     /// Any authenticated principal sees it (LiteLLM's `allow_all_keys`).
     pub allow_all_keys: bool,
+    /// Nobody outside the operator's network sees it (`available_on_public_internet: false`).
+    pub inside_only: bool,
     /// Only these tools, when given. Names compare byte by byte.
     pub allowed_tools: Option<BTreeSet<String>>,
     /// Never these tools; beats `allowed_tools`.
     pub disallowed_tools: BTreeSet<String>,
     /// For a tool listed here, only these top-level arguments.
     pub allowed_params: BTreeMap<String, BTreeSet<String>>,
+    /// Which scopes a call needs; `None`: the server asks for none. They decide about calls only: a
+    /// tool is listed without them, so that a client can ask for what it lacks.
+    pub scopes: Option<ScopeRules>,
 }
 
 impl ServerPolicy {
@@ -43,6 +50,8 @@ pub enum Operation<'a> {
         /// Names of the arguments' top-level members.
         arguments: &'a [&'a str],
     },
-    /// Any other request of the protocol: lists, prompts, resources, completion, session upkeep.
+    /// Something else that a server holds: a prompt, a resource, a completion.
+    Read,
+    /// Any other request of the protocol: lists, tasks that were begun, session upkeep.
     Use,
 }

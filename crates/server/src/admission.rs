@@ -1,6 +1,5 @@
 //! Who is calling: the one helper that every governed surface calls first.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,13 +13,17 @@ use portcullis_engine::Call;
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
 use portcullis_identity::{AuthnError, AuthnErrorKind};
 
-use crate::listen::PeerAddr;
+use crate::challenge::{Flaw, challenge};
+use crate::listen::peer;
+use crate::protected_resource;
 use crate::reply::text_error;
 use crate::state::ServerState;
 
 /// The governed surface behind a path, for requests that are refused before they are routed.
 pub(crate) fn surface_of(path: &str) -> Option<Surface> {
-    if path.starts_with("/mcp-rest/") {
+    if path.starts_with(protected_resource::WELL_KNOWN) {
+        None
+    } else if path.starts_with("/mcp-rest/") {
         Some(Surface::Rest)
     } else if path == "/mcp"
         || path.starts_with("/mcp/")
@@ -49,8 +52,8 @@ impl ServerState {
             .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
         let authentication = self.authentication.load_full();
         match authentication.authenticate(&parts.headers).await {
-            Ok(caller) => Ok(Call::begin(id, caller.principal, audit)),
-            Err(error) => Err(Box::new(self.refuse(audit, &error, peer(parts)).await)),
+            Ok(caller) => Ok(Call::begin(id, caller.principal, self.side(parts), audit)),
+            Err(error) => Err(Box::new(self.refuse(audit, &error, parts, surface).await)),
         }
     }
 
@@ -67,16 +70,14 @@ impl ServerState {
             .ok_or_else(unavailable)?;
         let log = self.gateway.audit();
         let mut audit = log.open(id, surface);
-        let peer = parts
-            .extensions
-            .get::<PeerAddr>()
-            .map(|PeerAddr(address)| SocketAddr::ip(address));
         let trace = parts
             .headers
             .get("traceparent")
             .and_then(|value| value.to_str().ok())
             .and_then(trace_id_of_traceparent);
-        audit.client(peer, trace);
+        // Where the caller cannot be told, the record says at least who connected.
+        let address = self.client_address(parts).or_else(|| peer(parts));
+        audit.client(address, trace);
         if log.required() && !log.is_available() {
             audit.denied("audit_unavailable");
             audit.finish(ErrorKind::Unavailable.into());
@@ -170,13 +171,15 @@ impl ServerState {
         &self,
         mut audit: AuditGuard,
         error: &AuthnError,
-        peer: Option<IpAddr>,
+        parts: &Parts,
+        surface: Surface,
     ) -> Response<Body> {
         audit.authn_failed(error.kind.as_str());
         let guessed = error.kind.error_kind() == ErrorKind::Unauthenticated
             && error.kind != AuthnErrorKind::Missing;
         let wait = if guessed {
-            self.failures.failed(peer, self.clock.monotonic())
+            let address = self.client_address(parts).or_else(|| peer(parts));
+            self.failures.failed(address, self.clock.monotonic())
         } else {
             Duration::ZERO
         };
@@ -187,29 +190,23 @@ impl ServerState {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        refusal(error.kind)
+        refusal(error.kind, || {
+            let flaw = match error.kind {
+                AuthnErrorKind::Missing => Flaw::Nothing,
+                _ => Flaw::InvalidToken,
+            };
+            challenge(self, parts, surface, &flaw)
+        })
     }
 }
 
-fn peer(parts: &Parts) -> Option<IpAddr> {
-    parts
-        .extensions
-        .get::<PeerAddr>()
-        .map(|PeerAddr(address)| address.ip())
-}
-
-fn refusal(reason: AuthnErrorKind) -> Response<Body> {
+fn refusal(reason: AuthnErrorKind, challenge: impl FnOnce() -> HeaderValue) -> Response<Body> {
     match reason.error_kind() {
         ErrorKind::Invalid => text_error(StatusCode::BAD_REQUEST, "ambiguous_credentials"),
         ErrorKind::Unavailable => text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         _ => {
             let mut response = text_error(StatusCode::UNAUTHORIZED, "unauthorized");
-            // RFC 6750 §3.1: no error code when no credential was presented.
-            let challenge = match reason {
-                AuthnErrorKind::Missing => HeaderValue::from_static("Bearer"),
-                _ => HeaderValue::from_static(r#"Bearer error="invalid_token""#),
-            };
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge());
             response
         }
     }

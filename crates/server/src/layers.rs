@@ -22,7 +22,7 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use portcullis_core::{ErrorKind, RequestId};
 
-use crate::listen::PeerAddr;
+use crate::listen::peer;
 use crate::reply::text_error;
 use crate::state::ServerState;
 
@@ -101,8 +101,7 @@ async fn refused(state: &ServerState, id: RequestId, parts: &Parts, kind: ErrorK
         return true;
     };
     let mut audit = state.gateway.audit().open(id, surface);
-    let peer = parts.extensions.get::<PeerAddr>();
-    audit.client(peer.map(|PeerAddr(address)| address.ip()), None);
+    audit.client(state.client_address(parts).or_else(|| peer(parts)), None);
     audit.denied("host_or_origin");
     audit.finish_before_answer(kind.into()).await.is_ok()
 }
@@ -183,6 +182,11 @@ fn allowed(rule: &OriginRule, origin: &str, host: &str, name: &str) -> bool {
 
 /// The name of `host[:port]`, lower-case; `None` for anything that is not exactly that.
 fn host_name(host: &str) -> Option<String> {
+    host_and_port(host).map(|(name, _)| name)
+}
+
+/// The name of `host[:port]`, lower-case, and the port; `None` for anything that is not exactly that.
+pub(crate) fn host_and_port(host: &str) -> Option<(String, Option<u16>)> {
     let authority: http::uri::Authority = host.parse().ok()?;
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return None;
@@ -195,11 +199,10 @@ fn host_name(host: &str) -> Option<String> {
     let plausible = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
     };
-    authority
-        .host()
-        .bytes()
-        .all(plausible)
-        .then(|| authority.host().to_ascii_lowercase())
+    authority.host().bytes().all(plausible).then(|| {
+        let name = authority.host().to_ascii_lowercase();
+        (name, authority.port_u16())
+    })
 }
 
 /// The everyday spellings of loopback with an optional port, told without parsing.

@@ -2,10 +2,16 @@
 
 mod admin;
 mod admission;
+mod challenge;
+mod debug;
+mod forwarded;
+mod frontage;
 mod health;
 mod layers;
 pub mod listen;
 mod mcp;
+mod origin;
+mod protected_resource;
 mod query;
 mod reply;
 mod rest;
@@ -15,6 +21,9 @@ mod wrong_method;
 
 pub use admin::key_bodies;
 pub use admin::reload::{NotReloaded, Reload};
+pub use debug::DebugHeaders;
+pub use forwarded::Forwarded;
+pub use frontage::{Frontage, ResourceFacts};
 pub use health::{Readiness, ReadinessReport};
 pub use layers::{HostRule, OriginRule};
 pub use router::{admin_router, router};

@@ -40,6 +40,12 @@ use per_address::PerAddress;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
+/// The address of whoever connected, if the request came over a socket.
+pub(crate) fn peer(parts: &http::request::Parts) -> Option<std::net::IpAddr> {
+    let peer = parts.extensions.get::<PeerAddr>();
+    peer.map(|PeerAddr(address)| address.ip())
+}
+
 /// When to stop.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {

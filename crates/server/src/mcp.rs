@@ -14,6 +14,7 @@ use portcullis_core::ErrorKind;
 use portcullis_engine::audit::Surface;
 use portcullis_engine::{Call, Target, UnknownTarget, View};
 
+use crate::debug::Debugging;
 use crate::reply::{json, text_error};
 use crate::state::ServerState;
 
@@ -38,10 +39,25 @@ pub(crate) async fn named(
 
 async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let call = match state.admit(&parts, Surface::Mcp).await {
+    let mut call = match state.admit(&parts, Surface::Mcp).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
+    let debugging = Debugging::of(state, &parts.headers, &mut call);
+    let mut response = admitted(state, call, name, &parts, body).await;
+    if let Some(debugging) = debugging {
+        debugging.tell(state, &mut response);
+    }
+    response
+}
+
+async fn admitted(
+    state: &ServerState,
+    call: Call,
+    name: Option<&str>,
+    parts: &Parts,
+    body: Body,
+) -> Response<Body> {
     if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
         return if call.close(ErrorKind::Invalid.into()).await {
             not_allowed("GET, POST, DELETE")
@@ -49,14 +65,14 @@ async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Res
             text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         };
     }
-    let (call, view) = match view(state, call, name, &parts).await {
+    let (call, view) = match view(state, call, name, parts).await {
         Ok(seen) => seen,
         Err(refusal) => return *refusal,
     };
     match parts.method {
-        Method::POST => post::post(state, call, &view, &parts.headers, body).await,
-        Method::GET => Box::pin(session::get(state, call, &view, &parts.headers)).await,
-        _ => Box::pin(session::delete(state, call, &view, &parts.headers)).await,
+        Method::POST => post::post(state, call, &view, parts, body).await,
+        Method::GET => Box::pin(session::get(state, call, &view, parts)).await,
+        _ => Box::pin(session::delete(state, call, &view, parts)).await,
     }
 }
 
@@ -88,7 +104,7 @@ async fn view(
         Some(name) => Target::Path(name),
         None => Target::Aggregate { servers, groups },
     };
-    match View::of(&state.gateway.snapshot(), &call.principal, target) {
+    match View::of(&state.gateway.snapshot(), &call, target) {
         Ok(view) => Ok((call, view)),
         Err(UnknownTarget::NotFound) => {
             call.audit.denied("not_visible");

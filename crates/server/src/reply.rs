@@ -1,11 +1,16 @@
 //! Small responses that several surfaces give.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use portcullis_engine::Answer;
+use portcullis_engine::audit::Surface;
+
+use crate::challenge::{Flaw, challenge};
+use crate::state::ServerState;
 
 pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -28,8 +33,17 @@ pub(crate) fn text_error(status: StatusCode, error: &'static str) -> Response<Bo
 }
 
 /// An engine's answer over HTTP. Streams are handed on item by item.
-pub(crate) fn answer(answer: Answer) -> Response<Body> {
+pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Response<Body> {
     match answer {
+        Answer::InsufficientScope { body, required } => {
+            let flaw = Flaw::InsufficientScope(&required);
+            let mut response = json(StatusCode::FORBIDDEN, body);
+            response.headers_mut().insert(
+                WWW_AUTHENTICATE,
+                challenge(state, parts, Surface::Mcp, &flaw),
+            );
+            response
+        }
         Answer::Accepted => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::ACCEPTED;

@@ -5,8 +5,9 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 
 use crate::layers::guard;
+use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
-use crate::{admin, health, mcp, rest, wrong_method};
+use crate::{admin, health, mcp, protected_resource, rest, wrong_method};
 
 /// The data listener.
 pub fn router(state: ServerState) -> Router {
@@ -20,6 +21,11 @@ pub fn router(state: ServerState) -> Router {
         .route("/{name}/mcp/", any(mcp::named))
         .route("/mcp-rest/tools/list", get(rest::list))
         .route("/mcp-rest/tools/call", post(rest::call))
+        .route(WELL_KNOWN, get(protected_resource::document))
+        .route(
+            &format!("{WELL_KNOWN}/{{*path}}"),
+            get(protected_resource::document),
+        )
         .merge(health_routes());
     if admin {
         router = router.merge(admin_routes(&state));

@@ -1,18 +1,24 @@
 //! What the surfaces share.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::{Clock, Entropy};
+use axum::http::request::Parts;
+use portcullis_core::{Clock, Entropy, Side};
 use portcullis_engine::Gateway;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
 use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin};
 
 use crate::admin::reload::Reload;
+use crate::forwarded::client_address;
+use crate::frontage::Frontage;
 use crate::health::Readiness;
 use crate::layers::{HostRule, OriginRule};
+use crate::listen::peer;
+use crate::origin::public_origin;
 
 /// What the surfaces are built from.
 #[derive(Debug)]
@@ -35,6 +41,10 @@ pub struct ServerDeps {
     pub clock: Arc<dyn Clock>,
     /// What request ids are made of.
     pub request_ids: Arc<dyn Entropy>,
+    /// The origin that clients see, when the operator said it, serialized (RFC 6454 §6.2).
+    pub public_origin: Option<String>,
+    /// What else the operator said that a request is judged by.
+    pub frontage: Arc<arc_swap::ArcSwap<Frontage>>,
     /// Which `Host` values are ours.
     pub hosts: HostRule,
     /// Which `Origin` values may call.
@@ -61,6 +71,27 @@ impl ServerState {
     /// Shares these.
     pub fn new(deps: ServerDeps) -> Self {
         Self(Arc::new(deps))
+    }
+}
+
+impl ServerState {
+    /// The origin under which this request reached us; see [`public_origin`].
+    pub(crate) fn public_origin(&self, parts: &Parts) -> Option<String> {
+        let configured = self.public_origin.as_deref();
+        let frontage = self.frontage.load();
+        let forwarded = frontage.forwarded.as_ref();
+        public_origin(configured, self.tls, parts, peer(parts), forwarded)
+    }
+
+    /// On which side of the operator's border the caller is.
+    pub(crate) fn side(&self, parts: &Parts) -> Side {
+        Side::of(self.client_address(parts), &self.frontage.load().inside)
+    }
+
+    /// Where this request comes from, if that can be told.
+    pub(crate) fn client_address(&self, parts: &Parts) -> Option<IpAddr> {
+        let frontage = self.frontage.load();
+        client_address(peer(parts), &parts.headers, frontage.forwarded.as_ref())
     }
 }
 

@@ -100,11 +100,20 @@ impl TestGateway {
         Self::with_support_listening(ListenSettings::default()).await
     }
 
+    /// The same, with further sections of the file.
+    pub async fn with_support_and(sections: &str) -> Self {
+        Self::with_support_of(sections, ListenSettings::default()).await
+    }
+
     /// The same, with its own limits at the door.
     pub async fn with_support_listening(settings: ListenSettings) -> Self {
+        Self::with_support_of("", settings).await
+    }
+
+    async fn with_support_of(sections: &str, settings: ListenSettings) -> Self {
         let mock = MockServer::start().await;
         let yaml = format!(
-            "mcp_servers:\n{}{}",
+            "{sections}mcp_servers:\n{}{}",
             mock.entry("support"),
             mock.entry("private")
         );
@@ -290,11 +299,13 @@ impl Said {
             Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
             None => path,
         };
-        let governed = path.starts_with("/mcp")
-            || path.trim_end_matches('/').ends_with("/mcp")
-            || path.starts_with("/key/")
-            || path.starts_with("/v1/")
-            || path == "/metrics";
+        // Documents for strangers are no request for anything that is behind us.
+        let governed = !path.starts_with("/.well-known/oauth-protected-resource")
+            && (path.starts_with("/mcp")
+                || path.trim_end_matches('/').ends_with("/mcp")
+                || path.starts_with("/key/")
+                || path.starts_with("/v1/")
+                || path == "/metrics");
         let no_such_route = match self.reply.status {
             404 => self.reply.body.is_empty(),
             _ => false,

@@ -67,15 +67,19 @@ impl<'t, 's> Fields<'t, 's> {
         let entry = self.entry(name)?;
         let texts = self.texts_at(&entry.node, &self.join(name));
         if self.section.key(name).is_some_and(|key| key.restricts) {
-            for text in texts.iter().filter(|text| text.value.trim().is_empty()) {
-                self.findings.error(
-                    text.place.clone(),
-                    "a blank names nothing, so it would restrict nothing",
-                    "write the name, or remove the entry",
-                );
-            }
+            self.refuse_blanks(&texts);
         }
         Some(texts)
+    }
+
+    fn refuse_blanks(&self, texts: &[At<String>]) {
+        for text in texts.iter().filter(|text| text.value.trim().is_empty()) {
+            self.findings.error(
+                text.place.clone(),
+                "a blank names nothing, so it would restrict nothing",
+                "write the name, or remove the entry",
+            );
+        }
     }
 
     fn texts_at(&self, node: &Node, path: &str) -> Vec<At<String>> {
@@ -112,7 +116,10 @@ impl<'t, 's> Fields<'t, 's> {
 
     /// OAuth scopes: a list, or one text with blanks between.
     pub(crate) fn scopes(&self, name: &str) -> ScopeSet {
-        let texts = self.texts(name).unwrap_or_default();
+        self.scope_set(self.texts(name).unwrap_or_default())
+    }
+
+    fn scope_set(&self, texts: Vec<At<String>>) -> ScopeSet {
         let mut tokens = Vec::new();
         for text in texts {
             for token in text.value.split(' ').filter(|token| !token.is_empty()) {
@@ -127,6 +134,19 @@ impl<'t, 's> Fields<'t, 's> {
             }
         }
         ScopeSet::from_tokens(tokens).unwrap_or_default()
+    }
+
+    /// Names to OAuth scopes. A list may be empty; a blank that stands for one is a mistake.
+    pub(crate) fn scopes_map(&self, name: &str) -> Vec<(String, At<ScopeSet>)> {
+        self.named(name)
+            .into_iter()
+            .map(|(key, place, node)| {
+                let texts = self.texts_at(node, &place.path);
+                self.refuse_blanks(&texts);
+                let value = self.scope_set(texts);
+                (key.to_owned(), At { value, place })
+            })
+            .collect()
     }
 
     /// Names to texts.

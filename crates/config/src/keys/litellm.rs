@@ -10,7 +10,6 @@ const NO_CALLBACK: &str = "nothing is sent to logging callbacks; see `audit` and
 const NO_JWT: &str = "tokens of other issuers are not accepted in this build yet: callers with such a token are refused";
 const NO_INTERACTIVE: &str = "interactive OAuth is not available in this build yet";
 const NO_ADDRESS_RULES: &str = "restricting by the caller's address is not available in this build yet; restrict at the ingress and remove the key";
-const NO_FORWARDED: &str = "forwarded headers are not read in this build yet: the caller's address in the audit trail is that of the connection's peer, behind a reverse proxy the proxy's";
 
 pub(crate) static GENERAL_SETTINGS: Section = Section {
     name: "general_settings",
@@ -27,14 +26,35 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             "A key without grants sees no server. This is so anyway, unless `compat: litellm` says otherwise.",
         )
         .restricts(),
-        inert("use_x_forwarded_for", NO_FORWARDED),
-        inert("mcp_trusted_proxy_ranges", NO_FORWARDED),
-        inert("trusted_proxy_ranges", NO_FORWARDED),
-        inert("mcp_xff_num_trusted_hops", NO_FORWARDED),
+        Key::new(
+            "use_x_forwarded_for",
+            Kind::Flag,
+            "Believe the `X-Forwarded-*` headers of the proxies in `mcp_trusted_proxy_ranges`, and of nobody else.",
+        )
+        .default("false"),
+        Key::new(
+            "mcp_trusted_proxy_ranges",
+            Kind::Texts,
+            "Address ranges (`10.0.0.0/8`) of the reverse proxies in front of us.",
+        )
+        .restricts(),
+        Key::new(
+            "mcp_xff_num_trusted_hops",
+            Kind::Whole(1, 32),
+            "How many proxies append to `X-Forwarded-For`: the caller is the entry that far from its end. Absent: the last entry that is not in `mcp_trusted_proxy_ranges`.",
+        )
+        .restricts(),
         inert(
-            "mcp_internal_ip_ranges",
-            "no server is hidden by the caller's address in this build yet",
+            "trusted_proxy_ranges",
+            "write `mcp_trusted_proxy_ranges`, which decides for every request here",
         ),
+        Key::new(
+            "mcp_internal_ip_ranges",
+            Kind::Texts,
+            "Address ranges of callers that see servers with `available_on_public_internet: false`. An address that cannot be told is in none.",
+        )
+        .default("10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, ::1/128, fc00::/7")
+        .restricts(),
         inert(
             "litellm_key_header_name",
             "keys are read from `x-litellm-api-key`, `x-portcullis-api-key` and `Authorization` only",

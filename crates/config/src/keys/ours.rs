@@ -138,6 +138,13 @@ pub(crate) static SERVER: Section = Section {
             "PEM file of further certification authorities for outgoing TLS, beside the system's \
              (and `TLS_CA_CERT_PATH`); `SSL_CERT_FILE` replaces the system's.",
         ),
+        Key::new(
+            "debug_headers",
+            Kind::Choice(&["off", "admin", "authenticated"]),
+            "Who is told, when it asks with `x-litellm-mcp-debug: true`, how its request was authenticated; credentials are masked.",
+        )
+        .default("authenticated")
+        .restricts(),
         Key::new("max_body", Kind::Size, "Largest request body.").default("4MiB"),
         Key::new(
             "max_connections",
@@ -209,6 +216,11 @@ pub(crate) static IDENTITY: Section = Section {
             "keys",
             Kind::Sections(&FILE_KEY),
             "API keys, besides those in the store.",
+        ),
+        Key::new(
+            "scopes_supported",
+            Kind::Words,
+            "Scopes that our protected-resource documents (RFC 9728) name to everybody, also to callers without a key.",
         ),
     ],
 };

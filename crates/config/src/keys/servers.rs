@@ -90,9 +90,28 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
         Key::new("access_groups", Kind::Texts, "Groups that a grant may name instead of the server.").restricts(),
         Key::new("allow_all_keys", Kind::Flag, "Every authenticated caller may use it.").default("false"),
+        Key::new(
+            "available_on_public_internet",
+            Kind::Flag,
+            "`false`: for callers from outside `general_settings.mcp_internal_ip_ranges` it does not exist, whatever their key.",
+        )
+        .default("true")
+        .restricts(),
         Key::new("allowed_tools", Kind::Texts, "Only these tools. An empty list allows none.").restricts(),
         Key::new("disallowed_tools", Kind::Texts, "Never these tools; beats `allowed_tools`.").restricts(),
         Key::new("allowed_params", Kind::TextsMap, "For a tool listed here, only these top-level arguments.").restricts(),
+        Key::new(
+            "tool_scopes",
+            Kind::TextsMap,
+            "Tools to the scopes that a caller needs, all of them. `NAME/*` is what is not listed itself: the other tools, prompts and resources. Where there is any entry, what has none is refused.",
+        )
+        .restricts(),
+        Key::new(
+            "allowed_scopes",
+            Kind::Words,
+            "The scopes that `tool_scopes` may ask for. Written, it closes: what `tool_scopes` does not map is refused.",
+        )
+        .restricts(),
         Key::new("allow_sampling", Kind::Flag, "It may ask the client's model.").default("false"),
         Key::new("allow_elicitation", Kind::Flag, "It may ask the client's user.").default("false"),
         Key::new("timeout", Kind::Span, "Longest wait for an answer.").default("60s"),
@@ -122,10 +141,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         unavailable("args", "", NO_STDIO),
         unavailable("env", "", NO_STDIO),
         unavailable("spec_path", "", "OpenAPI documents as servers are not available in this build yet; put an MCP server in front of the API"),
-        unavailable("available_on_public_internet", "true", "hiding a server by the caller's address is not available in this build yet; grant it to fewer keys, or listen on an internal address, and remove the key"),
         unavailable("allowed_cidrs", "", "restricting a server by the caller's address is not available in this build yet; restrict at the ingress and remove the key"),
-        unavailable("allowed_scopes", "", "requiring scopes of callers is not available in this build yet; restrict with `identity.keys[].servers` and `allowed_tools`, and remove the key"),
-        unavailable("tool_scopes", "", "requiring scopes of callers is not available in this build yet; restrict with `allowed_tools`, and remove the key"),
         unavailable("pinned_tools", "", "pinned tools are not available in this build yet; list their names in `allowed_tools`"),
         unavailable("token_validation", "", "rules on token responses are not available in this build yet"),
         unavailable("oauth_identity_binding", "", "binding upstream identities is not available in this build yet"),

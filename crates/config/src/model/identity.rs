@@ -11,6 +11,8 @@ pub struct Identity {
     pub master_key: Option<Sourced<ApiKey>>,
     /// `identity.keys`
     pub keys: Vec<FileKey>,
+    /// What our protected-resource documents say may be asked for.
+    pub scopes_supported: ScopeSet,
 }
 
 /// One API key of the file.

@@ -1,8 +1,10 @@
 //! What concerns the process: sockets, files, logs.
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_core::AddressRange;
 use url::Url;
 
 /// `server`
@@ -14,6 +16,12 @@ pub struct Server {
     pub admin_listen: Option<Listen>,
     /// The origin that clients see (`server.public_url`, `PROXY_BASE_URL`); its path is `/`.
     pub public_url: Option<Url>,
+    /// Whose `X-Forwarded-*` headers are believed; `None`: nobody's.
+    pub forwarded: Option<Forwarded>,
+    /// The operator's own addresses (`general_settings.mcp_internal_ip_ranges`).
+    pub inside: Vec<AddressRange>,
+    /// Who may ask how its request was authenticated.
+    pub debug_headers: DebugHeaders,
     /// TLS here, or none.
     pub tls: Option<Tls>,
     /// Further `Host` values, `host` or `host:port`, lower case.
@@ -36,6 +44,26 @@ pub struct Server {
     pub grace: Duration,
     /// How long running requests may then take.
     pub drain: Duration,
+}
+
+/// `general_settings.use_x_forwarded_for` and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Where the proxies are.
+    pub proxies: Vec<AddressRange>,
+    /// How many of them append to `X-Forwarded-For`, when that is fixed.
+    pub hops: Option<NonZeroU8>,
+}
+
+/// `server.debug_headers`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebugHeaders {
+    /// Nobody.
+    Off,
+    /// Administrators.
+    Admin,
+    /// Every authenticated caller.
+    Authenticated,
 }
 
 /// An address to listen on.

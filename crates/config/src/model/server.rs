@@ -31,12 +31,16 @@ pub struct McpServer {
     pub access_groups: BTreeSet<String>,
     /// Every authenticated caller may use it.
     pub allow_all_keys: bool,
+    /// Nobody outside `mcp_internal_ip_ranges` sees it.
+    pub inside_only: bool,
     /// Only these tools, when given.
     pub allowed_tools: Option<BTreeSet<String>>,
     /// Never these tools.
     pub disallowed_tools: BTreeSet<String>,
     /// For a tool listed here, only these top-level arguments.
     pub allowed_params: BTreeMap<String, BTreeSet<String>>,
+    /// Which scopes its callers need; `None`: none.
+    pub scopes: Option<ToolScopes>,
     /// It may ask the client's model.
     pub allow_sampling: bool,
     /// It may ask the client's user.
@@ -54,6 +58,15 @@ impl McpServer {
     pub fn prefix(&self) -> &str {
         self.alias.as_deref().unwrap_or(self.id.as_str())
     }
+}
+
+/// `tool_scopes`. What is not in it is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolScopes {
+    /// What single tools need.
+    pub tools: BTreeMap<String, ScopeSet>,
+    /// What everything else of the server needs.
+    pub others: Option<ScopeSet>,
 }
 
 /// `protocol_version`

@@ -75,6 +75,7 @@ pub(crate) fn read(
     Identity {
         master_key: master.map(|master| master.value),
         keys,
+        scopes_supported: fields.scopes("scopes_supported"),
     }
 }
 

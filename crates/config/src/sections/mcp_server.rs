@@ -10,7 +10,7 @@ use crate::fields::{At, Fields};
 use crate::findings::Place;
 use crate::keys::servers::{HTTP_SSE, MCP_SERVER, REVISIONS};
 use crate::model::{Auth, Compat, McpServer, Revision};
-use crate::sections::{headers, upstream_auth};
+use crate::sections::{headers, scopes, upstream_auth};
 use crate::validate::names::Names;
 use crate::validate::urls::{PlainHttp, callable};
 
@@ -142,6 +142,8 @@ fn read(
     let description = text("description");
     let instructions = text("instructions");
     let allowed_params = fields.texts_map("allowed_params");
+    let scopes = scopes::read(fields, name, alias.as_deref());
+    let inside_only = fields.flag("available_on_public_internet") == Some(false);
     let flag = |name: &str| fields.flag(name).unwrap_or(false);
     let (allow_all_keys, allow_sampling, allow_elicitation) = (
         flag("allow_all_keys"),
@@ -159,9 +161,11 @@ fn read(
         static_headers: headers.headers,
         access_groups,
         allow_all_keys,
+        inside_only,
         allowed_tools,
         disallowed_tools,
         allowed_params,
+        scopes,
         allow_sampling,
         allow_elicitation,
         timeout,

@@ -6,13 +6,14 @@ use url::Url;
 
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{Listen, Server, Tls};
+use crate::model::{DebugHeaders, Listen, Server, Tls};
+use crate::sections::addresses;
 use crate::validate::exposure::{is_every_address, is_loopback};
 use crate::validate::urls::{Origin, origin};
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-pub(crate) fn read(fields: &Fields<'_, '_>) -> Server {
+pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server {
     let command_line = fields.findings.sources().command_line;
     let written_host = fields.text("host").map(|host| host.value);
     let written_port = fields
@@ -31,6 +32,13 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> Server {
             .text("admin_listen")
             .and_then(|text| listen_address(fields, &text)),
         public_url: public_url(fields),
+        forwarded: addresses::forwarded(general),
+        inside: addresses::inside(general),
+        debug_headers: match fields.choice("debug_headers") {
+            Some("off") => DebugHeaders::Off,
+            Some("admin") => DebugHeaders::Admin,
+            _ => DebugHeaders::Authenticated,
+        },
         tls: tls(fields),
         allowed_hosts: allowed_hosts(fields),
         allowed_origins: allowed_origins(fields),

@@ -243,15 +243,14 @@ servers:
 "#;
 
 #[test]
-fn a_server_that_asks_for_scopes_of_callers_is_refused_rather_than_opened() {
-    let errors = errors(GUIDE);
-    assert_eq!(messages(&errors).len(), 1, "{errors}");
-    let only = &errors.errors[0];
-    assert_eq!(only.path, "servers.my_mcp.allowed_scopes");
-    assert_eq!((only.line, only.column), (9, 5));
-    assert!(
-        only.message
-            .contains("requiring scopes of callers is not available")
+fn a_server_that_names_scopes_and_maps_no_tool_to_them_is_closed_and_says_so() {
+    let loaded = loaded(GUIDE);
+    let server = &loaded.config.mcp_servers[0];
+    assert_eq!(server.scopes, Some(crate::ToolScopes::default()));
+    noticed(
+        &loaded,
+        "servers.my_mcp.allowed_scopes",
+        "every call is refused; write `tool_scopes: {my_mcp/*: [...]}`",
     );
 }
 
@@ -344,24 +343,6 @@ mcp_servers:
     assert_eq!(loaded.config.mcp_servers[0].alias.as_deref(), Some("gh"));
     let master = loaded.config.identity.master_key.unwrap();
     assert_eq!(master.value.expose(), "unused");
-}
-
-#[test]
-fn whoever_relies_on_forwarded_addresses_is_told_that_none_is_read() {
-    for setting in [
-        "use_x_forwarded_for: true",
-        "mcp_trusted_proxy_ranges: ['10.0.0.0/8']",
-        "trusted_proxy_ranges: ['10.0.0.0/8']",
-        "mcp_xff_num_trusted_hops: 1",
-    ] {
-        let loaded = loaded(&format!("general_settings: {{{setting}}}"));
-        let (name, _) = setting.split_once(':').unwrap();
-        noticed(
-            &loaded,
-            &format!("general_settings.{name}"),
-            "that of the connection's peer",
-        );
-    }
 }
 
 #[test]

@@ -141,12 +141,15 @@ mcp_servers:
     server:
       host: "127.0.0.1"
       port: 4000
+      debug_headers: authenticated
       max_body: 4194304
       max_connections: 10000
       header_timeout: 10s
       body_timeout: 30s
       grace_seconds: 0s
       drain_seconds: 30s
+    general_settings:
+      mcp_internal_ip_ranges: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "::1/128", "fc00::/7"]
     identity:
       master_key: (from env KEY)
     mcp_servers:

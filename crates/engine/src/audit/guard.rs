@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Principal, RequestId, ServerId};
 use portcullis_credentials::CredentialKind;
 
 use super::{
-    AuditEvent, AuditLog, AuditUnavailable, CallerText, Decision, Outcome, ServerOutcome, Surface,
-    Target,
+    AuditEvent, AuditLog, AuditUnavailable, CallerText, Decision, Outcome, Resolution,
+    ServerOutcome, Surface, Target,
 };
 
 /// Most servers that one aggregate's event tells apart.
@@ -25,6 +26,8 @@ pub struct AuditGuard {
     /// `None` once recorded. Boxed so that moving the guard into a body moves three words.
     event: Option<Box<AuditEvent>>,
     started: Duration,
+    /// Told alongside, when the caller asked what its request comes to.
+    watched: Option<Arc<Resolution>>,
 }
 
 impl AuditGuard {
@@ -37,6 +40,18 @@ impl AuditGuard {
             log,
             event: Some(event),
             started,
+            watched: None,
+        }
+    }
+
+    /// What this request comes to, from now on.
+    pub fn watched(&mut self) -> Arc<Resolution> {
+        Arc::clone(self.watched.get_or_insert_default())
+    }
+
+    fn tell(&self, tell: impl FnOnce(&Resolution)) {
+        if let Some(watched) = &self.watched {
+            tell(watched);
         }
     }
 
@@ -77,6 +92,7 @@ impl AuditGuard {
 
     /// The server that the request resolved to.
     pub fn server(&mut self, server: &ServerId) {
+        self.tell(|watched| watched.server(server));
         self.note(|event| event.server = Some(server.clone()));
     }
 
@@ -110,6 +126,7 @@ impl AuditGuard {
 
     /// What kind of credential goes upstream.
     pub fn credential(&mut self, kind: CredentialKind) {
+        self.tell(|watched| watched.credential(kind));
         self.note(|event| event.credential = Some(kind));
     }
 
@@ -130,6 +147,7 @@ impl AuditGuard {
 
     /// How one server fared in an aggregate.
     pub fn server_outcome(&mut self, server: &ServerId, outcome: Outcome) {
+        self.tell(Resolution::one_of_several);
         self.note(|event| {
             if event.servers.len() < MOST_SERVERS {
                 event.servers.push(ServerOutcome {

@@ -106,7 +106,7 @@ impl Gateway {
         let result = match view.named() {
             Some(entry) => {
                 call.audit.server(&entry.id);
-                let permit = authorize(&call.principal, &entry.policy, Operation::Use, ())?;
+                let permit = authorize(call.caller(), &entry.policy, Operation::Use, ())?;
                 call.audit.allowed(permit.evidence().rule());
                 let wish = client.wish(entry.upstream.server().push)?;
                 let mut note = Note::default();

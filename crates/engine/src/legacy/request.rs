@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use portcullis_core::ScopeSet;
 use portcullis_mcp::{Edits, Envelope, Kind, Method, Revision, RpcError, code};
 use portcullis_policy::{Evidence, Operation, authorize};
 use portcullis_upstream::{LegacySession, Reply, Restored};
@@ -96,6 +97,9 @@ impl Gateway {
                     Err(error) => {
                         // Legacy errors travel in-band: their clients read the body only of a 200.
                         let (_, outcome, text) = error_answer(&error, call.id, Some(id.as_json()));
+                        if let Some(required) = error.required_scopes() {
+                            return step_up(call, outcome, text, id.as_json(), required).await;
+                        }
                         (StatusCode::OK, outcome, text)
                     }
                 };
@@ -257,7 +261,7 @@ impl Gateway {
         envelope: &Envelope<'_>,
     ) {
         for entry in view.servers() {
-            let Ok(permit) = authorize(&call.principal, &entry.policy, Operation::Use, ()) else {
+            let Ok(permit) = authorize(call.caller(), &entry.policy, Operation::Use, ()) else {
                 continue;
             };
             let Ok(wish) = client.wish(entry.upstream.server().push) else {
@@ -355,6 +359,26 @@ pub(crate) async fn accepted(call: Call) -> Answer {
 async fn refuse(call: Call, error: &EngineError, id: Option<&str>) -> Answer {
     let (status, outcome, text) = error_answer(error, call.id, id);
     answer(call, status, outcome, text, id.unwrap_or("null")).await
+}
+
+/// Tells which scopes would help, once it is on record: with 403 in every era, because that is what
+/// a client asks its authorization server for more upon.
+pub(crate) async fn step_up(
+    call: Call,
+    outcome: Outcome,
+    text: String,
+    id: &str,
+    required: &ScopeSet,
+) -> Answer {
+    match answer(call, StatusCode::FORBIDDEN, outcome, text, id).await {
+        Answer::Json { status, body, .. } if status == StatusCode::FORBIDDEN => {
+            Answer::InsufficientScope {
+                body,
+                required: required.clone(),
+            }
+        }
+        unavailable => unavailable,
+    }
 }
 
 /// Gives a whole answer, once it is on record.

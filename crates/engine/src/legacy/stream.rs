@@ -53,7 +53,7 @@ impl Gateway {
             .await;
         };
         for entry in view.servers() {
-            let Ok(permit) = authorize(&call.principal, &entry.policy, Operation::Use, ()) else {
+            let Ok(permit) = authorize(call.caller(), &entry.policy, Operation::Use, ()) else {
                 continue;
             };
             let Ok(wish) = client.wish(entry.upstream.server().push) else {
@@ -77,7 +77,7 @@ impl Gateway {
     ) -> Answer {
         call.audit.server(&entry.id);
         let resumed = async {
-            let permit = authorize(&call.principal, &entry.policy, Operation::Use, ())?;
+            let permit = authorize(call.caller(), &entry.policy, Operation::Use, ())?;
             let evidence = permit.evidence().clone();
             let wish = client.wish(entry.upstream.server().push)?;
             let session = entry.upstream.open_session(&evidence, &wish);

@@ -9,6 +9,7 @@ use portcullis_config::{CommandLine, Config, Loaded, Server, Telemetry};
 use portcullis_server::listen::ServerTls;
 use portcullis_server::{NotReloaded, Reload};
 
+use super::frontage::frontage;
 use super::rooms::Rooms;
 use super::serve::announce;
 use super::servers::{self, Making};
@@ -100,6 +101,7 @@ impl Reloading {
             tracing::warn!("{what} changed in the file; it takes effect at the next start");
         }
         rooms.authentication.store(Arc::new(authentication));
+        rooms.frontage.store(Arc::new(frontage(&config)));
         rooms.standings.changed(&self.config, &config);
         rooms.gateway.replace_snapshot(snapshot);
         rooms.metrics.config_loaded(generation);
@@ -127,6 +129,10 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         listen,
         admin_listen,
         public_url,
+        // The surfaces are told anew.
+        forwarded: _,
+        inside: _,
+        debug_headers: _,
         tls,
         allowed_hosts,
         allowed_origins,

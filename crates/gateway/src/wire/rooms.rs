@@ -13,13 +13,14 @@ use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, W
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Gateway, GatewayDeps};
 use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, KeyIndex, KeyIndexSettings};
-use portcullis_server::Readiness;
+use portcullis_server::{Frontage, Readiness};
 use portcullis_store::Stores;
 use portcullis_store_sql::{Durability, Location, Settings as SqlSettings, SqliteStores};
 use portcullis_vault::{KeyRing, MacPurpose};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::frontage::frontage;
 use super::macs::RingMac;
 use super::servers::{self, Making};
 use super::standing::Standings;
@@ -146,6 +147,7 @@ pub(super) struct Rooms {
     pub(super) vaults: Vaults,
     pub(super) gateway: Arc<Gateway>,
     pub(super) authentication: Arc<ArcSwap<Authentication>>,
+    pub(super) frontage: Arc<ArcSwap<Frontage>>,
     pub(super) keys: KeyAdmin,
     pub(super) index: Arc<KeyIndex>,
     pub(super) trail: AuditTrail,
@@ -205,6 +207,7 @@ impl Rooms {
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
             authentication: Arc::new(ArcSwap::from_pointee(authentication)),
+            frontage: Arc::new(ArcSwap::from_pointee(frontage(config))),
             keys,
             index,
             audit,

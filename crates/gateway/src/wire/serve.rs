@@ -170,6 +170,11 @@ pub(super) fn state(
         reload,
         clock: Arc::clone(&rooms.vaults.clock),
         request_ids: Arc::new(Stocked::of(Arc::clone(&rooms.vaults.entropy))),
+        public_origin: server
+            .public_url
+            .as_ref()
+            .map(|url| url.origin().ascii_serialization()),
+        frontage: Arc::clone(&rooms.frontage),
         hosts,
         origins: OriginRule { listed: origins },
         tls: server.tls.is_some(),

@@ -15,7 +15,7 @@ use portcullis_egress::{Destination, HttpClient};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, ServerInfo, Snapshot};
 use portcullis_mcp::PushPolicy;
-use portcullis_policy::ServerPolicy;
+use portcullis_policy::{ScopeRules, ServerPolicy};
 use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 
 /// Longest silence on an upstream's stream.
@@ -107,9 +107,14 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         id: server.id.clone(),
         access_groups: server.access_groups.clone(),
         allow_all_keys: server.allow_all_keys,
+        inside_only: server.inside_only,
         allowed_tools: server.allowed_tools.clone(),
         disallowed_tools: server.disallowed_tools.clone(),
         allowed_params: server.allowed_params.clone(),
+        scopes: server.scopes.as_ref().map(|scopes| ScopeRules {
+            tools: scopes.tools.clone(),
+            others: scopes.others.clone(),
+        }),
     };
     let info = ServerInfo {
         description: server.description.clone(),

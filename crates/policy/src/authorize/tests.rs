@@ -8,6 +8,17 @@ fn names(list: &[&str]) -> BTreeSet<String> {
     list.iter().map(|name| (*name).to_owned()).collect()
 }
 
+/// Where the caller is, is the matter of one story only.
+fn authorize<T>(
+    principal: &Principal,
+    server: &ServerPolicy,
+    operation: Operation<'_>,
+    target: T,
+) -> Result<Permit<T>, Denied> {
+    let side = Side::Outside;
+    super::authorize(Caller { principal, side }, server, operation, target)
+}
+
 fn caller(grants: ServerGrants) -> Principal {
     Principal {
         id: "key:alice".into(),
@@ -32,9 +43,11 @@ fn github() -> ServerPolicy {
         id: "github".into(),
         access_groups: names(&["dev"]),
         allow_all_keys: false,
+        inside_only: false,
         allowed_tools: None,
         disallowed_tools: BTreeSet::new(),
         allowed_params: BTreeMap::new(),
+        scopes: None,
     }
 }
 
@@ -113,7 +126,9 @@ fn grants_compare_exactly() {
             ..ServerGrants::default()
         },
     ] {
-        assert!(sees(&caller(grants), &github()).is_none());
+        let principal = &caller(grants);
+        let side = Side::Inside;
+        assert!(sees(Caller { principal, side }, &github()).is_none());
     }
 }
 
@@ -173,4 +188,147 @@ fn only_listed_arguments_pass() {
     assert_eq!(denied.arguments, ["limit"]);
     assert_eq!(denied.kind(), ErrorKind::Forbidden);
     assert!(authorize(&granted(), &server, call("other", &["limit"]), ()).is_ok());
+}
+
+fn scopes(text: &str) -> ScopeSet {
+    text.parse().unwrap()
+}
+
+fn carrying(text: &str) -> Principal {
+    Principal {
+        scopes: scopes(text),
+        ..granted()
+    }
+}
+
+/// `read` needs one scope, `write` two, `open` none; whether the rest is mapped is the story's.
+fn scoped(others: Option<&str>) -> ServerPolicy {
+    let tools = [("read", "r"), ("write", "r w"), ("open", "")];
+    ServerPolicy {
+        scopes: Some(crate::ScopeRules {
+            tools: tools
+                .map(|(tool, needed)| (tool.to_owned(), scopes(needed)))
+                .into(),
+            others: others.map(scopes),
+        }),
+        disallowed_tools: names(&["never"]),
+        ..github()
+    }
+}
+
+#[test]
+fn a_call_needs_every_scope_of_its_tool_compared_exactly() {
+    for (carried, tool, missing) in [
+        ("r", "read", None),
+        ("r w x", "write", None),
+        ("", "open", None),
+        ("r", "write", Some("w")),
+        ("", "write", Some("r w")),
+        ("R", "read", Some("r")),
+        ("*", "read", Some("r")),
+        ("r:", "read", Some("r")),
+        ("github/*", "read", Some("r")),
+    ] {
+        let decided = authorize(&carrying(carried), &scoped(None), call(tool, &[]), ());
+        let Some(missing) = missing else {
+            assert!(decided.is_ok(), "{carried} {tool}");
+            continue;
+        };
+        let denied = decided.unwrap_err();
+        assert_eq!(denied.rule, DeniedRule::InsufficientScope);
+        assert_eq!(denied.kind(), ErrorKind::Forbidden);
+        let told = denied.scopes.unwrap();
+        assert_eq!(told.missing, scopes(missing), "{carried} {tool}");
+        assert!(told.required.covers(&told.missing));
+    }
+}
+
+#[test]
+fn what_no_mapping_names_is_refused_where_there_is_any() {
+    let server = scoped(None);
+    for operation in [call("other", &[]), call("Read", &[]), Operation::Read] {
+        let denied = authorize(&carrying("r w"), &server, operation, ()).unwrap_err();
+        assert_eq!(denied.rule, DeniedRule::UnmappedScope);
+        assert_eq!((denied.kind(), denied.scopes), (ErrorKind::Forbidden, None));
+    }
+    // Lists and what a client needs to be there at all are not calls.
+    assert!(authorize(&carrying(""), &server, Operation::Use, ()).is_ok());
+    assert!(server.admits_tool("other"), "listed all the same");
+    let nothing_mapped = ServerPolicy {
+        scopes: Some(crate::ScopeRules::default()),
+        ..github()
+    };
+    let denied = authorize(&carrying("r"), &nothing_mapped, call("read", &[]), ()).unwrap_err();
+    assert_eq!(denied.rule, DeniedRule::UnmappedScope);
+}
+
+#[test]
+fn what_the_whole_server_needs_holds_for_what_is_not_named() {
+    let server = scoped(Some("all"));
+    for (carried, operation, admitted) in [
+        ("all", call("other", &[]), true),
+        ("all", Operation::Read, true),
+        ("r", call("other", &[]), false),
+        ("r", Operation::Read, false),
+        ("r", call("read", &[]), true),
+        ("all", call("read", &[]), false),
+    ] {
+        let decided = authorize(&carrying(carried), &server, operation, ());
+        assert_eq!(decided.is_ok(), admitted, "{carried} {operation:?}");
+    }
+}
+
+#[test]
+fn scopes_open_nothing_that_sight_and_tool_lists_close() {
+    let stranger = Principal {
+        grants: ServerGrants::default(),
+        ..carrying("r w all")
+    };
+    let server = scoped(Some("all"));
+    let rule = |principal: &Principal, tool| {
+        let decided = authorize(principal, &server, call(tool, &[]), ());
+        decided.unwrap_err().rule
+    };
+    assert_eq!(rule(&stranger, "read"), DeniedRule::NotGranted);
+    assert_eq!(rule(&carrying("all"), "never"), DeniedRule::DisallowedTools);
+    // Who may not see it does not learn which scopes it takes.
+    assert_eq!(rule(&carrying(""), "never"), DeniedRule::DisallowedTools);
+}
+
+#[test]
+fn the_master_key_has_every_scope_but_no_mapping() {
+    let master = Principal {
+        kind: PrincipalKind::MasterKey,
+        ..carrying("")
+    };
+    assert!(authorize(&master, &scoped(None), call("write", &[]), ()).is_ok());
+    let denied = authorize(&master, &scoped(None), call("other", &[]), ()).unwrap_err();
+    assert_eq!(denied.rule, DeniedRule::UnmappedScope);
+}
+
+#[test]
+fn a_server_for_the_inside_is_absent_outside_whatever_the_grant() {
+    let inside_only = ServerPolicy {
+        inside_only: true,
+        allow_all_keys: true,
+        ..github()
+    };
+    let master = Principal {
+        kind: PrincipalKind::MasterKey,
+        role: Role::Admin,
+        ..caller(ServerGrants {
+            all: true,
+            ..ServerGrants::default()
+        })
+    };
+    for principal in [&granted(), &master, &caller(ServerGrants::default())] {
+        for operation in [Operation::Use, Operation::Read, call("x", &[])] {
+            let from =
+                |side| super::authorize(Caller { principal, side }, &inside_only, operation, ());
+            assert!(from(Side::Inside).is_ok());
+            let denied = from(Side::Outside).unwrap_err();
+            assert_eq!(denied.rule, DeniedRule::NotGranted);
+            assert_eq!(denied.kind(), ErrorKind::NotFound);
+        }
+    }
 }

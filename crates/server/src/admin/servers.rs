@@ -9,6 +9,7 @@ use portcullis_engine::{ServerEntry, Target, View};
 use serde_json::{Value, json};
 
 use super::problem::{done, problem};
+use crate::debug::address;
 use crate::state::ServerState;
 
 pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
@@ -22,7 +23,7 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         servers: None,
         groups: None,
     };
-    let Ok(view) = View::of(&state.gateway.snapshot(), &call.principal, target) else {
+    let Ok(view) = View::of(&state.gateway.snapshot(), &call, target) else {
         return problem(
             call,
             portcullis_core::ErrorKind::Internal,
@@ -40,18 +41,7 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
 
 /// LiteLLM's row. The address is shown to those who may read everything, without userinfo and query.
 fn row(entry: &ServerEntry, may_see_address: bool) -> Value {
-    let uri = &entry.upstream.server().uri;
-    let address = may_see_address.then(|| {
-        let (scheme, host) = (
-            uri.scheme_str().unwrap_or_default(),
-            uri.host().unwrap_or_default(),
-        );
-        let port = uri
-            .port_u16()
-            .map(|port| format!(":{port}"))
-            .unwrap_or_default();
-        format!("{scheme}://{host}{port}{}", uri.path())
-    });
+    let address = may_see_address.then(|| address(&entry.upstream.server().uri));
     json!({
         "server_id": entry.id.as_str(),
         "server_name": entry.id.as_str(),

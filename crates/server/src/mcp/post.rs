@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, HeaderMap};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_engine::{Call, LegacyClient, SessionRefusal, View};
 use portcullis_mcp::{
@@ -22,9 +23,10 @@ pub(super) async fn post(
     state: &ServerState,
     mut call: Call,
     view: &View,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: Body,
 ) -> Response<Body> {
+    let headers = &parts.headers;
     if !accepts_both(headers) {
         let error = RpcError::new(
             code::INVALID_REQUEST,
@@ -45,8 +47,8 @@ pub(super) async fn post(
         }
     };
     match era(headers, &envelope) {
-        Ok(Era::Modern) => modern(state, call, view, headers, &envelope).await,
-        Ok(Era::Legacy(revision)) => legacy(state, call, view, headers, &envelope, revision).await,
+        Ok(Era::Modern) => modern(state, call, view, parts, &envelope).await,
+        Ok(Era::Legacy(revision)) => legacy(state, call, view, parts, &envelope, revision).await,
         Err(error) => refuse(call, StatusCode::BAD_REQUEST, &error, id_of(&envelope)).await,
     }
 }
@@ -93,9 +95,10 @@ async fn modern(
     state: &ServerState,
     call: Call,
     view: &View,
-    headers: &HeaderMap,
+    parts: &Parts,
     envelope: &Envelope<'_>,
 ) -> Response<Body> {
+    let headers = &parts.headers;
     let (id, method) = match envelope.kind {
         Kind::Request { id, method } => (id.as_json(), method),
         // Servers send no requests in this era, so there is nothing to respond to.
@@ -106,7 +109,7 @@ async fn modern(
             );
             return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
         }
-        Kind::Notification { .. } => return end_accepted(call).await,
+        Kind::Notification { .. } => return end_accepted(state, parts, call).await,
     };
     let meta = match ModernMeta::read(envelope, headers) {
         Ok(meta) => meta,
@@ -123,6 +126,8 @@ async fn modern(
         return refuse(call, StatusCode::BAD_REQUEST, &rejection.0, Some(id)).await;
     }
     answer(
+        state,
+        parts,
         state
             .gateway
             .modern_message(call, view, envelope, &meta, headers)
@@ -130,9 +135,9 @@ async fn modern(
     )
 }
 
-async fn end_accepted(call: Call) -> Response<Body> {
+async fn end_accepted(state: &ServerState, parts: &Parts, call: Call) -> Response<Body> {
     if call.close(portcullis_engine::audit::Outcome::Ok).await {
-        answer(portcullis_engine::Answer::Accepted)
+        answer(state, parts, portcullis_engine::Answer::Accepted)
     } else {
         crate::reply::text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
     }
@@ -142,10 +147,11 @@ async fn legacy(
     state: &ServerState,
     call: Call,
     view: &View,
-    headers: &HeaderMap,
+    parts: &Parts,
     envelope: &Envelope<'_>,
     version: Option<Revision>,
 ) -> Response<Body> {
+    let headers = &parts.headers;
     if matches!(
         envelope.kind,
         Kind::Request {
@@ -155,7 +161,7 @@ async fn legacy(
     ) {
         // Boxed: every call would carry its room otherwise.
         let opening = state.gateway.legacy_initialize(call, view, envelope);
-        return answer(Box::pin(opening).await);
+        return answer(state, parts, Box::pin(opening).await);
     }
     let client = match sole(headers, "mcp-session-id") {
         Err(()) => {
@@ -179,6 +185,8 @@ async fn legacy(
         )),
     };
     answer(
+        state,
+        parts,
         state
             .gateway
             .legacy_message(call, view, &client, envelope, headers)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, HeaderMap};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_engine::{Call, LegacyClient, View};
@@ -19,8 +20,9 @@ pub(super) async fn get(
     state: &ServerState,
     call: Call,
     view: &View,
-    headers: &HeaderMap,
+    parts: &Parts,
 ) -> Response<Body> {
+    let headers = &parts.headers;
     let (call, client) = match open(state, call, view, headers).await {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
@@ -45,6 +47,8 @@ pub(super) async fn get(
         return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
     };
     answer(
+        state,
+        parts,
         state
             .gateway
             .legacy_stream(call, view, &client, last_event_id)
@@ -56,10 +60,15 @@ pub(super) async fn delete(
     state: &ServerState,
     call: Call,
     view: &View,
-    headers: &HeaderMap,
+    parts: &Parts,
 ) -> Response<Body> {
+    let headers = &parts.headers;
     match open(state, call, view, headers).await {
-        Ok((call, client)) => answer(state.gateway.legacy_delete(call, &client).await),
+        Ok((call, client)) => answer(
+            state,
+            parts,
+            state.gateway.legacy_delete(call, &client).await,
+        ),
         Err(refusal) => *refusal,
     }
 }

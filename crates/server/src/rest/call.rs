@@ -2,14 +2,16 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
-use portcullis_engine::ToolListing;
 use portcullis_engine::audit::Surface;
+use portcullis_engine::{Call, ToolListing};
 use portcullis_mcp::Members;
 
 use super::list::view;
 use super::refusal::{failed, refuse};
+use crate::debug::Debugging;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
@@ -19,6 +21,20 @@ pub(crate) async fn call(State(state): State<ServerState>, request: Request) -> 
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
+    let debugging = Debugging::of(&state, &parts.headers, &mut call);
+    let mut response = admitted(&state, call, &parts, body).await;
+    if let Some(debugging) = debugging {
+        debugging.tell(&state, &mut response);
+    }
+    response
+}
+
+async fn admitted(
+    state: &ServerState,
+    mut call: Call,
+    parts: &Parts,
+    body: Body,
+) -> Response<Body> {
     let bytes = match state.read_body(&parts.headers, body).await {
         Ok(bytes) => bytes,
         Err(refusal) => {
@@ -46,7 +62,7 @@ pub(crate) async fn call(State(state): State<ServerState>, request: Request) -> 
             .await;
         }
     };
-    let (mut call, view) = match view(&state, call, wish.server.as_deref(), &parts.headers).await {
+    let (mut call, view) = match view(state, call, wish.server.as_deref(), &parts.headers).await {
         Ok(seen) => seen,
         Err(refusal) => return *refusal,
     };
@@ -63,7 +79,7 @@ pub(crate) async fn call(State(state): State<ServerState>, request: Request) -> 
                 text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
         }
-        Err(error) => failed(call, &error).await,
+        Err(error) => failed(state, parts, call, &error).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_engine::audit::{Outcome, Surface};
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::refusal::{failed, refuse};
+use crate::debug::Debugging;
 use crate::query::query;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
@@ -29,6 +31,15 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
+    let debugging = Debugging::of(&state, &parts.headers, &mut call);
+    let mut response = admitted(&state, call, &parts).await;
+    if let Some(debugging) = debugging {
+        debugging.tell(&state, &mut response);
+    }
+    response
+}
+
+async fn admitted(state: &ServerState, mut call: Call, parts: &Parts) -> Response<Body> {
     let wish: ListQuery = match query(&parts.uri) {
         Ok(wish) => wish,
         Err(message) => {
@@ -46,7 +57,7 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         .server_id
         .as_deref()
         .or(wish.mcp_server_name.as_deref());
-    let (call_, view) = match view(&state, call, named, &parts.headers).await {
+    let (call_, view) = match view(state, call, named, &parts.headers).await {
         Ok(seen) => seen,
         Err(refusal) => return *refusal,
     };
@@ -61,7 +72,7 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
                 text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
         }
-        Err(error) => failed(call, &error).await,
+        Err(error) => failed(state, parts, call, &error).await,
     }
 }
 
@@ -87,7 +98,7 @@ pub(super) async fn view(
         Some(name) => Target::Path(name),
         None => Target::Aggregate { servers, groups },
     };
-    match View::of(&state.gateway.snapshot(), &call.principal, target) {
+    match View::of(&state.gateway.snapshot(), &call, target) {
         Ok(view) => Ok((call, view)),
         Err(error) => {
             call.audit.denied("not_visible");

@@ -1,12 +1,17 @@
 //! REST errors: `{"error", "message", "request_id"}`.
 
 use axum::body::Body;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
+use portcullis_engine::audit::Surface;
 use portcullis_engine::{Call, EngineError};
 use serde_json::json;
 
+use crate::challenge::{Flaw, challenge};
 use crate::reply::{json as reply, text_error};
+use crate::state::ServerState;
 
 /// Ends a call with an error that the surface itself found.
 pub(super) async fn refuse(
@@ -26,7 +31,12 @@ pub(super) async fn refuse(
 }
 
 /// Ends a call with an error of the engine.
-pub(super) async fn failed(call: Call, error: &EngineError) -> Response<Body> {
+pub(super) async fn failed(
+    state: &ServerState,
+    parts: &Parts,
+    call: Call,
+    error: &EngineError,
+) -> Response<Body> {
     error.log(call.id);
     let reported = error.report(call.id);
     let status = match reported.kind {
@@ -40,7 +50,16 @@ pub(super) async fn failed(call: Call, error: &EngineError) -> Response<Body> {
     };
     let code = match error {
         EngineError::Unknown { what: "tool", .. } => "tool_not_found",
+        _ if error.required_scopes().is_some() => "insufficient_scope",
         _ => reported.kind.as_str(),
     };
-    refuse(call, reported.kind, status, code, &reported.rpc.message).await
+    let mut response = refuse(call, reported.kind, status, code, &reported.rpc.message).await;
+    if let Some(required) = error.required_scopes()
+        && response.status() == StatusCode::FORBIDDEN
+    {
+        let flaw = Flaw::InsufficientScope(required);
+        let challenge = challenge(state, parts, Surface::Rest, &flaw);
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
 }

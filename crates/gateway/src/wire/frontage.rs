@@ -1,0 +1,24 @@
+//! What the surfaces are told of the configuration, at the start and at each reload.
+
+use portcullis_config::Config;
+use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
+
+pub(super) fn frontage(config: &Config) -> Frontage {
+    Frontage {
+        forwarded: config.server.forwarded.as_ref().map(|forwarded| Forwarded {
+            proxies: forwarded.proxies.clone(),
+            hops: forwarded.hops,
+        }),
+        inside: config.server.inside.clone(),
+        resource: ResourceFacts {
+            // No issuer is trusted yet, so there is no authorization server to send anybody to.
+            authorization_servers: Vec::new(),
+            scopes_supported: config.identity.scopes_supported.clone(),
+        },
+        debug_headers: match config.server.debug_headers {
+            portcullis_config::DebugHeaders::Off => DebugHeaders::Off,
+            portcullis_config::DebugHeaders::Admin => DebugHeaders::Admin,
+            portcullis_config::DebugHeaders::Authenticated => DebugHeaders::Authenticated,
+        },
+    }
+}

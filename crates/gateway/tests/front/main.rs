@@ -1,0 +1,13 @@
+//! The face that the gateway shows: what it calls itself, what it tells strangers, whom it takes
+//! callers to be, and what it asks of them beyond a key.
+
+#[cfg(test)]
+mod debug;
+#[cfg(test)]
+mod origin;
+#[cfg(test)]
+mod scopes;
+#[cfg(test)]
+mod sides;
+#[cfg(test)]
+mod support;

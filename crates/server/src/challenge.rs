@@ -1,0 +1,50 @@
+//! `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1): why not, and where to read what would help.
+
+use axum::http::HeaderValue;
+use axum::http::request::Parts;
+use portcullis_core::ScopeSet;
+use portcullis_engine::audit::Surface;
+
+use crate::protected_resource;
+use crate::state::ServerState;
+
+/// What is wrong with what was presented.
+pub(crate) enum Flaw<'a> {
+    /// Nothing was presented (RFC 6750 §3.1: no error code then).
+    Nothing,
+    /// It is nobody's.
+    InvalidToken,
+    /// It lacks some of these, which are all that the operation needs.
+    InsufficientScope(&'a ScopeSet),
+}
+
+/// The challenge for a request.
+pub(crate) fn challenge(
+    state: &ServerState,
+    parts: &Parts,
+    surface: Surface,
+    flaw: &Flaw<'_>,
+) -> HeaderValue {
+    let metadata = protected_resource::document_of(state, parts, surface)
+        .map(|url| format!(r#"resource_metadata="{url}""#));
+    let mut parameters = Vec::with_capacity(3);
+    match flaw {
+        Flaw::Nothing => parameters.extend(metadata),
+        Flaw::InvalidToken => {
+            parameters.extend(metadata);
+            parameters.push(r#"error="invalid_token""#.to_owned());
+        }
+        Flaw::InsufficientScope(required) => {
+            parameters.push(r#"error="insufficient_scope""#.to_owned());
+            parameters.push(format!(r#"scope="{required}""#));
+            parameters.extend(metadata);
+        }
+    }
+    let text = if parameters.is_empty() {
+        "Bearer".to_owned()
+    } else {
+        format!("Bearer {}", parameters.join(", "))
+    };
+    // Origins, plain paths and scope tokens are all of visible ASCII.
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
+}

@@ -1,0 +1,29 @@
+//! What the surfaces need to know of the configuration on each request. A reload puts another in
+//! force.
+
+use portcullis_core::{AddressRange, ScopeSet};
+
+use crate::debug::DebugHeaders;
+use crate::forwarded::Forwarded;
+
+/// The face that we show, and whom we take callers to be.
+#[derive(Clone, Debug, Default)]
+pub struct Frontage {
+    /// Whose forwarded headers are believed; `None`: nobody's.
+    pub forwarded: Option<Forwarded>,
+    /// The operator's own addresses; a caller from anywhere else is outside.
+    pub inside: Vec<AddressRange>,
+    /// What our protected-resource documents say.
+    pub resource: ResourceFacts,
+    /// Who may ask how its request was authenticated.
+    pub debug_headers: DebugHeaders,
+}
+
+/// What a protected-resource document (RFC 9728 §2) says of every endpoint of ours, to everybody.
+#[derive(Clone, Debug, Default)]
+pub struct ResourceFacts {
+    /// Issuers whose tokens are accepted. Empty: no authorization server is claimed.
+    pub authorization_servers: Vec<String>,
+    /// Scopes that may be asked for.
+    pub scopes_supported: ScopeSet,
+}
