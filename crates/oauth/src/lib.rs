@@ -3,6 +3,7 @@
 
 mod challenge;
 mod error_code;
+pub mod jose;
 mod metadata;
 mod token_request;
 mod token_response;

@@ -1,0 +1,22 @@
+//! Signed tokens of other issuers: JWS (RFC 7515), keys (RFC 7517), and what a JWT must say before it
+//! is believed (RFC 7519, RFC 8725, RFC 9068).
+//!
+//! Only asymmetric signatures in compact form are known. Nothing in a token chooses how it is
+//! verified: the algorithms are the issuer's list, the keys are the issuer's set, and `jku`, `x5u`,
+//! `jwk` and `x5c` lead nowhere. What was not verified has a type of its own, [`Unverified`], whose
+//! content can be used for nothing but to find whose keys to ask.
+
+mod access_token;
+mod algorithm;
+mod claims;
+mod fault;
+mod json;
+mod jwk;
+mod jws;
+
+pub use access_token::{TokenRules, TokenType, read_introspected, verify_access_token};
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use claims::Claims;
+pub use fault::TokenFault;
+pub use jwk::{Jwks, JwksError};
+pub use jws::{Jws, Unverified, Verified};

@@ -1,0 +1,79 @@
+//! What a verified token says.
+
+use portcullis_core::{ScopeSet, Timestamp};
+use serde_json::{Map, Value};
+
+/// Claims whose issuer, audience and times were judged.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    pub(super) members: Map<String, Value>,
+    pub(super) subject: String,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) issued_at: Option<Timestamp>,
+}
+
+impl Claims {
+    /// `sub`: neither empty nor too long, and else anything.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// `exp`. Always there in a JWT.
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// `iat`.
+    pub const fn issued_at(&self) -> Option<Timestamp> {
+        self.issued_at
+    }
+
+    /// A claim that is one text.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.at(path)
+            .and_then(Value::as_str)
+            .filter(|text| is_fit(text))
+    }
+
+    /// A claim that is a list of texts, or one text.
+    pub fn texts(&self, path: &str) -> Vec<&str> {
+        match self.at(path) {
+            Some(Value::String(text)) if is_fit(text) => vec![text],
+            Some(Value::Array(items)) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|text| is_fit(text))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// `scope` (RFC 8693 §4.2), `scp` and `scopes`, as a text with blanks between or as a list.
+    /// What is no scope token is left out.
+    pub fn scopes(&self) -> ScopeSet {
+        let tokens = ["scope", "scp", "scopes"]
+            .into_iter()
+            .flat_map(|name| match self.members.get(name) {
+                Some(Value::String(text)) => text.split(' ').collect(),
+                Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+                _ => Vec::new(),
+            })
+            .filter(|token| ScopeSet::from_tokens([*token]).is_ok());
+        ScopeSet::from_tokens(tokens).unwrap_or_default()
+    }
+
+    /// The claim of exactly this name, else the member that a dotted path leads to.
+    fn at(&self, path: &str) -> Option<&Value> {
+        if let Some(value) = self.members.get(path) {
+            return Some(value);
+        }
+        let mut steps = path.split('.');
+        let first = self.members.get(steps.next()?)?;
+        steps.try_fold(first, |value, step| value.get(step))
+    }
+}
+
+/// Fit to be an id of ours: bounded, and one line.
+fn is_fit(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control)
+}
