@@ -7,7 +7,10 @@ mod server;
 
 pub use identity::{FileKey, Identity, KeyMaterial};
 pub use process::{Audit, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls};
-pub use server::{Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader};
+pub use server::{
+    AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, McpServer, OAuthClient,
+    Revision, StaticHeader,
+};
 
 use crate::references::Origin;
 

@@ -3,6 +3,7 @@
 pub(crate) mod headers;
 pub(crate) mod identity;
 pub(crate) mod mcp_server;
+pub(crate) mod oauth_client;
 pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod upstream_auth;
