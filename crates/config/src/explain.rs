@@ -1,6 +1,7 @@
 //! The resolved configuration as an operator reads it: every value that is in force, why an
 //! inferred one is what it is, and no secret.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use portcullis_core::Role;
 
 use crate::diagnostic::Notice;
 use crate::model::{
-    Auth, ClientAuth, Compat, Config, DebugHeaders, FileKey, KeyMaterial, Listen, LogFormat,
-    McpServer, Revision, Sourced, StaticHeader,
+    AssertionAudience, Auth, ClientProof, Compat, Config, DebugHeaders, FileKey, KeyMaterial,
+    Listen, LogFormat, McpServer, OAuthClient, Revision, Sourced, StaticHeader,
 };
 use crate::references::Origin;
 
@@ -231,19 +232,63 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
                 None => page.comment(4, "token_url: discovered from the server at first use"),
             }
             page.optional(4, "issuer", oauth2.issuer.as_ref().map(url).as_ref());
-            page.value(4, "client_id", quoted(&oauth2.client_id));
-            page.value(4, "client_secret", shown(&oauth2.client_secret));
+            oauth_client(page, &oauth2.client);
             if !oauth2.scopes.is_empty() {
                 page.value(4, "scopes", quoted(&oauth2.scopes));
             }
             page.optional(4, "audience", oauth2.audience.as_ref());
             page.optional(4, "resource", oauth2.resource.as_deref().map(uri).as_ref());
-            let method = match oauth2.client_auth {
-                ClientAuth::Post => "client_secret_post",
-                ClientAuth::Basic => "client_secret_basic",
-            };
-            page.value(4, "token_endpoint_auth_method", method);
+            token_validation(page, &oauth2.token_validation);
         }
+    }
+}
+
+fn oauth_client(page: &mut Page<'_>, client: &OAuthClient) {
+    page.value(4, "client_id", quoted(&client.client_id));
+    let method = match &client.proof {
+        ClientProof::Post(secret) => {
+            page.value(4, "client_secret", shown(secret));
+            "client_secret_post"
+        }
+        ClientProof::Basic(secret) => {
+            page.value(4, "client_secret", shown(secret));
+            "client_secret_basic"
+        }
+        ClientProof::PrivateKeyJwt(key) => {
+            page.value(4, "client_private_key", shown(&key.private_key));
+            page.optional(4, "client_private_key_id", key.key_id.as_ref());
+            page.optional(
+                4,
+                "client_assertion_signing_alg",
+                key.algorithm.map(str::to_owned).as_ref(),
+            );
+            match &key.audience {
+                AssertionAudience::Server => {
+                    page.comment(
+                        4,
+                        "client_assertion_audience: the discovered issuer, else the token endpoint",
+                    );
+                }
+                AssertionAudience::TokenEndpoint => {
+                    page.value(4, "client_assertion_audience", "token_endpoint");
+                }
+                AssertionAudience::Exactly(text) => {
+                    page.value(4, "client_assertion_audience", quoted(text));
+                }
+            }
+            "private_key_jwt"
+        }
+    };
+    page.value(4, "token_endpoint_auth_method", method);
+}
+
+fn token_validation(page: &mut Page<'_>, rules: &BTreeMap<String, String>) {
+    if rules.is_empty() {
+        return;
+    }
+    page.heading(4, "token_validation");
+    for (path, expected) in rules {
+        page.value(6, path, quoted(expected));
     }
 }
 

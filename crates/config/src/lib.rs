@@ -29,9 +29,10 @@ pub use excerpt::Excerpt;
 pub use explain::explain;
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
-    Audit, Auth, ClientAuth, ClientCredentials, Compat, Config, DebugHeaders, FileKey, Forwarded,
-    Identity, KeyMaterial, Listen, LogFormat, LogLevel, McpServer, Revision, Server, Sourced,
-    StaticHeader, Store, Telemetry, Tls, ToolScopes,
+    AssertionAudience, Audit, Auth, ClientCredentials, ClientKey, ClientProof, Compat, Config,
+    DebugHeaders, FileKey, Forwarded, Identity, KeyMaterial, Listen, LogFormat, LogLevel,
+    McpServer, OAuthClient, Revision, Server, Sourced, StaticHeader, Store, Telemetry, Tls,
+    ToolScopes,
 };
 pub use reference::reference_markdown;
 pub use references::Origin;

@@ -10,7 +10,8 @@ pub use process::{
     Audit, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls,
 };
 pub use server::{
-    Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader, ToolScopes,
+    AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, McpServer, OAuthClient,
+    Revision, StaticHeader, ToolScopes,
 };
 
 use crate::references::Origin;

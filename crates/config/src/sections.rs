@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod headers;
 pub(crate) mod identity;
 pub(crate) mod mcp_server;
+pub(crate) mod oauth_client;
 pub(crate) mod process;
 pub(crate) mod scopes;
 pub(crate) mod server;

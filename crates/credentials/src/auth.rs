@@ -1,8 +1,11 @@
 //! How one server wants to be authenticated: the closed set behind `auth_type`.
 
 use http::{HeaderName, HeaderValue};
-use portcullis_core::{ClientSecret, ScopeSet, ServerId, Sha256};
+use portcullis_core::{ScopeSet, ServerId, Sha256};
+use portcullis_oauth::TokenRules;
 use url::Url;
+
+use crate::TokenClient;
 
 /// One server's authentication, resolved: no references left to look up.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,18 +43,16 @@ pub struct StaticHeader {
 pub struct ClientCredentials {
     /// Where tokens come from.
     pub token_endpoint: TokenEndpoint,
-    /// `client_id`.
-    pub client_id: String,
-    /// `client_secret`.
-    pub client_secret: ClientSecret,
-    /// How the client authenticates at the token endpoint.
-    pub client_auth: TokenEndpointAuth,
+    /// Who asks.
+    pub client: TokenClient,
     /// `scope`; not sent when empty.
     pub scopes: ScopeSet,
     /// `audience`, as some authorization servers want it.
     pub audience: Option<String>,
     /// `resource` (RFC 8707).
     pub resource: Option<String>,
+    /// `token_validation`: what the response must say.
+    pub rules: TokenRules,
     /// Plain http to the token endpoint beyond loopback was accepted by name.
     pub allow_insecure_http: bool,
 }
@@ -75,18 +76,22 @@ impl ClientCredentials {
                 .as_ref()
                 .map_or_else(Vec::new, |value| [b"=", value.as_bytes()].concat())
         };
-        key.part(self.client_id.as_bytes())
-            .part(&self.client_secret.fingerprint())
-            .part(match self.client_auth {
-                TokenEndpointAuth::ClientSecretPost => b"post",
-                TokenEndpointAuth::ClientSecretBasic => b"basic",
-            })
+        let key = self.client.digest(key);
+        digest_rules(key, &self.rules)
             .part(self.scopes.to_string().as_bytes())
             .part(&optional(&self.audience))
             .part(&optional(&self.resource))
             .part(&[u8::from(self.allow_insecure_http)])
             .finish()
     }
+}
+
+/// Another rule asks for another token: the one at hand was not judged by it.
+pub(crate) fn digest_rules(key: Sha256, rules: &TokenRules) -> Sha256 {
+    let key = key.part(&rules.iter().count().to_be_bytes());
+    rules.iter().fold(key, |key, (path, expected)| {
+        key.part(path.as_bytes()).part(expected.as_bytes())
+    })
 }
 
 /// Where the token endpoint is.
@@ -101,13 +106,4 @@ pub enum TokenEndpoint {
         /// The issuer that the file pins, if it does.
         issuer: Option<Url>,
     },
-}
-
-/// Client authentication at the token endpoint (RFC 6749 §2.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TokenEndpointAuth {
-    /// `client_id` and `client_secret` in the form.
-    ClientSecretPost,
-    /// HTTP Basic, both parts form-encoded first.
-    ClientSecretBasic,
 }

@@ -16,7 +16,7 @@ use crate::discovery::{Anchor, discover, not_discovered};
 use crate::error::Failure;
 use crate::slot::{Next, Outcome, Slot};
 use crate::token::{Moment, Token};
-use crate::token_endpoint::{Endpoint, request_token};
+use crate::token_endpoint::Endpoint;
 use crate::{
     ClientCredentials, CredentialBroker, CredentialError, CredentialErrorKind, CredentialKind,
     ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, UpstreamCredential,
@@ -34,10 +34,10 @@ pub struct Broker {
 }
 
 /// What a token request needs of the world.
-struct Door {
-    http: Arc<dyn HttpClient>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+pub(crate) struct Door {
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
 }
 
 #[derive(Default)]
@@ -141,7 +141,7 @@ impl Broker {
             let outcome = door.fetch(&slot).await;
             if let Err(failure) = &outcome {
                 // A refresh ahead of time has no caller to tell.
-                tracing::warn!(client_id = slot.client.client_id, kind = %failure.kind, "no token");
+                tracing::warn!(client_id = slot.client.client.client_id, kind = %failure.kind, "no token");
             }
             slot.settle(&outcome, Moment::now(&*door.clock), door.jitter());
             let _ = sender.send(Some(outcome));
@@ -153,7 +153,7 @@ impl Door {
     async fn fetch(&self, slot: &Slot) -> Outcome {
         let endpoint = self.endpoint(slot).await?;
         let requested = Moment::now(&*self.clock);
-        let response = request_token(&*self.http, &slot.client, &endpoint).await?;
+        let response = self.request_token(&slot.client, &endpoint).await?;
         Token::from_response(&response, requested)
             .map(Arc::new)
             .ok_or(Failure::new(CredentialErrorKind::BadResponse))
@@ -165,6 +165,7 @@ impl Door {
             TokenEndpoint::Configured(url) => {
                 return Ok(Endpoint {
                     url: url.clone(),
+                    issuer: None,
                     destination: Destination::Operator {
                         allow_insecure_http: client.allow_insecure_http,
                     },
@@ -187,7 +188,7 @@ impl Door {
         .await?;
         if !slot.remember(&found, now) {
             tracing::warn!(
-                client_id = client.client_id,
+                client_id = client.client.client_id,
                 "the server names another authorization server than before; refused"
             );
             return Err(not_discovered());

@@ -83,11 +83,12 @@ pub(crate) async fn discover(
         match metadata_of(&body, &issuer) {
             Ok((issuer, Some(token_endpoint))) => {
                 return Ok(Discovered {
-                    issuer,
                     endpoint: Endpoint {
+                        issuer: Some(issuer.clone()),
                         destination: anchor.destination(&token_endpoint),
                         url: token_endpoint,
                     },
+                    issuer,
                 });
             }
             // A page for whatever path is asked is no document; the next place may have one.

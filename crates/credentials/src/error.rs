@@ -37,6 +37,9 @@ pub enum CredentialErrorKind {
     /// It answered something that is not a token response.
     #[error("the token endpoint's answer is not a token response")]
     BadResponse,
+    /// It breaks a rule of `token_validation`.
+    #[error("the token response breaks a rule of token_validation")]
+    RuleBroken,
     /// Its address is not one that this configuration may reach.
     #[error("the token endpoint's address is not allowed")]
     NotAllowed,
@@ -54,6 +57,7 @@ impl CredentialError {
         match self.kind {
             CredentialErrorKind::Refused { .. }
             | CredentialErrorKind::BadResponse
+            | CredentialErrorKind::RuleBroken
             | CredentialErrorKind::NotAllowed
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
             CredentialErrorKind::Unavailable => ErrorKind::Unavailable,

@@ -3,6 +3,7 @@
 
 mod auth;
 mod broker;
+mod client;
 mod credential;
 mod discovery;
 mod document;
@@ -12,10 +13,9 @@ mod static_auth;
 mod token;
 mod token_endpoint;
 
-pub use auth::{
-    ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, TokenEndpointAuth, UpstreamAuth,
-};
+pub use auth::{ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth};
 pub use broker::Broker;
+pub use client::{AssertionAudience, ClientProof, TokenClient};
 pub use credential::{CredentialKind, UpstreamCredential};
 pub use error::{CredentialError, CredentialErrorKind};
 pub use static_auth::InvalidStaticHeader;

@@ -3,53 +3,64 @@
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request};
-use portcullis_egress::{Destination, HttpClient, RequestBody};
-use portcullis_oauth::{ClientAuthentication, TokenRequest, TokenResponse, registered_error_code};
+use portcullis_egress::{Destination, RequestBody};
+use portcullis_oauth::{TokenRequest, TokenResponse, TokenRules, registered_error_code};
 use url::Url;
 
+use crate::broker::Door;
 use crate::document::{Answer, exchange, uri};
 use crate::error::Failure;
-use crate::{ClientCredentials, CredentialErrorKind, TokenEndpointAuth};
+use crate::{ClientCredentials, CredentialErrorKind};
 
 /// Where to ask, and how far the address is trusted.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     pub(crate) url: Url,
+    /// The issuer whose endpoint this is, if it was discovered.
+    pub(crate) issuer: Option<String>,
     pub(crate) destination: Destination,
 }
 
-/// Asks for a token.
-pub(crate) async fn request_token(
-    http: &dyn HttpClient,
-    client: &ClientCredentials,
-    endpoint: &Endpoint,
-) -> Result<TokenResponse, Failure> {
-    let request = build(client, &endpoint.url)?;
-    let answer = exchange(http, request, endpoint.destination).await?;
-    read(&answer)
+impl Door {
+    /// Asks for a token.
+    pub(crate) async fn request_token(
+        &self,
+        grant: &ClientCredentials,
+        endpoint: &Endpoint,
+    ) -> Result<TokenResponse, Failure> {
+        let form = grant
+            .client
+            .authenticate(endpoint, &*self.clock, &*self.entropy, |client| {
+                TokenRequest::client_credentials(
+                    client,
+                    &grant.scopes,
+                    grant.audience.as_deref(),
+                    grant.resource.as_deref(),
+                )
+            })?
+            .map_err(|error| Failure::new(CredentialErrorKind::NotAllowed).because(error))?;
+        let request = posted(form, &endpoint.url)?;
+        let answer = exchange(&*self.http, request, endpoint.destination).await?;
+        let response = read(&answer)?;
+        check(&grant.rules, &answer, &grant.client.client_id)?;
+        Ok(response)
+    }
 }
 
-fn build(client: &ClientCredentials, url: &Url) -> Result<Request<RequestBody>, Failure> {
-    let client_id = client.client_id.as_str();
-    let client_secret = &client.client_secret;
-    let authentication = match client.client_auth {
-        TokenEndpointAuth::ClientSecretPost => ClientAuthentication::Post {
-            client_id,
-            client_secret,
-        },
-        TokenEndpointAuth::ClientSecretBasic => ClientAuthentication::Basic {
-            client_id,
-            client_secret,
-        },
+/// `token_validation`. The path is the operator's own text; what the response says is not told.
+fn check(rules: &TokenRules, answer: &Answer, client_id: &str) -> Result<(), Failure> {
+    let Some(rule) = rules.broken_by(&answer.body) else {
+        return Ok(());
     };
-    let form = TokenRequest::client_credentials(
-        authentication,
-        &client.scopes,
-        client.audience.as_deref(),
-        client.resource.as_deref(),
-    )
-    .map_err(|error| Failure::new(CredentialErrorKind::NotAllowed).because(error))?;
+    tracing::warn!(
+        client_id,
+        rule,
+        "the token response breaks token_validation"
+    );
+    Err(Failure::new(CredentialErrorKind::RuleBroken))
+}
 
+fn posted(form: TokenRequest, url: &Url) -> Result<Request<RequestBody>, Failure> {
     let mut request = Request::new(RequestBody::default());
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = uri(url)?;

@@ -11,6 +11,7 @@ mod housekeeping;
 mod identity;
 mod keys;
 mod macs;
+mod oauth_client;
 mod outbound;
 mod reload;
 mod rooms;

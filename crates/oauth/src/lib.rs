@@ -1,15 +1,21 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod assertion_key;
 mod challenge;
+mod client_assertion;
 mod error_code;
 pub mod jose;
 mod metadata;
 mod token_request;
 mod token_response;
+mod token_rules;
 
+pub use assertion_key::{AssertionKey, InvalidAssertionKey, SigningAlgorithm, SigningFailed};
 pub use challenge::{Challenge, InvalidChallenge};
+pub use client_assertion::{CLIENT_ASSERTION_TYPE, client_assertion};
 pub use error_code::registered_error_code;
 pub use metadata::{AuthorizationServerMetadata, MetadataError, ProtectedResourceMetadata};
 pub use token_request::{ClientAuthentication, InvalidTokenRequest, TokenRequest};
 pub use token_response::{InvalidTokenResponse, TokenResponse};
+pub use token_rules::TokenRules;

@@ -5,10 +5,12 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
-use portcullis_core::{ClientSecret, ScopeSet};
+use portcullis_core::{ClientSecret, ScopeSet, SecretValue};
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-/// How the client proves who it is (RFC 6749 §2.3.1).
+use crate::client_assertion::CLIENT_ASSERTION_TYPE;
+
+/// How the client proves who it is (RFC 6749 §2.3.1, RFC 7523 §2.2).
 #[derive(Clone, Copy, Debug)]
 pub enum ClientAuthentication<'a> {
     /// `client_secret_basic`: HTTP Basic, both parts form-encoded first.
@@ -25,6 +27,44 @@ pub enum ClientAuthentication<'a> {
         /// `client_secret`.
         client_secret: &'a ClientSecret,
     },
+    /// `private_key_jwt`: a signed assertion in the form.
+    Assertion {
+        /// `client_id`, which some servers want beside the assertion (RFC 7521 §4.2 allows it).
+        client_id: &'a str,
+        /// The assertion, made for this one request.
+        assertion: &'a SecretValue,
+    },
+}
+
+impl ClientAuthentication<'_> {
+    /// Puts it on a form, or into the header that it returns.
+    fn apply(
+        &self,
+        form: &mut Serializer<'_, String>,
+    ) -> Result<Option<HeaderValue>, InvalidTokenRequest> {
+        match self {
+            Self::Basic {
+                client_id,
+                client_secret,
+            } => return basic(client_id, client_secret).map(Some),
+            Self::Post {
+                client_id,
+                client_secret,
+            } => {
+                form.append_pair("client_id", client_id);
+                form.append_pair("client_secret", client_secret.expose());
+            }
+            Self::Assertion {
+                client_id,
+                assertion,
+            } => {
+                form.append_pair("client_id", client_id);
+                form.append_pair("client_assertion_type", CLIENT_ASSERTION_TYPE);
+                form.append_pair("client_assertion", assertion.expose());
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// A request that cannot be built.
@@ -45,27 +85,14 @@ impl TokenRequest {
     /// The client-credentials grant (RFC 6749 §4.4.2), with `resource` after RFC 8707 §2 and the
     /// unregistered but widespread `audience`. An empty scope set is not sent.
     pub fn client_credentials(
-        client: ClientAuthentication<'_>,
+        client: &ClientAuthentication<'_>,
         scopes: &ScopeSet,
         audience: Option<&str>,
         resource: Option<&str>,
     ) -> Result<Self, InvalidTokenRequest> {
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
-        let authorization = match client {
-            ClientAuthentication::Basic {
-                client_id,
-                client_secret,
-            } => Some(basic(client_id, client_secret)?),
-            ClientAuthentication::Post {
-                client_id,
-                client_secret,
-            } => {
-                form.append_pair("client_id", client_id);
-                form.append_pair("client_secret", client_secret.expose());
-                None
-            }
-        };
+        let authorization = client.apply(&mut form)?;
         if !scopes.is_empty() {
             form.append_pair("scope", &scopes.to_string());
         }
@@ -124,7 +151,7 @@ mod tests {
     #[test]
     fn rfc_6749_2_3_1_basic_form_encodes_both_parts_first() {
         let request = TokenRequest::client_credentials(
-            ClientAuthentication::Basic {
+            &ClientAuthentication::Basic {
                 client_id: "my:client",
                 client_secret: &secret(),
             },
@@ -146,7 +173,7 @@ mod tests {
     #[test]
     fn rfc_6749_4_4_2_post_puts_everything_in_the_form() {
         let request = TokenRequest::client_credentials(
-            ClientAuthentication::Post {
+            &ClientAuthentication::Post {
                 client_id: "my:client",
                 client_secret: &secret(),
             },
@@ -165,9 +192,30 @@ mod tests {
     }
 
     #[test]
+    fn rfc_7523_2_2_an_assertion_takes_the_place_of_the_secret() {
+        let request = TokenRequest::client_credentials(
+            &ClientAuthentication::Assertion {
+                client_id: "id",
+                assertion: &SecretValue::new("a.b.c"),
+            },
+            &ScopeSet::default(),
+            None,
+            None,
+        )
+        .unwrap();
+        assert!(request.authorization().is_none());
+        assert_eq!(
+            request.into_form(),
+            "grant_type=client_credentials&client_id=id\
+             &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+             &client_assertion=a.b.c"
+        );
+    }
+
+    #[test]
     fn a_token_request_does_not_print_its_secret() {
         let request = TokenRequest::client_credentials(
-            ClientAuthentication::Post {
+            &ClientAuthentication::Post {
                 client_id: "id",
                 client_secret: &ClientSecret::new("canary"),
             },

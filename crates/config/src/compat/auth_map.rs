@@ -1,11 +1,12 @@
 //! `auth: {oauth2: …, cookie_passthrough: …}`.
 
-use portcullis_core::ClientSecret;
+use std::collections::BTreeMap;
 
 use crate::fields::Fields;
 use crate::findings::Findings;
 use crate::model::ClientCredentials;
-use crate::sections::upstream_auth::{ResourceOwner, client_auth, either, resource};
+use crate::sections::oauth_client::{self, Keys};
+use crate::sections::upstream_auth::{ResourceOwner, either, resource};
 use crate::validate::urls::{PlainHttp, callable};
 
 /// What the map says.
@@ -62,22 +63,17 @@ pub(crate) fn credentials(
     let token_url = fields
         .require("token_url", fields.url("token_url"))
         .and_then(|url| callable(findings, url, plain));
-    let client_id = fields.require("client_id", fields.text("client_id"));
-    let client_secret = fields.require("client_secret", fields.secret("client_secret"));
-    let client_auth = client_auth(fields);
+    let client = oauth_client::read(fields, Keys::Map);
     let scopes = fields.scopes(either(fields, "scopes", "scope"));
     let audience = fields.text("audience").map(|text| text.value);
     let resource = resource(fields, fields.text("resource"), owner);
     Some(ClientCredentials {
         token_url: Some(token_url?),
         issuer: None,
-        client_id: client_id?.value,
-        client_secret: client_secret?
-            .value
-            .map(|secret| ClientSecret::new(secret.expose())),
-        client_auth: client_auth?,
+        client: client?,
         scopes,
         audience,
         resource,
+        token_validation: BTreeMap::new(),
     })
 }

@@ -1,13 +1,15 @@
 //! `mcp_config.default_oauth2` and its variables: client credentials for servers that say nothing
 //! about authentication.
 
+use std::collections::BTreeMap;
+
 use portcullis_core::{ClientSecret, ScopeSet};
 use url::Url;
 
 use crate::compat::auth_map::credentials;
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{ClientAuth, ClientCredentials, Sourced};
+use crate::model::{ClientCredentials, ClientProof, OAuthClient, Sourced};
 use crate::references::Origin;
 use crate::sections::upstream_auth::ResourceOwner;
 use crate::validate::urls::{PlainHttp, callable};
@@ -102,15 +104,17 @@ fn from_variables(root: &Fields<'_, '_>) -> Option<DefaultOauth2> {
             .map(|(token_url, scopes)| ClientCredentials {
                 token_url: Some(token_url),
                 issuer: None,
-                client_id: client_id.clone(),
-                client_secret: Sourced {
-                    value: ClientSecret::new(client_secret.clone()),
-                    origin: Origin::Variable("MCP_OAUTH2_CLIENT_SECRET".to_owned()),
+                client: OAuthClient {
+                    client_id: client_id.clone(),
+                    proof: ClientProof::Post(Sourced {
+                        value: ClientSecret::new(client_secret.clone()),
+                        origin: Origin::Variable("MCP_OAUTH2_CLIENT_SECRET".to_owned()),
+                    }),
                 },
-                client_auth: ClientAuth::Post,
                 scopes,
                 audience: None,
                 resource: None,
+                token_validation: BTreeMap::new(),
             }),
         from: "the MCP_OAUTH2_ variables",
     })

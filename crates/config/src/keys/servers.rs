@@ -37,8 +37,8 @@ const NO_TOKEN_EXCHANGE: &str =
     "token exchange (on behalf of the caller) is not available in this build yet";
 const NO_ID_JAG: &str = "enterprise-managed authorization is not available in this build yet";
 const NO_SIGV4: &str = "AWS SigV4 is not available in this build yet";
-const NO_PRIVATE_KEY_JWT: &str =
-    "`private_key_jwt` is not available in this build yet: use a `client_secret`";
+/// How a client signs its assertions.
+const SIGNING_ALGORITHMS: &[&str] = &["RS256", "PS256", "ES256", "EdDSA"];
 
 pub(crate) static MCP_SERVER: Section = Section {
     name: "mcp_server",
@@ -86,6 +86,11 @@ pub(crate) static MCP_SERVER: Section = Section {
             "How the client authenticates at the token endpoint.",
         )
         .default("client_secret_post"),
+        Key::new("client_private_key", Kind::Secret, "Private key of `private_key_jwt`, in PEM: RSA of 2048 bits or more, P-256, or Ed25519; best `file:/run/secrets/…`."),
+        Key::new("client_private_key_id", Kind::Text, "`kid` in the head of the client's assertions."),
+        Key::new("client_assertion_signing_alg", Kind::Choice(SIGNING_ALGORITHMS), "How they are signed; default: what the key is made for (`RS256`, `ES256`, `EdDSA`)."),
+        Key::new("client_assertion_audience", Kind::Text, "`aud` of the client's assertions: `token_endpoint`, or a text of yours. Default: `issuer` as written or discovered, else the token endpoint."),
+        Key::new("token_validation", Kind::TextMap, "What a token response must say beside the token, by dotted path: `team.enterprise_id: T12345`. A response that says anything else is refused.").restricts(),
         Key::new("static_headers", Kind::SecretMap, "Headers sent with every request."),
         Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
         Key::new("access_groups", Kind::Texts, "Groups that a grant may name instead of the server.").restricts(),
@@ -143,7 +148,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         unavailable("spec_path", "", "OpenAPI documents as servers are not available in this build yet; put an MCP server in front of the API"),
         unavailable("allowed_cidrs", "", "restricting a server by the caller's address is not available in this build yet; restrict at the ingress and remove the key"),
         unavailable("pinned_tools", "", "pinned tools are not available in this build yet; list their names in `allowed_tools`"),
-        unavailable("token_validation", "", "rules on token responses are not available in this build yet"),
         unavailable("oauth_identity_binding", "", "binding upstream identities is not available in this build yet"),
         unavailable("oauth_passthrough", "false", "forwarding the caller's own bearer is not available in this build yet"),
         unavailable("is_byok", "false", "per-user upstream keys are not available in this build yet"),
@@ -156,9 +160,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         unavailable("id_jag_subject_source", "", NO_ID_JAG),
         unavailable("id_jag_resource_client_id", "", NO_ID_JAG),
         unavailable("id_jag_resource_client_secret", "", NO_ID_JAG),
-        unavailable("client_private_key", "", NO_PRIVATE_KEY_JWT),
-        unavailable("client_private_key_id", "", NO_PRIVATE_KEY_JWT),
-        unavailable("client_assertion_signing_alg", "", NO_PRIVATE_KEY_JWT),
         unavailable("aws_access_key_id", "", NO_SIGV4),
         unavailable("aws_secret_access_key", "", NO_SIGV4),
         unavailable("aws_session_token", "", NO_SIGV4),

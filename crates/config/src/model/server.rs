@@ -141,25 +141,58 @@ pub struct ClientCredentials {
     pub token_url: Option<Url>,
     /// The authorization server, pinned for discovery.
     pub issuer: Option<Url>,
-    /// OAuth client.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: Sourced<ClientSecret>,
-    /// How it authenticates.
-    pub client_auth: ClientAuth,
+    /// Who asks.
+    pub client: OAuthClient,
     /// Scopes to ask for.
     pub scopes: ScopeSet,
     /// `audience`
     pub audience: Option<String>,
     /// `resource` (RFC 8707)
     pub resource: Option<String>,
+    /// What a token response must say: paths and texts.
+    pub token_validation: BTreeMap<String, String>,
 }
 
-/// Client authentication at the token endpoint (RFC 6749 §2.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// `client_id` and `client_secret` in the form.
-    Post,
-    /// HTTP Basic.
-    Basic,
+/// An OAuth client and what proves it at the token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthClient {
+    /// `client_id`
+    pub client_id: String,
+    /// What proves it.
+    pub proof: ClientProof,
+}
+
+/// Client authentication at the token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientProof {
+    /// `client_id` and `client_secret` in the form (RFC 6749 §2.3.1).
+    Post(Sourced<ClientSecret>),
+    /// HTTP Basic (RFC 6749 §2.3.1).
+    Basic(Sourced<ClientSecret>),
+    /// A signed assertion (RFC 7523 §2.2).
+    PrivateKeyJwt(Box<ClientKey>),
+}
+
+/// What signs a client's assertions, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientKey {
+    /// The private key in PEM; whoever signs with it reads it.
+    pub private_key: Sourced<SecretValue>,
+    /// `kid`
+    pub key_id: Option<String>,
+    /// `alg`; the key's kind decides when absent.
+    pub algorithm: Option<&'static str>,
+    /// `aud`
+    pub audience: AssertionAudience,
+}
+
+/// The `aud` of a client's assertions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssertionAudience {
+    /// The issuer that discovery finds, or else the token endpoint.
+    Server,
+    /// The token endpoint.
+    TokenEndpoint,
+    /// This text.
+    Exactly(String),
 }

@@ -1,17 +1,21 @@
 //! What we present to one server.
 
-use portcullis_core::{ClientSecret, SecretValue};
+use portcullis_core::SecretValue;
 use url::Url;
 
 use crate::compat::auth_map::{self, Written};
 use crate::compat::default_oauth2::DefaultOauth2;
 use crate::compat::oauth_flow;
 use crate::fields::{At, Fields};
-use crate::model::{Auth, ClientAuth, ClientCredentials, Sourced, StaticHeader};
+use crate::model::{Auth, ClientCredentials, Sourced, StaticHeader};
 use crate::sections::headers::{self, ServerHeaders};
+use crate::sections::oauth_client::{self, Keys};
 use crate::validate::urls::{PlainHttp, callable};
 
 const USE_INSTEAD: &str = "use `auth_type: oauth2` with `token_url`, `client_id` and `client_secret` (client credentials), or a static credential";
+
+/// What asks a token endpoint.
+const FETCHES_TOKENS: &[&str] = &["oauth2"];
 
 /// `None` only when something was recorded as an error.
 pub(crate) fn read(
@@ -39,6 +43,9 @@ pub(crate) fn read(
             Written::Usable(oauth2) => Some(Auth::ClientCredentials(oauth2)),
             Written::Absent | Written::Unusable => None,
         };
+    }
+    if declared.is_none_or(|declared| !FETCHES_TOKENS.contains(&declared)) {
+        oauth_client::refuse_token_validation(fields)?;
     }
     let Some(auth_type) = declared else {
         return undeclared(fields, headers, map.present, default);
@@ -86,7 +93,13 @@ fn undeclared(
         );
         return None;
     }
-    for key in ["client_id", "client_secret", "token_url", "oauth2_flow"] {
+    for key in [
+        "client_id",
+        "client_secret",
+        "client_private_key",
+        "token_url",
+        "oauth2_flow",
+    ] {
         if fields.has(key) {
             fields.findings.error(
                 fields.place(key),
@@ -180,8 +193,8 @@ fn header(fields: &Fields<'_, '_>, headers: &ServerHeaders) -> Option<Auth> {
 
 fn oauth2(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp) -> Option<Auth> {
     oauth_flow::require_client_credentials(fields)?;
-    let client_id = fields.require("client_id", fields.text("client_id"));
-    let client_secret = fields.require("client_secret", fields.secret("client_secret"));
+    let client = oauth_client::read(fields, Keys::Server);
+    let token_validation = oauth_client::token_validation(fields);
     let mut sound = true;
     let mut endpoint = |key: &str| {
         let written = fields.has(key);
@@ -193,7 +206,6 @@ fn oauth2(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp) -> Optio
     };
     let token_url = endpoint("token_url");
     let issuer = endpoint("issuer");
-    let client_auth = client_auth(fields);
     let scopes = fields.scopes("scopes");
     let audience = fields.text("audience").map(|text| text.value);
     let written = fields.text(either(fields, "resource", "upstream_resource"));
@@ -204,32 +216,12 @@ fn oauth2(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp) -> Optio
     Some(Auth::ClientCredentials(Box::new(ClientCredentials {
         token_url,
         issuer,
-        client_id: client_id?.value,
-        client_secret: client_secret?
-            .value
-            .map(|secret| ClientSecret::new(secret.expose())),
-        client_auth: client_auth?,
+        client: client?,
         scopes,
         audience,
         resource,
+        token_validation: token_validation?,
     })))
-}
-
-/// `token_endpoint_auth_method`, of a server or of an `oauth2` map.
-pub(crate) fn client_auth(fields: &Fields<'_, '_>) -> Option<ClientAuth> {
-    match fields.choice("token_endpoint_auth_method") {
-        Some("client_secret_basic") => Some(ClientAuth::Basic),
-        Some("private_key_jwt") => {
-            fields.findings.error(
-                fields.place("token_endpoint_auth_method"),
-                "`private_key_jwt` is not available in this build yet",
-                "use `client_secret_post` or `client_secret_basic`",
-            );
-            None
-        }
-        None if fields.has("token_endpoint_auth_method") => None,
-        _ => Some(ClientAuth::Post),
-    }
 }
 
 /// `resource`, of a server or of an `oauth2` map; `auto` is the URL of `server`, where there is one.

@@ -1,12 +1,65 @@
 //! Every form that LiteLLM's documentation and guides written for it show.
 
 use super::*;
-use crate::{Auth, ClientAuth, Origin};
+use crate::{AssertionAudience, Auth, ClientProof, Origin};
 
 fn client_credentials(loaded: &Loaded, index: usize) -> &crate::ClientCredentials {
     match &loaded.config.mcp_servers[index].auth {
         Auth::ClientCredentials(oauth2) => oauth2,
         other => panic!("{other:?}"),
+    }
+}
+
+fn secret(oauth2: &crate::ClientCredentials) -> &crate::Sourced<portcullis_core::ClientSecret> {
+    match &oauth2.client.proof {
+        ClientProof::Post(secret) | ClientProof::Basic(secret) => secret,
+        other @ ClientProof::PrivateKeyJwt(_) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_client_may_sign_instead_of_sending_a_secret() {
+    let of = |more: &str| {
+        let text = format!(
+            "mcp_servers:\n  a: {{url: https://a.example.com/mcp, auth_type: oauth2, oauth2_flow: client_credentials, \
+             client_id: c, token_endpoint_auth_method: private_key_jwt, \
+             client_private_key: 'canary key', token_validation: {{team.id: T1, ok: true}}{more}}}\n"
+        );
+        let loaded = loaded(&text);
+        let oauth2 = client_credentials(&loaded, 0).clone();
+        assert_eq!(oauth2.token_validation["team.id"], "T1");
+        assert_eq!(oauth2.token_validation["ok"], "true");
+        let page = crate::explain(&loaded.config, &[]);
+        assert!(page.contains("token_endpoint_auth_method: private_key_jwt"));
+        assert!(page.contains("client_private_key: (set)"), "{page}");
+        assert!(!page.contains("canary"), "{page}");
+        match oauth2.client.proof {
+            ClientProof::PrivateKeyJwt(key) => key,
+            other => panic!("{other:?}"),
+        }
+    };
+    let key = of("");
+    assert_eq!(key.private_key.value.expose(), "canary key");
+    assert_eq!(key.audience, AssertionAudience::Server);
+    assert_eq!((key.key_id, key.algorithm), (None, None));
+    let key = of(", client_private_key_id: k1, client_assertion_signing_alg: PS256");
+    assert_eq!(key.key_id.as_deref(), Some("k1"));
+    assert_eq!(key.algorithm, Some("PS256"));
+    for (written, expected) in [
+        (
+            "issuer: 'https://as.example.com'",
+            AssertionAudience::Exactly("https://as.example.com".to_owned()),
+        ),
+        (
+            "client_assertion_audience: token_endpoint",
+            AssertionAudience::TokenEndpoint,
+        ),
+        (
+            "client_assertion_audience: 'urn:as'",
+            AssertionAudience::Exactly("urn:as".to_owned()),
+        ),
+    ] {
+        assert_eq!(of(&format!(", {written}")).audience, expected);
     }
 }
 
@@ -28,14 +81,14 @@ mcp_servers:
     ]);
     let loaded = world.load(text).unwrap();
     let oauth2 = client_credentials(&loaded, 0);
-    assert_eq!(oauth2.client_id, "the-client");
-    assert_eq!(oauth2.client_secret.value.expose(), "canary-1f9a");
+    assert_eq!(oauth2.client.client_id, "the-client");
+    assert_eq!(secret(oauth2).value.expose(), "canary-1f9a");
     assert_eq!(
-        oauth2.client_secret.origin,
+        secret(oauth2).origin,
         Origin::Variable("MCP_CLIENT_SECRET".to_owned())
     );
     assert_eq!(oauth2.scopes.to_string(), "mcp:read mcp:write");
-    assert_eq!(oauth2.client_auth, ClientAuth::Post);
+    assert!(matches!(oauth2.client.proof, ClientProof::Post(_)));
     noticed(
         &loaded,
         "mcp_servers.my_mcp_server.auth_type",
@@ -60,7 +113,10 @@ mcp_servers:
     token_url: "http://localhost:8765/oauth/token"
 "#,
     );
-    assert_eq!(client_credentials(&loaded, 0).client_id, "test-client");
+    assert_eq!(
+        client_credentials(&loaded, 0).client.client_id,
+        "test-client"
+    );
     noticed(
         &loaded,
         "mcp_servers.test_oauth2.client_secret",
@@ -148,7 +204,10 @@ fn a_default_service_token_goes_to_servers_that_say_nothing_and_to_no_other() {
 "#;
     let world = World::with_env(&[("MCP_OAUTH2_CLIENT_SECRET", "c4nary"), ("OWN", "Bearer x")]);
     let loaded = world.load(text).unwrap();
-    assert_eq!(client_credentials(&loaded, 0).client_id, "litellm-proxy");
+    assert_eq!(
+        client_credentials(&loaded, 0).client.client_id,
+        "litellm-proxy"
+    );
     assert_eq!(loaded.config.mcp_servers[1].auth, Auth::None);
     assert_eq!(loaded.config.mcp_servers[2].auth, Auth::None);
     noticed(
@@ -219,7 +278,7 @@ fn an_auth_map_with_cookies_loads_and_says_that_cookies_stay_here() {
         .load(text)
         .unwrap();
     assert_eq!(
-        client_credentials(&loaded, 0).client_id,
+        client_credentials(&loaded, 0).client.client_id,
         "specific-client-id"
     );
     noticed(

@@ -170,7 +170,34 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
             "require_approval: always",
             "holding calls for approval is not available",
         ),
-        ("token_validation: {a: b}", "rules on token responses"),
+        (
+            "auth_type: bearer_token, auth_value: v, token_validation: {a: b}",
+            "there is no token response to check",
+        ),
+        (
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_secret: s, token_validation: {}",
+            "no rule is written",
+        ),
+        (
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_secret: s, token_validation: {a: [b]}",
+            "expected a single value, found a list",
+        ),
+        (
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, token_endpoint_auth_method: private_key_jwt",
+            "`client_private_key` is missing",
+        ),
+        (
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_secret: s, client_private_key: k",
+            "the key is not used",
+        ),
+        (
+            "auth_type: oauth2, oauth2_flow: client_credentials, client_id: c, client_private_key: k, token_endpoint_auth_method: private_key_jwt, client_assertion_signing_alg: HS256",
+            "not one of the known values",
+        ),
+        (
+            "auth: {oauth2: {token_url: https://a.example/t, client_id: c, token_endpoint_auth_method: private_key_jwt}}",
+            "needs a `client_private_key`",
+        ),
     ] {
         refused(&server(body), expected);
     }
@@ -179,7 +206,7 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
         "stdio servers are not available",
     );
     loaded(&server(
-        "available_on_public_internet: true, require_approval: never, allowed_cidrs: [], token_validation: null",
+        "available_on_public_internet: true, require_approval: never, allowed_cidrs: []",
     ));
 }
 

@@ -78,6 +78,7 @@ mcp_servers:
   b: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials}
   c: {url: https://a.b/m, auth: {oauth2: {}, cookie_passthrough: {}}}
   d: {url: https://a.b/m, auth_type: oauth2}
+  f: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials, token_endpoint_auth_method: private_key_jwt}
   e: {url: https://a.b/m, auth_type: api_key}
 ";
     assert!(World::default().load(text).is_err());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_core::{ClientSecret, SecretValue};
 use portcullis_credentials::{
-    CredentialBroker, CredentialKind, ServerAuth, StaticHeader, TokenEndpoint, TokenEndpointAuth,
+    ClientProof, CredentialBroker, CredentialKind, ServerAuth, StaticHeader, TokenEndpoint,
     UpstreamAuth,
 };
 use tokio::task::JoinSet;
@@ -31,7 +31,7 @@ async fn rfc_6749_4_4_2_the_request_carries_exactly_what_the_file_says() {
     assert_eq!(credential.kind(), CredentialKind::M2mClientCredentials);
     assert_eq!(presented(&credential), "Bearer token-1");
 
-    credentials.client_auth = TokenEndpointAuth::ClientSecretBasic;
+    credentials.client.proof = ClientProof::SecretBasic(ClientSecret::new("canary-secret"));
     house.obtain(&server("m2m", credentials)).await.unwrap();
 
     let seen = as1.seen();
@@ -230,12 +230,12 @@ async fn whatever_changes_in_the_file_gets_another_token_and_the_old_one_is_not_
     let house = house();
     let base = client(TokenEndpoint::Configured(as1.url("/token")));
     let mut variants = vec![base.clone(); 8];
-    variants[1].client_secret = ClientSecret::new("rotated");
-    variants[2].client_id = "other".to_owned();
+    variants[1].client.proof = ClientProof::SecretPost(ClientSecret::new("rotated"));
+    variants[2].client.client_id = "other".to_owned();
     variants[3].scopes = "a".parse().unwrap();
     variants[4].audience = Some(String::new());
     variants[5].resource = Some("r".to_owned());
-    variants[6].client_auth = TokenEndpointAuth::ClientSecretBasic;
+    variants[6].client.proof = ClientProof::SecretBasic(ClientSecret::new("canary-secret"));
     variants[7].token_endpoint = TokenEndpoint::Configured(as1.url("/token?v=2"));
     for (position, variant) in variants.into_iter().enumerate() {
         let expected = format!("Bearer token-{}", position + 1);
@@ -250,7 +250,7 @@ async fn two_tenants_at_one_endpoint_never_see_each_others_token() {
     let house = house();
     let tenant = |name: &str| {
         let mut credentials = client(TokenEndpoint::Configured(as1.url("/token")));
-        credentials.client_id = name.to_owned();
+        credentials.client.client_id = name.to_owned();
         server(name, credentials)
     };
     let tenants = [tenant("a"), tenant("b")];
@@ -277,7 +277,7 @@ async fn two_clients_of_one_server_keep_their_tokens() {
     let as1 = AuthorizationServer::start().await;
     let house = house();
     let mut other = client(TokenEndpoint::Configured(as1.url("/token")));
-    other.client_id = "discovery".to_owned();
+    other.client.client_id = "discovery".to_owned();
     let calls = m2m(as1.url("/token"));
     let discovery = ServerAuth {
         auth: UpstreamAuth::ClientCredentials(Box::new(other)),
@@ -296,7 +296,7 @@ async fn what_was_kept_for_a_removed_server_is_forgotten_and_no_other() {
     let house = house();
     let of = |name: &str, client_id: &str| {
         let mut credentials = client(TokenEndpoint::Configured(as1.url("/token")));
-        credentials.client_id = client_id.to_owned();
+        credentials.client.client_id = client_id.to_owned();
         server(name, credentials)
     };
     let removed = of("removed", "alone");

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use portcullis_core::{ClientSecret, ErrorKind};
-use portcullis_credentials::{CredentialError, CredentialErrorKind, TokenEndpoint};
+use portcullis_credentials::{ClientProof, CredentialError, CredentialErrorKind, TokenEndpoint};
 use url::Url;
 
 use crate::fake::{Answer, AuthorizationServer, token};
@@ -171,7 +171,7 @@ async fn a_corrected_secret_does_not_wait_for_the_wrong_ones_pause() {
     let house = house();
     as1.next(Answer::status(401, r#"{"error":"invalid_client"}"#));
     let mut credentials = client(TokenEndpoint::Configured(as1.url("/token")));
-    credentials.client_secret = ClientSecret::new("wrong");
+    credentials.client.proof = ClientProof::SecretPost(ClientSecret::new("wrong"));
     house.obtain(&server("m2m", credentials)).await.unwrap_err();
     let corrected = m2m(as1.url("/token"));
     assert_eq!(house.presented(&corrected).await, "Bearer token-1");

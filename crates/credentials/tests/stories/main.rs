@@ -7,6 +7,7 @@
 )]
 
 mod caching;
+mod client_proof;
 mod discovery;
 mod failures;
 mod fake;
@@ -18,10 +19,11 @@ use std::time::Duration;
 use http::HeaderMap;
 use portcullis_core::{ClientSecret, ManualClock, ScopeSet, SeededEntropy, ServerId};
 use portcullis_credentials::{
-    Broker, ClientCredentials, CredentialBroker, CredentialError, ServerAuth, TokenEndpoint,
-    TokenEndpointAuth, UpstreamAuth, UpstreamCredential,
+    Broker, ClientCredentials, ClientProof, CredentialBroker, CredentialError, ServerAuth,
+    TokenClient, TokenEndpoint, UpstreamAuth, UpstreamCredential,
 };
 use portcullis_egress::{RootSource, Settings};
+use portcullis_oauth::TokenRules;
 use portcullis_policy::authorize_service;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -88,12 +90,14 @@ pub(crate) fn presented(credential: &UpstreamCredential) -> String {
 pub(crate) fn client(token_endpoint: TokenEndpoint) -> ClientCredentials {
     ClientCredentials {
         token_endpoint,
-        client_id: "gateway".to_owned(),
-        client_secret: ClientSecret::new("canary-secret"),
-        client_auth: TokenEndpointAuth::ClientSecretPost,
+        client: TokenClient {
+            client_id: "gateway".to_owned(),
+            proof: ClientProof::SecretPost(ClientSecret::new("canary-secret")),
+        },
         scopes: ScopeSet::default(),
         audience: None,
         resource: None,
+        rules: TokenRules::default(),
         allow_insecure_http: false,
     }
 }

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_config::{Auth, ClientAuth, Config, McpServer, Revision};
+use portcullis_config::{Auth, Config, McpServer, Revision};
 use portcullis_core::Clock;
 use portcullis_credentials::{
     ClientCredentials, CredentialKind, InvalidStaticHeader, ServerAuth, StaticHeader,
-    TokenEndpoint, TokenEndpointAuth, UpstreamAuth,
+    TokenEndpoint, UpstreamAuth,
 };
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, ServerInfo, Snapshot};
 use portcullis_mcp::PushPolicy;
+use portcullis_oauth::TokenRules;
 use portcullis_policy::{ScopeRules, ServerPolicy};
 use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
+
+use super::oauth_client::token_client;
 
 /// Longest silence on an upstream's stream.
 const STREAM_IDLE: Duration = Duration::from_mins(5);
@@ -158,15 +161,11 @@ fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
                         issuer: grant.issuer.clone(),
                     },
                 },
-                client_id: grant.client_id.clone(),
-                client_secret: grant.client_secret.value.clone(),
-                client_auth: match grant.client_auth {
-                    ClientAuth::Post => TokenEndpointAuth::ClientSecretPost,
-                    ClientAuth::Basic => TokenEndpointAuth::ClientSecretBasic,
-                },
+                client: token_client(&grant.client)?,
                 scopes: grant.scopes.clone(),
                 audience: grant.audience.clone(),
                 resource: grant.resource.clone(),
+                rules: TokenRules::new(grant.token_validation.clone()),
                 allow_insecure_http: server.allow_insecure_http,
             }))
         }

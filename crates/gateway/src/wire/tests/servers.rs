@@ -40,3 +40,28 @@ async fn a_server_that_listed_its_tools_is_healthy_and_one_that_is_away_is_not()
     assert_eq!(status("here"), "healthy");
     assert_eq!(status("away"), "unhealthy");
 }
+
+#[test]
+fn a_private_key_that_cannot_sign_is_an_error_at_the_start_and_is_not_repeated() {
+    use portcullis_config::{
+        AssertionAudience, ClientKey, ClientProof, OAuthClient, Origin, Sourced,
+    };
+
+    let client = OAuthClient {
+        client_id: "c".to_owned(),
+        proof: ClientProof::PrivateKeyJwt(Box::new(ClientKey {
+            private_key: Sourced {
+                value: portcullis_core::SecretValue::new("canary"),
+                origin: Origin::Literal,
+            },
+            key_id: None,
+            algorithm: None,
+            audience: AssertionAudience::Server,
+        })),
+    };
+    let error = crate::wire::oauth_client::token_client(&client).unwrap_err();
+    let text = format!("{error:#} {error:?}");
+    assert!(text.contains("client_private_key"), "{text}");
+    assert!(text.contains("PEM"), "{text}");
+    assert!(!text.contains("canary"), "{text}");
+}
