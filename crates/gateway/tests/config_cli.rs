@@ -390,6 +390,8 @@ server:
                 "support",
                 "--expires",
                 "1h",
+                "--scopes",
+                "tools:read,tools:write",
             ],
         );
         assert_eq!(made.code, Some(0), "{made:?}");
@@ -429,6 +431,7 @@ server:
         );
         let info = verb(MASTER, &["keys", "info", id]);
         assert_eq!(info.code, Some(0), "{info:?}");
+        assert!(info.stdout.contains("tools:write"), "{info:?}");
         let revoked = verb(MASTER, &["keys", "revoke", id]);
         assert_eq!(revoked.code, Some(0), "{revoked:?}");
         assert_eq!(verb(key, &["tools", "list"]).code, Some(4));

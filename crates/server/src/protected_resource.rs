@@ -73,8 +73,7 @@ fn is_endpoint(path: &str) -> bool {
     let path = path.strip_suffix('/').unwrap_or(path);
     match path.split_once('/') {
         None => path == "mcp",
-        Some(("mcp", rest)) => name(rest),
-        Some((rest, "mcp")) => name(rest),
+        Some(("mcp", rest) | (rest, "mcp")) => name(rest),
         Some(_) => false,
     }
 }

@@ -103,6 +103,9 @@ pub struct CreateArgs {
     /// The access groups whose servers it may see, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub access_groups: Vec<String>,
+    /// The OAuth scopes it carries, separated by commas, for servers with `tool_scopes`
+    #[arg(long, value_name = "SCOPES", value_delimiter = ',')]
+    pub scopes: Vec<String>,
     /// When it stops working, for example 12h or 30d
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub expires: Option<String>,
@@ -144,6 +147,9 @@ impl CreateArgs {
             }
         }
         body.insert("object_permission".to_owned(), Value::Object(seen));
+        if !self.scopes.is_empty() {
+            body.insert("scopes".to_owned(), json!(self.scopes));
+        }
         Value::Object(body)
     }
 }

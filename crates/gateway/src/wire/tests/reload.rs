@@ -1,5 +1,6 @@
 //! A new configuration by request.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
@@ -12,10 +13,8 @@ use crate::lifecycle::reloads;
 use crate::wire::reload::Reloading;
 use crate::wire::serve::state;
 
-#[tokio::test]
-async fn an_administrator_puts_a_new_file_in_force_and_is_told_what_is_wrong_with_a_bad_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.yaml");
+/// A world whose administrator can have this file read.
+async fn rereading(file: &Path) -> SmallWorld {
     let mut world = SmallWorld::start("").await;
     let (requester, due) = reloads();
     let rooms = world.embedded.shared_rooms();
@@ -27,7 +26,7 @@ async fn an_administrator_puts_a_new_file_in_force_and_is_told_what_is_wrong_wit
         Some(Arc::new(requester)),
     )));
     let reloading = Reloading {
-        file: file.clone(),
+        file: file.to_owned(),
         host: None,
         port: None,
         config,
@@ -35,6 +34,29 @@ async fn an_administrator_puts_a_new_file_in_force_and_is_told_what_is_wrong_wit
         logs: crate::telemetry::LogControl::default(),
     };
     TaskTracker::new().spawn(async move { reloading.run(&rooms, due).await });
+    world
+}
+
+#[tokio::test]
+async fn what_strangers_and_callers_are_told_follows_the_file() {
+    const DOCUMENT: &str = "/.well-known/oauth-protected-resource/mcp";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let world = rereading(&file).await;
+    let before = world.get(DOCUMENT).await;
+    assert!(before.body.get("scopes_supported").is_none());
+    std::fs::write(&file, "identity: {scopes_supported: 'tools:read'}").unwrap();
+    let reloaded = world.post("/v1/config/reload", "").await;
+    assert_eq!(reloaded.status, StatusCode::OK);
+    let after = world.get(DOCUMENT).await;
+    assert_eq!(after.body["scopes_supported"][0], "tools:read");
+}
+
+#[tokio::test]
+async fn an_administrator_puts_a_new_file_in_force_and_is_told_what_is_wrong_with_a_bad_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let world = rereading(&file).await;
 
     std::fs::write(
         &file,
