@@ -30,8 +30,9 @@ pub use explain::explain;
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
     AssertionAudience, Audit, Auth, ClientCredentials, ClientKey, ClientProof, Compat, Config,
-    FileKey, Identity, KeyMaterial, Listen, LogFormat, LogLevel, McpServer, OAuthClient, Revision,
-    Server, Sourced, StaticHeader, Store, Telemetry, Tls,
+    ExchangeProfile, FileKey, Identity, KeyMaterial, Listen, LogFormat, LogLevel, McpServer,
+    OAuthClient, Revision, Rfc8693, Server, Sourced, StaticHeader, Store, Telemetry, Tls,
+    TokenExchange,
 };
 pub use reference::reference_markdown;
 pub use references::Origin;

@@ -8,8 +8,8 @@ mod server;
 pub use identity::{FileKey, Identity, KeyMaterial};
 pub use process::{Audit, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls};
 pub use server::{
-    AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, McpServer, OAuthClient,
-    Revision, StaticHeader,
+    AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, ExchangeProfile, McpServer,
+    OAuthClient, Revision, Rfc8693, StaticHeader, TokenExchange,
 };
 
 use crate::references::Origin;

@@ -6,4 +6,5 @@ pub(crate) mod mcp_server;
 pub(crate) mod oauth_client;
 pub(crate) mod process;
 pub(crate) mod server;
+pub(crate) mod token_exchange;
 pub(crate) mod upstream_auth;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Principal, RequestId};
+use portcullis_core::{OnBehalf, Principal, RequestId};
 
 use crate::audit::{AuditGuard, Outcome};
 
@@ -13,6 +13,8 @@ pub struct Call {
     pub id: RequestId,
     /// The verified caller.
     pub principal: Arc<Principal>,
+    /// What it brought to act with upstream, where a server asks for that.
+    pub on_behalf: Option<Arc<OnBehalf>>,
     /// Its audit event, still open.
     pub audit: AuditGuard,
 }
@@ -24,8 +26,15 @@ impl Call {
         Self {
             id,
             principal,
+            on_behalf: None,
             audit,
         }
+    }
+
+    /// The same request, of a caller who brought this.
+    #[must_use]
+    pub fn with(self, on_behalf: Option<Arc<OnBehalf>>) -> Self {
+        Self { on_behalf, ..self }
     }
 
     /// Ends the request before its answer is given. `false`: the event is required and could not be

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_mcp::{Edits, Envelope, Members, Method, RpcError, Subject, code};
-use portcullis_policy::{Evidence, Operation, authorize};
+use portcullis_policy::{Evidence, Operation};
 use serde_json::value::RawValue;
 
 use crate::audit::Target;
@@ -70,7 +70,7 @@ impl Gateway {
             },
             _ => Operation::Use,
         };
-        let permit = match authorize(&call.principal, &entry.policy, operation, ()) {
+        let permit = match view.authorize(&entry, operation) {
             Ok(permit) => permit,
             Err(denied) => {
                 call.audit.denied(denied.rule.as_str());

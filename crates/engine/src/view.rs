@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_core::Principal;
-use portcullis_policy::sees;
+use portcullis_core::{OnBehalf, Principal};
+use portcullis_policy::{Acting, Denied, Operation, Permit, authorize, sees};
 
+use crate::call::Call;
 use crate::snapshot::{ServerEntry, Snapshot};
 
 /// Most names in a selector.
@@ -42,6 +43,7 @@ pub enum UnknownTarget {
 pub struct View {
     snapshot: Arc<Snapshot>,
     principal: Arc<Principal>,
+    on_behalf: Option<Arc<OnBehalf>>,
     shape: Shape,
 }
 
@@ -56,12 +58,13 @@ enum Shape {
 }
 
 impl View {
-    /// Resolves a target for a principal.
+    /// Resolves a target for a call's principal.
     pub fn of(
         snapshot: &Arc<Snapshot>,
-        principal: &Arc<Principal>,
+        call: &Call,
         target: Target<'_>,
     ) -> Result<Self, UnknownTarget> {
+        let principal = &call.principal;
         let shape = match target {
             Target::Aggregate {
                 servers: None,
@@ -94,8 +97,35 @@ impl View {
         Ok(Self {
             snapshot: Arc::clone(snapshot),
             principal: Arc::clone(principal),
+            on_behalf: call.on_behalf.clone(),
             shape,
         })
+    }
+
+    /// Who sees this.
+    pub(crate) const fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    /// Asks the policy. A token that the caller brought goes along only where the server's
+    /// authentication is about the caller.
+    pub(crate) fn authorize(
+        &self,
+        entry: &ServerEntry,
+        operation: Operation<'_>,
+    ) -> Result<Permit<()>, Denied> {
+        let permit = authorize(&self.principal, &entry.policy, operation, ())?;
+        Ok(if entry.auth.auth.acts_for_caller() {
+            permit.on_behalf(self.on_behalf.clone())
+        } else {
+            permit
+        })
+    }
+
+    /// Who acts on a server when this caller asks; `None` where the caller may not.
+    pub(crate) fn acting(&self, entry: &ServerEntry) -> Option<Acting> {
+        let permit = self.authorize(entry, Operation::Use).ok()?;
+        Some(permit.evidence().acting().clone())
     }
 
     /// The one server of a named endpoint.
@@ -112,6 +142,7 @@ impl View {
         Self {
             snapshot: Arc::clone(&self.snapshot),
             principal: Arc::clone(&self.principal),
+            on_behalf: self.on_behalf.clone(),
             shape: Shape::Named(Arc::clone(server)),
         }
     }

@@ -49,7 +49,12 @@ impl ServerState {
             .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
         let authentication = self.authentication.load_full();
         match authentication.authenticate(&parts.headers).await {
-            Ok(caller) => Ok(Call::begin(id, caller.principal, audit)),
+            Ok(caller) => {
+                let brought = authentication
+                    .on_behalf(&parts.headers, &caller.principal)
+                    .await;
+                Ok(Call::begin(id, caller.principal, audit).with(brought))
+            }
             Err(error) => Err(Box::new(self.refuse(audit, &error, peer(parts)).await)),
         }
     }

@@ -88,7 +88,7 @@ async fn view(
         Some(name) => Target::Path(name),
         None => Target::Aggregate { servers, groups },
     };
-    match View::of(&state.gateway.snapshot(), &call.principal, target) {
+    match View::of(&state.gateway.snapshot(), &call, target) {
         Ok(view) => Ok((call, view)),
         Err(UnknownTarget::NotFound) => {
             call.audit.denied("not_visible");

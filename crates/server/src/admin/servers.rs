@@ -22,7 +22,7 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         servers: None,
         groups: None,
     };
-    let Ok(view) = View::of(&state.gateway.snapshot(), &call.principal, target) else {
+    let Ok(view) = View::of(&state.gateway.snapshot(), &call, target) else {
         return problem(
             call,
             portcullis_core::ErrorKind::Internal,

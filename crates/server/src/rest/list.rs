@@ -87,7 +87,7 @@ pub(super) async fn view(
         Some(name) => Target::Path(name),
         None => Target::Aggregate { servers, groups },
     };
-    match View::of(&state.gateway.snapshot(), &call.principal, target) {
+    match View::of(&state.gateway.snapshot(), &call, target) {
         Ok(view) => Ok((call, view)),
         Err(error) => {
             call.audit.denied("not_visible");
