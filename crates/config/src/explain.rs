@@ -10,8 +10,9 @@ use portcullis_core::Role;
 
 use crate::diagnostic::Notice;
 use crate::model::{
-    AssertionAudience, Auth, ClientProof, Compat, Config, DebugHeaders, FileKey, KeyMaterial,
-    Listen, LogFormat, McpServer, OAuthClient, Revision, Sourced, StaticHeader,
+    AssertionAudience, Auth, ClientProof, Compat, Config, DebugHeaders, ExchangeProfile, FileKey,
+    KeyMaterial, Listen, LogFormat, McpServer, OAuthClient, Revision, Sourced, StaticHeader,
+    TokenExchange,
 };
 use crate::references::Origin;
 
@@ -240,7 +241,39 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
             page.optional(4, "resource", oauth2.resource.as_deref().map(uri).as_ref());
             token_validation(page, &oauth2.token_validation);
         }
+        Auth::TokenExchange(exchange) => token_exchange(page, exchange),
     }
+}
+
+fn token_exchange(page: &mut Page<'_>, exchange: &TokenExchange) {
+    page.value(
+        4,
+        "token_exchange_endpoint",
+        quoted(url(&exchange.endpoint)),
+    );
+    match &exchange.profile {
+        ExchangeProfile::EntraObo => page.value(4, "token_exchange_profile", "entra_obo"),
+        ExchangeProfile::Rfc8693(terms) => {
+            page.value(4, "token_exchange_profile", "rfc8693");
+            page.value(4, "subject_token_type", quoted(&terms.subject_token_type));
+            page.optional(
+                4,
+                "requested_token_type",
+                terms.requested_token_type.as_ref(),
+            );
+            if let Some((token, kind)) = &terms.actor {
+                page.value(4, "actor_token", shown(token));
+                page.value(4, "actor_token_type", quoted(kind));
+            }
+            page.optional(4, "audience", terms.audience.as_ref());
+            page.optional(4, "resource", terms.resource.as_deref().map(uri).as_ref());
+        }
+    }
+    oauth_client(page, &exchange.client);
+    if !exchange.scopes.is_empty() {
+        page.value(4, "scopes", quoted(&exchange.scopes));
+    }
+    token_validation(page, &exchange.token_validation);
 }
 
 fn oauth_client(page: &mut Page<'_>, client: &OAuthClient) {

@@ -30,9 +30,9 @@ pub use explain::explain;
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
     AssertionAudience, Audit, Auth, ClientCredentials, ClientKey, ClientProof, Compat, Config,
-    DebugHeaders, FileKey, Forwarded, Identity, KeyMaterial, Listen, LogFormat, LogLevel,
-    McpServer, OAuthClient, Revision, Server, Sourced, StaticHeader, Store, Telemetry, Tls,
-    ToolScopes,
+    DebugHeaders, ExchangeProfile, FileKey, Forwarded, Identity, KeyMaterial, Listen, LogFormat,
+    LogLevel, McpServer, OAuthClient, Revision, Rfc8693, Server, Sourced, StaticHeader, Store,
+    Telemetry, Tls, TokenExchange, ToolScopes,
 };
 pub use reference::reference_markdown;
 pub use references::Origin;

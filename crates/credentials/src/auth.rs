@@ -1,11 +1,13 @@
 //! How one server wants to be authenticated: the closed set behind `auth_type`.
 
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue};
 use portcullis_core::{ScopeSet, ServerId, Sha256};
 use portcullis_oauth::TokenRules;
 use url::Url;
 
-use crate::TokenClient;
+use crate::{TokenClient, TokenExchange};
 
 /// One server's authentication, resolved: no references left to look up.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +29,19 @@ pub enum UpstreamAuth {
     Static(StaticHeader),
     /// OAuth 2.0 client credentials (RFC 6749 §4.4).
     ClientCredentials(Box<ClientCredentials>),
+    /// The caller's own token, exchanged for one of this server (on behalf of the caller).
+    TokenExchange(Arc<TokenExchange>),
+}
+
+impl UpstreamAuth {
+    /// Whether what is presented is each caller's own, so that nobody else's request, ours for
+    /// discovery included, can present it.
+    pub const fn acts_for_caller(&self) -> bool {
+        match self {
+            Self::TokenExchange(_) => true,
+            Self::None | Self::Static(_) | Self::ClientCredentials(_) => false,
+        }
+    }
 }
 
 /// One header with a sensitive value.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use http::header::AUTHORIZATION;
@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::discovery::{Anchor, discover, not_discovered};
 use crate::error::Failure;
-use crate::slot::{Next, Outcome, Slot};
+use crate::slot::{Grant, Next, Outcome, Slot};
+use crate::subjects::Subjects;
 use crate::token::{Moment, Token};
 use crate::token_endpoint::Endpoint;
 use crate::{
@@ -31,6 +32,7 @@ pub struct Broker {
     door: Arc<Door>,
     tasks: TaskTracker,
     registry: RwLock<Registry>,
+    subjects: Mutex<Subjects>,
 }
 
 /// What a token request needs of the world.
@@ -72,6 +74,7 @@ impl Broker {
             }),
             tasks,
             registry: RwLock::default(),
+            subjects: Mutex::default(),
         }
     }
 
@@ -82,7 +85,11 @@ impl Broker {
             .unwrap_or_else(PoisonError::into_inner)
             .by_server
             .get(server)
-            .and_then(|slots| slots.iter().find(|slot| slot.client == *client))
+            .and_then(|slots| {
+                slots.iter().find(|slot| {
+                    matches!(&slot.grant, Grant::ClientCredentials(known) if **known == *client)
+                })
+            })
             .cloned();
         known.unwrap_or_else(|| self.new_slot(server, client))
     }
@@ -96,7 +103,11 @@ impl Broker {
         let slot = registry
             .slots
             .entry(client.cache_key())
-            .or_insert_with(|| Arc::new(Slot::new(client.clone())))
+            .or_insert_with(|| {
+                Arc::new(Slot::new(Grant::ClientCredentials(Box::new(
+                    client.clone(),
+                ))))
+            })
             .clone();
         let of_server = registry.by_server.entry(server.clone()).or_default();
         if !of_server.iter().any(|known| Arc::ptr_eq(known, &slot)) {
@@ -107,8 +118,16 @@ impl Broker {
         slot
     }
 
+    fn subjects(&self) -> MutexGuard<'_, Subjects> {
+        // Whatever a panic left there is a cache, and whole places of it.
+        self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn token(&self, slot: &Arc<Slot>) -> Outcome {
         let now = Moment::now(&*self.door.clock);
+        if slot.grant.ends().is_some_and(|ends| ends <= now.wall) {
+            return Err(Failure::new(CredentialErrorKind::SubjectEnded));
+        }
         if let Some(token) = slot.usable(now) {
             if token.is_due(now)
                 && let Next::Fetch(sender) = slot.next(now)
@@ -141,7 +160,7 @@ impl Broker {
             let outcome = door.fetch(&slot).await;
             if let Err(failure) = &outcome {
                 // A refresh ahead of time has no caller to tell.
-                tracing::warn!(client_id = slot.client.client.client_id, kind = %failure.kind, "no token");
+                tracing::warn!(client_id = slot.grant.client_id(), kind = %failure.kind, "no token");
             }
             slot.settle(&outcome, Moment::now(&*door.clock), door.jitter());
             let _ = sender.send(Some(outcome));
@@ -151,16 +170,23 @@ impl Broker {
 
 impl Door {
     async fn fetch(&self, slot: &Slot) -> Outcome {
-        let endpoint = self.endpoint(slot).await?;
-        let requested = Moment::now(&*self.clock);
-        let response = self.request_token(&slot.client, &endpoint).await?;
-        Token::from_response(&response, requested)
+        let (response, requested) = match &slot.grant {
+            Grant::ClientCredentials(client) => {
+                let endpoint = self.endpoint(slot, client).await?;
+                let requested = Moment::now(&*self.clock);
+                (self.request_token(client, &endpoint).await?, requested)
+            }
+            Grant::Exchange(bargain) => {
+                let requested = Moment::now(&*self.clock);
+                (self.exchange(bargain).await?, requested)
+            }
+        };
+        Token::from_response(&response, requested, slot.grant.ends())
             .map(Arc::new)
             .ok_or(Failure::new(CredentialErrorKind::BadResponse))
     }
 
-    async fn endpoint(&self, slot: &Slot) -> Result<Endpoint, Failure> {
-        let client = &slot.client;
+    async fn endpoint(&self, slot: &Slot, client: &ClientCredentials) -> Result<Endpoint, Failure> {
         let (server_url, issuer) = match &client.token_endpoint {
             TokenEndpoint::Configured(url) => {
                 return Ok(Endpoint {
@@ -245,24 +271,43 @@ impl CredentialBroker for Broker {
                 UpstreamCredential::new(
                     CredentialKind::M2mClientCredentials,
                     fixed.chain([bearer]).collect(),
-                    Some(token.fingerprint),
+                    Some((slot, token.fingerprint)),
+                )
+            }
+            // Never another identity in the caller's place: without a token there is nothing.
+            UpstreamAuth::TokenExchange(terms) => {
+                let subject = evidence.subject().ok_or_else(|| {
+                    Failure::new(CredentialErrorKind::NoSubject).for_server(&auth.server)
+                })?;
+                let slot = self.subjects().slot(
+                    &auth.server,
+                    terms,
+                    subject,
+                    Moment::now(&*self.door.clock),
+                );
+                let token = self
+                    .token(&slot)
+                    .await
+                    .map_err(|failure| failure.for_server(&auth.server))?;
+                let bearer = (AUTHORIZATION, token.header.clone());
+                UpstreamCredential::new(
+                    CredentialKind::TokenExchange,
+                    fixed.chain([bearer]).collect(),
+                    Some((slot, token.fingerprint)),
                 )
             }
         })
     }
 
-    async fn rejected(&self, auth: &ServerAuth, credential: &UpstreamCredential) -> bool {
-        let UpstreamAuth::ClientCredentials(client) = &auth.auth else {
+    async fn rejected(&self, _auth: &ServerAuth, credential: &UpstreamCredential) -> bool {
+        let Some((slot, fingerprint)) = credential.fetched() else {
             return false;
         };
-        let Some(fingerprint) = credential.fingerprint() else {
-            return false;
-        };
-        self.slot(&auth.server, client)
-            .reject(fingerprint, Moment::now(&*self.door.clock))
+        slot.reject(fingerprint, Moment::now(&*self.door.clock))
     }
 
     fn keep_only(&self, servers: &BTreeSet<ServerId>) {
+        self.subjects().keep_only(servers);
         let mut registry = self
             .registry
             .write()

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::slot::Slot;
 
 /// The kind of credential, as the audit event and the debug headers name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +20,8 @@ pub enum CredentialKind {
     StaticToken,
     /// A token of the client-credentials grant.
     M2mClientCredentials,
+    /// A token got in exchange for the caller's.
+    TokenExchange,
 }
 
 impl CredentialKind {
@@ -26,6 +31,7 @@ impl CredentialKind {
             Self::NoAuth => "no-auth",
             Self::StaticToken => "static-token",
             Self::M2mClientCredentials => "m2m-client-credentials",
+            Self::TokenExchange => "token-exchange",
         }
     }
 }
@@ -35,20 +41,21 @@ impl CredentialKind {
 pub struct UpstreamCredential {
     kind: CredentialKind,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// SHA-256 of the token, so that `rejected` drops this one and not its successor.
-    fingerprint: Option<[u8; 32]>,
+    /// Where it was fetched to, and its SHA-256, so that `rejected` drops this one and not its
+    /// successor.
+    fetched: Option<(Arc<Slot>, [u8; 32])>,
 }
 
 impl UpstreamCredential {
     pub(crate) const fn new(
         kind: CredentialKind,
         headers: Vec<(HeaderName, HeaderValue)>,
-        fingerprint: Option<[u8; 32]>,
+        fetched: Option<(Arc<Slot>, [u8; 32])>,
     ) -> Self {
         Self {
             kind,
             headers,
-            fingerprint,
+            fetched,
         }
     }
 
@@ -57,8 +64,9 @@ impl UpstreamCredential {
         self.kind
     }
 
-    pub(crate) const fn fingerprint(&self) -> Option<&[u8; 32]> {
-        self.fingerprint.as_ref()
+    pub(crate) fn fetched(&self) -> Option<(&Slot, &[u8; 32])> {
+        let (slot, fingerprint) = self.fetched.as_ref()?;
+        Some((slot, fingerprint))
     }
 
     /// Whether a text repeats what is presented, so that it can be kept from those who must not

@@ -37,6 +37,18 @@ pub enum CredentialErrorKind {
     /// It answered something that is not a token response.
     #[error("the token endpoint's answer is not a token response")]
     BadResponse,
+    /// The request brought no token to act with.
+    #[error("the caller sent no token of their own to act with")]
+    NoSubject,
+    /// The caller's token is over.
+    #[error("the caller's token has ended")]
+    SubjectEnded,
+    /// The token endpoint refused the caller's token.
+    #[error("the token endpoint refused the caller's token{}", code.map(|code| format!(" ({code})")).unwrap_or_default())]
+    SubjectRefused {
+        /// The registered code.
+        code: Option<&'static str>,
+    },
     /// It breaks a rule of `token_validation`.
     #[error("the token response breaks a rule of token_validation")]
     RuleBroken,
@@ -60,6 +72,9 @@ impl CredentialError {
             | CredentialErrorKind::RuleBroken
             | CredentialErrorKind::NotAllowed
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
+            CredentialErrorKind::NoSubject
+            | CredentialErrorKind::SubjectEnded
+            | CredentialErrorKind::SubjectRefused { .. } => ErrorKind::Unauthenticated,
             CredentialErrorKind::Unavailable => ErrorKind::Unavailable,
             CredentialErrorKind::OtherServer => ErrorKind::Internal,
         }

@@ -8,8 +8,10 @@ mod credential;
 mod discovery;
 mod document;
 mod error;
+mod exchange;
 mod slot;
 mod static_auth;
+mod subjects;
 mod token;
 mod token_endpoint;
 
@@ -18,6 +20,7 @@ pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
 pub use credential::{CredentialKind, UpstreamCredential};
 pub use error::{CredentialError, CredentialErrorKind};
+pub use exchange::{ExchangeProfile, TokenExchange};
 pub use static_auth::InvalidStaticHeader;
 
 use std::collections::BTreeSet;

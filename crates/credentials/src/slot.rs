@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use portcullis_core::Timestamp;
 use tokio::sync::watch;
 
 use crate::ClientCredentials;
 use crate::discovery::Discovered;
 use crate::error::Failure;
+use crate::exchange::Bargain;
 use crate::token::{Moment, Token};
 
 /// What a request for a token came to.
@@ -21,9 +23,32 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const REJECTION_COOL_DOWN: Duration = Duration::from_secs(10);
 const DISCOVERY_KEPT: Duration = Duration::from_hours(1);
 
+/// What a token is asked for with.
+pub(crate) enum Grant {
+    ClientCredentials(Box<ClientCredentials>),
+    Exchange(Bargain),
+}
+
+impl Grant {
+    pub(crate) fn client_id(&self) -> &str {
+        match self {
+            Self::ClientCredentials(client) => &client.client.client_id,
+            Self::Exchange(bargain) => &bargain.terms.client.client_id,
+        }
+    }
+
+    /// The moment beyond which nothing got by it is used.
+    pub(crate) const fn ends(&self) -> Option<Timestamp> {
+        match self {
+            Self::ClientCredentials(_) => None,
+            Self::Exchange(bargain) => bargain.ends,
+        }
+    }
+}
+
 /// One cached token.
 pub(crate) struct Slot {
-    pub(crate) client: ClientCredentials,
+    pub(crate) grant: Grant,
     token: ArcSwapOption<Token>,
     flight: Mutex<Flight>,
 }
@@ -52,9 +77,9 @@ pub(crate) enum Next {
 }
 
 impl Slot {
-    pub(crate) fn new(client: ClientCredentials) -> Self {
+    pub(crate) fn new(grant: Grant) -> Self {
         Self {
-            client,
+            grant,
             token: ArcSwapOption::empty(),
             flight: Mutex::default(),
         }

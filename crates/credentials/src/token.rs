@@ -38,16 +38,26 @@ pub(crate) struct Token {
     pub(crate) fingerprint: [u8; 32],
     obtained: Moment,
     usable: Duration,
+    /// A successor could last longer.
+    renewable: bool,
 }
 
 impl Token {
     /// `requested` is the moment before the request was sent, when the lifetime cannot have begun
-    /// later. `None` when the token does not fit into a header.
-    pub(crate) fn from_response(response: &TokenResponse, requested: Moment) -> Option<Self> {
+    /// later. `None` when the token does not fit into a header. `ends`: it is
+    /// used no longer than until then.
+    pub(crate) fn from_response(
+        response: &TokenResponse,
+        requested: Moment,
+        ends: Option<Timestamp>,
+    ) -> Option<Self> {
         let usable = response.expires_in.map_or(UNNAMED_LIFETIME, |lifetime| {
             lifetime.saturating_sub(MARGIN).max(SHORTEST_USE)
         });
+        // What was got in exchange ends with what was given.
+        let usable = ends.map_or(usable, |ends| usable.min(ends.since(requested.wall)));
         Some(Self {
+            renewable: ends.is_none(),
             header: bearer(&response.access_token)?,
             fingerprint: response.access_token.fingerprint(),
             obtained: requested,
@@ -68,7 +78,7 @@ impl Token {
 
     /// Whether a successor should be fetched while this one still serves: at 80 % of its use.
     pub(crate) fn is_due(&self, now: Moment) -> bool {
-        self.usable >= REFRESHED_AHEAD && self.age(now) >= self.usable / 5 * 4
+        self.renewable && self.usable >= REFRESHED_AHEAD && self.age(now) >= self.usable / 5 * 4
     }
 }
 

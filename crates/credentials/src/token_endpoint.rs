@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request};
 use portcullis_egress::{Destination, RequestBody};
-use portcullis_oauth::{TokenRequest, TokenResponse, TokenRules, registered_error_code};
+use portcullis_oauth::{
+    InvalidTokenRequest, TokenRequest, TokenResponse, TokenRules, registered_error_code,
+};
 use url::Url;
 
 use crate::broker::Door;
@@ -37,12 +39,25 @@ impl Door {
                     grant.audience.as_deref(),
                     grant.resource.as_deref(),
                 )
-            })?
-            .map_err(|error| Failure::new(CredentialErrorKind::NotAllowed).because(error))?;
+            })?;
+        self.token_of(form, endpoint, &grant.rules, &grant.client.client_id)
+            .await
+    }
+
+    /// Sends a form and reads the token that it is worth.
+    pub(crate) async fn token_of(
+        &self,
+        form: Result<TokenRequest, InvalidTokenRequest>,
+        endpoint: &Endpoint,
+        rules: &TokenRules,
+        client_id: &str,
+    ) -> Result<TokenResponse, Failure> {
+        let form =
+            form.map_err(|error| Failure::new(CredentialErrorKind::NotAllowed).because(error))?;
         let request = posted(form, &endpoint.url)?;
         let answer = exchange(&*self.http, request, endpoint.destination).await?;
         let response = read(&answer)?;
-        check(&grant.rules, &answer, &grant.client.client_id)?;
+        check(rules, &answer, client_id)?;
         Ok(response)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Principal, RequestId, Side};
+use portcullis_core::{OnBehalf, Principal, RequestId, Side};
 use portcullis_policy::Caller;
 
 use crate::audit::{AuditGuard, Outcome};
@@ -16,6 +16,8 @@ pub struct Call {
     pub principal: Arc<Principal>,
     /// Where the caller is.
     pub side: Side,
+    /// What it brought to act with upstream, where a server asks for that.
+    pub on_behalf: Option<Arc<OnBehalf>>,
     /// Its audit event, still open.
     pub audit: AuditGuard,
 }
@@ -33,6 +35,7 @@ impl Call {
             id,
             principal,
             side,
+            on_behalf: None,
             audit,
         }
     }
@@ -43,6 +46,12 @@ impl Call {
             principal: &self.principal,
             side: self.side,
         }
+    }
+
+    /// The same request, of a caller who brought this.
+    #[must_use]
+    pub fn with(self, on_behalf: Option<Arc<OnBehalf>>) -> Self {
+        Self { on_behalf, ..self }
     }
 
     /// Ends the request before its answer is given. `false`: the event is required and could not be

@@ -1,7 +1,9 @@
-//! What each server offers, as last seen by the gateway's own service identity: the registry that
-//! calls are resolved through.
+//! What each server offers, as last seen by the gateway's own service identity, or by each caller
+//! where a server knows callers only: the registry that calls are resolved through.
 
+mod callers;
 mod fetch;
+mod lister;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,10 +14,13 @@ use portcullis_mcp::{Method, ParamHeaders};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 use serde_json::value::RawValue;
 
+pub(crate) use self::callers::CallerCatalogs;
 pub(crate) use self::fetch::{Page, own_params, param_headers, rpc_code};
+pub(crate) use self::lister::Lister;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
+use crate::view::View;
 
 /// Older than this, a listing is refreshed behind the call that uses it.
 const FRESH: Duration = Duration::from_mins(1);
@@ -155,31 +160,34 @@ impl Gateway {
     /// a fresh one.
     pub(crate) async fn listing(
         self: &Arc<Self>,
+        view: &View,
         entry: &Arc<ServerEntry>,
         kind: Kind,
         wanted: Option<&str>,
     ) -> Result<Arc<Listing>, EngineError> {
-        let shelf = entry.catalog.shelf(kind);
+        let lister = Lister::of(view, entry)?;
+        let catalog = &lister.catalog;
+        let shelf = catalog.shelf(kind);
         let now = self.clock.monotonic();
-        let seen = entry.catalog.seen(kind);
+        let seen = catalog.seen(kind);
         if let Some(listing) = &seen
             && shelf.is_current(listing)
             && wanted.is_none_or(|name| listing.get(name).is_some())
         {
             if now.saturating_sub(listing.fetched) > FRESH {
-                self.refresh_behind(entry, kind);
+                self.refresh_behind(&lister, kind);
             }
             return Ok(Arc::clone(listing));
         }
         // Where a name led it leads still, as long as the server cannot say what became of it.
         let led = seen.filter(|listing| wanted.is_some_and(|name| listing.get(name).is_some()));
         if let Some(listing) = &led
-            && entry.catalog.failed(kind)
+            && catalog.failed(kind)
         {
-            self.refresh_behind(entry, kind);
+            self.refresh_behind(&lister, kind);
             return Ok(Arc::clone(listing));
         }
-        let refreshed = Box::pin(self.refresh(entry, kind)).await;
+        let refreshed = Box::pin(self.refresh(&lister, kind)).await;
         refreshed.or_else(|error| led.ok_or(error))
     }
 
@@ -188,18 +196,19 @@ impl Gateway {
         self: &Arc<Self>,
         entry: &Arc<ServerEntry>,
     ) -> Result<(), EngineError> {
-        self.refresh(entry, Kind::Tools).await.map(drop)
+        let lister = Lister::service(entry);
+        self.refresh(&lister, Kind::Tools).await.map(drop)
     }
 
-    fn refresh_behind(self: &Arc<Self>, entry: &Arc<ServerEntry>, kind: Kind) {
-        if entry.catalog.shelf(kind).fetching.try_lock().is_err() {
+    fn refresh_behind(self: &Arc<Self>, lister: &Lister, kind: Kind) {
+        if lister.catalog.shelf(kind).fetching.try_lock().is_err() {
             return;
         }
         let gateway = Arc::clone(self);
-        let entry = Arc::clone(entry);
+        let lister = lister.clone();
         self.tracker.spawn(async move {
-            if let Err(error) = gateway.refresh(&entry, kind).await {
-                tracing::info!(mcp.server.id = %entry.id, error = %error, "catalogue not refreshed");
+            if let Err(error) = gateway.refresh(&lister, kind).await {
+                tracing::info!(mcp.server.id = %lister.entry.id, error = %error, "catalogue not refreshed");
             }
         });
     }
@@ -208,13 +217,14 @@ impl Gateway {
     /// not asked again at once.
     async fn refresh(
         self: &Arc<Self>,
-        entry: &Arc<ServerEntry>,
+        lister: &Lister,
         kind: Kind,
     ) -> Result<Arc<Listing>, EngineError> {
-        let shelf = entry.catalog.shelf(kind);
+        let (entry, catalog) = (&lister.entry, &lister.catalog);
+        let shelf = catalog.shelf(kind);
         let asked = self.clock.monotonic();
         let mut fetching = shelf.fetching.lock().await;
-        let seen = entry.catalog.seen(kind);
+        let seen = catalog.seen(kind);
         if let Some(listing) = &seen
             && shelf.is_current(listing)
             && (listing.fetched >= asked
@@ -234,7 +244,7 @@ impl Gateway {
         let changes = shelf.changes.load(Ordering::Acquire);
         // Page by page in time would be for ever.
         let limit = entry.upstream.server().timeout;
-        let fetched = tokio::time::timeout(limit, Box::pin(self.fetch(entry, kind)))
+        let fetched = tokio::time::timeout(limit, Box::pin(self.fetch(lister, kind)))
             .await
             .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
         fetching.failed = match &fetched {

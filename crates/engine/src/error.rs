@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 use portcullis_core::{ErrorKind, RequestId, ScopeSet, ServerId};
-use portcullis_credentials::CredentialError;
+use portcullis_credentials::{CredentialError, CredentialErrorKind};
 use portcullis_mcp::{RpcError, SUPPORTED_REVISIONS, code};
 use portcullis_policy::{Denied, DeniedRule, MissingScopes};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
@@ -190,6 +190,16 @@ impl EngineError {
             Self::Upstream(error) if error.kind == UpstreamErrorKind::Era => {
                 // Only `initialize` meets this: whoever does not answer it is of the other era.
                 (StatusCode::BAD_REQUEST, other_era(true))
+            }
+            Self::Credential(error) if kind == ErrorKind::Unauthenticated => {
+                let text = match error.kind {
+                    CredentialErrorKind::NoSubject => {
+                        "this server is called in your own name: send your own token as Authorization: Bearer, beside the gateway's key in x-litellm-api-key"
+                    }
+                    CredentialErrorKind::SubjectEnded => "your own token has ended: get a new one",
+                    _ => "your own token was refused: get a new one",
+                };
+                (status_of(kind), RpcError::new(code::INTERNAL_ERROR, text))
             }
             Self::NoLongerStands
             | Self::Credential(_)

@@ -213,7 +213,7 @@ impl AnswerFilter {
             let portcullis_mcp::Kind::Notification { method } = envelope.kind else {
                 return None;
             };
-            self.entry.catalog.changed(method);
+            self.entry.changed(method);
             match method {
                 "notifications/tasks" if self.modern => {
                     Some(self.task_status(gateway, &text, envelope.raw_params()?)?)

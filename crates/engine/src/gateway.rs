@@ -109,12 +109,16 @@ impl Gateway {
         &self.audit
     }
 
-    /// Learns what every server offers, a few at a time, so that the first call need not wait.
+    /// Learns what every server offers, a few at a time, so that the first call need not wait. A
+    /// server that knows callers only is asked by the first caller.
     pub async fn warm_up(self: &Arc<Self>) {
         use futures_util::StreamExt;
         let snapshot = self.snapshot();
         futures_util::stream::iter(snapshot.servers().iter().cloned())
             .for_each_concurrent(32, |entry| async move {
+                if entry.auth.auth.acts_for_caller() {
+                    return;
+                }
                 if let Err(error) = self.refresh_tools(&entry).await {
                     tracing::warn!(mcp.server.id = %entry.id, error = %error, "server does not list its tools yet");
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_mcp::{Edits, Envelope, Members, Method, RpcError, Subject, code};
-use portcullis_policy::{Evidence, Operation, authorize};
+use portcullis_policy::{Evidence, Operation};
 use serde_json::value::RawValue;
 
 use crate::audit::Target;
@@ -76,7 +76,7 @@ impl Gateway {
             | Method::Complete => Operation::Read,
             _ => Operation::Use,
         };
-        let permit = match authorize(call.caller(), &entry.policy, operation, ()) {
+        let permit = match view.authorize(&entry, operation) {
             Ok(permit) => permit,
             Err(denied) => {
                 call.audit.denied(denied.rule.as_str());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use portcullis_mcp::{Edits, Envelope, Members, Method, Revision, code};
-use portcullis_policy::{Operation, authorize};
+use portcullis_policy::Operation;
 use portcullis_upstream::UpstreamErrorKind;
 use serde_json::value::RawValue;
 
@@ -54,7 +54,7 @@ impl Gateway {
         call.audit.allowed("aggregate");
         let listing = view.servers().map(|entry| async move {
             let limit = SHARE.min(entry.upstream.server().timeout);
-            let result = tokio::time::timeout(limit, self.listing(entry, Kind::Tools, None))
+            let result = tokio::time::timeout(limit, self.listing(view, entry, Kind::Tools, None))
                 .await
                 .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
             ServerResult {
@@ -113,7 +113,7 @@ impl Gateway {
         };
         let view = view.only(&entry);
         // Discovery told which era this server prefers; the call itself is the caller's own.
-        let permit = authorize(call.caller(), &entry.policy, Operation::Use, ())?;
+        let permit = view.authorize(&entry, Operation::Use)?;
         let speech = self.own_speech(&entry, permit.evidence()).await?;
         let meta = match speech {
             Speech::Modern => format!(r#","_meta":{}"#, portcullis_upstream::own_meta()),
@@ -131,7 +131,7 @@ impl Gateway {
         let mut outward = HeaderMap::new();
         if matches!(speech, Speech::Modern) {
             call.audit.revision(Revision::V2026_07_28.as_str());
-            outward = mirrored(&entry, &own, arguments);
+            outward = mirrored(&view, &entry, &own, arguments);
             outward.insert("mcp-method", http::HeaderValue::from_static("tools/call"));
             outward.insert("mcp-name", portcullis_mcp::header_value::encode(&own));
         }
@@ -209,9 +209,9 @@ impl Gateway {
 }
 
 /// The headers that mirror a call's arguments (2026-07-28), from the tool's listed schema.
-fn mirrored(entry: &ServerEntry, tool: &str, arguments: &str) -> HeaderMap {
+fn mirrored(view: &View, entry: &ServerEntry, tool: &str, arguments: &str) -> HeaderMap {
     let mut out = HeaderMap::new();
-    let Some(listing) = entry.catalog.seen(Kind::Tools) else {
+    let Some(listing) = entry.catalog_of(view).seen(Kind::Tools) else {
         return out;
     };
     let Some(schema) = listing.get(tool).and_then(|item| item.headers.as_ref()) else {

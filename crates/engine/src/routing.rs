@@ -41,7 +41,7 @@ pub(crate) fn owns(view: &View, kind: Kind, entry: &ServerEntry, exposed: &str) 
         .find(|(_, other, name)| {
             other.id == entry.id
                 || other
-                    .catalog
+                    .catalog_of(view)
                     .seen(kind)
                     .is_some_and(|listing| listing.get(name).is_some())
         })
@@ -65,14 +65,14 @@ impl Gateway {
             name: name.to_owned(),
         };
         if let Some(entry) = view.named() {
-            return match self.listing(entry, kind, Some(name)).await?.get(name) {
+            return match self.listing(view, entry, kind, Some(name)).await?.get(name) {
                 Some(_) => Ok((Arc::clone(entry), name.to_owned())),
                 None => Err(unknown()),
             };
         }
         for (_, entry, own) in readings(view, name) {
             // Of several the first owns the name: if it cannot say, the next would be a guess.
-            if self.lists(entry, kind, own).await? {
+            if self.lists(view, entry, kind, own).await? {
                 return Ok((Arc::clone(entry), own.to_owned()));
             }
         }
@@ -82,13 +82,14 @@ impl Gateway {
     /// Whether a server lists this name; when it cannot be asked now, as it was last seen.
     async fn lists(
         self: &Arc<Self>,
+        view: &View,
         entry: &Arc<ServerEntry>,
         kind: Kind,
         name: &str,
     ) -> Result<bool, EngineError> {
-        let listing = match self.listing(entry, kind, Some(name)).await {
+        let listing = match self.listing(view, entry, kind, Some(name)).await {
             Ok(listing) => listing,
-            Err(error) => entry.catalog.seen(kind).ok_or(error)?,
+            Err(error) => entry.catalog_of(view).seen(kind).ok_or(error)?,
         };
         Ok(listing.get(name).is_some())
     }
@@ -102,7 +103,7 @@ impl Gateway {
     ) -> Vec<(&'v Arc<ServerEntry>, Result<bool, EngineError>)> {
         let asked = view.servers().map(|entry| async move {
             let limit = SHARE.min(entry.upstream.server().timeout);
-            let lists = tokio::time::timeout(limit, self.lists(entry, kind, name)).await;
+            let lists = tokio::time::timeout(limit, self.lists(view, entry, kind, name)).await;
             let lists = lists.unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
             (entry, lists)
         });
@@ -121,7 +122,7 @@ impl Gateway {
         // Whoever is known to list it keeps it, and nobody waits for a server that is down.
         let known = view.servers().find(|entry| {
             entry
-                .catalog
+                .catalog_of(view)
                 .seen(Kind::Resources)
                 .is_some_and(|listing| listing.get(uri).is_some())
         });
@@ -160,7 +161,7 @@ impl Gateway {
     ) -> Result<Option<Arc<ServerEntry>>, EngineError> {
         let asked = view.servers().map(|entry| async move {
             let limit = SHARE.min(entry.upstream.server().timeout);
-            let listing = tokio::time::timeout(limit, self.listing(entry, kind, wanted))
+            let listing = tokio::time::timeout(limit, self.listing(view, entry, kind, wanted))
                 .await
                 .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)))?;
             Ok(satisfies(&listing).then(|| Arc::clone(entry)))

@@ -8,8 +8,9 @@ use portcullis_credentials::ServerAuth;
 use portcullis_policy::ServerPolicy;
 use portcullis_upstream::Upstream;
 
-use crate::catalog::Catalog;
+use crate::catalog::{CallerCatalogs, Catalog};
 use crate::metrics::ServerMeters;
+use crate::view::View;
 
 /// What is shown of a server and decides nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +44,8 @@ pub struct ServerEntry {
     pub meters: ServerMeters,
     /// What the server offers, as last seen.
     pub(crate) catalog: Arc<Catalog>,
+    /// What it offers to each caller, where it knows callers only.
+    pub(crate) callers: Arc<CallerCatalogs>,
 }
 
 impl ServerEntry {
@@ -64,6 +67,7 @@ impl ServerEntry {
             info,
             meters,
             catalog: Arc::default(),
+            callers: Arc::default(),
         }
     }
 
@@ -83,11 +87,29 @@ impl ServerEntry {
         self.catalog.seen(tools).map(|_| true)
     }
 
+    /// What it offers, as far as this caller is to know.
+    pub(crate) fn catalog_of(&self, view: &View) -> Arc<Catalog> {
+        if !self.auth.auth.acts_for_caller() {
+            return Arc::clone(&self.catalog);
+        }
+        // Whoever may not use it has seen nothing of it.
+        view.acting(self)
+            .map(|acting| self.callers.of(&acting))
+            .unwrap_or_default()
+    }
+
+    /// It said that its lists changed.
+    pub(crate) fn changed(&self, notification: &str) {
+        self.catalog.changed(notification);
+        self.callers.changed(notification);
+    }
+
     /// The same server under new rules: connections and catalogue carry over.
     #[must_use]
     pub fn carrying_over(mut self, before: &Self) -> Self {
         self.upstream = Arc::clone(&before.upstream);
         self.catalog = Arc::clone(&before.catalog);
+        self.callers = Arc::clone(&before.callers);
         self
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_core::{Principal, Side};
-use portcullis_policy::{Caller, sees};
+use portcullis_core::{OnBehalf, Principal, Side};
+use portcullis_policy::{Acting, Caller, Denied, Operation, Permit, authorize, sees};
 
 use crate::call::Call;
 use crate::snapshot::{ServerEntry, Snapshot};
@@ -44,6 +44,7 @@ pub struct View {
     snapshot: Arc<Snapshot>,
     principal: Arc<Principal>,
     side: Side,
+    on_behalf: Option<Arc<OnBehalf>>,
     shape: Shape,
 }
 
@@ -98,8 +99,35 @@ impl View {
             snapshot: Arc::clone(snapshot),
             principal: Arc::clone(&call.principal),
             side: call.side,
+            on_behalf: call.on_behalf.clone(),
             shape,
         })
+    }
+
+    /// Who sees this.
+    pub(crate) const fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    /// Asks the policy. A token that the caller brought goes along only where the server's
+    /// authentication is about the caller.
+    pub(crate) fn authorize(
+        &self,
+        entry: &ServerEntry,
+        operation: Operation<'_>,
+    ) -> Result<Permit<()>, Denied> {
+        let permit = authorize(self.caller(), &entry.policy, operation, ())?;
+        Ok(if entry.auth.auth.acts_for_caller() {
+            permit.on_behalf(self.on_behalf.clone())
+        } else {
+            permit
+        })
+    }
+
+    /// Who acts on a server when this caller asks; `None` where the caller may not.
+    pub(crate) fn acting(&self, entry: &ServerEntry) -> Option<Acting> {
+        let permit = self.authorize(entry, Operation::Use).ok()?;
+        Some(permit.evidence().acting().clone())
     }
 
     /// The one server of a named endpoint.
@@ -117,6 +145,7 @@ impl View {
             snapshot: Arc::clone(&self.snapshot),
             principal: Arc::clone(&self.principal),
             side: self.side,
+            on_behalf: self.on_behalf.clone(),
             shape: Shape::Named(Arc::clone(server)),
         }
     }

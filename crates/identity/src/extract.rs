@@ -68,6 +68,11 @@ fn key_of(value: &HeaderValue) -> Result<ApiKey, AuthnErrorKind> {
     }
 }
 
+/// The token of an `Authorization` header that is not our credential.
+pub(crate) fn bearer(value: &HeaderValue) -> Result<ApiKey, AuthnErrorKind> {
+    bearer_of(value)
+}
+
 /// The token of `Authorization: Bearer …` (RFC 9110 §11.4, RFC 6750 §2.1): exactly one space.
 fn bearer_of(value: &HeaderValue) -> Result<ApiKey, AuthnErrorKind> {
     let text = text_of(value)?;

@@ -11,6 +11,7 @@ mod key_form;
 mod key_index;
 mod key_seal;
 mod master_key;
+mod on_behalf;
 mod store_keys;
 
 pub use authentication::Authentication;

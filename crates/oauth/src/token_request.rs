@@ -38,7 +38,7 @@ pub enum ClientAuthentication<'a> {
 
 impl ClientAuthentication<'_> {
     /// Puts it on a form, or into the header that it returns.
-    fn apply(
+    pub(crate) fn apply(
         &self,
         form: &mut Serializer<'_, String>,
     ) -> Result<Option<HeaderValue>, InvalidTokenRequest> {
@@ -102,10 +102,14 @@ impl TokenRequest {
         if let Some(resource) = resource {
             form.append_pair("resource", resource);
         }
-        Ok(Self {
-            form: form.finish(),
+        Ok(Self::of(form.finish(), authorization))
+    }
+
+    pub(crate) const fn of(form: String, authorization: Option<HeaderValue>) -> Self {
+        Self {
+            form,
             authorization,
-        })
+        }
     }
 
     /// The `Authorization` header, marked sensitive.

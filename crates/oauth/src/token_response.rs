@@ -23,6 +23,8 @@ pub struct TokenResponse {
     /// `scope`, when it differs from what was asked for. Says what the token can do upstream and
     /// never widens what we permit.
     pub scope: Option<ScopeSet>,
+    /// `issued_token_type` (RFC 8693 §2.2.1), as the server wrote it.
+    pub issued_type: Option<String>,
 }
 
 /// Why a body is not a token response. Nothing of the body is kept.
@@ -50,6 +52,8 @@ impl TokenResponse {
             expires_in: Value,
             #[serde(default)]
             scope: Value,
+            #[serde(default)]
+            issued_token_type: Value,
         }
         let wire: Wire =
             serde_json::from_slice(body).map_err(|_| InvalidTokenResponse::Malformed)?;
@@ -65,6 +69,7 @@ impl TokenResponse {
             access_token,
             expires_in: lifetime(&wire.expires_in),
             scope: wire.scope.as_str().and_then(|scope| scope.parse().ok()),
+            issued_type: wire.issued_token_type.as_str().map(str::to_owned),
         })
     }
 }

@@ -50,7 +50,8 @@ fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
 fn says(value: &Value, expected: &str) -> bool {
     match value {
         Value::String(text) => text == expected,
-        Value::Bool(_) | Value::Number(_) => value.to_string() == expected,
+        Value::Bool(flag) => flag.to_string().as_str() == expected,
+        Value::Number(number) => number.to_string().as_str() == expected,
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }

@@ -1,6 +1,8 @@
 //! The proof that a decision was made.
 
-use portcullis_core::{PrincipalId, ServerId};
+use std::sync::Arc;
+
+use portcullis_core::{OnBehalf, PrincipalId, ServerId, SubjectToken};
 
 /// For whom an upstream request is made. Upstream sessions and credentials are never shared
 /// between two different values.
@@ -8,6 +10,9 @@ use portcullis_core::{PrincipalId, ServerId};
 pub enum Acting {
     /// A caller's own request.
     Principal(PrincipalId),
+    /// A caller's own request, with a token (its SHA-256) that came beside a key which several
+    /// people may share.
+    Bearer(PrincipalId, [u8; 32]),
     /// Ours, for discovery: no caller's rights, no caller's credential.
     Service,
 }
@@ -19,6 +24,7 @@ pub struct Evidence {
     server: ServerId,
     acting: Acting,
     rule: &'static str,
+    on_behalf: Option<Arc<OnBehalf>>,
 }
 
 impl Evidence {
@@ -27,6 +33,7 @@ impl Evidence {
             server,
             acting,
             rule,
+            on_behalf: None,
         }
     }
 
@@ -38,6 +45,11 @@ impl Evidence {
     /// On whose behalf.
     pub const fn acting(&self) -> &Acting {
         &self.acting
+    }
+
+    /// The caller's token, where the server is one that may be asked with it.
+    pub fn subject(&self) -> Option<&SubjectToken> {
+        self.on_behalf.as_ref().map(|brought| &brought.subject)
     }
 
     /// The rule that allowed it, for the audit event.
@@ -56,6 +68,20 @@ pub struct Permit<T> {
 impl<T> Permit<T> {
     pub(crate) const fn new(target: T, evidence: Evidence) -> Self {
         Self { target, evidence }
+    }
+
+    /// The same permission, to be used in the caller's own name. Only for a server whose
+    /// authentication asks for it: a token goes no further than it has to.
+    #[must_use]
+    pub fn on_behalf(mut self, brought: Option<Arc<OnBehalf>>) -> Self {
+        if let (Acting::Principal(principal), Some(brought)) = (&self.evidence.acting, brought) {
+            if brought.beside_key {
+                let of_token = *brought.subject.fingerprint();
+                self.evidence.acting = Acting::Bearer(principal.clone(), of_token);
+            }
+            self.evidence.on_behalf = Some(brought);
+        }
+        self
     }
 
     /// What is permitted.

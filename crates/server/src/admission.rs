@@ -52,7 +52,13 @@ impl ServerState {
             .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
         let authentication = self.authentication.load_full();
         match authentication.authenticate(&parts.headers).await {
-            Ok(caller) => Ok(Call::begin(id, caller.principal, self.side(parts), audit)),
+            Ok(caller) => {
+                let brought = authentication
+                    .on_behalf(&parts.headers, &caller.principal)
+                    .await;
+                let side = self.side(parts);
+                Ok(Call::begin(id, caller.principal, side, audit).with(brought))
+            }
             Err(error) => Err(Box::new(self.refuse(audit, &error, parts, surface).await)),
         }
     }

@@ -33,10 +33,11 @@ pub(crate) const REVISIONS: &[&str] = &[
 ];
 
 const NO_STDIO: &str = "stdio servers are not available in this build yet; serve it over Streamable HTTP and give its `url`";
-const NO_TOKEN_EXCHANGE: &str =
-    "token exchange (on behalf of the caller) is not available in this build yet";
 const NO_ID_JAG: &str = "enterprise-managed authorization is not available in this build yet";
 const NO_SIGV4: &str = "AWS SigV4 is not available in this build yet";
+/// RFC 8693 §3.
+pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
 /// How a client signs its assertions.
 const SIGNING_ALGORITHMS: &[&str] = &["RS256", "PS256", "ES256", "EdDSA"];
 
@@ -59,7 +60,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new(
             "auth_type",
             Kind::Choice(AUTH_TYPES),
-            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`. The others are not available in this build yet.",
+            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller). The others are not available in this build yet.",
         )
         .default("none"),
         Key::new("auth_value", Kind::Secret, "The static credential."),
@@ -90,6 +91,12 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("client_private_key_id", Kind::Text, "`kid` in the head of the client's assertions."),
         Key::new("client_assertion_signing_alg", Kind::Choice(SIGNING_ALGORITHMS), "How they are signed; default: what the key is made for (`RS256`, `ES256`, `EdDSA`)."),
         Key::new("client_assertion_audience", Kind::Text, "`aud` of the client's assertions: `token_endpoint`, or a text of yours. Default: `issuer` as written or discovered, else the token endpoint."),
+        Key::new("token_exchange_endpoint", Kind::Url, "Where callers' tokens are exchanged, with `auth_type: oauth2_token_exchange`; `token_url` when absent. Never discovered."),
+        Key::new("token_exchange_profile", Kind::Choice(&["rfc8693", "entra_obo"]), "`rfc8693` is OAuth token exchange, `entra_obo` Microsoft Entra's on-behalf-of flow, which needs `scopes`.").default("rfc8693"),
+        Key::new("subject_token_type", Kind::Text, "`subject_token_type` (RFC 8693 §3).").default(ACCESS_TOKEN),
+        Key::new("requested_token_type", Kind::Text, "`requested_token_type` (RFC 8693 §3); not sent when absent."),
+        Key::new("actor_token", Kind::Secret, "`actor_token`: who acts for the caller (RFC 8693 §2.1)."),
+        Key::new("actor_token_type", Kind::Text, "Its type.").default(ACCESS_TOKEN),
         Key::new("token_validation", Kind::TextMap, "What a token response must say beside the token, by dotted path: `team.enterprise_id: T12345`. A response that says anything else is refused.").restricts(),
         Key::new("static_headers", Kind::SecretMap, "Headers sent with every request."),
         Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
@@ -152,9 +159,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         unavailable("oauth_passthrough", "false", "forwarding the caller's own bearer is not available in this build yet"),
         unavailable("is_byok", "false", "per-user upstream keys are not available in this build yet"),
         unavailable("upstream_token_header", "Authorization", "the token is always sent as `Authorization`"),
-        unavailable("token_exchange_endpoint", "", NO_TOKEN_EXCHANGE),
-        unavailable("token_exchange_profile", "", NO_TOKEN_EXCHANGE),
-        unavailable("subject_token_type", "", NO_TOKEN_EXCHANGE),
         unavailable("id_jag_resource_token_endpoint", "", NO_ID_JAG),
         unavailable("id_jag_resource", "", NO_ID_JAG),
         unavailable("id_jag_subject_source", "", NO_ID_JAG),

@@ -97,6 +97,8 @@ pub enum Auth {
     Header(StaticHeader),
     /// OAuth 2.0 client credentials (RFC 6749 §4.4).
     ClientCredentials(Box<ClientCredentials>),
+    /// The caller's token, exchanged for one of this server.
+    TokenExchange(Box<TokenExchange>),
 }
 
 impl Auth {
@@ -111,6 +113,7 @@ impl Auth {
             Self::Token(_) => "token",
             Self::Header(_) => "header",
             Self::ClientCredentials(_) => "oauth2",
+            Self::TokenExchange(_) => "oauth2_token_exchange",
         }
     }
 
@@ -151,6 +154,45 @@ pub struct ClientCredentials {
     pub resource: Option<String>,
     /// What a token response must say: paths and texts.
     pub token_validation: BTreeMap<String, String>,
+}
+
+/// How callers' tokens are exchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenExchange {
+    /// Where.
+    pub endpoint: Url,
+    /// Who asks.
+    pub client: OAuthClient,
+    /// What is asked.
+    pub profile: ExchangeProfile,
+    /// Scopes to ask for.
+    pub scopes: ScopeSet,
+    /// What a token response must say: paths and texts.
+    pub token_validation: BTreeMap<String, String>,
+}
+
+/// `token_exchange_profile`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExchangeProfile {
+    /// RFC 8693.
+    Rfc8693(Box<Rfc8693>),
+    /// Microsoft Entra's on-behalf-of flow.
+    EntraObo,
+}
+
+/// The parameters of RFC 8693 §2.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rfc8693 {
+    /// `subject_token_type`
+    pub subject_token_type: String,
+    /// `requested_token_type`
+    pub requested_token_type: Option<String>,
+    /// `actor_token` and `actor_token_type`
+    pub actor: Option<(Sourced<SecretValue>, String)>,
+    /// `audience`
+    pub audience: Option<String>,
+    /// `resource` (RFC 8707)
+    pub resource: Option<String>,
 }
 
 /// An OAuth client and what proves it at the token endpoint.

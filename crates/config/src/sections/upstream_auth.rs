@@ -10,12 +10,13 @@ use crate::fields::{At, Fields};
 use crate::model::{Auth, ClientCredentials, Sourced, StaticHeader};
 use crate::sections::headers::{self, ServerHeaders};
 use crate::sections::oauth_client::{self, Keys};
+use crate::sections::token_exchange;
 use crate::validate::urls::{PlainHttp, callable};
 
 const USE_INSTEAD: &str = "use `auth_type: oauth2` with `token_url`, `client_id` and `client_secret` (client credentials), or a static credential";
 
 /// What asks a token endpoint.
-const FETCHES_TOKENS: &[&str] = &["oauth2"];
+const FETCHES_TOKENS: &[&str] = &["oauth2", "oauth2_token_exchange"];
 
 /// `None` only when something was recorded as an error.
 pub(crate) fn read(
@@ -39,13 +40,21 @@ pub(crate) fn read(
             );
             return None;
         }
+        token_exchange::refuse_keys(fields)?;
+        let token_validation = oauth_client::token_validation(fields)?;
         return match map.oauth2 {
-            Written::Usable(oauth2) => Some(Auth::ClientCredentials(oauth2)),
+            Written::Usable(oauth2) => Some(Auth::ClientCredentials(Box::new(ClientCredentials {
+                token_validation,
+                ..*oauth2
+            }))),
             Written::Absent | Written::Unusable => None,
         };
     }
     if declared.is_none_or(|declared| !FETCHES_TOKENS.contains(&declared)) {
         oauth_client::refuse_token_validation(fields)?;
+    }
+    if declared != Some("oauth2_token_exchange") {
+        token_exchange::refuse_keys(fields)?;
     }
     let Some(auth_type) = declared else {
         return undeclared(fields, headers, map.present, default);
@@ -67,6 +76,7 @@ pub(crate) fn read(
         "basic" => basic(fields, auth_type),
         "header" => header(fields, headers),
         "oauth2" => oauth2(fields, url, plain),
+        "oauth2_token_exchange" => token_exchange::read(fields, url, plain),
         other => {
             fields.findings.error(
                 fields.place("auth_type"),

@@ -64,6 +64,59 @@ fn a_client_may_sign_instead_of_sending_a_secret() {
 }
 
 #[test]
+fn the_rules_on_token_responses_hold_for_a_client_in_a_map_too() {
+    let loaded = loaded(
+        "mcp_servers:\n  a: {url: https://a.example.com/mcp, token_validation: {team.id: T1}, \
+         auth: {oauth2: {token_url: https://as.example.com/t, client_id: c, client_secret: s}}}\n",
+    );
+    let rules = &client_credentials(&loaded, 0).token_validation;
+    assert_eq!(rules["team.id"], "T1");
+}
+
+#[test]
+fn callers_tokens_may_be_exchanged_in_both_ways() {
+    let of = |more: &str| {
+        let text = format!(
+            "mcp_servers:\n  a: {{url: 'https://a.example.com/mcp?key=x', auth_type: oauth2_token_exchange, \
+             client_id: c, client_secret: canary-secret, token_exchange_endpoint: 'https://as.example.com/t'{more}}}\n"
+        );
+        let loaded = loaded(&text);
+        let page = crate::explain(&loaded.config, &[]);
+        assert!(page.contains("auth_type: oauth2_token_exchange"), "{page}");
+        assert!(!page.contains("canary"), "{page}");
+        match &loaded.config.mcp_servers[0].auth {
+            Auth::TokenExchange(exchange) => (**exchange).clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let access = "urn:ietf:params:oauth:token-type:access_token";
+    let crate::ExchangeProfile::Rfc8693(least) = of("").profile else {
+        panic!("RFC 8693 is the default");
+    };
+    assert_eq!(least.subject_token_type, access);
+    assert_eq!((&least.requested_token_type, &least.actor), (&None, &None));
+    assert_eq!((&least.audience, &least.resource), (&None, &None));
+    let most = of(
+        ", audience: api, resource: auto, subject_token_type: 'urn:s', \
+         requested_token_type: 'urn:r', actor_token: canary-actor, scopes: b a",
+    );
+    assert_eq!(most.scopes.to_string(), "a b");
+    let crate::ExchangeProfile::Rfc8693(most) = most.profile else {
+        panic!("RFC 8693 is the default");
+    };
+    assert_eq!(most.subject_token_type, "urn:s");
+    assert_eq!(most.requested_token_type.as_deref(), Some("urn:r"));
+    assert_eq!(most.resource.as_deref(), Some("https://a.example.com/mcp"));
+    let (actor, kind) = most.actor.unwrap();
+    assert_eq!(
+        (actor.value.expose(), kind.as_str()),
+        ("canary-actor", access)
+    );
+    let entra = of(", token_exchange_profile: entra_obo, scopes: ['api://x/.default']");
+    assert_eq!(entra.profile, crate::ExchangeProfile::EntraObo);
+}
+
+#[test]
 fn client_credentials_without_a_flow_are_inferred_and_the_inference_is_explained() {
     let text = r#"
 mcp_servers:

@@ -150,8 +150,32 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
             "`client_id` is missing",
         ),
         (
-            "auth_type: oauth2_token_exchange",
-            "is not available in this build yet",
+            "auth_type: oauth2_token_exchange, client_id: c, client_secret: s",
+            "without `token_exchange_endpoint`",
+        ),
+        (
+            "auth_type: oauth2_token_exchange, client_id: c, token_url: 'https://as.example/t'",
+            "`client_secret` is missing",
+        ),
+        (
+            "auth_type: oauth2_token_exchange, client_id: c, client_secret: s, token_url: 'http://as.example/t'",
+            "plain http",
+        ),
+        (
+            "auth_type: oauth2_token_exchange, client_id: c, client_secret: s, token_url: 'https://as.example/t', token_exchange_profile: entra_obo",
+            "`entra_obo` without `scopes`",
+        ),
+        (
+            "auth_type: oauth2_token_exchange, client_id: c, client_secret: s, token_url: 'https://as.example/t', token_exchange_profile: entra_obo, scopes: [a], audience: b",
+            "`audience` has no place",
+        ),
+        (
+            "actor_token: t, auth: {oauth2: {token_url: 'https://a.example/t', client_id: c, client_secret: s}}",
+            "is for `auth_type: oauth2_token_exchange` only",
+        ),
+        (
+            "auth_type: bearer_token, auth_value: v, actor_token: t",
+            "is for `auth_type: oauth2_token_exchange` only",
         ),
         (
             "auth_type: true_passthrough",

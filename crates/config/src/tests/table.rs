@@ -78,6 +78,7 @@ mcp_servers:
   b: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials}
   c: {url: https://a.b/m, auth: {oauth2: {}, cookie_passthrough: {}}}
   d: {url: https://a.b/m, auth_type: oauth2}
+  g: {url: https://a.b/m, auth_type: oauth2_token_exchange}
   f: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials, token_endpoint_auth_method: private_key_jwt}
   e: {url: https://a.b/m, auth_type: api_key}
 ";
@@ -148,7 +149,13 @@ fn documented_defaults_are_the_defaults_in_force() {
     let mut text = url.to_owned();
     for key in server.keys {
         if let Some(default) = key.default
-            && key.name != "token_endpoint_auth_method"
+            && ![
+                "token_endpoint_auth_method",
+                "token_exchange_profile",
+                "subject_token_type",
+                "actor_token_type",
+            ]
+            .contains(&key.name)
         {
             writeln!(text, "    {}: {default}", key.name).unwrap();
         }

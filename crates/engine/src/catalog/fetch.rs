@@ -1,4 +1,4 @@
-//! Asking a server for its lists: as ourselves, page after page, within bounds.
+//! Asking a server for its lists: as ourselves or as the caller, page after page, within bounds.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Members, Method, ParamHeaders, Revision, code, string_of,
 };
-use portcullis_policy::{Evidence, authorize_service};
+use portcullis_policy::Evidence;
 use portcullis_upstream::{SessionWish, UpstreamErrorKind};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Item, Kind, bad_answer, failed};
+use super::{Item, Kind, Lister, bad_answer, failed};
 use crate::error::EngineError;
 use crate::exchange::{Note, Speech, revealing};
 use crate::gateway::Gateway;
@@ -26,11 +26,10 @@ impl Gateway {
     /// A server's whole list. Boundless in time: the caller bounds it.
     pub(super) async fn fetch(
         self: &Arc<Self>,
-        entry: &Arc<ServerEntry>,
+        lister: &Lister,
         kind: Kind,
     ) -> Result<Vec<Item>, EngineError> {
-        let permit = authorize_service(&entry.id);
-        let evidence = permit.evidence();
+        let (entry, evidence) = (&lister.entry, &lister.evidence);
         let speech = self.own_speech(entry, evidence).await?;
         let modern = matches!(speech, Speech::Modern);
         let mut items: Vec<Item> = Vec::new();

@@ -7,7 +7,7 @@ use portcullis_core::Timestamp;
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, Method, PushPolicy, Revision, code,
 };
-use portcullis_policy::{Operation, authorize};
+use portcullis_policy::Operation;
 use portcullis_upstream::SessionWish;
 use serde_json::json;
 
@@ -106,7 +106,7 @@ impl Gateway {
         let result = match view.named() {
             Some(entry) => {
                 call.audit.server(&entry.id);
-                let permit = authorize(call.caller(), &entry.policy, Operation::Use, ())?;
+                let permit = view.authorize(entry, Operation::Use)?;
                 call.audit.allowed(permit.evidence().rule());
                 let wish = client.wish(entry.upstream.server().push)?;
                 let mut note = Note::default();

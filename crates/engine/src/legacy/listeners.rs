@@ -10,7 +10,7 @@ use http::HeaderValue;
 use portcullis_core::{Principal, PrincipalId};
 use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{SseEvent, SseItem};
-use portcullis_policy::Evidence;
+use portcullis_policy::{Acting, Evidence};
 use portcullis_upstream::{LegacySession, Owner, Restored};
 
 use super::LegacyClient;
@@ -44,8 +44,9 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    fn wants(&self, principal: &PrincipalId, client: &LegacyClient, entry: &ServerEntry) -> bool {
-        self.principal == *principal
+    /// `acting`: for whom the session is open; several people may share a key.
+    fn wants(&self, acting: &Acting, client: &LegacyClient, entry: &ServerEntry) -> bool {
+        self.view.acting(entry).as_ref() == Some(acting)
             && self.client.revision == client.revision
             && self.client.capabilities == client.capabilities
             && !self.messages.is_closed()
@@ -69,10 +70,10 @@ impl Listeners {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wanted(&self, principal: &PrincipalId, client: &LegacyClient, entry: &ServerEntry) -> bool {
+    fn wanted(&self, acting: &Acting, client: &LegacyClient, entry: &ServerEntry) -> bool {
         self.open()
             .values()
-            .any(|subscriber| subscriber.wants(principal, client, entry))
+            .any(|subscriber| subscriber.wants(acting, client, entry))
     }
 
     /// A new GET stream; an older one of the same session ends. `None`: too many are open.
@@ -115,7 +116,7 @@ impl Listeners {
     /// it.
     fn deliver(
         &self,
-        principal: &PrincipalId,
+        acting: &Acting,
         client: &LegacyClient,
         entry: &ServerEntry,
         bytes: &Bytes,
@@ -129,7 +130,7 @@ impl Listeners {
                 Whom::One => !done,
                 Whom::Only(owner) => owner == Some(*digest),
             };
-            if !meant || !subscriber.wants(principal, client, entry) {
+            if !meant || !subscriber.wants(acting, client, entry) {
                 return !subscriber.messages.is_closed();
             }
             // A reader that is this far behind is cut off: it may come back, the memory does not.
@@ -151,7 +152,7 @@ impl Gateway {
         session: &Arc<LegacySession>,
         client: &LegacyClient,
     ) {
-        if !session.offers_stream() || !self.listeners.wanted(&principal.id, client, entry) {
+        if !session.offers_stream() || !self.listeners.wanted(evidence.acting(), client, entry) {
             return;
         }
         let address = Arc::as_ptr(session).addr();
@@ -220,7 +221,7 @@ impl Listening {
         let principal = &self.filter.principal;
         self.gateway
             .listeners
-            .wanted(&principal.id, &self.client, &self.entry)
+            .wanted(self.evidence.acting(), &self.client, &self.entry)
             && !self.session.is_lost()
             && self.gateway.still_stands(principal)
     }
@@ -310,9 +311,9 @@ impl Listening {
 
     fn deliver(&self, text: String, whom: Whom) -> bool {
         let bytes = encode(&SseEvent::message(text));
-        let (principal, client) = (&self.filter.principal.id, &self.client);
+        let (acting, client) = (self.evidence.acting(), &self.client);
         self.gateway
             .listeners
-            .deliver(principal, client, &self.entry, &bytes, whom)
+            .deliver(acting, client, &self.entry, &bytes, whom)
     }
 }

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use portcullis_core::{Principal, PrincipalId};
 use portcullis_mcp::{Edits, Envelope, Kind, RpcError, code, is_presentable};
-use portcullis_policy::Evidence;
+use portcullis_policy::{Acting, Evidence};
 use portcullis_upstream::LegacySession;
 
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
+use crate::view::View;
 
 /// Most questions that wait for an answer, of all principals together and of one.
 const MOST: usize = 10_000;
@@ -64,6 +65,21 @@ impl Drop for Answering<'_> {
     }
 }
 
+impl Push {
+    /// Whether this caller is the one who was asked. A question that came while the server was not
+    /// asked in the caller's own name is its principal's, whatever stands in view now.
+    fn is_for(&self, view: &View) -> bool {
+        let principal = &view.principal().id;
+        self.principal == *principal
+            && match self.evidence.acting() {
+                Acting::Bearer(..) => {
+                    view.acting(&self.entry).as_ref() == Some(self.evidence.acting())
+                }
+                Acting::Principal(_) | Acting::Service => true,
+            }
+    }
+}
+
 impl Pushes {
     fn waiting(&self) -> MutexGuard<'_, HashMap<String, Push>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -86,9 +102,9 @@ impl Pushes {
         Some(id)
     }
 
-    fn take<'a>(&'a self, principal: &Principal, ours: &'a str) -> Option<Answering<'a>> {
+    fn take<'a>(&'a self, view: &View, ours: &'a str) -> Option<Answering<'a>> {
         let mut waiting = self.waiting();
-        if waiting.get(ours)?.principal != principal.id {
+        if !waiting.get(ours)?.is_for(view) {
             return None;
         }
         let push = waiting.remove(ours);
@@ -113,11 +129,11 @@ impl Pushes {
 
     /// What a principal was asked with this progress token; `None` also when it could be one of
     /// several questions.
-    fn with_token(&self, principal: &Principal, token: &str) -> Option<Push> {
+    fn with_token(&self, view: &View, token: &str) -> Option<Push> {
         let waiting = self.waiting();
-        let mut found = waiting.values().filter(|push| {
-            push.principal == principal.id && push.progress_token.as_deref() == Some(token)
-        });
+        let mut found = waiting
+            .values()
+            .filter(|push| push.is_for(view) && push.progress_token.as_deref() == Some(token));
         match (found.next(), found.next()) {
             (Some(push), None) => Some(push.clone()),
             _ => None,
@@ -248,24 +264,24 @@ impl Gateway {
     /// Where a client's progress belongs: to the server whose question it is about.
     pub(super) fn asker(
         &self,
-        principal: &Principal,
+        view: &View,
         progress: &Envelope<'_>,
     ) -> Option<(Arc<ServerEntry>, Evidence, Arc<LegacySession>)> {
         let token = progress.params()?.get("progressToken")?;
-        let push = self.pushes.with_token(principal, token.get())?;
+        let push = self.pushes.with_token(view, token.get())?;
         Some((push.entry, push.evidence, push.session))
     }
 
     /// Brings a client's answer home. `Ok(None)`: nobody asked this principal under that id.
     pub(crate) async fn push_answered(
         &self,
-        principal: &Principal,
+        view: &View,
         envelope: &Envelope<'_>,
     ) -> Result<Option<()>, EngineError> {
         let Kind::Response { id, .. } = envelope.kind else {
             return Ok(None);
         };
-        let Some(mut answering) = self.pushes.take(principal, id.as_json()) else {
+        let Some(mut answering) = self.pushes.take(view, id.as_json()) else {
             return Ok(None);
         };
         let Some(push) = answering.push.clone() else {

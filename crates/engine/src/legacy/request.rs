@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use portcullis_core::ScopeSet;
 use portcullis_mcp::{Edits, Envelope, Kind, Method, Revision, RpcError, code};
-use portcullis_policy::{Evidence, Operation, authorize};
+use portcullis_policy::{Evidence, Operation};
 use portcullis_upstream::{LegacySession, Reply, Restored};
 
 use super::LegacyClient;
@@ -52,7 +52,7 @@ impl Gateway {
         match envelope.kind {
             Kind::Response { .. } => {
                 call.audit.method(CallerText::new("response"));
-                match self.push_answered(&call.principal, envelope).await {
+                match self.push_answered(view, envelope).await {
                     Ok(Some(())) => accepted(call).await,
                     Ok(None) => {
                         let error =
@@ -64,7 +64,7 @@ impl Gateway {
             }
             Kind::Notification { method } => {
                 call.audit.method(method_text(method, client.revision));
-                self.legacy_notification(&call, view, client, envelope, method)
+                self.legacy_notification(view, client, envelope, method)
                     .await;
                 accepted(call).await
             }
@@ -139,7 +139,7 @@ impl Gateway {
                 ));
             }
             Method::SetLevel if view.named().is_none() => {
-                Box::pin(self.tell_open_sessions(call, view, client, envelope)).await;
+                Box::pin(self.tell_open_sessions(view, client, envelope)).await;
                 return plain("{}");
             }
             _ if view.named().is_none() && method.list_member().is_some() => {
@@ -211,7 +211,6 @@ impl Gateway {
 
     async fn legacy_notification(
         self: &Arc<Self>,
-        call: &Call,
         view: &View,
         client: &LegacyClient,
         envelope: &Envelope<'_>,
@@ -220,16 +219,16 @@ impl Gateway {
         match Method::lookup(name, client.revision) {
             // Finds its way by the id of the request that it is about, and roots are the client's.
             Some(Method::Cancelled | Method::RootsListChanged) => {
-                self.tell_open_sessions(call, view, client, envelope).await;
+                self.tell_open_sessions(view, client, envelope).await;
             }
             Some(Method::Progress) => {
-                if let Some((entry, evidence, session)) = self.asker(&call.principal, envelope) {
+                if let Some((entry, evidence, session)) = self.asker(view, envelope) {
                     self.tell_behind(&entry, &evidence, session, envelope.text.to_owned());
                 }
             }
             // A task of the client is some server's business; on the aggregate, nobody knows whose.
             Some(Method::TasksStatus) if view.named().is_some() => {
-                self.tell_open_sessions(call, view, client, envelope).await;
+                self.tell_open_sessions(view, client, envelope).await;
             }
             // The upstream learned `initialized` when its own session was opened.
             _ => {}
@@ -255,13 +254,12 @@ impl Gateway {
     /// Passes a message on to every session that is open for this client, ids translated.
     async fn tell_open_sessions(
         self: &Arc<Self>,
-        call: &Call,
         view: &View,
         client: &LegacyClient,
         envelope: &Envelope<'_>,
     ) {
         for entry in view.servers() {
-            let Ok(permit) = authorize(call.caller(), &entry.policy, Operation::Use, ()) else {
+            let Ok(permit) = view.authorize(entry, Operation::Use) else {
                 continue;
             };
             let Ok(wish) = client.wish(entry.upstream.server().push) else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use portcullis_mcp::{Method, sse};
-use portcullis_policy::{Operation, authorize};
+use portcullis_policy::Operation;
 
 use super::LegacyClient;
 use crate::answer::Answer;
@@ -53,7 +53,7 @@ impl Gateway {
             .await;
         };
         for entry in view.servers() {
-            let Ok(permit) = authorize(call.caller(), &entry.policy, Operation::Use, ()) else {
+            let Ok(permit) = view.authorize(entry, Operation::Use) else {
                 continue;
             };
             let Ok(wish) = client.wish(entry.upstream.server().push) else {
@@ -77,7 +77,7 @@ impl Gateway {
     ) -> Answer {
         call.audit.server(&entry.id);
         let resumed = async {
-            let permit = authorize(call.caller(), &entry.policy, Operation::Use, ())?;
+            let permit = view.authorize(entry, Operation::Use)?;
             let evidence = permit.evidence().clone();
             let wish = client.wish(entry.upstream.server().push)?;
             let session = entry.upstream.open_session(&evidence, &wish);

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, meta_key,
 };
-use portcullis_policy::{Caller, Operation, authorize};
+use portcullis_policy::Operation;
 use portcullis_upstream::{EventStream, Reply, Restored};
 use serde_json::json;
 
@@ -54,7 +54,7 @@ impl Gateway {
             async move {
                 let opened = tokio::time::timeout(
                     ACKNOWLEDGE,
-                    self.open_listen(entry, principal, view.caller(), envelope, meta, watched),
+                    self.open_listen(view, entry, principal, envelope, meta, watched),
                 )
                 .await;
                 let result = opened.unwrap_or_else(|_| Err(bad_answer(entry)));
@@ -75,14 +75,14 @@ impl Gateway {
 
     async fn open_listen<'a>(
         self: &Arc<Self>,
+        view: &View,
         entry: &Arc<ServerEntry>,
         principal: Arc<portcullis_core::Principal>,
-        caller: Caller<'_>,
         envelope: &Envelope<'a>,
         meta: &ModernMeta<'a>,
         watched: &Watched<'a>,
     ) -> Result<Source, EngineError> {
-        let permit = authorize(caller, &entry.policy, Operation::Use, ())?;
+        let permit = view.authorize(entry, Operation::Use)?;
         self.require_modern(entry, permit.evidence()).await?;
         let Kind::Request { id, method } = envelope.kind else {
             return Err(bad_answer(entry));

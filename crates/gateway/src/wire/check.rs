@@ -109,7 +109,9 @@ impl Findings {
 
     fn failed_probes(&self) -> usize {
         let probes = self.probes.iter().flatten();
-        probes.filter(|probe| probe.problem.is_some()).count()
+        probes
+            .filter(|probe| matches!(probe.asked, Asked::Failed(_)))
+            .count()
     }
 }
 
@@ -127,11 +129,17 @@ fn report(found: Findings) -> CheckReport {
     if let Some(explained) = &found.explained {
         let _ = write!(text, "\n{explained}\n");
     }
-    for Probe { server, problem } in found.probes.iter().flatten() {
-        let _ = match problem {
-            None => writeln!(text, "server `{server}`: reachable, credential accepted"),
+    for Probe { server, asked } in found.probes.iter().flatten() {
+        let _ = match asked {
+            Asked::Answered => writeln!(text, "server `{server}`: reachable, credential accepted"),
+            Asked::CallersOnly => {
+                writeln!(
+                    text,
+                    "server `{server}`: not asked, it is called in callers' own names only"
+                )
+            }
             // It names the server itself.
-            Some(problem) => writeln!(text, "error: {problem}"),
+            Asked::Failed(problem) => writeln!(text, "error: {problem}"),
         };
     }
     let _ = writeln!(text, "{}", sum(&found, errors, warnings));
@@ -171,7 +179,11 @@ fn document(found: Findings) -> Value {
         set("explained", explained.into());
     }
     if let Some(probes) = found.probes {
-        let row = |probe: Probe| json!({"server": probe.server, "ok": probe.problem.is_none(), "problem": probe.problem});
+        let row = |Probe { server, asked }| match asked {
+            Asked::Answered => json!({"server": server, "ok": true, "problem": null}),
+            Asked::CallersOnly => json!({"server": server, "ok": null, "problem": null}),
+            Asked::Failed(problem) => json!({"server": server, "ok": false, "problem": problem}),
+        };
         set("online", probes.into_iter().map(row).collect());
     }
     document
@@ -188,7 +200,14 @@ impl Presents for Presenting<'_> {
 /// What one server said, or why it said nothing.
 struct Probe {
     server: String,
-    problem: Option<String>,
+    asked: Asked,
+}
+
+enum Asked {
+    Answered,
+    /// Nobody is calling, so there is nothing to present.
+    CallersOnly,
+    Failed(String),
 }
 
 /// Asks every server, one after another is too slow for many: all at once.
@@ -196,7 +215,13 @@ async fn probe(snapshot: &Snapshot, broker: &Broker) -> Vec<Probe> {
     let asking = snapshot.servers().iter().map(|entry| async move {
         Probe {
             server: entry.id.to_string(),
-            problem: ask(entry, broker).await.err(),
+            asked: if entry.auth.auth.acts_for_caller() {
+                Asked::CallersOnly
+            } else {
+                ask(entry, broker)
+                    .await
+                    .map_or_else(Asked::Failed, |()| Asked::Answered)
+            },
         }
     });
     futures_util::future::join_all(asking).await

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_config::{Auth, Config, McpServer, Revision};
+use portcullis_config::{Auth, Config, ExchangeProfile as Profile, McpServer, Revision};
 use portcullis_core::Clock;
 use portcullis_credentials::{
-    ClientCredentials, CredentialKind, InvalidStaticHeader, ServerAuth, StaticHeader,
-    TokenEndpoint, UpstreamAuth,
+    ClientCredentials, CredentialKind, ExchangeProfile, InvalidStaticHeader, ServerAuth,
+    StaticHeader, TokenEndpoint, TokenExchange, UpstreamAuth,
 };
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_engine::metrics::Metrics;
@@ -81,6 +81,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         UpstreamAuth::None => CredentialKind::NoAuth,
         UpstreamAuth::Static(_) => CredentialKind::StaticToken,
         UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,
+        UpstreamAuth::TokenExchange(_) => CredentialKind::TokenExchange,
     };
     let upstream = UpstreamServer {
         id: server.id.clone(),
@@ -169,7 +170,31 @@ fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
                 allow_insecure_http: server.allow_insecure_http,
             }))
         }
+        Auth::TokenExchange(exchange) => UpstreamAuth::TokenExchange(Arc::new(TokenExchange {
+            endpoint: exchange.endpoint.clone(),
+            client: token_client(&exchange.client)?,
+            profile: exchange_profile(&exchange.profile),
+            scopes: exchange.scopes.clone(),
+            rules: TokenRules::new(exchange.token_validation.clone()),
+            allow_insecure_http: server.allow_insecure_http,
+        })),
     })
+}
+
+fn exchange_profile(profile: &Profile) -> ExchangeProfile {
+    match profile {
+        Profile::EntraObo => ExchangeProfile::EntraObo,
+        Profile::Rfc8693(terms) => ExchangeProfile::Rfc8693 {
+            subject_type: terms.subject_token_type.clone(),
+            requested_type: terms.requested_token_type.clone(),
+            actor: terms
+                .actor
+                .as_ref()
+                .map(|(token, kind)| (token.value.clone(), kind.clone())),
+            audience: terms.audience.clone(),
+            resource: terms.resource.clone(),
+        },
+    }
 }
 
 fn static_header(

@@ -13,6 +13,8 @@ mod legacy;
 #[cfg(test)]
 mod modern;
 #[cfg(test)]
+mod on_behalf;
+#[cfg(test)]
 mod questions;
 #[cfg(test)]
 mod refused_streams;

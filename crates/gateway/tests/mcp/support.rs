@@ -211,6 +211,14 @@ impl Client {
         client
     }
 
+    /// The same key, in LiteLLM's header, and a token of the caller's own beside it.
+    #[must_use]
+    pub(crate) fn bringing(&self, token: &str) -> Self {
+        let key = self.key.clone();
+        self.with("x-litellm-api-key", &key)
+            .with("authorization", &format!("Bearer {token}"))
+    }
+
     /// The same session in somebody else's hands.
     #[must_use]
     pub(crate) fn in_session_of(&self, other: &Self) -> Self {
@@ -229,8 +237,10 @@ impl Client {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(&self.path)
-            .header("authorization", format!("Bearer {}", self.key))
             .header("accept", "application/json, text/event-stream");
+        if !self.extra.iter().any(|(name, _)| name == "authorization") {
+            request = request.header("authorization", format!("Bearer {}", self.key));
+        }
         if !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", "localhost");
         }

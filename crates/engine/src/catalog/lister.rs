@@ -1,0 +1,43 @@
+//! Who asks a server for its lists, and where the answer is kept: always together, so that what one
+//! caller was shown is never what another one is shown.
+
+use std::sync::Arc;
+
+use portcullis_policy::{Evidence, Operation, authorize_service};
+
+use super::Catalog;
+use crate::error::EngineError;
+use crate::snapshot::ServerEntry;
+use crate::view::View;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Lister {
+    pub(super) entry: Arc<ServerEntry>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) evidence: Evidence,
+}
+
+impl Lister {
+    /// Ourselves, where the server knows us; else the caller.
+    pub(super) fn of(view: &View, entry: &Arc<ServerEntry>) -> Result<Self, EngineError> {
+        if !entry.auth.auth.acts_for_caller() {
+            return Ok(Self::service(entry));
+        }
+        let permit = view.authorize(entry, Operation::Use)?;
+        let evidence = permit.evidence().clone();
+        Ok(Self {
+            catalog: entry.callers.of(evidence.acting()),
+            entry: Arc::clone(entry),
+            evidence,
+        })
+    }
+
+    /// Ourselves.
+    pub(super) fn service(entry: &Arc<ServerEntry>) -> Self {
+        Self {
+            entry: Arc::clone(entry),
+            catalog: Arc::clone(&entry.catalog),
+            evidence: authorize_service(&entry.id).evidence().clone(),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The caller's own token, as far as it may be used to act for the caller upstream.
+//!
+//! This is the one way for a caller's token out of this room, and no key of ours takes it: a key
+//! opens our door for everybody who holds it, so no authorization server gets to see one.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use portcullis_core::{AccessToken, ApiKey, OnBehalf, Principal, PrincipalKind, SubjectToken};
+
+use crate::extract::{AUTHORIZATION, bearer};
+use crate::{Authentication, AuthnErrorKind, CredentialSource, Presented, extract};
+
+/// How LiteLLM's keys and ours begin, those of another installation included.
+const KEY_PREFIX: &str = "sk-";
+
+impl Authentication {
+    /// What an authenticated caller brought to act with: the bearer token beside the key that
+    /// admitted it, or the token that admitted it. Any doubt is nothing.
+    pub async fn on_behalf(
+        &self,
+        headers: &HeaderMap,
+        principal: &Principal,
+    ) -> Option<Arc<OnBehalf>> {
+        let presented = extract(headers).ok()?;
+        let (token, beside_key) = match presented.source() {
+            CredentialSource::Bearer if is_key_of_ours(principal.kind) => return None,
+            CredentialSource::Bearer => (presented.key().clone(), false),
+            CredentialSource::KeyHeader => {
+                let token = bearer(headers.get(&AUTHORIZATION)?).ok()?;
+                if self.is_ours(&token).await {
+                    return None;
+                }
+                (token, true)
+            }
+        };
+        Some(Arc::new(OnBehalf {
+            subject: SubjectToken::new(AccessToken::new(token.expose())),
+            beside_key,
+        }))
+    }
+
+    /// Whether a token is, or could be, a key of ours.
+    async fn is_ours(&self, token: &ApiKey) -> bool {
+        if token.expose().starts_with(KEY_PREFIX) {
+            return true;
+        }
+        let presented = Presented::new(CredentialSource::Bearer, token.clone());
+        match self.recognise(&presented).await {
+            Ok(caller) => is_key_of_ours(caller.principal.kind),
+            // Only what no authenticator knows is somebody else's.
+            Err(error) => error.kind != AuthnErrorKind::Unknown,
+        }
+    }
+}
+
+/// Keys prove nothing of a person to anybody but us.
+const fn is_key_of_ours(kind: PrincipalKind) -> bool {
+    match kind {
+        PrincipalKind::MasterKey | PrincipalKind::ApiKey => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::{Authenticated, Authenticator, AuthnError};
+
+    /// Knows one key, and one that was revoked.
+    #[derive(Debug)]
+    struct Keys(Arc<Principal>);
+
+    #[async_trait]
+    impl Authenticator for Keys {
+        async fn authenticate(
+            &self,
+            presented: &Presented,
+        ) -> Result<Option<Authenticated>, AuthnError> {
+            match presented.key().expose() {
+                "the-master-key" => Ok(Some(Authenticated {
+                    principal: Arc::clone(&self.0),
+                })),
+                "a-revoked-key" => Err(AuthnErrorKind::Revoked.into()),
+                _ => Ok(None),
+            }
+        }
+    }
+
+    fn master() -> Arc<Principal> {
+        Arc::new(Principal {
+            id: "master".into(),
+            subject: "master".into(),
+            kind: PrincipalKind::MasterKey,
+            user_id: None,
+            email: None,
+            team: None,
+            org: None,
+            groups: std::collections::BTreeSet::default(),
+            scopes: portcullis_core::ScopeSet::default(),
+            key_id: None,
+            issuer: None,
+            role: portcullis_core::Role::Admin,
+            grants: portcullis_core::ServerGrants::default(),
+            expires_at: None,
+        })
+    }
+
+    async fn brought(lines: &[(&'static str, &'static str)]) -> Option<Arc<OnBehalf>> {
+        let principal = master();
+        let authentication = Authentication::new(vec![Arc::new(Keys(Arc::clone(&principal)))]);
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        authentication.on_behalf(&headers, &principal).await
+    }
+
+    #[tokio::test]
+    async fn only_a_foreign_bearer_beside_a_key_is_a_subject() {
+        let key = ("x-litellm-api-key", "the-master-key");
+        let found = brought(&[key, ("authorization", "Bearer a.b.c")]).await;
+        let found = found.unwrap();
+        assert_eq!(found.subject.token().expose(), "a.b.c");
+        assert!(found.beside_key);
+        assert!(!format!("{found:?}").contains("a.b.c"));
+        for lines in [
+            &[key][..],
+            &[("authorization", "Bearer the-master-key")],
+            &[key, ("authorization", "Bearer the-master-key")],
+            &[key, ("authorization", "Bearer a-revoked-key")],
+            &[key, ("authorization", "Bearer sk-of-somebody-else")],
+            &[key, ("authorization", "Basic dXNlcjpwYXNz")],
+            &[key, ("authorization", "Bearer ")],
+            &[key, ("authorization", "Bearer a b")],
+            &[
+                key,
+                ("authorization", "Bearer a"),
+                ("authorization", "Bearer b"),
+            ],
+            &[],
+        ] {
+            assert!(brought(lines).await.is_none(), "{lines:?}");
+        }
+    }
+}
