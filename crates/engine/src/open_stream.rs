@@ -14,6 +14,7 @@ use crate::backlog::NewsReceiver;
 use crate::call::Call;
 use crate::gateway::Gateway;
 use crate::pulse::{Pulse, STANDING};
+use crate::snapshot::ServerEntry;
 
 /// An open stream. A client ends it whenever it likes, so its end is no abandonment.
 pub(crate) struct OpenStream {
@@ -22,6 +23,8 @@ pub(crate) struct OpenStream {
     messages: NewsReceiver,
     /// Said when nobody is left who could send a message.
     farewell: Option<Bytes>,
+    /// The server of a named endpoint: without it there is nothing left to hear.
+    named: Option<Arc<ServerEntry>>,
     pulse: Pulse,
 }
 
@@ -39,8 +42,15 @@ impl OpenStream {
             call: Some(call),
             messages,
             farewell,
+            named: None,
             pulse,
         }
+    }
+
+    /// The same of a named endpoint.
+    pub(crate) fn of(mut self, named: Option<&Arc<ServerEntry>>) -> Self {
+        self.named = named.cloned();
+        self
     }
 
     /// The client's bytes. `first` goes out at once, so that the client knows that it is heard.
@@ -69,15 +79,25 @@ impl OpenStream {
         }
     }
 
-    /// Whether its principal still stands; if not, the event says so.
+    /// Whether its principal still stands, and its server is still there; if not, the event says so.
     fn stands(&mut self) -> bool {
-        let call = self
-            .call
-            .take_if(|call| !self.gateway.still_stands(&call.principal));
-        if let Some(call) = call {
-            call.audit.finish(Outcome::Kind(ErrorKind::Unauthenticated));
+        let Some(principal) = self.call.as_ref().map(|call| &call.principal) else {
+            return false;
+        };
+        let gateway = &self.gateway;
+        let kind = if !gateway.still_stands(principal) {
+            ErrorKind::Unauthenticated
+        } else if let Some(named) = &self.named
+            && !gateway.still_serves(principal, named)
+        {
+            ErrorKind::NotFound
+        } else {
+            return true;
+        };
+        if let Some(call) = self.call.take() {
+            call.audit.finish(Outcome::Kind(kind));
         }
-        self.call.is_some()
+        false
     }
 }
 

@@ -63,10 +63,10 @@ impl Relay {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             let now = self.gateway.clock.monotonic();
-            if self.pulse.must_look(now) && !self.still_stands() {
-                return self
-                    .end(Outcome::Kind(ErrorKind::Unauthenticated), None)
-                    .await;
+            if self.pulse.must_look(now)
+                && let Some(kind) = self.must_end()
+            {
+                return self.end(Outcome::Kind(kind), None).await;
             }
             let Ok(item) = tokio::time::timeout(STANDING, self.source.next()).await else {
                 if self.pulse.must_speak(self.gateway.clock.monotonic()) {
@@ -228,10 +228,19 @@ impl Relay {
         bytes
     }
 
-    fn still_stands(&self) -> bool {
-        self.call
-            .as_ref()
-            .is_some_and(|call| self.gateway.still_stands(&call.principal))
+    /// Why the stream may not go on, if so. A call that runs may finish when its server is removed;
+    /// what is only listened to has no end of its own.
+    fn must_end(&self) -> Option<ErrorKind> {
+        let principal = &self.filter.principal;
+        let listens =
+            self.filter.method == Method::Listen || matches!(self.side, Side::Legacy(_, None));
+        if self.call.is_none() || !self.gateway.still_stands(principal) {
+            Some(ErrorKind::Unauthenticated)
+        } else if listens && !self.gateway.still_serves(principal, &self.filter.entry) {
+            Some(ErrorKind::NotFound)
+        } else {
+            None
+        }
     }
 }
 

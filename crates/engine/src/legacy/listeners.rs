@@ -224,6 +224,7 @@ impl Listening {
             .wanted(self.evidence.acting(), &self.client, &self.entry)
             && !self.session.is_lost()
             && self.gateway.still_stands(principal)
+            && self.gateway.still_serves(principal, &self.entry)
     }
 
     /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.

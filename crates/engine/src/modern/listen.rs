@@ -22,6 +22,7 @@ use crate::filter::{ACKNOWLEDGED, AnswerFilter};
 use crate::gateway::Gateway;
 use crate::open_stream::OpenStream;
 use crate::outcomes::{ServerResult, note, require_one};
+use crate::pulse::{Pulse, STANDING};
 use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
 use crate::tasks::Watched;
@@ -218,13 +219,20 @@ fn union<'a>(
     joined
 }
 
-/// Passes one server's notifications on until either side is gone.
+/// Passes one server's notifications on until either side is gone, or is no longer the other's.
 async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: &NewsSender) {
+    let mut pulse = Pulse::started(gateway.clock.monotonic());
     loop {
+        if pulse.must_look(gateway.clock.monotonic())
+            && !gateway.still_serves(&source.filter.principal, &source.filter.entry)
+        {
+            return;
+        }
         let text = tokio::select! {
-            text = source.stream.next_text() => text,
+            text = tokio::time::timeout(STANDING, source.stream.next_text()) => text,
             () = messages.closed() => return,
         };
+        let Ok(text) = text else { continue };
         let Ok(Some(text)) = text else { return };
         let Restored::Notification(text) = modern_message(&text, client_id) else {
             continue;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use portcullis_config::Config;
-use portcullis_core::{Clock, Principal, PrincipalKind};
+use portcullis_core::{Clock, Principal, PrincipalKind, Role, ServerGrants, Timestamp};
 use portcullis_engine::Standing;
 use portcullis_identity::KeyIndex;
 
@@ -17,7 +17,7 @@ const NOTICE: Duration = Duration::from_secs(5);
 pub(super) struct Standings {
     index: Arc<KeyIndex>,
     clock: Arc<dyn Clock>,
-    /// Ids whose secret left the file or was replaced, and until when their streams are ended.
+    /// Ids whose key left the file or is another now, and until when their streams are ended.
     ended: RwLock<HashMap<String, Duration>>,
 }
 
@@ -32,11 +32,11 @@ impl Standings {
 
     /// Ends the streams of every key that is not in the new file as it was in the old one.
     pub(super) fn changed(&self, before: &Config, now: &Config) {
-        let kept = fingerprints(now);
+        let kept = keys(now);
         let until = self.clock.monotonic() + NOTICE;
-        let gone = fingerprints(before)
+        let gone = keys(before)
             .into_iter()
-            .filter(|(id, print)| kept.get(id) != Some(print));
+            .filter(|(id, key)| kept.get(id) != Some(key));
         self.ended
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -44,17 +44,41 @@ impl Standings {
     }
 }
 
-fn fingerprints(config: &Config) -> HashMap<String, [u8; 32]> {
-    let master = config
-        .identity
-        .master_key
-        .iter()
-        .map(|key| ("master".to_owned(), key.value.fingerprint()));
-    let keys = config
-        .identity
-        .keys
-        .iter()
-        .map(|key| (format!("key:file:{}", key.id), key.key.sha256()));
+/// What a stream of a key was opened with: its secret, and what it may. A stream holds the rights of
+/// its beginning, so it ends when they change.
+#[derive(PartialEq, Eq)]
+struct Opened<'a> {
+    fingerprint: [u8; 32],
+    rights: Option<Rights<'a>>,
+}
+
+#[derive(PartialEq, Eq)]
+struct Rights<'a> {
+    grants: &'a ServerGrants,
+    role: Role,
+    expires_at: Option<Timestamp>,
+}
+
+fn keys(config: &Config) -> HashMap<String, Opened<'_>> {
+    let master = config.identity.master_key.iter().map(|key| {
+        let fingerprint = key.value.fingerprint();
+        let opened = Opened {
+            fingerprint,
+            rights: None,
+        };
+        ("master".to_owned(), opened)
+    });
+    let keys = config.identity.keys.iter().map(|key| {
+        let opened = Opened {
+            fingerprint: key.key.sha256(),
+            rights: Some(Rights {
+                grants: &key.grants,
+                role: key.role,
+                expires_at: key.expires_at,
+            }),
+        };
+        (format!("key:file:{}", key.id), opened)
+    });
     master.chain(keys).collect()
 }
 

@@ -19,6 +19,8 @@ mod questions;
 #[cfg(test)]
 mod refused_streams;
 #[cfg(test)]
+mod removed_servers;
+#[cfg(test)]
 mod rest;
 #[cfg(test)]
 mod rest_waits;

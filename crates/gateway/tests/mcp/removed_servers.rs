@@ -1,0 +1,118 @@
+//! What is listened to when the operator takes a server away, or takes it away from somebody.
+
+use std::sync::Arc;
+
+use portcullis_engine::{ServerEntry, Snapshot};
+use portcullis_testkit::upstream::{FakeUpstream, Live, event};
+
+use super::support::{Client, House, Opened, server};
+
+const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1}}}"#;
+
+/// Puts the configuration in force in which only these servers are left.
+fn keep(house: &House, servers: &[&str]) {
+    let gateway = house.embedded.gateway();
+    let before = gateway.snapshot();
+    let kept = before.servers().iter();
+    let kept = kept.filter(|entry| servers.contains(&entry.id.as_str()));
+    gateway.replace_snapshot(Snapshot::new(kept.cloned().collect(), 2));
+}
+
+async fn subscribed(client: &Client, lives: &[&Live], opened: usize) -> Opened {
+    let acknowledged = r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true}}}"#;
+    let wanted = r#""notifications":{"toolsListChanged":true}"#;
+    let (mut stream, ()) = tokio::join!(
+        client.modern_open("subscriptions/listen", wanted, "{}"),
+        async {
+            for live in lives {
+                live.opened(opened).await;
+                live.bytes(&event(acknowledged));
+            }
+        }
+    );
+    assert!(stream.data().await.contains("acknowledged"));
+    stream
+}
+
+#[tokio::test]
+async fn a_session_hears_nothing_more_of_a_server_that_is_removed() {
+    let (gone, stays) = (FakeUpstream::legacy().await, FakeUpstream::legacy().await);
+    let (of_gone, of_stays) = (gone.live("GET"), stays.live("GET"));
+    let house = House::of(&[server("a", &gone, &[]), server("b", &stays, &[])]).await;
+    let alice = house.caller("alice").await;
+    let mut named = alice.at("/mcp/a");
+    named.initialize("{}").await;
+    let mut all = alice.at("/mcp");
+    all.initialize("{}").await;
+    for tool in ["a-echo", "b-echo"] {
+        assert_eq!(all.call(tool, "{}").await.status, 200);
+    }
+    let mut at_a = named.get(&[]).await;
+    let mut at_all = all.get(&[]).await;
+    of_gone.opened(1).await;
+    of_stays.opened(1).await;
+    of_gone.bytes(&event(CHANGED));
+    assert_eq!(at_a.data().await, CHANGED);
+    assert_eq!(at_all.data().await, CHANGED);
+
+    keep(&house, &["b"]);
+    tokio::join!(of_gone.abandoned(), at_a.ends());
+    of_stays.bytes(&event(CHANGED));
+    assert_eq!(at_all.data().await, CHANGED, "the other is heard as before");
+    drop(at_all);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_subscription_hears_nothing_more_of_a_server_that_is_removed() {
+    let (gone, stays) = (FakeUpstream::modern().await, FakeUpstream::modern().await);
+    let of_gone = gone.live("subscriptions/listen");
+    let of_stays = stays.live("subscriptions/listen");
+    let house = House::of(&[server("a", &gone, &[]), server("b", &stays, &[])]).await;
+    let alice = house.caller("alice").await;
+    let mut at_a = subscribed(&alice.at("/mcp/a"), &[&of_gone], 1).await;
+    let mut at_all = subscribed(&alice, &[&of_gone, &of_stays], 1).await;
+
+    keep(&house, &["b"]);
+    tokio::join!(of_gone.abandoned(), at_a.ends());
+    of_stays.bytes(&event(CHANGED));
+    assert_eq!(at_all.data().await, CHANGED, "the other is heard as before");
+    drop(at_all);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn who_no_longer_sees_a_server_hears_nothing_more_of_it_and_others_do() {
+    let upstream = FakeUpstream::legacy().await;
+    let live = upstream.live("GET");
+    let house = House::of(&[server("a", &upstream, &["access_groups: [blue, red]"])]).await;
+    let mut streams = Vec::new();
+    for (number, group) in ["blue", "red"].into_iter().enumerate() {
+        let mut client = house.limited(group, &[], &[group]).await.at("/mcp/a");
+        client.initialize("{}").await;
+        streams.push(client.get(&[]).await);
+        live.opened(number + 1).await;
+    }
+    let gateway = house.embedded.gateway();
+    let before = Arc::clone(&gateway.snapshot().servers()[0]);
+    let mut policy = before.policy.clone();
+    policy.access_groups.remove("blue");
+    let now = ServerEntry::new(
+        &before.alias,
+        policy,
+        before.auth.clone(),
+        Arc::clone(&before.upstream),
+        before.info.clone(),
+        before.meters.clone(),
+    );
+    gateway.replace_snapshot(Snapshot::new(vec![Arc::new(now.carrying_over(&before))], 2));
+    drop(before);
+    let mut red = streams.pop().unwrap();
+    let mut blue = streams.pop().unwrap();
+    portcullis_testkit::eventually("blue is heard no more", async || live.open_now() == 1).await;
+    blue.ends().await;
+    live.bytes_on(1, &event(CHANGED));
+    assert_eq!(red.data().await, CHANGED);
+    drop(red);
+    house.end().await;
+}
