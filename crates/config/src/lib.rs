@@ -29,9 +29,10 @@ pub use excerpt::Excerpt;
 pub use explain::explain;
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
-    Audit, Auth, ClientAuth, ClientCredentials, Compat, Config, FileKey, Identity, KeyMaterial,
-    Listen, LogFormat, LogLevel, McpServer, Revision, Server, Sourced, StaticHeader, Store,
-    Telemetry, Tls,
+    Audit, Auth, ClaimNames, ClientAuth, ClientCredentials, Compat, Config, FileKey, Identity,
+    Introspection, IssuerGrants, JWS_ALGORITHMS, KeyMaterial, Listen, LogFormat, LogLevel,
+    McpServer, Revision, Server, Sourced, StaticHeader, Store, Telemetry, Tls, TokenIssuer,
+    TokenTypeName,
 };
 pub use reference::reference_markdown;
 pub use references::Origin;

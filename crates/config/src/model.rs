@@ -2,10 +2,14 @@
 //! left to interpret.
 
 mod identity;
+mod issuer;
 mod process;
 mod server;
 
 pub use identity::{FileKey, Identity, KeyMaterial};
+pub use issuer::{
+    ClaimNames, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
+};
 pub use process::{Audit, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls};
 pub use server::{Auth, ClientAuth, ClientCredentials, McpServer, Revision, StaticHeader};
 

@@ -2,6 +2,7 @@
 
 mod exposure;
 mod forms;
+mod issuers;
 mod overrides;
 mod rendering;
 mod semantics;

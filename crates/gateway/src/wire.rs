@@ -8,6 +8,7 @@ mod first_start;
 mod hosts;
 mod housekeeping;
 mod identity;
+mod issuers;
 mod keys;
 mod macs;
 mod outbound;

@@ -52,20 +52,7 @@ impl TokenRequest {
     ) -> Result<Self, InvalidTokenRequest> {
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
-        let authorization = match client {
-            ClientAuthentication::Basic {
-                client_id,
-                client_secret,
-            } => Some(basic(client_id, client_secret)?),
-            ClientAuthentication::Post {
-                client_id,
-                client_secret,
-            } => {
-                form.append_pair("client_id", client_id);
-                form.append_pair("client_secret", client_secret.expose());
-                None
-            }
-        };
+        let authorization = authenticate(&mut form, client)?;
         if !scopes.is_empty() {
             form.append_pair("scope", &scopes.to_string());
         }
@@ -75,6 +62,22 @@ impl TokenRequest {
         if let Some(resource) = resource {
             form.append_pair("resource", resource);
         }
+        Ok(Self {
+            form: form.finish(),
+            authorization,
+        })
+    }
+
+    /// The question to an introspection endpoint what an access token is (RFC 7662 §2.1). It is a
+    /// form of the same kind, and the client proves itself in the same way.
+    pub fn introspection(
+        client: ClientAuthentication<'_>,
+        token: &str,
+    ) -> Result<Self, InvalidTokenRequest> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token);
+        form.append_pair("token_type_hint", "access_token");
+        let authorization = authenticate(&mut form, client)?;
         Ok(Self {
             form: form.finish(),
             authorization,
@@ -95,6 +98,26 @@ impl TokenRequest {
 impl fmt::Debug for TokenRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenRequest(redacted)")
+    }
+}
+
+fn authenticate(
+    form: &mut Serializer<'_, String>,
+    client: ClientAuthentication<'_>,
+) -> Result<Option<HeaderValue>, InvalidTokenRequest> {
+    match client {
+        ClientAuthentication::Basic {
+            client_id,
+            client_secret,
+        } => basic(client_id, client_secret).map(Some),
+        ClientAuthentication::Post {
+            client_id,
+            client_secret,
+        } => {
+            form.append_pair("client_id", client_id);
+            form.append_pair("client_secret", client_secret.expose());
+            Ok(None)
+        }
     }
 }
 
@@ -162,6 +185,21 @@ mod tests {
              &client_secret=s%3Ae%2Fc%2Br+e%25t%26&scope=a+b&audience=api\
              &resource=https%3A%2F%2Fmcp.example%2Fmcp"
         );
+    }
+
+    #[test]
+    fn rfc_7662_2_1_an_introspection_request_names_the_token_and_proves_the_client() {
+        let request = TokenRequest::introspection(
+            ClientAuthentication::Basic {
+                client_id: "gw",
+                client_secret: &secret(),
+            },
+            "a&b=c",
+        )
+        .unwrap();
+        assert!(request.authorization().is_some());
+        let form = request.into_form();
+        assert_eq!(form, "token=a%26b%3Dc&token_type_hint=access_token");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The root and our own sections.
 
-use super::{Key, Kind, Section, inert, litellm, servers, unavailable};
+use super::{Key, Kind, Section, inert, issuers, litellm, servers, unavailable};
 
 pub(crate) static ROOT: Section = Section {
     name: "config",
@@ -209,6 +209,11 @@ pub(crate) static IDENTITY: Section = Section {
             "keys",
             Kind::Sections(&FILE_KEY),
             "API keys, besides those in the store.",
+        ),
+        Key::new(
+            "issuers",
+            Kind::Sections(&issuers::ISSUER),
+            "Authorization servers whose access tokens are accepted.",
         ),
     ],
 };

@@ -2,7 +2,7 @@
 
 use portcullis_core::{ApiKey, KeyId, Role, ScopeSet, ServerGrants, Timestamp};
 
-use super::Sourced;
+use super::{Sourced, TokenIssuer};
 
 /// The operator's key and the file's API keys.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,8 @@ pub struct Identity {
     pub master_key: Option<Sourced<ApiKey>>,
     /// `identity.keys`
     pub keys: Vec<FileKey>,
+    /// `identity.issuers`
+    pub issuers: Vec<TokenIssuer>,
 }
 
 /// One API key of the file.

@@ -1,5 +1,6 @@
 //! What the wiring makes of a configuration.
 
+mod issuers;
 mod keys;
 mod not_on_record;
 mod on_record;
