@@ -216,6 +216,31 @@ mod issuers {
             .await;
     }
 
+    /// JWKS-02: an answer that was on its way when the key was new does not know it.
+    #[tokio::test]
+    async fn a_key_that_is_newer_than_the_answer_under_way_is_asked_for_again() {
+        let stage = Stage::set().await;
+        is_served(&stage.alice().echo("warm").await);
+        let delayed = stage.issuer.delays_its_keys().await;
+        stage.clock.advance(Duration::from_secs(270));
+        is_served(&stage.alice().echo("asks in the background").await);
+        while stage.issuer.key_requests() < 2 {
+            tokio::task::yield_now().await;
+        }
+        stage.issuer.publish("k2");
+        let new = stage.bearer("k2", json!({}));
+        let release = async {
+            // Others are served meanwhile; by then the new token waits.
+            for _ in 0..3 {
+                is_served(&stage.alice().echo("meanwhile").await);
+            }
+            drop(delayed);
+        };
+        let (reply, ()) = tokio::join!(new.echo("rotated"), release);
+        is_served(&reply);
+        assert_eq!(stage.issuer.key_requests(), 3);
+    }
+
     /// JWKS-04: whoever makes up key ids does not make us flood the issuer.
     #[tokio::test]
     async fn unknown_key_ids_lead_to_one_question_in_half_a_minute() {

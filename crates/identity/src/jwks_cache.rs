@@ -57,13 +57,23 @@ pub struct JwksCache {
 #[derive(Default)]
 struct State {
     keys: Option<(Arc<Jwks>, Duration)>,
-    /// Requests that ended, in either way.
-    attempts: u64,
+    /// Requests that began, and those that ended in either way.
+    began: u64,
+    ended: u64,
     /// Requests that were decided on and have not ended.
     under_way: u32,
     failures: u32,
     last_attempt: Duration,
     last_unknown: Option<Duration>,
+}
+
+/// Whose answer is good enough.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// One that is awaited already.
+    Any,
+    /// One to a question that was not asked before now: an earlier one may lack a new key.
+    Later,
 }
 
 enum Plan {
@@ -105,11 +115,11 @@ impl JwksCache {
         match self.plan() {
             Plan::Use(keys) => Ok(keys),
             Plan::UseAndRefresh(keys) => {
-                drop(self.ask());
+                drop(self.ask(Wanted::Any));
                 Ok(keys)
             }
             Plan::Refresh => {
-                let _ = self.ask().await;
+                let _ = self.ask(Wanted::Any).await;
                 self.known().ok_or(JwksUnavailable)
             }
             Plan::Fail => Err(JwksUnavailable),
@@ -123,10 +133,8 @@ impl JwksCache {
         if let Some(keys) = self.known().filter(newer) {
             return Some(keys);
         }
-        if !self.may_ask_for_unknown() {
-            return None;
-        }
-        let _ = self.ask().await;
+        let wanted = self.may_ask_for_unknown()?;
+        let _ = self.ask(wanted).await;
         self.known().filter(newer)
     }
 
@@ -134,7 +142,7 @@ impl JwksCache {
     /// wait and the operator hears of a mistake at once.
     pub fn warm_up(self: &Arc<Self>) {
         if self.known().is_none() {
-            drop(self.ask());
+            drop(self.ask(Wanted::Any));
         }
     }
 
@@ -172,18 +180,18 @@ impl JwksCache {
         self.usable(&state, now).map(|(keys, _)| Arc::clone(keys))
     }
 
-    /// Whoever comes while an answer is awaited waits for the same one.
-    fn may_ask_for_unknown(&self) -> bool {
+    /// The first asks anew; whoever comes while that answer is awaited waits for the same one.
+    fn may_ask_for_unknown(&self) -> Option<Wanted> {
         let now = self.clock.monotonic();
         let mut state = self.state();
         let cooling = state
             .last_unknown
             .is_some_and(|last| now < last + self.settings.cool_down);
         if cooling {
-            return state.under_way > 0;
+            return (state.under_way > 0).then_some(Wanted::Any);
         }
         state.last_unknown = Some(now);
-        true
+        Some(Wanted::Later)
     }
 
     fn pause(&self, failures: u32) -> Duration {
@@ -192,17 +200,23 @@ impl JwksCache {
     }
 
     /// Asks, or waits for the answer that somebody else asked for.
-    fn ask(self: &Arc<Self>) -> tokio::task::JoinHandle<()> {
-        let seen = {
+    fn ask(self: &Arc<Self>, wanted: Wanted) -> tokio::task::JoinHandle<()> {
+        let (began, ended) = {
             let mut state = self.state();
             state.under_way += 1;
-            state.attempts
+            (state.began, state.ended)
         };
         let cache = Arc::clone(self);
         self.tracker.spawn(async move {
             let _flight = cache.flight.lock().await;
-            let asked_meanwhile = cache.state().attempts != seen;
-            if !asked_meanwhile {
+            let answered = {
+                let state = cache.state();
+                match wanted {
+                    Wanted::Any => state.ended != ended,
+                    Wanted::Later => state.began != began,
+                }
+            };
+            if !answered {
                 cache.fetch().await;
             }
             cache.state().under_way -= 1;
@@ -210,10 +224,11 @@ impl JwksCache {
     }
 
     async fn fetch(&self) {
+        self.state().began += 1;
         let fetched = self.source.fetch(&*self.http).await;
         let now = self.clock.monotonic();
         let mut state = self.state();
-        state.attempts += 1;
+        state.ended += 1;
         state.last_attempt = now;
         match fetched {
             Ok(keys) => {

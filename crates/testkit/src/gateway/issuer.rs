@@ -36,6 +36,8 @@ struct Stage {
     /// Instead of the key set.
     instead: Mutex<Option<(StatusCode, String)>>,
     key_requests: AtomicUsize,
+    /// While this is held, keys are read and their answer is not sent.
+    gate: tokio::sync::Mutex<()>,
     /// What is said of opaque tokens.
     opaque: Mutex<HashMap<String, Value>>,
     introspections: Mutex<Vec<(HeaderMap, HashMap<String, String>)>>,
@@ -103,6 +105,11 @@ impl TestIssuer {
         self.state.key_requests.load(Ordering::SeqCst)
     }
 
+    /// Until the guard is dropped, answers about its keys stay on the way.
+    pub async fn delays_its_keys(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.state.gate.lock().await
+    }
+
     /// The claims of a good access token of `alice` at this second.
     pub fn claims(&self, now: i64) -> Value {
         json!({
@@ -149,12 +156,16 @@ async fn metadata(State(stage): State<Arc<Stage>>, headers: HeaderMap) -> Respon
 }
 
 async fn keys(State(stage): State<Arc<Stage>>) -> Response {
-    stage.key_requests.fetch_add(1, Ordering::SeqCst);
     if let Some(instead) = stage.instead.lock().unwrap().clone() {
+        stage.key_requests.fetch_add(1, Ordering::SeqCst);
         return instead.into_response();
     }
-    let keys = stage.keys.lock().unwrap();
-    let keys: Vec<Value> = keys.iter().map(|(kid, pair)| public(kid, pair)).collect();
+    let keys: Vec<Value> = {
+        let keys = stage.keys.lock().unwrap();
+        keys.iter().map(|(kid, pair)| public(kid, pair)).collect()
+    };
+    stage.key_requests.fetch_add(1, Ordering::SeqCst);
+    drop(stage.gate.lock().await);
     json!({ "keys": keys }).to_string().into_response()
 }
 
