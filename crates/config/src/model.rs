@@ -2,10 +2,14 @@
 //! left to interpret.
 
 mod identity;
+mod issuer;
 mod process;
 mod server;
 
 pub use identity::{FileKey, Identity, KeyMaterial};
+pub use issuer::{
+    ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
+};
 pub use process::{
     Audit, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls,
 };

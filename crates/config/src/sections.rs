@@ -1,8 +1,10 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod grants;
 pub(crate) mod headers;
 pub(crate) mod identity;
+pub(crate) mod issuers;
 pub(crate) mod mcp_server;
 pub(crate) mod oauth_client;
 pub(crate) mod process;

@@ -3,6 +3,7 @@
 mod callers;
 mod exposure;
 mod forms;
+mod issuers;
 mod overrides;
 mod rendering;
 mod semantics;

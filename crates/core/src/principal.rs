@@ -13,6 +13,10 @@ pub enum PrincipalKind {
     MasterKey,
     /// A virtual key from the file or the store.
     ApiKey,
+    /// A signed token of an issuer that the operator trusts.
+    Jwt,
+    /// A token that its authorization server vouched for (RFC 7662).
+    IntrospectedToken,
 }
 
 /// What a principal may do to the gateway itself.

@@ -150,6 +150,7 @@ impl Gateway {
             modern,
             entry: Arc::clone(entry),
             principal,
+            whence: view.caller().side,
             subject: String::new(),
             presented: None,
             declared: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use portcullis_core::{Clock, Principal, Sealer};
 use portcullis_credentials::CredentialBroker;
-use portcullis_policy::{Operation, authorize};
+use portcullis_policy::{Caller, Operation, authorize};
 use portcullis_store::SessionStore;
 use portcullis_upstream::Closing;
 use tokio_util::task::TaskTracker;
@@ -103,12 +103,12 @@ impl Gateway {
 
     /// Whether what is listened to may go on: the server is still in force as it was reached, and
     /// under the rules of today the principal sees it.
-    pub(crate) fn still_serves(&self, principal: &Principal, entry: &ServerEntry) -> bool {
+    pub(crate) fn still_serves(&self, caller: Caller<'_>, entry: &ServerEntry) -> bool {
         self.snapshot()
             .servers()
             .iter()
             .find(|now| Arc::ptr_eq(&now.upstream, &entry.upstream))
-            .is_some_and(|now| authorize(principal, &now.policy, Operation::Use, ()).is_ok())
+            .is_some_and(|now| authorize(caller, &now.policy, Operation::Use, ()).is_ok())
     }
 
     fn leaving(&self) -> MutexGuard<'_, Vec<Arc<ServerEntry>>> {

@@ -81,14 +81,14 @@ impl OpenStream {
 
     /// Whether its principal still stands, and its server is still there; if not, the event says so.
     fn stands(&mut self) -> bool {
-        let Some(principal) = self.call.as_ref().map(|call| &call.principal) else {
+        let Some(caller) = self.call.as_ref().map(Call::caller) else {
             return false;
         };
         let gateway = &self.gateway;
-        let kind = if !gateway.still_stands(principal) {
+        let kind = if !gateway.still_stands(caller.principal) {
             ErrorKind::Unauthenticated
         } else if let Some(named) = &self.named
-            && !gateway.still_serves(principal, named)
+            && !gateway.still_serves(caller, named)
         {
             ErrorKind::NotFound
         } else {

@@ -236,7 +236,11 @@ impl Relay {
             self.filter.method == Method::Listen || matches!(self.side, Side::Legacy(_, None));
         if self.call.is_none() || !self.gateway.still_stands(principal) {
             Some(ErrorKind::Unauthenticated)
-        } else if listens && !self.gateway.still_serves(principal, &self.filter.entry) {
+        } else if listens
+            && !self
+                .gateway
+                .still_serves(self.filter.caller(), &self.filter.entry)
+        {
             Some(ErrorKind::NotFound)
         } else {
             None

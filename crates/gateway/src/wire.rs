@@ -9,6 +9,7 @@ mod frontage;
 mod hosts;
 mod housekeeping;
 mod identity;
+mod issuers;
 mod keys;
 mod macs;
 mod oauth_client;

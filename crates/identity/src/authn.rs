@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use portcullis_core::{ApiKey, ErrorKind, Principal};
+use portcullis_oauth::jose::TokenFault;
 use std::sync::Arc;
 
 /// The one gateway credential of a request, as extracted from its headers.
@@ -39,6 +40,12 @@ pub struct AuthnError {
 impl From<AuthnErrorKind> for AuthnError {
     fn from(kind: AuthnErrorKind) -> Self {
         Self { kind }
+    }
+}
+
+impl From<TokenFault> for AuthnError {
+    fn from(fault: TokenFault) -> Self {
+        AuthnErrorKind::Token(fault).into()
     }
 }
 
@@ -90,7 +97,9 @@ pub enum AuthnErrorKind {
     Expired,
     /// Was revoked.
     Revoked,
-    /// The store that would know is down or too stale: the closed answer.
+    /// A token of an issuer's, which is not believed for this reason.
+    Token(TokenFault),
+    /// The store or the issuer that would know is down or too stale: the closed answer.
     Unavailable,
 }
 
@@ -104,6 +113,7 @@ impl AuthnErrorKind {
             Self::Unknown => "unknown",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::Token(fault) => fault.as_str(),
             Self::Unavailable => "unavailable",
         }
     }

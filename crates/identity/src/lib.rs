@@ -3,9 +3,15 @@
 
 mod authentication;
 mod authn;
+mod document;
 mod extract;
 mod failures;
 mod file_keys;
+mod introspection;
+mod issuer;
+mod issuers;
+mod jwks_cache;
+mod jwks_fetch;
 mod key_admin;
 mod key_form;
 mod key_index;
@@ -21,6 +27,11 @@ pub use authn::{
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
 pub use failures::FailureThrottle;
 pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};
+pub use introspection::{ClientAuth, Introspection, IntrospectionSettings};
+pub use issuer::{ClaimNames, IssuerGrants, TrustedIssuer};
+pub use issuers::TokenIssuers;
+pub use jwks_cache::{JwksCache, JwksSettings, JwksUnavailable};
+pub use jwks_fetch::JwksSource;
 pub use key_admin::{CreatedKey, KeyAdmin, KeyAdminError, KeySelector, NewKey, Revocable};
 pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::{KeyIndex, KeyIndexSettings};

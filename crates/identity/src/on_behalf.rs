@@ -58,6 +58,8 @@ impl Authentication {
 const fn is_key_of_ours(kind: PrincipalKind) -> bool {
     match kind {
         PrincipalKind::MasterKey | PrincipalKind::ApiKey => true,
+        // Its issuer gave it to the caller, to be shown.
+        PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => false,
     }
 }
 

@@ -35,6 +35,9 @@ pub struct AuthorizationServerMetadata {
     /// `scopes_supported`.
     #[serde(default)]
     pub scopes_supported: Option<Vec<String>>,
+    /// `jwks_uri`.
+    #[serde(default)]
+    pub jwks_uri: Option<Url>,
 }
 
 impl AuthorizationServerMetadata {

@@ -112,6 +112,19 @@ impl TokenRequest {
         }
     }
 
+    /// The question to an introspection endpoint what an access token is (RFC 7662 §2.1). It is a
+    /// form of the same kind, and the client proves itself in the same way.
+    pub fn introspection(
+        client: &ClientAuthentication<'_>,
+        token: &str,
+    ) -> Result<Self, InvalidTokenRequest> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token);
+        form.append_pair("token_type_hint", "access_token");
+        let authorization = client.apply(&mut form)?;
+        Ok(Self::of(form.finish(), authorization))
+    }
+
     /// The `Authorization` header, marked sensitive.
     pub const fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
@@ -214,6 +227,21 @@ mod tests {
              &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
              &client_assertion=a.b.c"
         );
+    }
+
+    #[test]
+    fn rfc_7662_2_1_an_introspection_request_names_the_token_and_proves_the_client() {
+        let request = TokenRequest::introspection(
+            &ClientAuthentication::Basic {
+                client_id: "gw",
+                client_secret: &secret(),
+            },
+            "a&b=c",
+        )
+        .unwrap();
+        assert!(request.authorization().is_some());
+        let form = request.into_form();
+        assert_eq!(form, "token=a%26b%3Dc&token_type_hint=access_token");
     }
 
     #[test]

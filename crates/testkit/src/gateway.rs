@@ -8,6 +8,7 @@
 )]
 
 mod actor;
+mod issuer;
 mod leaks;
 mod logs;
 mod mock;
@@ -21,7 +22,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use portcullis_config::CommandLine;
-use portcullis_core::{ApiKey, Role, ServerGrants};
+use portcullis_core::{ApiKey, Clock, Role, ServerGrants, SystemClock};
 use portcullis_gateway::wire::Embedded;
 use portcullis_server::listen::{Bound, ListenSettings, Stop};
 use portcullis_store::{AuditFilter, PageRequest};
@@ -29,6 +30,7 @@ use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 pub use actor::Actor;
+pub use issuer::TestIssuer;
 pub use leaks::forms;
 pub use mock::MockServer;
 pub use process::{Finished, Process, run};
@@ -74,9 +76,19 @@ impl TestGateway {
 
     /// The same, with its own limits at the door.
     pub async fn listening(yaml: &str, settings: ListenSettings) -> Self {
+        Self::at(yaml, settings, Arc::new(SystemClock::start())).await
+    }
+
+    /// The same, by a clock that the story moves.
+    pub async fn by_clock(yaml: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::at(yaml, ListenSettings::default(), clock).await
+    }
+
+    async fn at(yaml: &str, settings: ListenSettings, clock: Arc<dyn Clock>) -> Self {
         logs::capture();
         let (stop, tasks) = (Stop::default(), TaskTracker::new());
-        let embedded = Embedded::start(yaml, CommandLine::default(), &tasks, &stop.soft)
+        let line = CommandLine::default();
+        let embedded = Embedded::start_at(clock, yaml, line, &tasks, &stop.soft)
             .await
             .unwrap_or_else(|error| panic!("the configuration is refused: {error}"));
         let bound = Bound::bind("127.0.0.1", 0, settings).await.unwrap();

@@ -7,7 +7,7 @@ pub(crate) const NO_LLM: &str =
 const NO_DATABASE: &str =
     "LiteLLM's database is not read: its keys, teams and servers will not be there";
 const NO_CALLBACK: &str = "nothing is sent to logging callbacks; see `audit` and `telemetry`";
-const NO_JWT: &str = "tokens of other issuers are not accepted in this build yet: callers with such a token are refused";
+const NO_JWT: &str = "tokens of other issuers are accepted by `identity.issuers` and not by this key: without an entry there, callers with such a token are refused";
 const NO_INTERACTIVE: &str = "interactive OAuth is not available in this build yet";
 const NO_ADDRESS_RULES: &str = "restricting by the caller's address is not available in this build yet; restrict at the ingress and remove the key";
 

@@ -1,6 +1,6 @@
 //! The root and our own sections.
 
-use super::{Key, Kind, Section, inert, litellm, servers, unavailable};
+use super::{Key, Kind, Section, inert, issuers, litellm, servers, unavailable};
 
 pub(crate) static ROOT: Section = Section {
     name: "config",
@@ -221,6 +221,11 @@ pub(crate) static IDENTITY: Section = Section {
             "scopes_supported",
             Kind::Words,
             "Scopes that our protected-resource documents (RFC 9728) name to everybody, also to callers without a key.",
+        ),
+        Key::new(
+            "issuers",
+            Kind::Sections(&issuers::ISSUER),
+            "Authorization servers whose access tokens are accepted.",
         ),
     ],
 };

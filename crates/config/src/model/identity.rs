@@ -2,7 +2,7 @@
 
 use portcullis_core::{ApiKey, KeyId, Role, ScopeSet, ServerGrants, Timestamp};
 
-use super::Sourced;
+use super::{Sourced, TokenIssuer};
 
 /// The operator's key and the file's API keys.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Identity {
     pub keys: Vec<FileKey>,
     /// What our protected-resource documents say may be asked for.
     pub scopes_supported: ScopeSet,
+    /// `identity.issuers`
+    pub issuers: Vec<TokenIssuer>,
 }
 
 /// One API key of the file.

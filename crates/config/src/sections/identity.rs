@@ -2,26 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_core::{ApiKey, KeyId, Role, ServerGrants, ServerId, Timestamp};
+use portcullis_core::{ApiKey, KeyId, Role, ServerGrants, Timestamp};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{Compat, FileKey, Identity, KeyMaterial, Listen, Sourced};
+use crate::model::{Compat, FileKey, Identity, KeyMaterial, Sourced};
 use crate::references::Origin;
-use crate::sections::mcp_server::NamedServer;
-use crate::suggest::nearest;
+use crate::sections::grants::{self, Surroundings};
+use crate::sections::issuers;
 use crate::validate::exposure::{complain_of_no_key, require_strength};
-
-/// What keys are checked against.
-pub(crate) struct Surroundings<'a> {
-    pub(crate) servers: &'a [NamedServer],
-    /// A key without grants sees every server.
-    pub(crate) ungranted_sees_all: bool,
-    /// A listener that others than this machine can connect to.
-    pub(crate) exposed: Option<&'a Listen>,
-}
 
 /// LiteLLM's permissive default, which it lets the operator take back.
 pub(crate) fn ungranted_sees_all(general: &Fields<'_, '_>, compat: Compat) -> bool {
@@ -63,9 +54,10 @@ pub(crate) fn read(
             .insert(value.value.fingerprint(), "the master key".to_owned());
     }
     let entries = fields.sections("keys");
+    let issuers = issuers::read(fields, around);
     // A key that is written and cannot be used has an error of its own.
     let written = [fields, general].iter().any(|map| map.has("master_key"));
-    if master.is_none() && !written && entries.is_empty() {
+    if master.is_none() && !written && entries.is_empty() && !fields.has("issuers") {
         complain_of_no_key(fields.findings, around.exposed);
     }
     let keys = entries
@@ -76,6 +68,7 @@ pub(crate) fn read(
         master_key: master.map(|master| master.value),
         keys,
         scopes_supported: fields.scopes("scopes_supported"),
+        issuers,
     }
 }
 
@@ -259,64 +252,25 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
     Some(hash)
 }
 
+/// A key that says nothing of servers sees none, unless the compatibility preset says otherwise.
 fn grants(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> ServerGrants {
-    let all = fields.flag("all_servers");
-    let mut servers = BTreeSet::new();
-    for At { value, place } in fields.texts("servers").unwrap_or_default() {
-        if value == "*" {
-            fields
-                .findings
-                .error(place, "`*` is not a server", "write `all_servers: true`");
-        } else if let Some(id) = around
-            .servers
-            .iter()
-            .find_map(|server| server.answers_to(&value))
-        {
-            servers.insert(id);
-        } else {
-            let names = around.servers.iter().map(|server| server.name.as_str());
-            let help = nearest(&value, names).map_or_else(
-                || "write the name of an entry of `mcp_servers`".to_owned(),
-                |name| format!("did you mean `{name}`?"),
-            );
-            fields
-                .findings
-                .error(place, format!("there is no server `{value}`"), help);
-        }
+    if let Some(written) = grants::written(fields, around) {
+        return written;
     }
-    let mut access_groups = BTreeSet::new();
-    for At { value, place } in fields.texts("access_groups").unwrap_or_default() {
-        let used = around.servers.iter().any(|server| {
-            server
-                .server
-                .as_ref()
-                .is_none_or(|server| server.access_groups.contains(&value))
-        });
-        if !used {
-            fields
-                .findings
-                .warning(place, format!("no server is in the access group `{value}`"));
-        }
-        access_groups.insert(value);
-    }
-    let silent = all.is_none() && !fields.has("servers") && !fields.has("access_groups");
-    let mut all = all.unwrap_or(false);
-    if silent && around.ungranted_sees_all {
-        all = true;
+    if around.ungranted_sees_all {
         fields.findings.relaxed(
             fields.own_place(),
             "a key without grants sees every server, by `compat: litellm`",
         );
-    } else if silent {
+    } else {
         fields.findings.info(
             fields.own_place(),
             "a key without grants sees only servers with `allow_all_keys`",
         );
     }
     ServerGrants {
-        all,
-        servers,
-        access_groups,
+        all: around.ungranted_sees_all,
+        ..ServerGrants::default()
     }
 }
 
@@ -330,14 +284,4 @@ fn moment(fields: &Fields<'_, '_>, text: &At<String>) -> Option<Timestamp> {
         );
     }
     parsed.map(|moment| Timestamp::from_secs(moment.unix_timestamp()))
-}
-
-impl NamedServer {
-    fn answers_to(&self, name: &str) -> Option<ServerId> {
-        let alias = self
-            .server
-            .as_ref()
-            .and_then(|server| server.alias.as_deref());
-        (self.name == name || alias == Some(name)).then(|| ServerId::from(self.name.as_str()))
-    }
 }

@@ -70,7 +70,9 @@ fn no_key_stands_twice_and_each_says_what_it_does() {
 fn every_key_that_is_said_to_work_is_read() {
     let text = "
 server: {tls: {}}
-identity: {keys: [{id: a, key: k}, {id: b, sha256: s}]}
+identity:
+  keys: [{id: a, key: k}, {id: b, sha256: s}]
+  issuers: [{claims: {}, groups: {g: {}}, introspection: {}}]
 guardrails: [{}]
 mcp_config: {default_oauth2: {}}
 mcp_servers:
@@ -140,6 +142,25 @@ fn documented_defaults_are_the_defaults_in_force() {
     assert_eq!(
         crate::explain(&written.config, &[]),
         crate::explain(&absent.config, &[])
+    );
+    let mut text = "identity:\n  issuers:\n  - issuer: https://a.b\n    audience: a\n".to_owned();
+    let absent = text.clone();
+    for (section, indent) in [("identity_issuer", "    "), ("identity_claims", "      ")] {
+        let table = all_sections().into_iter().find(|s| s.name == section);
+        for key in table.unwrap().keys {
+            if let Some(default) = key.default {
+                writeln!(text, "{indent}{}: {default}", key.name).unwrap();
+            }
+        }
+        text += if section == "identity_issuer" {
+            "    claims:\n"
+        } else {
+            ""
+        };
+    }
+    assert_eq!(
+        loaded(&text).config.identity.issuers,
+        loaded(&absent).config.identity.issuers
     );
     let server = all_sections()
         .into_iter()

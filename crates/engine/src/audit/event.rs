@@ -360,6 +360,8 @@ fn principal_kind<S: Serializer>(
     serializer.serialize_some(match value {
         Some(PrincipalKind::MasterKey) => "master_key",
         Some(PrincipalKind::ApiKey) => "api_key",
+        Some(PrincipalKind::Jwt) => "jwt",
+        Some(PrincipalKind::IntrospectedToken) => "introspected_token",
         None => "none",
     })
 }

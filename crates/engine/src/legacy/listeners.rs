@@ -15,6 +15,7 @@ use portcullis_upstream::{LegacySession, Owner, Restored};
 
 use super::LegacyClient;
 use crate::backlog::{NewsReceiver, NewsSender, backlog};
+use crate::call::Call;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::pulse::{Pulse, STANDING};
@@ -146,7 +147,7 @@ impl Gateway {
     /// Starts listening to a session if a GET stream waits for its messages.
     pub(crate) fn listen_if_wanted(
         self: &Arc<Self>,
-        principal: &Arc<Principal>,
+        call: &Call,
         entry: &Arc<ServerEntry>,
         evidence: &Evidence,
         session: &Arc<LegacySession>,
@@ -175,7 +176,8 @@ impl Gateway {
                 method: portcullis_mcp::Method::ToolsList,
                 modern: false,
                 entry: Arc::clone(entry),
-                principal: Arc::clone(principal),
+                principal: Arc::clone(&call.principal),
+                whence: call.side,
                 subject: String::new(),
                 presented: None,
                 declared: None,
@@ -224,7 +226,7 @@ impl Listening {
             .wanted(self.evidence.acting(), &self.client, &self.entry)
             && !self.session.is_lost()
             && self.gateway.still_stands(principal)
-            && self.gateway.still_serves(principal, &self.entry)
+            && self.gateway.still_serves(self.filter.caller(), &self.entry)
     }
 
     /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.

@@ -170,18 +170,13 @@ impl Gateway {
         let Opened::Legacy(session, mut waiting) = opened? else {
             return Err(bad_answer(&prepared.entry));
         };
-        self.listen_if_wanted(
-            &call.principal,
-            &prepared.entry,
-            &prepared.evidence,
-            &session,
-            client,
-        );
+        self.listen_if_wanted(call, &prepared.entry, &prepared.evidence, &session, client);
         let filter = AnswerFilter {
             method,
             modern: false,
             entry: prepared.entry,
             principal: Arc::clone(&call.principal),
+            whence: call.side,
             subject: prepared.subject,
             presented: note.presented,
             declared: None,

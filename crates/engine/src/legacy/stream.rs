@@ -60,7 +60,7 @@ impl Gateway {
                 continue;
             };
             if let Some(session) = entry.upstream.open_session(permit.evidence(), &wish) {
-                self.listen_if_wanted(&call.principal, entry, permit.evidence(), &session, client);
+                self.listen_if_wanted(&call, entry, permit.evidence(), &session, client);
             }
         }
         let open = OpenStream::new(self, call, messages, None).of(view.named());
@@ -105,6 +105,7 @@ impl Gateway {
                 modern: false,
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
+                whence: call.side,
                 subject: String::new(),
                 presented: Some(credential),
                 declared: None,

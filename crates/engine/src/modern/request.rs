@@ -137,6 +137,7 @@ impl Gateway {
             modern: true,
             entry: Arc::clone(&prepared.entry),
             principal: Arc::clone(&call.principal),
+            whence: call.side,
             subject: prepared.subject.clone(),
             presented: None,
             declared: ClientCapabilities::narrowed(

@@ -11,8 +11,12 @@ pub(super) fn frontage(config: &Config) -> Frontage {
         }),
         inside: config.server.inside.clone(),
         resource: ResourceFacts {
-            // No issuer is trusted yet, so there is no authorization server to send anybody to.
-            authorization_servers: Vec::new(),
+            authorization_servers: config
+                .identity
+                .issuers
+                .iter()
+                .map(|issuer| issuer.issuer.clone())
+                .collect(),
             scopes_supported: config.identity.scopes_supported.clone(),
         },
         debug_headers: match config.server.debug_headers {

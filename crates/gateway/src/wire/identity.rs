@@ -1,4 +1,5 @@
-//! Who may call: the master key, the file's keys, the store's keys, in this order.
+//! Who may call: the master key, the file's keys, the store's keys, tokens of trusted issuers, in
+//! this order.
 
 use std::sync::Arc;
 
@@ -9,9 +10,12 @@ use portcullis_identity::{
     Authentication, Authenticator, FileKey, FileKeySecret, FileKeys, KeyIndex, MasterKey, StoreKeys,
 };
 
+use super::issuers::Issuers;
+
 pub(super) fn authentication(
     config: &Config,
     index: &Arc<KeyIndex>,
+    issuers: &Issuers,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Authentication> {
     let mut authenticators: Vec<Arc<dyn Authenticator>> = Vec::new();
@@ -25,6 +29,9 @@ pub(super) fn authentication(
         FileKeys::new(keys, Arc::clone(clock)).context("identity.keys")?,
     ));
     authenticators.push(Arc::new(StoreKeys::new(Arc::clone(index))));
+    if !config.identity.issuers.is_empty() {
+        authenticators.push(Arc::new(issuers.recognise(&config.identity.issuers)?));
+    }
     Ok(Authentication::new(authenticators))
 }
 

@@ -93,8 +93,9 @@ impl Reloading {
         };
         let snapshot = servers::snapshot(&config, Some(&before), generation, &making)
             .map_err(|error| format!("{error:#}"))?;
-        let authentication = identity::authentication(&config, &rooms.index, &rooms.vaults.clock)
-            .map_err(|error| format!("{error:#}"))?;
+        let authentication =
+            identity::authentication(&config, &rooms.index, &rooms.issuers, &rooms.vaults.clock)
+                .map_err(|error| format!("{error:#}"))?;
         self.logs.apply(&config.telemetry);
         announce(&config, &notices);
         for what in fixed_differences(&self.config, &config) {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::frontage::frontage;
+use super::issuers::Issuers;
 use super::macs::RingMac;
 use super::servers::{self, Making};
 use super::standing::Standings;
@@ -156,6 +157,7 @@ pub(super) struct Rooms {
     pub(super) readiness: Arc<Readiness>,
     pub(super) failures: Arc<FailureThrottle>,
     pub(super) standings: Arc<Standings>,
+    pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
 }
 
@@ -181,7 +183,12 @@ impl Rooms {
         };
         let snapshot = servers::snapshot(config, None, 1, &making)?;
         metrics.config_loaded(1);
-        let authentication = identity::authentication(config, &index, &vaults.clock)?;
+        let issuers = Issuers::new(
+            Arc::clone(&client),
+            Arc::clone(&vaults.clock),
+            tracker.clone(),
+        );
+        let authentication = identity::authentication(config, &index, &issuers, &vaults.clock)?;
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
             Arc::clone(&vaults.clock),
@@ -215,6 +222,7 @@ impl Rooms {
             readiness: Arc::default(),
             failures: Arc::default(),
             standings,
+            issuers,
             client,
             vaults,
         })

@@ -12,12 +12,14 @@ use portcullis_identity::KeyIndex;
 /// Streams look every second; after this long none that was opened before a change is left.
 const NOTICE: Duration = Duration::from_secs(5);
 
-/// The store's keys through their index, the file's keys through what the last reload changed.
+/// The store's keys through their index, the file's keys and issuers through what the last reload
+/// changed.
 #[derive(Debug)]
 pub(super) struct Standings {
     index: Arc<KeyIndex>,
     clock: Arc<dyn Clock>,
-    /// Ids whose key left the file or is another now, and until when their streams are ended.
+    /// Ids whose key left the file or is another now, and issuers that are not trusted as they were,
+    /// with the moment until when their streams are ended.
     ended: RwLock<HashMap<String, Duration>>,
 }
 
@@ -30,18 +32,30 @@ impl Standings {
         }
     }
 
-    /// Ends the streams of every key that is not in the new file as it was in the old one.
+    /// Ends the streams of every key, and of every issuer's bearers, that is not in the new file as
+    /// it was in the old one.
     pub(super) fn changed(&self, before: &Config, now: &Config) {
         let kept = keys(now);
         let until = self.clock.monotonic() + NOTICE;
         let gone = keys(before)
             .into_iter()
             .filter(|(id, key)| kept.get(id) != Some(key));
+        let distrusted = before
+            .identity
+            .issuers
+            .iter()
+            .filter(|issuer| !now.identity.issuers.contains(issuer))
+            .map(|issuer| (of_issuer(&issuer.issuer), until));
         self.ended
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend(gone.map(|(id, _)| (id, until)));
+            .extend(gone.map(|(id, _)| (id, until)).chain(distrusted));
     }
+}
+
+/// No principal's id looks like this.
+fn of_issuer(issuer: &str) -> String {
+    format!("issuer:{issuer}")
 }
 
 /// What a stream of a key was opened with: its secret, and what it may. A stream holds the rights of
@@ -85,9 +99,16 @@ fn keys(config: &Config) -> HashMap<String, Opened<'_>> {
 impl Standing for Standings {
     fn holds(&self, principal: &Principal) -> bool {
         let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
-        if ended
-            .get(principal.id.as_str())
-            .is_some_and(|until| self.clock.monotonic() < *until)
+        let is_ended = |id: &str| {
+            ended
+                .get(id)
+                .is_some_and(|until| self.clock.monotonic() < *until)
+        };
+        if is_ended(principal.id.as_str()) {
+            return false;
+        }
+        if let Some(issuer) = &principal.issuer
+            && is_ended(&of_issuer(issuer))
         {
             return false;
         }

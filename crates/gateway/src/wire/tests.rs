@@ -1,6 +1,7 @@
 //! What the wiring makes of a configuration.
 
 mod admin_listener;
+mod issuers;
 mod keys;
 mod not_on_record;
 mod on_record;

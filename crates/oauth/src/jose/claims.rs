@@ -35,6 +35,11 @@ impl Claims {
             .filter(|text| is_fit(text))
     }
 
+    /// A claim that is `true` or `false`; anything else that stands there is no `true`.
+    pub fn flag(&self, path: &str) -> Option<bool> {
+        self.at(path).map(|value| *value == Value::Bool(true))
+    }
+
     /// A claim that is a list of texts, or one text.
     pub fn texts(&self, path: &str) -> Vec<&str> {
         match self.at(path) {

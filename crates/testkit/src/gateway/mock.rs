@@ -63,6 +63,20 @@ impl MockServer {
         )
     }
 
+    /// An access token for its MCP endpoint, as its one client gets it.
+    pub async fn token(&self) -> String {
+        let (url, secret) = (self.url(), &self.client_secret);
+        let form = format!(
+            "grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={secret}&resource={url}/mcp"
+        );
+        let ask = Ask::new("POST", "/oauth/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
+        let reply = ask.send(self.address).await;
+        let answer: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
     /// What it saw so far.
     pub async fn stats(&self) -> Stats {
         let reply = Ask::get("/mock/stats").send(self.address).await;

@@ -1,0 +1,307 @@
+//! `identity.issuers`: whose tokens are accepted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use portcullis_core::{ClientSecret, ServerGrants};
+use url::Url;
+
+use crate::fields::{At, Fields};
+use crate::keys::issuers::GRANTS;
+use crate::model::{
+    ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
+};
+use crate::sections::grants::{self, Surroundings};
+use crate::suggest::nearest;
+use crate::tree::Node;
+use crate::validate::urls::{PlainHttp, callable};
+
+/// Without `algorithms`: what nearly every issuer signs with.
+const USUAL_ALGORITHMS: &[&str] = &["RS256", "ES256"];
+/// Without `token_types`: RFC 9068's, and what issuers from before it write.
+const USUAL_TYPES: &[&str] = &["at+jwt", "JWT"];
+/// Types of tokens that are never for access, whoever asks for it.
+const OTHER_TYPES: &[&str] = &[
+    "logout+jwt",
+    "secevent+jwt",
+    "dpop+jwt",
+    "oauth-authz-req+jwt",
+    "token-introspection+jwt",
+    "client-authentication+jwt",
+];
+const LEEWAY: Duration = Duration::from_secs(30);
+const LONGEST_LEEWAY: Duration = Duration::from_mins(5);
+const LIFETIME: Duration = Duration::from_hours(24);
+const LONGEST_LIFETIME: Duration = Duration::from_hours(30 * 24);
+
+/// All of them.
+pub(crate) fn read(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Vec<TokenIssuer> {
+    let mut known = BTreeSet::new();
+    let mut asking = false;
+    let mut issuers = Vec::new();
+    for entry in fields.sections("issuers") {
+        let Some(issuer) = issuer(&entry, around) else {
+            continue;
+        };
+        if !known.insert(issuer.issuer.clone()) {
+            entry.findings.error(
+                entry.place("issuer"),
+                format!("`{}` is the issuer of two entries", issuer.issuer),
+                "write all of its audiences and grants into one",
+            );
+        }
+        if issuer.introspection.is_some() && std::mem::replace(&mut asking, true) {
+            entry.findings.error(
+                entry.place("introspection"),
+                "a second issuer with opaque tokens",
+                "nothing tells whose an opaque token is, and showing one issuer's tokens to another would give them away; keep `introspection` for one issuer",
+            );
+        }
+        issuers.push(issuer);
+    }
+    issuers
+}
+
+fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIssuer> {
+    let allow_insecure_http = fields.flag("allow_insecure_http").unwrap_or(false);
+    let plain = if allow_insecure_http {
+        PlainHttp::Accepted("`allow_insecure_http: true`")
+    } else {
+        PlainHttp::Refused
+    };
+    let identifier = identifier(fields, plain);
+    let audiences = audiences(fields);
+    let jwks_uri = fields
+        .url("jwks_uri")
+        .and_then(|url| callable(fields.findings, url, plain));
+    let algorithms = algorithms(fields);
+    let token_types = token_types(fields);
+    let leeway = bounded(fields, "leeway", LEEWAY, LONGEST_LEEWAY);
+    let max_token_lifetime = bounded(fields, "max_token_lifetime", LIFETIME, LONGEST_LIFETIME);
+    let empty = Node::empty_map();
+    let claims = claims(&fields.section_or_empty("claims", &empty)?);
+    let grants = issuer_grants(fields, around, &claims);
+    let introspection = fields
+        .section("introspection")
+        .and_then(|section| introspection(&section, plain));
+    if fields.has("introspection") && fields.has("jwks_uri") {
+        fields.findings.error(
+            fields.place("jwks_uri"),
+            "`jwks_uri` beside `introspection`",
+            "a token is either verified by keys or asked about; keep one of them",
+        );
+    }
+    // What is written and cannot be used is not taken for absent.
+    let unusable = (fields.has("jwks_uri") && jwks_uri.is_none())
+        || (fields.has("introspection") && introspection.is_none());
+    if unusable {
+        return None;
+    }
+    let (issuer, url) = identifier?;
+    Some(TokenIssuer {
+        issuer,
+        url,
+        audiences: audiences?,
+        jwks_uri,
+        algorithms: algorithms?,
+        token_types: token_types?,
+        leeway: leeway?,
+        max_token_lifetime: max_token_lifetime?,
+        claims,
+        grants,
+        introspection,
+        allow_insecure_http,
+    })
+}
+
+/// RFC 8414 §2: https, no query, no fragment. It is kept as it is written: it is compared so.
+fn identifier(fields: &Fields<'_, '_>, plain: PlainHttp) -> Option<(String, Url)> {
+    let At { value, place } = fields.require("issuer", fields.text("issuer"))?;
+    let url = Url::parse(&value)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+    let Some(url) = url.filter(|url| url.query().is_none() && !value.contains(' ')) else {
+        fields.findings.error(
+            place,
+            "not an issuer identifier (RFC 8414 §2: an https URL without query and fragment)",
+            "write the `issuer` of its metadata, or the `iss` of one of its tokens",
+        );
+        return None;
+    };
+    let url = callable(fields.findings, At { value: url, place }, plain)?;
+    Some((value, url))
+}
+
+fn audiences(fields: &Fields<'_, '_>) -> Option<BTreeSet<String>> {
+    let texts = fields.require("audience", fields.texts("audience"))?;
+    let mut audiences = BTreeSet::new();
+    for At { value, place } in texts {
+        if value == "*" {
+            fields.findings.error(
+                place,
+                "`*` would accept tokens that were made for anybody else",
+                "write the `aud` of the tokens that are meant for this gateway",
+            );
+            return None;
+        }
+        audiences.insert(value);
+    }
+    if audiences.is_empty() {
+        fields.findings.error(
+            fields.place("audience"),
+            "without an audience every token is refused",
+            "write the `aud` of the tokens that are meant for this gateway",
+        );
+        return None;
+    }
+    Some(audiences)
+}
+
+fn algorithms(fields: &Fields<'_, '_>) -> Option<Vec<&'static str>> {
+    let Some(texts) = fields.texts("algorithms") else {
+        return Some(USUAL_ALGORITHMS.to_vec());
+    };
+    let mut algorithms = Vec::new();
+    for At { value, place } in &texts {
+        let Some(name) = JWS_ALGORITHMS.iter().find(|name| *name == value) else {
+            let help = nearest(value, JWS_ALGORITHMS.iter().copied()).map_or_else(
+                || format!("write some of {}", JWS_ALGORITHMS.join(", ")),
+                |name| format!("did you mean `{name}`?"),
+            );
+            let message = "not an algorithm by which a token can be believed";
+            fields.findings.error(place.clone(), message, help);
+            return None;
+        };
+        algorithms.push(*name);
+    }
+    not_empty(fields, "algorithms", algorithms)
+}
+
+fn token_types(fields: &Fields<'_, '_>) -> Option<Vec<TokenTypeName>> {
+    let Some(texts) = fields.texts("token_types") else {
+        let named = |name: &&str| TokenTypeName::Named((*name).to_owned());
+        return Some(USUAL_TYPES.iter().map(named).collect());
+    };
+    let mut types = Vec::new();
+    for At { value, place } in texts {
+        let lower = value.to_ascii_lowercase();
+        let bare = lower.strip_prefix("application/").unwrap_or(&lower);
+        if OTHER_TYPES.contains(&bare) {
+            fields.findings.error(
+                place,
+                format!("a `{value}` is never an access token"),
+                "write the `typ` of the issuer's access tokens",
+            );
+            return None;
+        }
+        types.push(if value == "absent" {
+            TokenTypeName::Absent
+        } else {
+            TokenTypeName::Named(value)
+        });
+    }
+    not_empty(fields, "token_types", types)
+}
+
+fn not_empty<T>(fields: &Fields<'_, '_>, name: &str, values: Vec<T>) -> Option<Vec<T>> {
+    if values.is_empty() {
+        fields.findings.error(
+            fields.place(name),
+            "an empty list refuses every token",
+            "write at least one, or remove the key",
+        );
+        return None;
+    }
+    Some(values)
+}
+
+fn bounded(
+    fields: &Fields<'_, '_>,
+    name: &str,
+    absent: Duration,
+    most: Duration,
+) -> Option<Duration> {
+    if !fields.has(name) {
+        return Some(absent);
+    }
+    let span = fields.span(name)?;
+    if span > most {
+        fields.findings.error(
+            fields.place(name),
+            format!("longer than {}s", most.as_secs()),
+            "a longer one would let tokens live on after their end",
+        );
+        return None;
+    }
+    Some(span)
+}
+
+fn claims(fields: &Fields<'_, '_>) -> ClaimNames {
+    let name = |name: &str| fields.text(name).map(|text| text.value);
+    let usual = |field: &str, usual: &str| name(field).or_else(|| Some(usual.to_owned()));
+    ClaimNames {
+        user_id: usual("user_id", "sub"),
+        email: usual("email", "email"),
+        team: name("team"),
+        org: name("org"),
+        groups: usual("groups", "groups"),
+    }
+}
+
+fn issuer_grants(
+    fields: &Fields<'_, '_>,
+    around: &Surroundings<'_>,
+    claims: &ClaimNames,
+) -> IssuerGrants {
+    let everybody = grants::written(fields, around).unwrap_or_default();
+    let by_name = |name: &str| -> BTreeMap<String, ServerGrants> {
+        fields
+            .named(name)
+            .into_iter()
+            .map(|(group, place, node)| {
+                let fields = Fields::open(fields.findings, &GRANTS, node, place.path);
+                let granted = grants::written(&fields, around).unwrap_or_default();
+                (group.to_owned(), granted)
+            })
+            .collect()
+    };
+    let grants = IssuerGrants {
+        everybody,
+        groups: by_name("groups"),
+        teams: by_name("teams"),
+    };
+    if grants == IssuerGrants::default() {
+        fields.findings.info(
+            fields.own_place(),
+            "without `servers`, `access_groups`, `groups` or `teams`, bearers of its tokens see only servers with `allow_all_keys`",
+        );
+    }
+    if !grants.teams.is_empty() && claims.team.is_none() {
+        fields.findings.error(
+            fields.place("teams"),
+            "`teams` without `claims.team`: nobody is in one",
+            "write which claim names the team: `claims: {team: …}`",
+        );
+    }
+    grants
+}
+
+fn introspection(fields: &Fields<'_, '_>, plain: PlainHttp) -> Option<Introspection> {
+    let url = fields.require("url", fields.url("url"));
+    let url = url.and_then(|url| callable(fields.findings, url, plain));
+    let client_id = fields.require("client_id", fields.text("client_id"));
+    let client_secret = fields.require("client_secret", fields.secret("client_secret"));
+    let client_auth = match fields.choice("token_endpoint_auth_method") {
+        Some("client_secret_post") => ClientAuth::Post,
+        None if fields.has("token_endpoint_auth_method") => return None,
+        _ => ClientAuth::Basic,
+    };
+    Some(Introspection {
+        url: url?,
+        client_id: client_id?.value,
+        client_secret: client_secret?
+            .value
+            .map(|secret| ClientSecret::new(secret.expose())),
+        client_auth,
+    })
+}

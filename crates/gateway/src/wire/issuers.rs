@@ -1,0 +1,161 @@
+//! `identity.issuers` as authenticator, with key sets that outlive a reload.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use portcullis_config::{ClientAuth as WrittenClientAuth, TokenIssuer, TokenTypeName};
+use portcullis_core::Clock;
+use portcullis_egress::HttpClient;
+use portcullis_identity::{
+    ClaimNames, ClientAuth, Introspection, IntrospectionSettings, IssuerGrants, JwksCache,
+    JwksSettings, JwksSource, TokenIssuers, TrustedIssuer,
+};
+use portcullis_oauth::jose::{TokenRules, TokenType};
+use tokio_util::task::TaskTracker;
+
+/// What issuers are asked with, and the keys that they gave.
+#[derive(Debug)]
+pub(super) struct Issuers {
+    client: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    tracker: TaskTracker,
+    /// By issuer. An issuer that is as it was keeps its keys through a reload: it may be down.
+    caches: Mutex<HashMap<String, Arc<JwksCache>>>,
+}
+
+impl Issuers {
+    pub(super) fn new(
+        client: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+        tracker: TaskTracker,
+    ) -> Self {
+        Self {
+            client,
+            clock,
+            tracker,
+            caches: Mutex::default(),
+        }
+    }
+
+    /// The authenticator of these issuers. What was remembered of opaque tokens is forgotten.
+    pub(super) fn recognise(&self, issuers: &[TokenIssuer]) -> anyhow::Result<TokenIssuers> {
+        let mut signing = Vec::new();
+        let mut introspection = None;
+        for issuer in issuers {
+            let trusted = trusted(issuer).with_context(|| issuer.issuer.clone())?;
+            match &issuer.introspection {
+                None => signing.push((
+                    trusted,
+                    JwksSource {
+                        issuer: issuer.issuer.clone(),
+                        issuer_url: issuer.url.clone(),
+                        jwks_uri: issuer.jwks_uri.clone(),
+                        allow_insecure_http: issuer.allow_insecure_http,
+                    },
+                )),
+                Some(written) => {
+                    introspection = Some(Introspection::new(
+                        trusted,
+                        settings(issuer, written),
+                        Arc::clone(&self.client),
+                        Arc::clone(&self.clock),
+                    ));
+                }
+            }
+        }
+        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *caches);
+        let signing = signing
+            .into_iter()
+            .map(|(trusted, source)| {
+                let kept = before.get(&source.issuer);
+                let cache = kept
+                    .filter(|cache| *cache.source() == source)
+                    .map_or_else(|| self.cache(source), Arc::clone);
+                caches.insert(trusted.rules.issuer.clone(), Arc::clone(&cache));
+                cache.warm_up();
+                (trusted, cache)
+            })
+            .collect();
+        Ok(TokenIssuers::new(
+            signing,
+            introspection,
+            Arc::clone(&self.clock),
+        ))
+    }
+
+    fn cache(&self, source: JwksSource) -> Arc<JwksCache> {
+        JwksCache::new(
+            source,
+            Arc::clone(&self.client),
+            Arc::clone(&self.clock),
+            self.tracker.clone(),
+            JwksSettings::default(),
+        )
+    }
+}
+
+fn settings(
+    issuer: &TokenIssuer,
+    written: &portcullis_config::Introspection,
+) -> IntrospectionSettings {
+    IntrospectionSettings {
+        endpoint: written.url.clone(),
+        allow_insecure_http: issuer.allow_insecure_http,
+        client_id: written.client_id.clone(),
+        client_secret: written.client_secret.value.clone(),
+        client_auth: match written.client_auth {
+            WrittenClientAuth::Post => ClientAuth::Post,
+            WrittenClientAuth::Basic => ClientAuth::Basic,
+        },
+    }
+}
+
+fn trusted(issuer: &TokenIssuer) -> anyhow::Result<TrustedIssuer> {
+    let algorithms = issuer.algorithms.iter().map(|name| name.parse());
+    let rules = TokenRules {
+        issuer: issuer.issuer.clone(),
+        audiences: issuer.audiences.iter().cloned().collect(),
+        algorithms: algorithms.collect::<Result<_, _>>()?,
+        types: issuer
+            .token_types
+            .iter()
+            .map(|name| match name {
+                TokenTypeName::Named(name) => TokenType::named(name),
+                TokenTypeName::Absent => TokenType::absent(),
+            })
+            .collect(),
+        leeway: issuer.leeway,
+        max_lifetime: issuer.max_token_lifetime,
+    };
+    let claims = issuer.claims.clone();
+    let grants = issuer.grants.clone();
+    Ok(TrustedIssuer {
+        rules,
+        claims: ClaimNames {
+            user_id: claims.user_id,
+            email: claims.email,
+            team: claims.team,
+            org: claims.org,
+            groups: claims.groups,
+        },
+        grants: IssuerGrants {
+            everybody: grants.everybody,
+            groups: grants.groups,
+            teams: grants.teams,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_config::JWS_ALGORITHMS;
+    use portcullis_oauth::jose::Algorithm;
+
+    #[test]
+    fn the_configuration_knows_the_algorithms_that_are_verified() {
+        let verified: Vec<&str> = Algorithm::ALL.iter().map(|known| known.as_str()).collect();
+        assert_eq!(JWS_ALGORITHMS, verified);
+    }
+}

@@ -1,0 +1,231 @@
+//! Tokens that only their authorization server can read (RFC 7662).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request};
+use portcullis_core::{ClientSecret, Clock, Principal, PrincipalKind, Timestamp};
+use portcullis_egress::{Destination, HttpClient, RequestBody};
+use portcullis_oauth::jose::{TokenFault, read_introspected};
+use portcullis_oauth::{ClientAuthentication, TokenRequest};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::document::exchange;
+use crate::{AuthnError, AuthnErrorKind, Presented, TrustedIssuer};
+
+/// How long an answer is believed, if the token does not end sooner.
+const KEPT: Duration = Duration::from_mins(1);
+/// And a refusal: a token does not become active, but a new one may be presented too early.
+const REFUSAL_KEPT: Duration = Duration::from_secs(10);
+/// And a failure: those who waited for the same answer do not each wait for their own.
+const FAILURE_KEPT: Duration = Duration::from_secs(1);
+/// Answers that are kept.
+const MOST_ANSWERS: usize = 10_000;
+/// Questions at one time: what callers make up must not flood the authorization server.
+const AT_ONCE: usize = 64;
+
+/// Where to ask, and as whom.
+#[derive(Clone, Debug)]
+pub struct IntrospectionSettings {
+    /// The introspection endpoint.
+    pub endpoint: Url,
+    /// The operator accepted plain http for it.
+    pub allow_insecure_http: bool,
+    /// Our client at the authorization server.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: ClientSecret,
+    /// How the secret is presented.
+    pub client_auth: ClientAuth,
+}
+
+/// Client authentication at the introspection endpoint (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_secret_basic`
+    Basic,
+    /// `client_secret_post`
+    Post,
+}
+
+/// Asks an authorization server about tokens, and remembers what it said for a short while under
+/// the hash of the whole token.
+pub struct Introspection {
+    issuer: TrustedIssuer,
+    settings: IntrospectionSettings,
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    answers: Mutex<HashMap<[u8; 32], Slot>>,
+    asking: Semaphore,
+}
+
+/// One token's answer; whoever presents the same token meanwhile waits for it.
+type Slot = Arc<tokio::sync::Mutex<Option<Answer>>>;
+
+#[derive(Clone)]
+struct Answer {
+    said: Result<Arc<Principal>, AuthnErrorKind>,
+    /// Monotonic.
+    until: Duration,
+}
+
+impl Introspection {
+    /// Asks for tokens of this issuer, whose algorithms and types do not matter here.
+    pub fn new(
+        issuer: TrustedIssuer,
+        settings: IntrospectionSettings,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            issuer,
+            settings,
+            http,
+            clock,
+            answers: Mutex::default(),
+            asking: Semaphore::new(AT_ONCE),
+        }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer.rules.issuer
+    }
+
+    /// Whose token this is.
+    pub(crate) async fn principal(
+        &self,
+        presented: &Presented,
+    ) -> Result<Arc<Principal>, AuthnError> {
+        let slot = self.slot(presented.fingerprint());
+        let mut answer = slot.lock().await;
+        if let Some(answer) = self.usable(answer.as_ref()) {
+            return answer;
+        }
+        let said = self.ask(presented.key().expose()).await;
+        let kept = match &said {
+            Ok(_) => KEPT,
+            Err(AuthnErrorKind::Unavailable) => FAILURE_KEPT,
+            Err(_) => REFUSAL_KEPT,
+        };
+        *answer = Some(Answer {
+            said: said.clone(),
+            until: self.clock.monotonic() + kept,
+        });
+        Ok(said?)
+    }
+
+    /// What is remembered; never beyond the token's own end, by the clock that judges it.
+    fn usable(&self, answer: Option<&Answer>) -> Option<Result<Arc<Principal>, AuthnError>> {
+        let answer = answer.filter(|answer| self.clock.monotonic() < answer.until)?;
+        match &answer.said {
+            Ok(principal) if is_over(principal, self.clock.now()) => {
+                Some(Err(TokenFault::Expired.into()))
+            }
+            Ok(principal) => Some(Ok(Arc::clone(principal))),
+            Err(fault) => Some(Err((*fault).into())),
+        }
+    }
+
+    async fn ask(&self, token: &str) -> Result<Arc<Principal>, AuthnErrorKind> {
+        let unavailable = || AuthnErrorKind::Unavailable;
+        let _one_of_few = self.asking.acquire().await.map_err(|_| unavailable())?;
+        let request = self.request(token).ok_or_else(unavailable)?;
+        let destination = Destination::Operator {
+            allow_insecure_http: self.settings.allow_insecure_http,
+        };
+        let body = exchange(&*self.http, &self.settings.endpoint, destination, request)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        match read_introspected(&body, &self.issuer.rules, self.clock.now()) {
+            // Not what an authorization server answers: nothing is known of the token.
+            Err(TokenFault::Malformed) => Err(self.failed(&TokenFault::Malformed)),
+            Err(fault) => Err(AuthnErrorKind::Token(fault)),
+            Ok(claims) => {
+                let kind = PrincipalKind::IntrospectedToken;
+                Ok(Arc::new(self.issuer.principal(&claims, kind)))
+            }
+        }
+    }
+
+    fn failed(&self, error: &(dyn std::error::Error + 'static)) -> AuthnErrorKind {
+        tracing::error!(
+            issuer = %self.issuer(),
+            error,
+            "the authorization server does not say whether a token is active"
+        );
+        AuthnErrorKind::Unavailable
+    }
+
+    fn request(&self, token: &str) -> Option<Request<RequestBody>> {
+        let (client_id, client_secret) = (
+            self.settings.client_id.as_str(),
+            &self.settings.client_secret,
+        );
+        let client = match self.settings.client_auth {
+            ClientAuth::Basic => ClientAuthentication::Basic {
+                client_id,
+                client_secret,
+            },
+            ClientAuth::Post => ClientAuthentication::Post {
+                client_id,
+                client_secret,
+            },
+        };
+        let form = TokenRequest::introspection(&client, token).ok()?;
+        let mut request = Request::new(RequestBody::default());
+        *request.method_mut() = Method::POST;
+        let headers = request.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(TokenRequest::CONTENT_TYPE),
+        );
+        if let Some(value) = form.authorization() {
+            headers.insert(AUTHORIZATION, value.clone());
+        }
+        *request.body_mut() = RequestBody::new(Bytes::from(form.into_form()));
+        Some(request)
+    }
+
+    /// The place of one token's answer. When there are too many, what is over makes room, and then
+    /// whatever nobody waits for.
+    fn slot(&self, fingerprint: &[u8; 32]) -> Slot {
+        let mut answers = self.answers();
+        if let Some(slot) = answers.get(fingerprint) {
+            return Arc::clone(slot);
+        }
+        if answers.len() >= MOST_ANSWERS {
+            let now = self.clock.monotonic();
+            answers.retain(|_, slot| {
+                let settled = slot.try_lock();
+                settled.map_or(true, |answer| {
+                    answer.as_ref().is_some_and(|answer| now < answer.until)
+                })
+            });
+        }
+        if answers.len() >= MOST_ANSWERS {
+            answers.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(answers.entry(*fingerprint).or_default())
+    }
+
+    fn answers(&self) -> MutexGuard<'_, HashMap<[u8; 32], Slot>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_over(principal: &Principal, now: Timestamp) -> bool {
+    principal.expires_at.is_some_and(|end| now >= end)
+}
+
+impl fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introspection")
+            .field("issuer", &self.issuer.rules.issuer)
+            .finish_non_exhaustive()
+    }
+}
