@@ -109,6 +109,11 @@ impl Process {
         process
     }
 
+    /// What the system calls it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
