@@ -94,10 +94,10 @@ mod under_load {
             .iter()
             .map(|who| format!("sk-file-canary-{who}83bQ71kkPwLm20"))
             .collect();
-        let mut identity = "identity:\n  keys:\n".to_owned();
-        for (number, key) in keys.iter().enumerate() {
-            identity += &format!("  - {{id: k{number}, key: {key}, servers: [support]}}\n");
-        }
+        let entries = keys.iter().enumerate().map(|(number, key)| {
+            format!("  - {{id: k{number}, key: {key}, servers: [support]}}\n")
+        });
+        let identity = format!("identity:\n  keys:\n{}", entries.collect::<String>());
         write(folder.path(), &mock.entry("support"), &identity);
         let mut gateway = serve(folder.path());
         for _ in 0..3 {
