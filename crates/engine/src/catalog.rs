@@ -200,6 +200,16 @@ impl Gateway {
         self.refresh(&lister, Kind::Tools).await.map(drop)
     }
 
+    /// The same as this caller sees it.
+    pub(crate) async fn refresh_tools_of(
+        self: &Arc<Self>,
+        view: &View,
+        entry: &Arc<ServerEntry>,
+    ) -> Result<(), EngineError> {
+        let lister = Lister::of(view, entry)?;
+        self.refresh(&lister, Kind::Tools).await.map(drop)
+    }
+
     fn refresh_behind(self: &Arc<Self>, lister: &Lister, kind: Kind) {
         if lister.catalog.shelf(kind).fetching.try_lock().is_err() {
             return;

@@ -10,12 +10,19 @@ use crate::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented,
 #[derive(Clone, Debug)]
 pub struct Authentication {
     authenticators: Vec<Arc<dyn Authenticator>>,
+    /// Those of them that know keys of ours.
+    keys: Vec<Arc<dyn Authenticator>>,
 }
 
 impl Authentication {
-    /// Tries these in this order: master key, file keys, store keys.
-    pub const fn new(authenticators: Vec<Arc<dyn Authenticator>>) -> Self {
-        Self { authenticators }
+    /// Tries these in this order: master key, file keys, store keys, tokens of issuers.
+    pub fn new(authenticators: Vec<Arc<dyn Authenticator>>) -> Self {
+        let mut keys = authenticators.clone();
+        keys.retain(|one| one.knows_keys());
+        Self {
+            authenticators,
+            keys,
+        }
     }
 
     /// Who sent these headers.
@@ -26,11 +33,26 @@ impl Authentication {
     /// Whose credential this is. The first authenticator that knows its form decides; a credential
     /// that no one knows is nobody's.
     pub async fn recognise(&self, presented: &Presented) -> Result<Authenticated, AuthnError> {
-        for authenticator in &self.authenticators {
-            if let Some(authenticated) = authenticator.authenticate(presented).await? {
-                return Ok(authenticated);
-            }
-        }
-        Err(AuthnErrorKind::Unknown.into())
+        first(&self.authenticators, presented).await
     }
+
+    /// The same among keys of ours alone. Nobody else is shown the credential.
+    pub(crate) async fn recognise_key(
+        &self,
+        presented: &Presented,
+    ) -> Result<Authenticated, AuthnError> {
+        first(&self.keys, presented).await
+    }
+}
+
+async fn first(
+    authenticators: &[Arc<dyn Authenticator>],
+    presented: &Presented,
+) -> Result<Authenticated, AuthnError> {
+    for authenticator in authenticators {
+        if let Some(authenticated) = authenticator.authenticate(presented).await? {
+            return Ok(authenticated);
+        }
+    }
+    Err(AuthnErrorKind::Unknown.into())
 }

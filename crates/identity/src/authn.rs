@@ -137,4 +137,9 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
         &self,
         presented: &Presented,
     ) -> Result<Option<Authenticated>, AuthnError>;
+
+    /// Whether what it knows are keys of ours, told without asking anybody else.
+    fn knows_keys(&self) -> bool {
+        true
+    }
 }

@@ -88,6 +88,10 @@ impl Signing {
 
 #[async_trait]
 impl Authenticator for TokenIssuers {
+    fn knows_keys(&self) -> bool {
+        false
+    }
+
     async fn authenticate(
         &self,
         presented: &Presented,

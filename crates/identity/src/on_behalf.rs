@@ -46,9 +46,9 @@ impl Authentication {
             return true;
         }
         let presented = Presented::new(CredentialSource::Bearer, token.clone());
-        match self.recognise(&presented).await {
-            Ok(caller) => is_key_of_ours(caller.principal.kind),
-            // Only what no authenticator knows is somebody else's.
+        match self.recognise_key(&presented).await {
+            Ok(_) => true,
+            // Only what none of them knows is somebody else's.
             Err(error) => error.kind != AuthnErrorKind::Unknown,
         }
     }
@@ -91,6 +91,21 @@ mod tests {
         }
     }
 
+    /// Sends whatever it is shown to somebody else's endpoint.
+    #[derive(Debug)]
+    struct Introspection;
+
+    #[async_trait]
+    impl Authenticator for Introspection {
+        fn knows_keys(&self) -> bool {
+            false
+        }
+
+        async fn authenticate(&self, _: &Presented) -> Result<Option<Authenticated>, AuthnError> {
+            panic!("a token for somebody else was shown around")
+        }
+    }
+
     fn master() -> Arc<Principal> {
         Arc::new(Principal {
             id: "master".into(),
@@ -112,7 +127,10 @@ mod tests {
 
     async fn brought(lines: &[(&'static str, &'static str)]) -> Option<Arc<OnBehalf>> {
         let principal = master();
-        let authentication = Authentication::new(vec![Arc::new(Keys(Arc::clone(&principal)))]);
+        let authentication = Authentication::new(vec![
+            Arc::new(Keys(Arc::clone(&principal))),
+            Arc::new(Introspection),
+        ]);
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_static(value));

@@ -91,6 +91,15 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
             "a token is either verified by keys or asked about; keep one of them",
         );
     }
+    for key in ["algorithms", "token_types"] {
+        if fields.has("introspection") && fields.has(key) {
+            fields.findings.error(
+                fields.place(key),
+                format!("`{key}` beside `introspection`"),
+                "nothing of a token is read where its issuer is asked about it: remove the key",
+            );
+        }
+    }
     // What is written and cannot be used is not taken for absent.
     let unusable = (fields.has("jwks_uri") && jwks_uri.is_none())
         || (fields.has("introspection") && introspection.is_none());

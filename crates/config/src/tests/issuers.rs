@@ -170,6 +170,14 @@ fn what_would_accept_anybodys_tokens_is_refused() {
             "beside `introspection`",
         ),
         (
+            "{issuer: 'https://a.b', audience: a, algorithms: [ES256], introspection: {url: 'https://a.b/i', client_id: c, client_secret: s}}",
+            "`algorithms` beside `introspection`",
+        ),
+        (
+            "{issuer: 'https://a.b', audience: a, token_types: [JWT], introspection: {url: 'https://a.b/i', client_id: c, client_secret: s}}",
+            "`token_types` beside `introspection`",
+        ),
+        (
             "{issuer: 'https://a.b', audience: a, introspection: {url: 'https://a.b/i', client_id: c, client_secret: s}}\n  \
              - {issuer: 'https://c.d', audience: a, introspection: {url: 'https://c.d/i', client_id: c, client_secret: s}}",
             "a second issuer with opaque tokens",

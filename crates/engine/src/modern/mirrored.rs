@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use portcullis_mcp::{Envelope, HeaderMismatch, code};
 
-use crate::catalog::Kind;
+use crate::catalog::{Catalog, Kind};
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::prepare::{Prepared, protocol};
-use crate::snapshot::ServerEntry;
+use crate::view::View;
 
 impl Gateway {
     /// Compares the headers of a `tools/call` with its arguments, as the tool's listed schema asks.
@@ -19,29 +19,31 @@ impl Gateway {
     /// again before it is one to refuse.
     pub(super) async fn require_mirrored(
         self: &Arc<Self>,
+        view: &View,
         prepared: &Prepared<'_>,
         envelope: &Envelope<'_>,
         headers: &HeaderMap,
     ) -> Result<(), EngineError> {
         let entry = &prepared.entry;
-        if compare(entry, &prepared.subject, envelope, headers).is_ok() {
+        let catalog = entry.catalog_of(view);
+        if compare(&catalog, &prepared.subject, envelope, headers).is_ok() {
             return Ok(());
         }
-        if let Err(error) = self.refresh_tools(entry).await {
+        if let Err(error) = self.refresh_tools_of(view, entry).await {
             tracing::info!(mcp.server.id = %entry.id, error = %error, "catalogue not refreshed");
         }
-        compare(entry, &prepared.subject, envelope, headers)
+        compare(&catalog, &prepared.subject, envelope, headers)
             .map_err(|mismatch| protocol(code::HEADER_MISMATCH, mismatch.to_string()))
     }
 }
 
 fn compare(
-    entry: &ServerEntry,
+    catalog: &Catalog,
     tool: &str,
     envelope: &Envelope<'_>,
     headers: &HeaderMap,
 ) -> Result<(), HeaderMismatch> {
-    let Some(listing) = entry.catalog.seen(Kind::Tools) else {
+    let Some(listing) = catalog.seen(Kind::Tools) else {
         return Ok(());
     };
     let Some(schema) = listing.get(tool).and_then(|item| item.headers.as_ref()) else {

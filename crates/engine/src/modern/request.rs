@@ -130,7 +130,8 @@ impl Gateway {
         self.require_modern(&prepared.entry, &prepared.evidence)
             .await?;
         if method == Method::ToolsCall {
-            self.require_mirrored(&prepared, envelope, headers).await?;
+            self.require_mirrored(view, &prepared, envelope, headers)
+                .await?;
         }
         let mut filter = AnswerFilter {
             method,

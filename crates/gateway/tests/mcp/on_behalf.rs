@@ -253,3 +253,25 @@ async fn what_a_server_tells_one_person_no_other_with_the_same_key_hears_or_answ
     drop((of_alice, of_bob));
     house.end().await;
 }
+
+#[tokio::test]
+async fn a_mirrored_parameter_is_compared_with_what_this_caller_was_listed() {
+    let upstream = FakeUpstream::modern().await;
+    exchanging(&upstream, &["alice"]);
+    upstream.tools(&[
+        r#"{"name":"route","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"}}}}"#,
+    ]);
+    let house = House::of(&[obo("a", &upstream)]).await;
+    let shared = house.caller("shared").await;
+    let alice = shared
+        .bringing(&jwt("alice"))
+        .at("/mcp/a")
+        .with("mcp-param-region", "eu");
+    assert_eq!(alice.modern("tools/list", "").await.names(), ["route"]);
+    let lied = alice.modern_call("route", r#"{"region":"us"}"#).await;
+    assert_eq!((lied.status, lied.code()), (400, -32020), "{lied:?}");
+    assert_eq!(upstream.count("tools/call"), 0);
+    let told = alice.modern_call("route", r#"{"region":"eu"}"#).await;
+    assert!(told.json()["result"].is_object(), "{told:?}");
+    house.end().await;
+}

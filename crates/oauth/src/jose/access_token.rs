@@ -147,6 +147,9 @@ fn judge(
     if source == Source::Token && expires_at.is_none() {
         return Err(TokenFault::Claims);
     }
+    // RFC 7662 §2.2 lets an answer leave the end out; what nobody bounds, the operator's rule does.
+    let expires_at =
+        expires_at.or_else(|| Some(issued_at.unwrap_or(now).after(rules.max_lifetime)));
     if !names_us(&members, rules)? {
         return Err(TokenFault::Audience);
     }

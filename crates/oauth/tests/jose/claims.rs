@@ -272,6 +272,11 @@ fn an_introspected_token_is_active_ours_and_not_over() {
         (json!({"iss": "https://other.example"}), TokenFault::Issuer),
         (json!({"iss": 5}), TokenFault::Issuer),
         (json!({"exp": NOW - 31}), TokenFault::Expired),
+        // Without an end of its own, the operator's longest lifetime is its end.
+        (
+            json!({"exp": null, "iat": NOW - 90 * 86_400}),
+            TokenFault::Expired,
+        ),
         (json!({"nbf": NOW + 31}), TokenFault::NotYetValid),
         (json!({"sub": null}), TokenFault::Claims),
         (json!({"token_type": "DPoP"}), TokenFault::Confirmation),
@@ -295,4 +300,11 @@ fn an_introspected_token_is_active_ours_and_not_over() {
         assert_eq!(refused, TokenFault::Malformed, "{body}");
     }
     assert_eq!(rules().leeway, Duration::from_secs(30));
+    let endless = json!({"active": true, "sub": "alice", "aud": AUDIENCE});
+    let now = Timestamp::from_secs(NOW);
+    let read = read_introspected(endless.to_string().as_bytes(), &rules(), now).unwrap();
+    assert_eq!(
+        read.into_inner().expires_at(),
+        Some(now.after(rules().max_lifetime))
+    );
 }
