@@ -32,6 +32,20 @@ pub(crate) fn protocol(code: i64, message: impl Into<String>) -> EngineError {
     EngineError::Protocol(RpcError::new(code, message))
 }
 
+/// What a `subscriptions/listen` is to the policy: news of resources is read from them as much as
+/// their content is; that lists changed, and how own tasks go on, is not.
+pub(crate) fn listening(envelope: &Envelope<'_>) -> Operation<'static> {
+    let wanted = envelope
+        .params()
+        .and_then(|params| params.object("notifications").ok().flatten());
+    let harmless = |name: &str| name.ends_with("ListChanged") || name == "taskIds";
+    if wanted.is_some_and(|wanted| wanted.iter().any(|(name, _)| !harmless(name))) {
+        Operation::Read
+    } else {
+        Operation::Use
+    }
+}
+
 impl Gateway {
     /// Finds the server, asks the policy, and notes both in the audit event.
     pub(crate) async fn prepare<'a>(
@@ -74,6 +88,7 @@ impl Gateway {
             | Method::ResourcesDirectoryRead
             | Method::SkillsGet
             | Method::Complete => Operation::Read,
+            Method::Listen => listening(envelope),
             _ => Operation::Use,
         };
         let permit = match view.authorize(&entry, operation) {

@@ -8,7 +8,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, meta_key,
 };
-use portcullis_policy::Operation;
 use portcullis_upstream::{EventStream, Reply, Restored};
 use serde_json::json;
 
@@ -22,6 +21,7 @@ use crate::filter::{ACKNOWLEDGED, AnswerFilter};
 use crate::gateway::Gateway;
 use crate::open_stream::OpenStream;
 use crate::outcomes::{ServerResult, note, require_one};
+use crate::prepare::listening;
 use crate::pulse::{Pulse, STANDING};
 use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
@@ -83,7 +83,7 @@ impl Gateway {
         meta: &ModernMeta<'a>,
         watched: &Watched<'a>,
     ) -> Result<Source, EngineError> {
-        let permit = view.authorize(entry, Operation::Use)?;
+        let permit = view.authorize(entry, listening(envelope))?;
         self.require_modern(entry, permit.evidence()).await?;
         let Kind::Request { id, method } = envelope.kind else {
             return Err(bad_answer(entry));

@@ -172,6 +172,36 @@ async fn what_is_no_tool_needs_what_the_whole_server_needs() {
 }
 
 #[tokio::test]
+async fn news_of_a_resource_needs_what_reading_it_needs() {
+    let (mapped, _mock) = gateway("tool_scopes: {'support/*': [tools:write]}").await;
+    let (unmapped, _other) = gateway(MAPPED).await;
+    let listen = |path| {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let wanted = json!({"resourceSubscriptions": ["file:///x"]});
+        let params = json!({"notifications": wanted, "_meta": meta});
+        Ask::rpc(path, "subscriptions/listen", &params)
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "subscriptions/listen")
+    };
+    let reply = mapped.bearer(READER).ask(listen("/mcp/support")).await;
+    assert_eq!(reply.status, 403, "{reply:?}");
+    assert!(challenge_of(&reply).contains(r#"scope="tools:write""#));
+    let reply = unmapped.bearer(WRITER).ask(listen("/mcp/support")).await;
+    assert_eq!(reply.status, 403, "{reply:?}");
+    // On the aggregate a server that refuses is one that does not take part, and here there is no other.
+    for (gateway, key) in [(&mapped, READER), (&unmapped, WRITER)] {
+        let reply = gateway.bearer(key).ask(listen("/mcp")).await;
+        assert_eq!(reply.status, 502, "{reply:?}");
+        let event = gateway.event_of(&reply).await;
+        assert_eq!(event["servers"][0]["outcome"], "forbidden", "{event}");
+    }
+}
+
+#[tokio::test]
 async fn a_hidden_tool_and_an_unknown_one_answer_alike_whatever_they_would_need() {
     let (gateway, _mock) = gateway(&format!("disallowed_tools: [echo]\n    {MAPPED}")).await;
     let reader = gateway.bearer(READER);
