@@ -4,13 +4,14 @@
     reason = "a task runner talks to the person who runs it"
 )]
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 mod command;
 mod conformance;
 mod rules;
+mod sbom;
 mod steps;
 mod suite;
 mod tidy;
@@ -66,6 +67,11 @@ enum Task {
     },
     /// Run every fuzz target for a bounded number of cases.
     FuzzSmoke,
+    /// Write what the released binary is made of (CycloneDX), the same bytes on every machine.
+    Sbom {
+        /// Where to; `portcullis.cdx.json` in the build folder if not said.
+        file: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -84,6 +90,7 @@ fn main() -> ExitCode {
             passthrough,
         } => conformance::run(release, passthrough),
         Task::FuzzSmoke => steps::fuzz_smoke(),
+        Task::Sbom { file } => sbom::run(file.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
