@@ -164,6 +164,11 @@ impl Caller {
         Ok(self.sender.send_request(request).await?)
     }
 
+    /// Whether its connection still stands.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     async fn send(&mut self, body: String) -> anyhow::Result<Response<Incoming>> {
         let settings = &self.settings;
         let request: Request<_> = settings.work.request(

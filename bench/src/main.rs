@@ -8,6 +8,7 @@ use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+mod crowd;
 mod floor;
 mod growth;
 mod http;
@@ -52,6 +53,8 @@ enum Role {
     Run(run::Settings),
     /// The same calls with few and with many servers, tools and keys.
     Growth(growth::Settings),
+    /// Thousands of streams that say nothing.
+    Streams(crowd::Settings),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -62,6 +65,7 @@ async fn main() -> ExitCode {
         Role::Load(settings) => print_load(&settings).await,
         Role::Run(settings) => run::run(&settings).await,
         Role::Growth(settings) => growth::run(&settings).await,
+        Role::Streams(settings) => crowd::run(&settings).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

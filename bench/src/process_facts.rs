@@ -1,4 +1,4 @@
-//! What Linux knows about a process: CPU time and resident memory.
+//! What Linux knows about a process: CPU time, resident memory, open files.
 
 use anyhow::Context;
 
@@ -28,6 +28,13 @@ pub(crate) fn resident_mib(id: u32) -> anyhow::Result<f64> {
     let kibibytes = line.and_then(|line| line.split_whitespace().next());
     let kibibytes: f64 = kibibytes.context("no VmRSS")?.parse()?;
     Ok(kibibytes / 1024.0)
+}
+
+/// How many files and sockets it has open.
+pub(crate) fn open_files(id: u32) -> anyhow::Result<usize> {
+    Ok(std::fs::read_dir(format!("/proc/{id}/fd"))
+        .context("the process is gone")?
+        .count())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What an open stream that says nothing costs in memory.
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
+use hyper::{Response, body::Incoming};
 
 use crate::{
     keys::make_keys,
@@ -10,35 +11,50 @@ use crate::{
     work::Work,
 };
 
-/// One caller may hold 256 streams.
-const CALLERS: u32 = 3;
+/// How many make up the row of the ordinary run.
+const STREAMS: u32 = 600;
+/// One caller may hold 256.
 const STREAMS_EACH: u32 = 200;
 
 /// Resident kibibytes of the gateway for each idle stream in a session on the aggregate endpoint,
 /// its connection, session and keep-alive included.
 pub(crate) async fn kib_per_idle_stream(gateway: &Service) -> anyhow::Result<f64> {
-    let mut keys = Vec::new();
-    for _ in 0..CALLERS {
-        keys.push(make_keys(gateway.port, 1).await?);
+    let id = gateway.id()?;
+    let before = resident_mib(id)?;
+    let _open = open_streams(gateway, STREAMS).await?;
+    let after = resident_mib(id)?;
+    Ok((after - before) * 1024.0 / f64::from(STREAMS))
+}
+
+/// Streams that stay open until this is dropped.
+pub(crate) struct OpenStreams(Vec<(Caller, Response<Incoming>)>);
+
+impl OpenStreams {
+    /// How many of their connections still stand.
+    pub(crate) fn still_open(&self) -> usize {
+        self.0.iter().filter(|(caller, _)| caller.is_open()).count()
     }
-    let before = resident_mib(gateway.id()?)?;
+}
+
+/// Opens so many, with as many keys as that takes.
+pub(crate) async fn open_streams(gateway: &Service, count: u32) -> anyhow::Result<OpenStreams> {
     let mut open = Vec::new();
-    for credential in keys {
+    let mut credential = String::new();
+    for number in 0..count {
+        if number % STREAMS_EACH == 0 {
+            credential = make_keys(gateway.port, 1).await?;
+        }
         let load = Load {
             port: gateway.port,
             work: Work::Aggregate,
             connections: 1,
             requests: 1,
-            credential,
+            credential: credential.clone(),
         };
-        for _ in 0..STREAMS_EACH {
-            let mut caller = Caller::connect(&load).await?;
-            let answer = caller.listen().await?;
-            ensure!(answer.status().is_success(), "{}", answer.status());
-            open.push((caller, answer));
-        }
+        let mut caller = Caller::connect(&load).await?;
+        let answer = caller.listen().await?;
+        ensure!(answer.status().is_success(), "{}", answer.status());
+        open.push((caller, answer));
     }
-    let after = resident_mib(gateway.id()?)?;
-    let held = u32::try_from(open.len()).context("too many streams")?;
-    Ok((after - before) * 1024.0 / f64::from(held))
+    Ok(OpenStreams(open))
 }

@@ -7,6 +7,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use steps::Measured;
 
 mod command;
 mod conformance;
@@ -52,6 +53,9 @@ enum Task {
         /// Compare few and many servers, tools and keys instead.
         #[arg(long)]
         growth: bool,
+        /// Hold thousands of idle streams open instead.
+        #[arg(long, conflicts_with = "growth")]
+        streams: bool,
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -83,8 +87,18 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Bench { smoke: true, .. } => steps::bench_smoke(),
         Task::Bench {
-            growth, arguments, ..
-        } => steps::bench(growth, &arguments),
+            growth,
+            streams,
+            arguments,
+            ..
+        } => {
+            let what = match (growth, streams) {
+                (true, _) => Measured::Growth,
+                (_, true) => Measured::Streams,
+                _ => Measured::Calls,
+            };
+            steps::bench(what, &arguments)
+        }
         Task::Conformance {
             release,
             passthrough,

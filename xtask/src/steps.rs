@@ -121,24 +121,45 @@ pub(crate) fn fuzz_smoke() -> anyhow::Result<()> {
     run(command.arg("--target-dir").arg(target()))
 }
 
-pub(crate) fn bench(growth: bool, arguments: &[String]) -> anyhow::Result<()> {
+/// What the benchmark looks at.
+#[derive(Clone, Copy)]
+pub(crate) enum Measured {
+    /// Calls, against direct ones and a floor.
+    Calls,
+    /// Calls of a gateway that knows little, and of one that knows much.
+    Growth,
+    /// Streams that say nothing.
+    Streams,
+}
+
+impl Measured {
+    const fn role(self) -> &'static str {
+        match self {
+            Self::Calls => "run",
+            Self::Growth => "growth",
+            Self::Streams => "streams",
+        }
+    }
+}
+
+pub(crate) fn bench(what: Measured, arguments: &[String]) -> anyhow::Result<()> {
     let packages = ["--package=portcullis-gateway", "--package=portcullis-bench"];
     run(cargo_with(&["build", "--release", "--locked"]).args(packages))?;
-    let kind = if growth { "growth" } else { "run" };
-    run(benchmark(true, kind).args(arguments))
+    run(benchmark(true, what).args(arguments))
 }
 
 /// The harness with the development build and little work: whether every answer is right.
 pub(crate) fn bench_smoke() -> anyhow::Result<()> {
     build_everything()?;
-    run(benchmark(false, "run").arg("--smoke"))?;
-    run(benchmark(false, "growth").args(["--servers=4", "--keys=20", "--requests=64"]))
+    run(benchmark(false, Measured::Calls).arg("--smoke"))?;
+    run(benchmark(false, Measured::Growth).args(["--servers=4", "--keys=20", "--requests=64"]))?;
+    run(benchmark(false, Measured::Streams).args(["--streams=40", "--seconds=1", "--calls=64"]))
 }
 
-fn benchmark(release: bool, kind: &str) -> Command {
+fn benchmark(release: bool, what: Measured) -> Command {
     let folder = binaries(release);
     let mut command = Command::new(folder.join("portcullis-bench"));
-    command.arg(kind).arg("--binaries").arg(folder);
+    command.arg(what.role()).arg("--binaries").arg(folder);
     command
 }
 

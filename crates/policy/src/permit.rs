@@ -17,6 +17,16 @@ pub enum Acting {
     Service,
 }
 
+impl Acting {
+    /// The caller behind it, if there is one.
+    pub const fn principal(&self) -> Option<&PrincipalId> {
+        match self {
+            Self::Principal(principal) | Self::Bearer(principal, _) => Some(principal),
+            Self::Service => None,
+        }
+    }
+}
+
 /// What `upstream` and `credentials` need to know of a permit, and the reason they believe it:
 /// only this room can make one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,14 +31,41 @@ const MAX_RETRY: Duration = Duration::from_secs(30);
 /// Open GET streams and the upstream streams that feed them.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
-    open: Mutex<HashMap<[u8; 32], Subscriber>>,
+    open: Mutex<OpenStreams>,
     /// Sessions that are being listened to, by address.
     running: Mutex<HashSet<usize>>,
 }
 
+/// By principal, then by the digest of their session: every call asks whether one of its own caller's
+/// streams waits, and must not look at everybody's.
+#[derive(Debug, Default)]
+struct OpenStreams {
+    of: HashMap<PrincipalId, HashMap<[u8; 32], Subscriber>>,
+    /// Streams opened since the closed ones of all principals were last forgotten.
+    since_sweep: usize,
+}
+
+/// Fewer are not worth a look at everybody's.
+const SWEEP: usize = 1024;
+
+impl OpenStreams {
+    /// Forgets closed streams of those who do not come back to open another, at a cost that each
+    /// opened stream bears a small and constant part of.
+    fn sweep(&mut self) {
+        self.since_sweep += 1;
+        if self.since_sweep < SWEEP.max(self.of.len()) {
+            return;
+        }
+        self.since_sweep = 0;
+        self.of.retain(|_, own| {
+            own.retain(|_, subscriber| !subscriber.messages.is_closed());
+            !own.is_empty()
+        });
+    }
+}
+
 #[derive(Debug)]
 struct Subscriber {
-    principal: PrincipalId,
     client: LegacyClient,
     view: View,
     messages: NewsSender,
@@ -47,11 +74,11 @@ struct Subscriber {
 impl Subscriber {
     /// `acting`: for whom the session is open; several people may share a key.
     fn wants(&self, acting: &Acting, client: &LegacyClient, entry: &ServerEntry) -> bool {
-        self.view.acting(entry).as_ref() == Some(acting)
-            && self.client.revision == client.revision
+        self.client.revision == client.revision
             && self.client.capabilities == client.capabilities
             && !self.messages.is_closed()
             && self.view.server(entry.id.as_str()).is_some()
+            && self.view.acting(entry).as_ref() == Some(acting)
     }
 }
 
@@ -67,14 +94,25 @@ enum Whom {
 }
 
 impl Listeners {
-    fn open(&self) -> MutexGuard<'_, HashMap<[u8; 32], Subscriber>> {
+    fn open(&self) -> MutexGuard<'_, OpenStreams> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wanted(&self, acting: &Acting, client: &LegacyClient, entry: &ServerEntry) -> bool {
-        self.open()
-            .values()
-            .any(|subscriber| subscriber.wants(acting, client, entry))
+        let open = self.open();
+        acting
+            .principal()
+            .and_then(|principal| open.of.get(principal))
+            .is_some_and(|own| own.values().any(|one| one.wants(acting, client, entry)))
+    }
+
+    /// Whether a session is listened to already.
+    fn is_running(&self, address: usize) -> bool {
+        self.running().contains(&address)
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashSet<usize>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new GET stream; an older one of the same session ends. `None`: too many are open.
@@ -86,20 +124,17 @@ impl Listeners {
         digest: [u8; 32],
     ) -> Option<NewsReceiver> {
         let mut open = self.open();
-        open.retain(|_, subscriber| !subscriber.messages.is_closed());
-        let of_one = open
-            .values()
-            .filter(|other| other.principal == principal.id)
-            .count();
-        if of_one >= MOST_OF_ONE && !open.contains_key(&digest) {
+        open.sweep();
+        let own = open.of.entry(principal.id.clone()).or_default();
+        own.retain(|_, subscriber| !subscriber.messages.is_closed());
+        if own.len() >= MOST_OF_ONE && !own.contains_key(&digest) {
             return None;
         }
         let (messages, receiver) = backlog();
-        let (principal, client, view) = (principal.id.clone(), client.clone(), view.clone());
-        open.insert(
+        let (client, view) = (client.clone(), view.clone());
+        own.insert(
             digest,
             Subscriber {
-                principal,
                 client,
                 view,
                 messages,
@@ -108,9 +143,15 @@ impl Listeners {
         Some(receiver)
     }
 
-    /// Ends the stream of a session.
-    pub(super) fn unsubscribe(&self, digest: &[u8; 32]) {
-        self.open().remove(digest);
+    /// Ends the stream of a principal's session.
+    pub(super) fn unsubscribe(&self, principal: &PrincipalId, digest: &[u8; 32]) {
+        let mut open = self.open();
+        if let Some(own) = open.of.get_mut(principal) {
+            own.remove(digest);
+            if own.is_empty() {
+                open.of.remove(principal);
+            }
+        }
     }
 
     /// Hands a message to those streams of the client that it is meant for; says whether one took
@@ -124,8 +165,14 @@ impl Listeners {
         whom: Whom,
     ) -> bool {
         let mut open = self.open();
+        let Some(principal) = acting.principal() else {
+            return false;
+        };
+        let Some(own) = open.of.get_mut(principal) else {
+            return false;
+        };
         let mut done = false;
-        open.retain(|digest, subscriber| {
+        own.retain(|digest, subscriber| {
             let meant = match whom {
                 Whom::All => true,
                 Whom::One => !done,
@@ -139,6 +186,9 @@ impl Listeners {
             done |= taken;
             taken
         });
+        if own.is_empty() {
+            open.of.remove(principal);
+        }
         done
     }
 }
@@ -153,16 +203,11 @@ impl Gateway {
         session: &Arc<LegacySession>,
         client: &LegacyClient,
     ) {
-        if !session.offers_stream() || !self.listeners.wanted(evidence.acting(), client, entry) {
-            return;
-        }
         let address = Arc::as_ptr(session).addr();
-        if !self
-            .listeners
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(address)
+        if !session.offers_stream()
+            || self.listeners.is_running(address)
+            || !self.listeners.wanted(evidence.acting(), client, entry)
+            || !self.listeners.running().insert(address)
         {
             return;
         }
@@ -211,12 +256,7 @@ impl Listening {
             }
             tokio::time::sleep(wait).await;
         }
-        self.gateway
-            .listeners
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&address);
+        self.gateway.listeners.running().remove(&address);
     }
 
     fn wanted(&self) -> bool {

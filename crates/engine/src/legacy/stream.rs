@@ -130,7 +130,7 @@ impl Gateway {
         let Some(digest) = client.digest else {
             return not_found(call).await;
         };
-        self.listeners.unsubscribe(&digest);
+        self.listeners.unsubscribe(&call.principal.id, &digest);
         if let Err(error) = self.terminated.add(digest, client.expires).await {
             // Ended here, but another replica might still admit it: say so rather than nothing.
             tracing::error!(error = %error, "session termination not stored");
