@@ -11,6 +11,7 @@ mod principal;
 mod scope;
 mod seal;
 mod secret;
+mod shares;
 mod time;
 
 pub use digest::{Sha256, constant_time_eq, hex, sha256};
@@ -23,4 +24,5 @@ pub use principal::{Principal, PrincipalKind, Role, ServerGrants};
 pub use scope::{InvalidScope, ScopeSet};
 pub use seal::{Purpose, SealError, Sealer};
 pub use secret::{AccessToken, ApiKey, ClientSecret, RefreshToken, SecretValue};
+pub use shares::Shares;
 pub use time::{Clock, InvalidTimestamp, ManualClock, SystemClock, Timestamp};
