@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod certificate;
 mod digest;
 mod entropy;
 mod error_kind;
@@ -14,6 +15,7 @@ mod secret;
 mod shares;
 mod time;
 
+pub use certificate::CertificateName;
 pub use digest::{Sha256, constant_time_eq, hex, sha256};
 pub use entropy::{Entropy, EntropyUnavailable, SeededEntropy, Stocked, SystemEntropy};
 pub use error_kind::ErrorKind;
