@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod token;
+
 use bytes::Bytes;
 use portcullis_mcp::{Envelope, SseDecoder, SseError, SseItem};
+
+pub use token::{TOKENS, believed, token};
 
 /// Small enough that the limit itself is met.
 const EVENT_LIMIT: usize = 256;

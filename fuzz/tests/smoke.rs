@@ -14,6 +14,13 @@ const MESSAGES: &[&[u8]] = &[
     br#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1}}"#,
     br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}"#,
 ];
+const CLAIMS: &[&[u8]] = &[
+    portcullis_fuzz::TOKENS[0].as_bytes(),
+    portcullis_fuzz::TOKENS[1].as_bytes(),
+    br#"{"active":true,"sub":"alice","aud":["gw"],"exp":1800000300,"scope":"a b"}"#,
+    br#"{"active":true,"sub":"a","aud":"gw","cnf":{"x5t#S256":"CQ"},"a":{"b":["c"]}}"#,
+    br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+];
 const CONFIGURATIONS: &[&[u8]] = &[
     b"general_settings:\n  master_key: ${KEY:-sk-1234}\nmcp_servers:\n  a:\n    url: https://a.example/mcp\n    auth_type: oauth2\n    token_url: https://a.example/token\n",
     br#"{"mcp_servers": {"a": {"url": "http://127.0.0.1:1/mcp", "allowed_tools": ["x"]}}}"#,
@@ -50,6 +57,11 @@ proptest! {
     }
 
     #[test]
+    fn no_token_is_believed_that_nobody_signed(input in prop_oneof![mutated(CLAIMS), noise()]) {
+        portcullis_fuzz::token(&input);
+    }
+
+    #[test]
     fn any_message_is_refused_or_is_json(input in prop_oneof![mutated(MESSAGES), noise()]) {
         portcullis_fuzz::jsonrpc_envelope(&input);
     }
@@ -63,4 +75,13 @@ proptest! {
     fn any_configuration_is_loaded_or_explained(input in prop_oneof![mutated(CONFIGURATIONS), noise()]) {
         portcullis_fuzz::config(&input);
     }
+}
+
+/// The target's own seeds reach what it is about: else it would hold for a reader that refuses all.
+#[test]
+fn the_signed_tokens_are_believed() {
+    assert_eq!(
+        portcullis_fuzz::TOKENS.map(portcullis_fuzz::believed),
+        [true, true]
+    );
 }

@@ -5,4 +5,5 @@ pub(crate) mod auth_map;
 pub(crate) mod default_oauth2;
 pub(crate) mod environment;
 pub(crate) mod guardrails;
+pub(crate) mod jwt_auth;
 pub(crate) mod oauth_flow;

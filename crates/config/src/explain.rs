@@ -10,9 +10,9 @@ use portcullis_core::{Role, ServerGrants};
 
 use crate::diagnostic::Notice;
 use crate::model::{
-    AssertionAudience, Auth, ClientAuth, ClientProof, Compat, Config, DebugHeaders,
-    ExchangeProfile, FileKey, KeyMaterial, Listen, LogFormat, McpServer, OAuthClient, Revision,
-    Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName,
+    AssertionAudience, Auth, ClientAuth, ClientCertificate, ClientProof, Compat, Config,
+    DebugHeaders, ExchangeProfile, FileKey, KeyMaterial, Listen, LogFormat, McpServer, OAuthClient,
+    Revision, Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName,
 };
 use crate::references::Origin;
 
@@ -67,6 +67,16 @@ fn server(page: &mut Page<'_>, config: &Config) {
         page.heading(2, "tls");
         page.path(4, "cert", Some(&tls.cert));
         page.path(4, "key", Some(&tls.key));
+        if let Some(client_ca) = &tls.client_ca {
+            let files = client_ca.files.iter().map(|file| file.display());
+            page.list(4, "client_ca", files);
+            let required = if client_ca.required {
+                "required"
+            } else {
+                "optional"
+            };
+            page.value(4, "client_certificate", required);
+        }
     }
     page.list(2, "allowed_hosts", &server.allowed_hosts);
     page.list(2, "allowed_origins", &server.allowed_origins);
@@ -107,6 +117,7 @@ fn identity(page: &mut Page<'_>, config: &Config) {
     let nothing = identity.master_key.is_none()
         && keys.is_empty()
         && issuers.is_empty()
+        && identity.client_certificates.is_empty()
         && identity.scopes_supported.is_empty();
     if nothing {
         page.value(0, "identity", "{}");
@@ -133,6 +144,30 @@ fn identity(page: &mut Page<'_>, config: &Config) {
             issuer(page, entry);
         }
     }
+    if !identity.client_certificates.is_empty() {
+        page.heading(2, "client_certificates");
+        for (index, entry) in identity.client_certificates.iter().enumerate() {
+            page.why(4, &format!("identity.client_certificates[{index}]"));
+            client_certificate(page, entry);
+        }
+    }
+}
+
+fn client_certificate(page: &mut Page<'_>, rule: &ClientCertificate) {
+    page.value(4, "- ca", quoted(rule.ca.display()));
+    page.value(6, "san", quoted(&rule.san));
+    for (name, value) in [
+        ("user_id", &rule.user_id),
+        ("email", &rule.email),
+        ("team", &rule.team),
+        ("org", &rule.org),
+    ] {
+        page.optional(6, name, value.as_ref());
+    }
+    if !rule.scopes.is_empty() {
+        page.value(6, "scopes", quoted(&rule.scopes));
+    }
+    grants(page, 6, &rule.grants);
 }
 
 fn issuer(page: &mut Page<'_>, issuer: &TokenIssuer) {

@@ -110,6 +110,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             ungranted_sees_all: identity::ungranted_sees_all(&general, compat),
             exposed: exposure::exposed(&server),
         },
+        server.tls.as_ref().and_then(|tls| tls.client_ca.as_ref()),
     );
     addresses::warn_of_unseen_proxies(&general, &mcp_servers, server.forwarded.as_ref());
     let store = process::store(&fields.section_or_empty("store", &empty)?);

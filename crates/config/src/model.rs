@@ -6,12 +6,13 @@ mod issuer;
 mod process;
 mod server;
 
-pub use identity::{FileKey, Identity, KeyMaterial};
+pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
 };
 pub use process::{
-    Audit, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls,
+    Audit, ClientCa, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store,
+    Telemetry, Tls,
 };
 pub use server::{
     AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, ExchangeProfile, McpServer,

@@ -1,6 +1,7 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod client_certificates;
 pub(crate) mod grants;
 pub(crate) mod headers;
 pub(crate) mod identity;

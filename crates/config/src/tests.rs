@@ -1,9 +1,11 @@
 //! The room's promises, from text to configuration or to messages.
 
 mod callers;
+mod certificates;
 mod exposure;
 mod forms;
 mod issuers;
+mod jwt_auth;
 mod overrides;
 mod rendering;
 mod semantics;

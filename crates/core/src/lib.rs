@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod certificate;
 mod digest;
 mod entropy;
 mod error_kind;
@@ -11,8 +12,10 @@ mod principal;
 mod scope;
 mod seal;
 mod secret;
+mod shares;
 mod time;
 
+pub use certificate::CertificateName;
 pub use digest::{Sha256, constant_time_eq, hex, sha256};
 pub use entropy::{Entropy, EntropyUnavailable, SeededEntropy, Stocked, SystemEntropy};
 pub use error_kind::ErrorKind;
@@ -23,4 +26,5 @@ pub use principal::{Principal, PrincipalKind, Role, ServerGrants};
 pub use scope::{InvalidScope, ScopeSet};
 pub use seal::{Purpose, SealError, Sealer};
 pub use secret::{AccessToken, ApiKey, ClientSecret, RefreshToken, SecretValue};
+pub use shares::Shares;
 pub use time::{Clock, InvalidTimestamp, ManualClock, SystemClock, Timestamp};

@@ -17,6 +17,8 @@ pub enum PrincipalKind {
     Jwt,
     /// A token that its authorization server vouched for (RFC 7662).
     IntrospectedToken,
+    /// The certificate of its TLS connection, by the operator's rules.
+    ClientCertificate,
 }
 
 /// What a principal may do to the gateway itself.

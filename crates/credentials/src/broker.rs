@@ -282,6 +282,7 @@ impl CredentialBroker for Broker {
                 let slot = self.subjects().slot(
                     &auth.server,
                     terms,
+                    evidence.acting().principal(),
                     subject,
                     Moment::now(&*self.door.clock),
                 );

@@ -1,10 +1,12 @@
 //! Trading a caller's token for one of an upstream (on behalf of the caller).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_core::{ScopeSet, SecretValue, Sha256, SubjectToken, Timestamp};
 use portcullis_egress::Destination;
 use portcullis_oauth::{Exchange, TokenRequest, TokenResponse, TokenRules, claimed_expiry};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::auth::digest_rules;
@@ -56,11 +58,22 @@ pub(crate) struct Bargain {
     pub(crate) subject: SubjectToken,
     /// Read from the subject token, unverified: it only ever ends things earlier.
     pub(crate) ends: Option<Timestamp>,
+    /// Shared by all tokens of the same principal: made-up tokens beside a key must flood neither
+    /// the token endpoint nor whoever else waits for it.
+    turns: Arc<Semaphore>,
 }
 
+/// How long a caller's token may wait for its turn among others of the same caller.
+const TURN: Duration = Duration::from_secs(5);
+
 impl Bargain {
-    pub(crate) fn new(terms: &Arc<TokenExchange>, subject: &SubjectToken) -> Self {
+    pub(crate) fn new(
+        terms: &Arc<TokenExchange>,
+        subject: &SubjectToken,
+        turns: Arc<Semaphore>,
+    ) -> Self {
         Self {
+            turns,
             ends: claimed_expiry(subject.token()),
             terms: Arc::clone(terms),
             subject: subject.clone(),
@@ -123,8 +136,12 @@ const OF_THE_CLIENT: [&str; 5] = [
 ];
 
 impl Door {
-    /// Exchanges a caller's token.
+    /// Exchanges a caller's token, when it is its turn.
     pub(crate) async fn exchange(&self, bargain: &Bargain) -> Result<TokenResponse, Failure> {
+        let turn = tokio::time::timeout(TURN, bargain.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            return Err(Failure::new(CredentialErrorKind::Unavailable));
+        };
         let terms = &bargain.terms;
         let endpoint = Endpoint {
             url: terms.endpoint.clone(),

@@ -1,29 +1,36 @@
 //! The places of tokens that were got in exchange for callers' tokens: one for each caller's token
 //! and server, bounded, and forgotten when they serve nobody any more.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use portcullis_core::{ServerId, SubjectToken};
+use portcullis_core::{PrincipalId, ServerId, Shares, SubjectToken};
+use tokio::sync::Semaphore;
 
 use crate::TokenExchange;
 use crate::exchange::Bargain;
 use crate::slot::{Grant, Slot};
 use crate::token::Moment;
 
-/// Most callers' tokens in memory; the one that was used longest ago makes room.
+/// Most callers' tokens in memory, and most of one principal, who may come with any number of
+/// tokens beside a key; what was used longest ago makes room.
 const MOST: usize = 10_000;
+const MOST_OF_ONE: usize = 2_500;
+/// Exchanges of one principal that are under way at one time.
+const AT_ONCE: usize = 64;
 
 struct Place {
     server: ServerId,
     slot: Arc<Slot>,
-    used: Duration,
+    turns: Arc<Semaphore>,
 }
 
-#[derive(Default)]
-pub(crate) struct Subjects {
-    places: HashMap<[u8; 32], Place>,
+pub(crate) struct Subjects(Shares<Option<PrincipalId>, [u8; 32], Place>);
+
+impl Default for Subjects {
+    fn default() -> Self {
+        Self(Shares::new(MOST, MOST_OF_ONE))
+    }
 }
 
 impl Subjects {
@@ -32,44 +39,37 @@ impl Subjects {
         &mut self,
         server: &ServerId,
         terms: &Arc<TokenExchange>,
+        caller: Option<&PrincipalId>,
         subject: &SubjectToken,
         now: Moment,
     ) -> Arc<Slot> {
         let key = terms.cache_key(server.as_str(), subject);
-        if let Some(place) = self.places.get_mut(&key) {
-            place.used = now.monotonic;
-            return place.slot.clone();
+        let owner = caller.cloned();
+        if let Some(place) = self.0.get(&owner, &key) {
+            return Arc::clone(&place.slot);
         }
-        self.make_room(now);
-        let slot = Arc::new(Slot::new(Grant::Exchange(Bargain::new(terms, subject))));
+        if self.0.is_full_for(&owner) {
+            self.0.retain(|place| {
+                let ended = place.slot.grant.ends().is_some_and(|ends| ends <= now.wall);
+                !ended
+            });
+        }
+        let turns = self.0.any_of(&owner).map_or_else(
+            || Arc::new(Semaphore::new(AT_ONCE)),
+            |place| Arc::clone(&place.turns),
+        );
+        let bargain = Bargain::new(terms, subject, Arc::clone(&turns));
+        let slot = Arc::new(Slot::new(Grant::Exchange(bargain)));
         let place = Place {
             server: server.clone(),
-            slot: slot.clone(),
-            used: now.monotonic,
+            slot: Arc::clone(&slot),
+            turns,
         };
-        self.places.insert(key, place);
+        self.0.insert(&owner, key, place);
         slot
     }
 
     pub(crate) fn keep_only(&mut self, servers: &BTreeSet<ServerId>) {
-        self.places
-            .retain(|_, place| servers.contains(&place.server));
-    }
-
-    fn make_room(&mut self, now: Moment) {
-        if self.places.len() < MOST {
-            return;
-        }
-        self.places.retain(|_, place| {
-            let ended = place.slot.grant.ends().is_some_and(|ends| ends <= now.wall);
-            !ended
-        });
-        if self.places.len() < MOST {
-            return;
-        }
-        let oldest = self.places.iter().min_by_key(|(_, place)| place.used);
-        if let Some(key) = oldest.map(|(key, _)| *key) {
-            self.places.remove(&key);
-        }
+        self.0.retain(|place| servers.contains(&place.server));
     }
 }

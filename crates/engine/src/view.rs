@@ -118,7 +118,7 @@ impl View {
     ) -> Result<Permit<()>, Denied> {
         let permit = authorize(self.caller(), &entry.policy, operation, ())?;
         Ok(if entry.auth.auth.acts_for_caller() {
-            permit.on_behalf(self.on_behalf.clone())
+            permit.on_behalf(self.on_behalf.clone(), &self.principal.scopes)
         } else {
             permit
         })

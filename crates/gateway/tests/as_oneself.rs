@@ -114,6 +114,31 @@ mod as_oneself {
         stage.gateway.stands().await;
     }
 
+    /// Two tokens of one person are two clients' tokens: what a server lets a session do may have been
+    /// settled when it was opened. A renewed token of the same scopes goes on with it.
+    #[tokio::test]
+    async fn a_token_of_fewer_scopes_never_speaks_in_the_session_of_one_with_more() {
+        let stage = Stage::set().await;
+        let mut sessions = Vec::new();
+        let mut client = None;
+        for scope in ["read crm:call", "crm:call", "crm:call read"] {
+            let (alice, _) = stage.alice(scope);
+            if client.is_none() {
+                let opened = alice.rpc("/crm/mcp", "initialize", hello()).await;
+                client = opened.header("mcp-session-id").map(str::to_owned);
+            }
+            // The session at our own door is the person's; behind it each token has its own.
+            let ask = call("/crm/mcp").header("mcp-session-id", client.as_ref().unwrap());
+            let reply = alice.ask(ask).await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            let seen = stage.upstream.last("tools/call");
+            sessions.push(seen.header("mcp-session-id").unwrap().to_owned());
+        }
+        assert_ne!(sessions[0], sessions[1]);
+        assert_eq!(sessions[0], sessions[2]);
+        stage.gateway.stands().await;
+    }
+
     fn hello() -> Value {
         json!({"protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": {"name": "t", "version": "1"}})

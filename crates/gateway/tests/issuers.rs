@@ -274,7 +274,6 @@ mod issuers {
             (200, "<html>"),
             (200, "{}"),
             (200, r#"{"keys":{}}"#),
-            (200, r#"{"keys":[]}"#),
             (200, r#"{"keys":[],"keys":[]}"#),
             (200, &huge),
         ] {
@@ -294,6 +293,26 @@ mod issuers {
         stage.clock.advance(Duration::from_secs(30));
         is_served(&stage.alice().echo("back").await);
         stage.stands().await;
+    }
+
+    /// JWKS-02: a set without a key, or with none that we can use, is no outage.
+    #[tokio::test]
+    async fn an_issuer_that_withdraws_all_its_keys_is_believed() {
+        for withdrawn in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"unheard-of"}]}"#] {
+            let stage = Stage::set().await;
+            is_served(&stage.alice().echo("warm").await);
+            stage.issuer.answers(200, withdrawn);
+            stage.clock.advance(Duration::from_mins(5));
+            stage.is_refused(&stage.alice(), "token_unknown_key").await;
+            // Nor do keys that are gone bridge an outage afterwards.
+            stage.issuer.answers(500, "");
+            stage.clock.advance(Duration::from_mins(6));
+            stage.is_refused(&stage.alice(), "token_unknown_key").await;
+            stage.issuer.recovers();
+            stage.clock.advance(Duration::from_mins(1));
+            is_served(&stage.alice().echo("back").await);
+            stage.stands().await;
+        }
     }
 
     /// JWKS-08, JWKS-11.

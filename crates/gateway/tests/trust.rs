@@ -4,9 +4,10 @@
 mod trust {
     use std::path::{Path, PathBuf};
 
+    use portcullis_core::{Clock, SystemClock};
     use portcullis_gateway::mock;
     use portcullis_server::listen::{Bound, ListenSettings, Stop, TlsFiles};
-    use portcullis_testkit::gateway::{Finished, run};
+    use portcullis_testkit::gateway::{Ask, Finished, TestGateway, TestIssuer, run};
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use tempfile::TempDir;
     use tokio_util::task::TaskTracker;
@@ -29,6 +30,7 @@ mod trust {
             let files = TlsFiles {
                 certificate: folder.path().join("ca.pem"),
                 key: folder.path().join("key.pem"),
+                client_ca: None,
             };
             std::fs::write(&files.certificate, cert.pem()).unwrap();
             std::fs::write(&files.key, signing_key.serialize_pem()).unwrap();
@@ -113,6 +115,67 @@ mod trust {
             let told = server.check(section, &env).await;
             assert_eq!(told.code, Some(0), "{how}: {}", told.said());
         }
+    }
+
+    /// JWKS-12: an issuer's keys come from whoever its certificate says, or not at all.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn keys_of_an_issuer_are_taken_only_over_a_connection_that_is_its_own() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let issuer = TestIssuer::start().await;
+        let address = issuer.url()["http://".len()..].parse().unwrap();
+        let published = Ask::get("/keys").send(address).await.text();
+        let asked_in_the_clear = issuer.key_requests();
+        for (name, over, trusted, served) in [
+            ("localhost", false, true, true),
+            ("localhost", false, false, false),
+            ("elsewhere.example", false, true, false),
+            ("localhost", true, true, false),
+        ] {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+            if over {
+                params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+            }
+            let own = params.self_signed(&key).unwrap();
+            let tls = TlsFiles {
+                certificate: file("site.pem"),
+                key: file("site.key"),
+                client_ca: None,
+            };
+            std::fs::write(&tls.certificate, own.pem()).unwrap();
+            std::fs::write(&tls.key, key.serialize_pem()).unwrap();
+            let settings = ListenSettings {
+                tls: Some(tls),
+                ..ListenSettings::default()
+            };
+            let bound = Bound::bind("127.0.0.1", 0, settings).await.unwrap();
+            let port = bound.local_addr().port();
+            let body = published.clone();
+            let site = axum::Router::new().route("/jwks", axum::routing::get(|| async { body }));
+            let stop = Stop::default();
+            TaskTracker::new().spawn(bound.serve(site, stop.clone()));
+
+            let ca_file = format!("server: {{ca_file: {}}}\n", file("site.pem").display());
+            let yaml = format!(
+                "{}identity:\n  issuers:\n{}",
+                if trusted { &ca_file } else { "" },
+                issuer.entry(&format!("    jwks_uri: https://localhost:{port}/jwks\n")),
+            );
+            let gateway = TestGateway::start(&yaml).await;
+            let now = SystemClock::start().now().as_secs();
+            let alice = gateway.bearer(&issuer.token("k1", &issuer.claims(now)));
+            let reply = alice.ask(Ask::get("/mcp-rest/tools/list")).await;
+            let expected = if served { 200 } else { 503 };
+            assert_eq!(reply.status, expected, "{name} {over} {trusted}: {reply:?}");
+            stop.hard.cancel();
+        }
+        assert_eq!(
+            issuer.key_requests(),
+            asked_in_the_clear,
+            "no way around TLS"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented, extract};
+use crate::extract::presents;
+use crate::{
+    Arrival, Authenticated, Authenticator, AuthnError, AuthnErrorKind, ClientCertificates,
+    Presented, extract,
+};
 
 /// All ways of recognising callers, in the order in which they are tried.
 #[derive(Clone, Debug)]
@@ -12,6 +16,8 @@ pub struct Authentication {
     authenticators: Vec<Arc<dyn Authenticator>>,
     /// Those of them that know keys of ours.
     keys: Vec<Arc<dyn Authenticator>>,
+    /// For those who present nothing.
+    certificates: Option<ClientCertificates>,
 }
 
 impl Authentication {
@@ -22,12 +28,34 @@ impl Authentication {
         Self {
             authenticators,
             keys,
+            certificates: None,
         }
     }
 
-    /// Who sent these headers.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Authenticated, AuthnError> {
-        self.recognise(&extract(headers)?).await
+    /// And last, certificates of connections.
+    #[must_use]
+    pub fn with_certificates(self, certificates: ClientCertificates) -> Self {
+        Self {
+            certificates: Some(certificates),
+            ..self
+        }
+    }
+
+    /// Who sent these headers. The connection's certificate speaks for a caller who presents nothing
+    /// else: a credential that is presented and bad is never rescued by it.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        arrival: &Arrival,
+    ) -> Result<Authenticated, AuthnError> {
+        if let Some(certificates) = &self.certificates
+            && let Some(certificate) = &arrival.certificate
+            && !presents(headers)
+        {
+            let principal = certificates.recognise(certificate)?;
+            return Ok(Authenticated { principal });
+        }
+        self.recognise(&extract(headers)?.arriving(arrival)).await
     }
 
     /// Whose credential this is. The first authenticator that knows its form decides; a credential

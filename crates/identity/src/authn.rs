@@ -5,12 +5,15 @@ use portcullis_core::{ApiKey, ErrorKind, Principal};
 use portcullis_oauth::jose::TokenFault;
 use std::sync::Arc;
 
+use crate::Arrival;
+
 /// The one gateway credential of a request, as extracted from its headers.
 #[derive(Clone, Debug)]
 pub struct Presented {
     source: CredentialSource,
     key: ApiKey,
     fingerprint: [u8; 32],
+    arrival: Arrival,
 }
 
 /// Where a credential stood.
@@ -63,7 +66,22 @@ impl Presented {
             fingerprint: key.fingerprint(),
             source,
             key,
+            arrival: Arrival::default(),
         }
+    }
+
+    /// The same, in a request that came so.
+    #[must_use]
+    pub fn arriving(self, arrival: &Arrival) -> Self {
+        Self {
+            arrival: arrival.clone(),
+            ..self
+        }
+    }
+
+    /// How the request came.
+    pub const fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     /// Where it stood.
@@ -99,6 +117,10 @@ pub enum AuthnErrorKind {
     Revoked,
     /// A token of an issuer's, which is not believed for this reason.
     Token(TokenFault),
+    /// A certificate that no rule names.
+    CertificateUnknown,
+    /// A certificate that is over, or has not begun.
+    CertificateOver,
     /// The store or the issuer that would know is down or too stale: the closed answer.
     Unavailable,
 }
@@ -114,6 +136,8 @@ impl AuthnErrorKind {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Token(fault) => fault.as_str(),
+            Self::CertificateUnknown => "certificate_unknown",
+            Self::CertificateOver => "certificate_over",
             Self::Unavailable => "unavailable",
         }
     }

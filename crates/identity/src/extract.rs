@@ -14,6 +14,12 @@ pub const KEY_HEADERS: [HeaderName; 2] = [
 /// Carries our credential when no key header does.
 pub const AUTHORIZATION: HeaderName = header::AUTHORIZATION;
 
+/// Whether a request presents anything at all, be it empty or nonsense.
+pub(crate) fn presents(headers: &HeaderMap) -> bool {
+    headers.contains_key(&AUTHORIZATION)
+        || KEY_HEADERS.iter().any(|name| headers.contains_key(name))
+}
+
 /// The one gateway credential of a request.
 ///
 /// A key header wins over `Authorization`, which then belongs to the upstream and is not looked at,

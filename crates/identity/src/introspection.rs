@@ -12,11 +12,11 @@ use portcullis_core::{ClientSecret, Clock, Principal, PrincipalKind, Timestamp};
 use portcullis_egress::{Destination, HttpClient, RequestBody};
 use portcullis_oauth::jose::{TokenFault, read_introspected};
 use portcullis_oauth::{ClientAuthentication, TokenRequest};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::document::exchange;
-use crate::{AuthnError, AuthnErrorKind, Presented, TrustedIssuer};
+use crate::turns::Turns;
+use crate::{AuthnError, AuthnErrorKind, ClientCertificate, Presented, TrustedIssuer};
 
 /// How long an answer is believed, if the token does not end sooner.
 const KEPT: Duration = Duration::from_mins(1);
@@ -26,8 +26,6 @@ const REFUSAL_KEPT: Duration = Duration::from_secs(10);
 const FAILURE_KEPT: Duration = Duration::from_secs(1);
 /// Answers that are kept.
 const MOST_ANSWERS: usize = 10_000;
-/// Questions at one time: what callers make up must not flood the authorization server.
-const AT_ONCE: usize = 64;
 
 /// Where to ask, and as whom.
 #[derive(Clone, Debug)]
@@ -54,15 +52,19 @@ pub enum ClientAuth {
 }
 
 /// Asks an authorization server about tokens, and remembers what it said for a short while under
-/// the hash of the whole token.
+/// the hash of the whole token and of the certificate that it came with.
 pub struct Introspection {
     issuer: TrustedIssuer,
     settings: IntrospectionSettings,
     http: Arc<dyn HttpClient>,
     clock: Arc<dyn Clock>,
-    answers: Mutex<HashMap<[u8; 32], Slot>>,
-    asking: Semaphore,
+    answers: Mutex<HashMap<Asked, Slot>>,
+    turns: Turns,
 }
+
+/// A token, and the certificate with which its bearer came: what is said of a token that is bound to a
+/// certificate is true for that bearer alone.
+type Asked = ([u8; 32], Option<[u8; 32]>);
 
 /// One token's answer; whoever presents the same token meanwhile waits for it.
 type Slot = Arc<tokio::sync::Mutex<Option<Answer>>>;
@@ -88,7 +90,7 @@ impl Introspection {
             http,
             clock,
             answers: Mutex::default(),
-            asking: Semaphore::new(AT_ONCE),
+            turns: Turns::default(),
         }
     }
 
@@ -101,12 +103,14 @@ impl Introspection {
         &self,
         presented: &Presented,
     ) -> Result<Arc<Principal>, AuthnError> {
-        let slot = self.slot(presented.fingerprint());
+        let proved = presented.arrival().proved(self.clock.now());
+        let holder = proved.map(ClientCertificate::thumbprint);
+        let slot = self.slot((*presented.fingerprint(), holder.copied()));
         let mut answer = slot.lock().await;
         if let Some(answer) = self.usable(answer.as_ref()) {
             return answer;
         }
-        let said = self.ask(presented.key().expose()).await;
+        let said = self.ask(presented, holder).await;
         let kept = match &said {
             Ok(_) => KEPT,
             Err(AuthnErrorKind::Unavailable) => FAILURE_KEPT,
@@ -131,9 +135,18 @@ impl Introspection {
         }
     }
 
-    async fn ask(&self, token: &str) -> Result<Arc<Principal>, AuthnErrorKind> {
+    async fn ask(
+        &self,
+        presented: &Presented,
+        holder: Option<&[u8; 32]>,
+    ) -> Result<Arc<Principal>, AuthnErrorKind> {
         let unavailable = || AuthnErrorKind::Unavailable;
-        let _one_of_few = self.asking.acquire().await.map_err(|_| unavailable())?;
+        let arrival = presented.arrival();
+        let _turn = self.turns.take(arrival.address).await.ok_or_else(|| {
+            tracing::warn!(issuer = %self.issuer(), "too many tokens to ask about at one time");
+            unavailable()
+        })?;
+        let token = presented.key().expose();
         let request = self.request(token).ok_or_else(unavailable)?;
         let destination = Destination::Operator {
             allow_insecure_http: self.settings.allow_insecure_http,
@@ -141,13 +154,13 @@ impl Introspection {
         let body = exchange(&*self.http, &self.settings.endpoint, destination, request)
             .await
             .map_err(|error| self.failed(&error))?;
-        match read_introspected(&body, &self.issuer.rules, self.clock.now()) {
+        match read_introspected(&body, &self.issuer.rules, holder, self.clock.now()) {
             // Not what an authorization server answers: nothing is known of the token.
             Err(TokenFault::Malformed) => Err(self.failed(&TokenFault::Malformed)),
             Err(fault) => Err(AuthnErrorKind::Token(fault)),
             Ok(claims) => {
                 let kind = PrincipalKind::IntrospectedToken;
-                Ok(Arc::new(self.issuer.principal(&claims, kind)))
+                Ok(Arc::new(self.issuer.principal(&claims, kind, arrival)))
             }
         }
     }
@@ -193,9 +206,9 @@ impl Introspection {
 
     /// The place of one token's answer. When there are too many, what is over makes room, and then
     /// whatever nobody waits for.
-    fn slot(&self, fingerprint: &[u8; 32]) -> Slot {
+    fn slot(&self, asked: Asked) -> Slot {
         let mut answers = self.answers();
-        if let Some(slot) = answers.get(fingerprint) {
+        if let Some(slot) = answers.get(&asked) {
             return Arc::clone(slot);
         }
         if answers.len() >= MOST_ANSWERS {
@@ -210,10 +223,10 @@ impl Introspection {
         if answers.len() >= MOST_ANSWERS {
             answers.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
-        Arc::clone(answers.entry(*fingerprint).or_default())
+        Arc::clone(answers.entry(asked).or_default())
     }
 
-    fn answers(&self) -> MutexGuard<'_, HashMap<[u8; 32], Slot>> {
+    fn answers(&self) -> MutexGuard<'_, HashMap<Asked, Slot>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_core::{Principal, PrincipalId, PrincipalKind, Role, ServerGrants};
+use portcullis_core::{Principal, PrincipalId, PrincipalKind, Role, ServerGrants, Timestamp};
 use portcullis_oauth::jose::{Claims, TokenRules, Verified};
+
+use crate::Arrival;
 
 /// One issuer: what its tokens must be like, and what their bearers may see.
 #[derive(Clone, Debug)]
@@ -60,7 +62,12 @@ impl IssuerGrants {
 
 impl TrustedIssuer {
     /// Who it is that a verified token speaks of.
-    pub(crate) fn principal(&self, claims: &Verified<Claims>, kind: PrincipalKind) -> Principal {
+    pub(crate) fn principal(
+        &self,
+        claims: &Verified<Claims>,
+        kind: PrincipalKind,
+        arrival: &Arrival,
+    ) -> Principal {
         let text = |name: &Option<String>| claims.text(name.as_deref()?).map(Arc::<str>::from);
         // An address that the issuer has not seen proved is whatever its user typed.
         let email = match claims.flag("email_verified") {
@@ -90,9 +97,18 @@ impl TrustedIssuer {
             issuer: Some(Arc::from(self.rules.issuer.as_str())),
             // No issuer can make administrators.
             role: Role::User,
-            // As long as the token itself is believed.
-            expires_at: claims.expires_at().map(|end| end.after(self.rules.leeway)),
+            expires_at: self.end(claims, arrival),
         }
+    }
+}
+
+impl TrustedIssuer {
+    /// As long as the token itself is believed, and the certificate that it is bound to holds.
+    fn end(&self, claims: &Claims, arrival: &Arrival) -> Option<Timestamp> {
+        let own = claims.expires_at().map(|end| end.after(self.rules.leeway));
+        let of_certificate = arrival.certificate.as_ref().filter(|_| claims.is_bound());
+        let ends = of_certificate.map(|certificate| certificate.ends());
+        own.into_iter().chain(ends).min()
     }
 }
 

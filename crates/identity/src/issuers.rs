@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use portcullis_core::{Clock, PrincipalKind};
-use portcullis_oauth::jose::{Claims, Jws, TokenFault, Unverified, Verified, verify_access_token};
+use portcullis_oauth::jose::{
+    Claims, Jwks, Jws, TokenFault, Unverified, Verified, verify_access_token,
+};
 
 use crate::{
-    Authenticated, Authenticator, AuthnError, AuthnErrorKind, CredentialSource, Introspection,
-    JwksCache, Presented, TrustedIssuer,
+    Arrival, Authenticated, Authenticator, AuthnError, AuthnErrorKind, ClientCertificate,
+    CredentialSource, Introspection, JwksCache, Presented, TrustedIssuer,
 };
 
 /// The forms of our own keys: none is ever shown to anybody else.
@@ -48,13 +50,15 @@ impl TokenIssuers {
         }
     }
 
-    async fn jwt(&self, text: &str) -> Result<Option<Authenticated>, AuthnError> {
+    async fn jwt(&self, presented: &Presented) -> Result<Option<Authenticated>, AuthnError> {
+        let (text, arrival) = (presented.key().expose(), presented.arrival());
         let token = Unverified::<Jws<'_>>::parse(text)?;
         // Read before it is verified, and used for nothing but to find who would have signed it.
         let issuer = token.claimed_issuer()?;
         if let Some(signing) = self.signing.get(&issuer) {
-            let claims = signing.verify(&token, &*self.clock).await?;
-            let principal = signing.issuer.principal(&claims, PrincipalKind::Jwt);
+            let claims = signing.verify(&token, arrival, &*self.clock).await?;
+            let kind = PrincipalKind::Jwt;
+            let principal = signing.issuer.principal(&claims, kind, arrival);
             return Ok(Some(Authenticated {
                 principal: Arc::new(principal),
             }));
@@ -70,16 +74,21 @@ impl Signing {
     async fn verify(
         &self,
         token: &Unverified<Jws<'_>>,
+        arrival: &Arrival,
         clock: &dyn Clock,
     ) -> Result<Verified<Claims>, AuthnError> {
         let unavailable = |_| AuthnErrorKind::Unavailable;
         let keys = self.keys.keys().await.map_err(unavailable)?;
-        let rules = &self.issuer.rules;
-        match verify_access_token(token, &keys, rules, clock.now()) {
+        let verify = |keys: &Jwks| {
+            let now = clock.now();
+            let holder = arrival.proved(now).map(ClientCertificate::thumbprint);
+            verify_access_token(token, keys, &self.issuer.rules, holder, now)
+        };
+        match verify(&keys) {
             Err(TokenFault::UnknownKey) => {
                 let newer = self.keys.newer_than(&keys).await;
                 let newer = newer.ok_or(TokenFault::UnknownKey)?;
-                Ok(verify_access_token(token, &newer, rules, clock.now())?)
+                Ok(verify(&newer)?)
             }
             judged => Ok(judged?),
         }
@@ -98,7 +107,7 @@ impl Authenticator for TokenIssuers {
     ) -> Result<Option<Authenticated>, AuthnError> {
         let text = presented.key().expose();
         if Unverified::<Jws<'_>>::looks_like_one(text)
-            && let Some(authenticated) = self.jwt(text).await?
+            && let Some(authenticated) = self.jwt(presented).await?
         {
             return Ok(Some(authenticated));
         }

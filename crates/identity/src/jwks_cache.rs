@@ -235,7 +235,14 @@ impl JwksCache {
                 if state.failures > 0 {
                     tracing::info!(issuer = %self.source.issuer, "the issuer's keys are there again");
                 }
-                if keys.skipped() > 0 {
+                if keys.usable() == 0 {
+                    // Believed, as any other answer is: what it withdrew is withdrawn.
+                    tracing::error!(
+                        issuer = %self.source.issuer,
+                        skipped = keys.skipped(),
+                        "the issuer publishes no key that can be used: no token of its is believed"
+                    );
+                } else if keys.skipped() > 0 {
                     tracing::warn!(
                         issuer = %self.source.issuer,
                         usable = keys.usable(),

@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod arrival;
 mod authentication;
 mod authn;
+mod certificate;
+mod client_certificates;
 mod document;
 mod extract;
 mod failures;
@@ -19,11 +22,15 @@ mod key_seal;
 mod master_key;
 mod on_behalf;
 mod store_keys;
+mod turns;
 
+pub use arrival::Arrival;
 pub use authentication::Authentication;
 pub use authn::{
     Authenticated, Authenticator, AuthnError, AuthnErrorKind, CredentialSource, Presented,
 };
+pub use certificate::{ClientCertificate, UnreadableCertificate};
+pub use client_certificates::{CertificateRule, ClientCertificates, certificate_id};
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
 pub use failures::FailureThrottle;
 pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};

@@ -60,6 +60,8 @@ const fn is_key_of_ours(kind: PrincipalKind) -> bool {
         PrincipalKind::MasterKey | PrincipalKind::ApiKey => true,
         // Its issuer gave it to the caller, to be shown.
         PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => false,
+        // Whoever came by certificate presented no bearer.
+        PrincipalKind::ClientCertificate => true,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, PrincipalId, ServerId, SubjectToken};
+use portcullis_core::{OnBehalf, PrincipalId, ScopeSet, ServerId, SubjectToken, sha256};
 
 /// For whom an upstream request is made. Upstream sessions and credentials are never shared
 /// between two different values.
@@ -13,15 +13,20 @@ pub enum Acting {
     /// A caller's own request, with a token (its SHA-256) that came beside a key which several
     /// people may share.
     Bearer(PrincipalId, [u8; 32]),
+    /// A caller's own request, with the token that is the caller, as far as its scopes (their
+    /// SHA-256) reach: a server may settle what a session can do when it is opened, and another
+    /// token of the same person, given to another client, may be worth less.
+    Scoped(PrincipalId, [u8; 32]),
     /// Ours, for discovery: no caller's rights, no caller's credential.
     Service,
 }
 
 impl Acting {
-    /// The caller behind it, if there is one.
+    /// The caller, whatever came along; nobody, when the request is ours. What is kept for acting
+    /// parties is bounded for each caller, who can make up any number of them.
     pub const fn principal(&self) -> Option<&PrincipalId> {
         match self {
-            Self::Principal(principal) | Self::Bearer(principal, _) => Some(principal),
+            Self::Principal(id) | Self::Bearer(id, _) | Self::Scoped(id, _) => Some(id),
             Self::Service => None,
         }
     }
@@ -80,15 +85,17 @@ impl<T> Permit<T> {
         Self { target, evidence }
     }
 
-    /// The same permission, to be used in the caller's own name. Only for a server whose
-    /// authentication asks for it: a token goes no further than it has to.
+    /// The same permission, to be used in the caller's own name, whose credential has these scopes.
+    /// Only for a server whose authentication asks for it: a token goes no further than it has to.
     #[must_use]
-    pub fn on_behalf(mut self, brought: Option<Arc<OnBehalf>>) -> Self {
+    pub fn on_behalf(mut self, brought: Option<Arc<OnBehalf>>, scopes: &ScopeSet) -> Self {
         if let (Acting::Principal(principal), Some(brought)) = (&self.evidence.acting, brought) {
-            if brought.beside_key {
-                let of_token = *brought.subject.fingerprint();
-                self.evidence.acting = Acting::Bearer(principal.clone(), of_token);
-            }
+            let principal = principal.clone();
+            self.evidence.acting = if brought.beside_key {
+                Acting::Bearer(principal, *brought.subject.fingerprint())
+            } else {
+                Acting::Scoped(principal, sha256(scopes.to_string().as_bytes()))
+            };
             self.evidence.on_behalf = Some(brought);
         }
         self

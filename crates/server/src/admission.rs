@@ -11,10 +11,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::{ErrorKind, RequestId};
 use portcullis_engine::Call;
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
-use portcullis_identity::{AuthnError, AuthnErrorKind};
+use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind};
 
 use crate::challenge::{Flaw, challenge};
-use crate::listen::peer;
+use crate::listen::{PeerCertificate, peer};
 use crate::protected_resource;
 use crate::reply::text_error;
 use crate::state::ServerState;
@@ -51,7 +51,8 @@ impl ServerState {
             .request_id()
             .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
         let authentication = self.authentication.load_full();
-        match authentication.authenticate(&parts.headers).await {
+        let arrival = self.arrival(parts);
+        match authentication.authenticate(&parts.headers, &arrival).await {
             Ok(caller) => {
                 let brought = authentication
                     .on_behalf(&parts.headers, &caller.principal)
@@ -60,6 +61,15 @@ impl ServerState {
                 Ok(Call::begin(id, caller.principal, side, audit).with(brought))
             }
             Err(error) => Err(Box::new(self.refuse(audit, &error, parts, surface).await)),
+        }
+    }
+
+    /// How the request came, by what its listener knows and believed proxies say.
+    fn arrival(&self, parts: &Parts) -> Arrival {
+        let certificate = parts.extensions.get::<PeerCertificate>();
+        Arrival {
+            address: self.client_address(parts),
+            certificate: certificate.and_then(|one| one.certificate(self.clock.now())),
         }
     }
 
@@ -198,7 +208,9 @@ impl ServerState {
         }
         refusal(error.kind, || {
             let flaw = match error.kind {
-                AuthnErrorKind::Missing => Flaw::Nothing,
+                AuthnErrorKind::Missing
+                | AuthnErrorKind::CertificateUnknown
+                | AuthnErrorKind::CertificateOver => Flaw::Nothing,
                 _ => Flaw::InvalidToken,
             };
             challenge(self, parts, surface, &flaw)

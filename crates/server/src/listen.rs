@@ -5,6 +5,7 @@
 //! and no bound on connections.
 
 mod activity;
+mod client_ca;
 mod connection;
 mod error;
 mod guests;
@@ -27,8 +28,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use error::ListenError;
-pub use settings::{ListenSettings, TlsFiles};
+pub use settings::{ClientCa, ListenSettings, TlsFiles};
 pub use tls::ServerTls;
+
+pub(crate) use client_ca::PeerCertificate;
 
 use connection::Connections;
 use guests::Guests;

@@ -40,6 +40,12 @@ pub(crate) async fn document(State(state): State<ServerState>, request: Request)
                 "authorization_servers".to_owned(),
                 json!(facts.authorization_servers),
             );
+            if state.client_certificates {
+                members.insert(
+                    "tls_client_certificate_bound_access_tokens".to_owned(),
+                    json!(true),
+                );
+            }
         }
         if !facts.scopes_supported.is_empty() {
             let scopes: Vec<&str> = facts.scopes_supported.iter().collect();

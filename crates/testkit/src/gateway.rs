@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use portcullis_config::CommandLine;
 use portcullis_core::{ApiKey, Clock, Role, ServerGrants, SystemClock};
 use portcullis_gateway::wire::Embedded;
-use portcullis_server::listen::{Bound, ListenSettings, Stop};
+use portcullis_server::listen::{Bound, ListenSettings, ServerTls, Stop};
 use portcullis_store::{AuditFilter, PageRequest};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
@@ -104,6 +104,16 @@ impl TestGateway {
             transcript: Transcript::default(),
             secrets: Mutex::default(),
         }
+    }
+
+    /// Another door to the same rooms.
+    pub async fn opens(&self, settings: ListenSettings) -> (SocketAddr, Option<Arc<ServerTls>>) {
+        let bound = Bound::bind("127.0.0.1", 0, settings).await.unwrap();
+        let (address, tls) = (bound.local_addr(), bound.tls());
+        let (router, stopped) = (self.embedded.router(), self.stop.clone());
+        self.tasks
+            .spawn(async move { bound.serve(router, stopped).await });
+        (address, tls)
     }
 
     /// A gateway in front of the mock: the server `support`, and `private`, which only keys that

@@ -1,18 +1,22 @@
-//! The sessions with one server, by who acts and what was wished for: bounded in all, and for each
-//! acting party, so that nobody's wishes push out everybody else's sessions.
+//! The sessions with one server, by who acts and what was wished for: bounded in all, for each acting
+//! party, and for each principal, who can make up parties by tokens beside a key. So nobody's wishes
+//! push out everybody else's sessions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_core::PrincipalId;
 use portcullis_policy::Acting;
 use tokio::sync::OnceCell;
 
 use crate::session::LegacySession;
 use crate::upstream::SessionWish;
 
-/// Most sessions with one server, and of one acting party; the longest idle makes room.
+/// Most sessions with one server, of one principal, and of one acting party; the longest idle makes
+/// room, and when all is full, that of whoever has most.
 const MAX_SESSIONS: usize = 4096;
+const MAX_OF_PRINCIPAL: usize = 1024;
 const MAX_OF_ONE: usize = 64;
 /// A session that nobody used for this long is closed.
 const SESSION_IDLE: Duration = Duration::from_mins(30);
@@ -52,8 +56,10 @@ impl Sessions {
             return Some(Arc::clone(slot));
         }
         self.slots.remove(&key);
+        let of_principal = |(other, _): &Key| other.principal() == acting.principal();
         if !(self.has_room(MAX_OF_ONE, |(other, _)| other == acting)
-            && self.has_room(MAX_SESSIONS, |_| true))
+            && self.has_room(MAX_OF_PRINCIPAL, of_principal)
+            && self.has_room_at_all())
         {
             return None;
         }
@@ -103,16 +109,40 @@ impl Sessions {
         taken
     }
 
+    /// Whether one more fits among all. Whoever has most makes room, and then whoever has next most:
+    /// what is just being opened cannot.
+    fn has_room_at_all(&mut self) -> bool {
+        if self.slots.len() < MAX_SESSIONS {
+            return true;
+        }
+        self.forget_failed();
+        let mut counts: HashMap<Option<&PrincipalId>, usize> = HashMap::new();
+        for (acting, _) in self.slots.keys() {
+            *counts.entry(acting.principal()).or_default() += 1;
+        }
+        let mut owners: Vec<(usize, Option<PrincipalId>)> = counts
+            .into_iter()
+            .map(|(owner, count)| (count, owner.cloned()))
+            .collect();
+        owners.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
+        self.slots.len() < MAX_SESSIONS
+            || owners.into_iter().any(|(_, owner)| {
+                self.makes_room(|(acting, _)| acting.principal() == owner.as_ref())
+            })
+    }
+
     /// Whether one more fits among those of a kind, making room for it if need be.
-    fn has_room(&mut self, most: usize, of_kind: impl Fn(&Key) -> bool) -> bool {
+    fn has_room(&mut self, most: usize, of_kind: impl Fn(&Key) -> bool + Copy) -> bool {
         let count = |slots: &HashMap<Key, Slot>| slots.keys().filter(|key| of_kind(key)).count();
         if count(&self.slots) < most {
             return true;
         }
         self.forget_failed();
-        if count(&self.slots) < most {
-            return true;
-        }
+        count(&self.slots) < most || self.makes_room(of_kind)
+    }
+
+    /// Takes out the longest idle of a kind, if one can be.
+    fn makes_room(&mut self, of_kind: impl Fn(&Key) -> bool) -> bool {
         let oldest = self
             .slots
             .iter()

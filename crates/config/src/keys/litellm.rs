@@ -1,6 +1,6 @@
 //! What LiteLLM knows and what of it happens here.
 
-use super::{Key, Kind, Section, inert, unavailable};
+use super::{Key, Kind, Section, inert, jwt_auth, unavailable};
 
 pub(crate) const NO_LLM: &str =
     "the LLM gateway is not available in this build yet: no model will be served";
@@ -109,8 +109,17 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
         inert("alerting_threshold", "no alerts are sent"),
         inert("alert_types", "no alerts are sent"),
         inert("alerting_args", "no alerts are sent"),
-        inert("enable_jwt_auth", NO_JWT),
-        inert("litellm_jwtauth", NO_JWT),
+        Key::new(
+            "enable_jwt_auth",
+            Kind::Flag,
+            "Accept tokens of the issuers of `litellm_jwtauth`, or of `JWT_ISSUER`. Better: `identity.issuers`.",
+        )
+        .default("false"),
+        Key::new(
+            "litellm_jwtauth",
+            Kind::Section(&jwt_auth::JWT_AUTH),
+            "How, for `enable_jwt_auth`.",
+        ),
         inert("enable_oauth2_auth", NO_JWT),
         inert("enable_oauth2_proxy_auth", NO_JWT),
         inert("ui_access_mode", "there is no admin UI in this build yet"),

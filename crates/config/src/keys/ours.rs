@@ -1,6 +1,6 @@
 //! The root and our own sections.
 
-use super::{Key, Kind, Section, inert, issuers, litellm, servers, unavailable};
+use super::{Key, Kind, Section, certificates, inert, issuers, litellm, servers, unavailable};
 
 pub(crate) static ROOT: Section = Section {
     name: "config",
@@ -195,11 +195,19 @@ pub(crate) static TLS: Section = Section {
             "Certificate chain, leaf first. Required.",
         ),
         Key::new("key", Kind::FilePath, "The leaf's private key. Required."),
-        unavailable(
+        Key::new(
             "client_ca",
-            "",
-            "client certificates are not available in this build yet: callers are told apart by their keys; verify certificates at the ingress and remove the key",
-        ),
+            Kind::Texts,
+            "Files with the authorities of client certificates, as PEM; absent, clients are asked for none. See `identity.client_certificates`.",
+        )
+        .restricts(),
+        Key::new(
+            "client_certificate",
+            Kind::Choice(&["required", "optional"]),
+            "Whether a connection without a certificate of `client_ca` is refused, or may present a key or token instead. Health checks need one where it is required.",
+        )
+        .default("required")
+        .restricts(),
     ],
 };
 
@@ -226,6 +234,11 @@ pub(crate) static IDENTITY: Section = Section {
             "issuers",
             Kind::Sections(&issuers::ISSUER),
             "Authorization servers whose access tokens are accepted.",
+        ),
+        Key::new(
+            "client_certificates",
+            Kind::Sections(&certificates::CERTIFICATE),
+            "Whose client certificate means whom, where `server.tls.client_ca` asks for one.",
         ),
     ],
 };

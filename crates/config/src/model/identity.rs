@@ -1,6 +1,8 @@
 //! Who may call.
 
-use portcullis_core::{ApiKey, KeyId, Role, ScopeSet, ServerGrants, Timestamp};
+use std::path::PathBuf;
+
+use portcullis_core::{ApiKey, CertificateName, KeyId, Role, ScopeSet, ServerGrants, Timestamp};
 
 use super::{Sourced, TokenIssuer};
 
@@ -15,6 +17,29 @@ pub struct Identity {
     pub scopes_supported: ScopeSet,
     /// `identity.issuers`
     pub issuers: Vec<TokenIssuer>,
+    /// `identity.client_certificates`
+    pub client_certificates: Vec<ClientCertificate>,
+}
+
+/// Whose client certificate means whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The file of its authority, one of [`ClientCa`](super::ClientCa)'s.
+    pub ca: PathBuf,
+    /// The name that it carries.
+    pub san: CertificateName,
+    /// The person or service behind it.
+    pub user_id: Option<String>,
+    /// Their e-mail address.
+    pub email: Option<String>,
+    /// Their team.
+    pub team: Option<String>,
+    /// Their organization.
+    pub org: Option<String>,
+    /// OAuth scopes it carries.
+    pub scopes: ScopeSet,
+    /// What it sees.
+    pub grants: ServerGrants,
 }
 
 /// One API key of the file.

@@ -82,6 +82,17 @@ pub struct Tls {
     pub cert: PathBuf,
     /// The leaf's key.
     pub key: PathBuf,
+    /// Whose certificates clients come with; `None`: they are asked for none.
+    pub client_ca: Option<ClientCa>,
+}
+
+/// `server.tls.client_ca`, `server.tls.client_certificate`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCa {
+    /// Certificates of authorities.
+    pub files: Vec<PathBuf>,
+    /// Whether a connection without one is refused.
+    pub required: bool,
 }
 
 /// `store`

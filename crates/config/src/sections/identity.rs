@@ -6,12 +6,13 @@ use portcullis_core::{ApiKey, KeyId, Role, ServerGrants, Timestamp};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::compat::jwt_auth;
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{Compat, FileKey, Identity, KeyMaterial, Sourced};
+use crate::model::{ClientCa, Compat, FileKey, Identity, KeyMaterial, Sourced};
 use crate::references::Origin;
 use crate::sections::grants::{self, Surroundings};
-use crate::sections::issuers;
+use crate::sections::{client_certificates, issuers};
 use crate::validate::exposure::{complain_of_no_key, require_strength};
 
 /// LiteLLM's permissive default, which it lets the operator take back.
@@ -36,6 +37,7 @@ pub(crate) fn read(
     fields: &Fields<'_, '_>,
     general: &Fields<'_, '_>,
     around: &Surroundings<'_>,
+    client_ca: Option<&ClientCa>,
 ) -> Identity {
     let master = master_key(fields, general);
     if let Some(At { value, place }) = &master {
@@ -54,10 +56,15 @@ pub(crate) fn read(
             .insert(value.value.fingerprint(), "the master key".to_owned());
     }
     let entries = fields.sections("keys");
-    let issuers = issuers::read(fields, around);
+    let mut issuers = issuers::read(fields, around);
+    issuers.extend(jwt_auth::read(general, fields.has("issuers")));
+    let client_certificates = client_certificates::read(fields, around, client_ca);
     // A key that is written and cannot be used has an error of its own.
     let written = [fields, general].iter().any(|map| map.has("master_key"));
-    if master.is_none() && !written && entries.is_empty() && !fields.has("issuers") {
+    // LiteLLM's switch has errors of its own where nobody is let in by it.
+    let by_token = fields.has("issuers") || general.flag("enable_jwt_auth") == Some(true);
+    let others = by_token || fields.has("client_certificates");
+    if master.is_none() && !written && entries.is_empty() && !others {
         complain_of_no_key(fields.findings, around.exposed);
     }
     let keys = entries
@@ -69,6 +76,7 @@ pub(crate) fn read(
         keys,
         scopes_supported: fields.scopes("scopes_supported"),
         issuers,
+        client_certificates,
     }
 }
 

@@ -7,6 +7,7 @@ use portcullis_core::{ClientSecret, ServerGrants};
 use url::Url;
 
 use crate::fields::{At, Fields};
+use crate::findings::Findings;
 use crate::keys::issuers::GRANTS;
 use crate::model::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
@@ -29,9 +30,9 @@ const OTHER_TYPES: &[&str] = &[
     "token-introspection+jwt",
     "client-authentication+jwt",
 ];
-const LEEWAY: Duration = Duration::from_secs(30);
+pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
 const LONGEST_LEEWAY: Duration = Duration::from_mins(5);
-const LIFETIME: Duration = Duration::from_hours(24);
+pub(crate) const LIFETIME: Duration = Duration::from_hours(24);
 const LONGEST_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
 /// All of them.
@@ -69,7 +70,9 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
     } else {
         PlainHttp::Refused
     };
-    let identifier = identifier(fields, plain);
+    let identifier = fields
+        .require("issuer", fields.text("issuer"))
+        .and_then(|text| identifier(fields.findings, text, plain));
     let audiences = audiences(fields);
     let jwks_uri = fields
         .url("jwks_uri")
@@ -124,24 +127,28 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
 }
 
 /// RFC 8414 §2: https, no query, no fragment. It is kept as it is written: it is compared so.
-fn identifier(fields: &Fields<'_, '_>, plain: PlainHttp) -> Option<(String, Url)> {
-    let At { value, place } = fields.require("issuer", fields.text("issuer"))?;
+pub(crate) fn identifier(
+    findings: &Findings<'_>,
+    At { value, place }: At<String>,
+    plain: PlainHttp,
+) -> Option<(String, Url)> {
     let url = Url::parse(&value)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
     let Some(url) = url.filter(|url| url.query().is_none() && !value.contains(' ')) else {
-        fields.findings.error(
+        findings.error(
             place,
             "not an issuer identifier (RFC 8414 §2: an https URL without query and fragment)",
             "write the `issuer` of its metadata, or the `iss` of one of its tokens",
         );
         return None;
     };
-    let url = callable(fields.findings, At { value: url, place }, plain)?;
+    let url = callable(findings, At { value: url, place }, plain)?;
     Some((value, url))
 }
 
-fn audiences(fields: &Fields<'_, '_>) -> Option<BTreeSet<String>> {
+/// `audience`: at least one, and none for everybody.
+pub(crate) fn audiences(fields: &Fields<'_, '_>) -> Option<BTreeSet<String>> {
     let texts = fields.require("audience", fields.texts("audience"))?;
     let mut audiences = BTreeSet::new();
     for At { value, place } in texts {
@@ -188,8 +195,7 @@ fn algorithms(fields: &Fields<'_, '_>) -> Option<Vec<&'static str>> {
 
 fn token_types(fields: &Fields<'_, '_>) -> Option<Vec<TokenTypeName>> {
     let Some(texts) = fields.texts("token_types") else {
-        let named = |name: &&str| TokenTypeName::Named((*name).to_owned());
-        return Some(USUAL_TYPES.iter().map(named).collect());
+        return Some(usual_types());
     };
     let mut types = Vec::new();
     for At { value, place } in texts {
@@ -210,6 +216,11 @@ fn token_types(fields: &Fields<'_, '_>) -> Option<Vec<TokenTypeName>> {
         });
     }
     not_empty(fields, "token_types", types)
+}
+
+pub(crate) fn usual_types() -> Vec<TokenTypeName> {
+    let named = |name: &&str| TokenTypeName::Named((*name).to_owned());
+    USUAL_TYPES.iter().map(named).collect()
 }
 
 fn not_empty<T>(fields: &Fields<'_, '_>, name: &str, values: Vec<T>) -> Option<Vec<T>> {

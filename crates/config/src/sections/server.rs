@@ -1,12 +1,13 @@
 //! `server`: how we listen and what we call ourselves.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{DebugHeaders, Listen, Server, Tls};
+use crate::model::{ClientCa, DebugHeaders, Listen, Server, Tls};
 use crate::sections::addresses;
 use crate::validate::exposure::{is_every_address, is_loopback};
 use crate::validate::urls::{Origin, origin};
@@ -172,9 +173,49 @@ fn tls(fields: &Fields<'_, '_>) -> Option<Tls> {
     let tls = fields.section("tls")?;
     let cert = tls.require("cert", tls.file_path("cert"));
     let key = tls.require("key", tls.file_path("key"));
+    let client_ca = client_ca(&tls);
+    // What is written and cannot be used is not taken for absent.
+    if tls.has("client_ca") && client_ca.is_none() {
+        return None;
+    }
     Some(Tls {
         cert: cert?,
         key: key?,
+        client_ca,
+    })
+}
+
+/// Whoever names an authority expects callers without a certificate to be kept out, so that is what
+/// happens unless the file says otherwise.
+fn client_ca(tls: &Fields<'_, '_>) -> Option<ClientCa> {
+    let required = match tls.choice("client_certificate") {
+        Some("optional") => false,
+        None if tls.has("client_certificate") => return None,
+        _ => true,
+    };
+    if !tls.has("client_ca") {
+        if tls.has("client_certificate") {
+            tls.findings.error(
+                tls.place("client_certificate"),
+                "no authority vouches for client certificates",
+                "write `client_ca: FILE`, or remove the key",
+            );
+        }
+        return None;
+    }
+    let texts = tls.texts("client_ca")?;
+    if texts.is_empty() {
+        tls.findings.error(
+            tls.place("client_ca"),
+            "an empty list of authorities",
+            "write at least one file, or remove the key",
+        );
+        return None;
+    }
+    let files = texts.into_iter().map(|text| PathBuf::from(text.value));
+    Some(ClientCa {
+        files: files.collect(),
+        required,
     })
 }
 

@@ -413,16 +413,6 @@ fn two_names_of_one_thing_are_not_both_written() {
     }
 }
 
-/// An operator who names a CA for client certificates believes that callers without one are kept
-/// out.
-#[test]
-fn a_ca_for_client_certificates_is_refused_until_it_is_honoured() {
-    refused(
-        "server: {tls: {cert: a.pem, key: a.key, client_ca: ca.pem}}",
-        "client certificates are not available in this build yet",
-    );
-}
-
 #[test]
 fn a_server_cannot_be_pinned_to_a_transport_that_is_not_there() {
     let errors = errors(&server("protocol_version: 2024-11-05"));

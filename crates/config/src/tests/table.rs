@@ -73,6 +73,7 @@ server: {tls: {}}
 identity:
   keys: [{id: a, key: k}, {id: b, sha256: s}]
   issuers: [{claims: {}, groups: {g: {}}, introspection: {}}]
+  client_certificates: [{}]
 guardrails: [{}]
 mcp_config: {default_oauth2: {}}
 mcp_servers:
@@ -84,6 +85,9 @@ mcp_servers:
   f: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials, token_endpoint_auth_method: private_key_jwt}
   e: {url: https://a.b/m, auth_type: api_key}
 ";
+    assert!(World::default().load(text).is_err());
+    // Our own issuers silence LiteLLM's.
+    let text = "general_settings: {enable_jwt_auth: true, litellm_jwtauth: {issuers: [{}]}}";
     assert!(World::default().load(text).is_err());
     for section in all_sections() {
         for key in section.keys {

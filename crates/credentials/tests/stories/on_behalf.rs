@@ -82,6 +82,10 @@ fn principal() -> Principal {
 }
 
 fn evidence(subject: Option<&str>) -> Evidence {
+    evidence_of("key:shared", subject)
+}
+
+fn evidence_of(key: &str, subject: Option<&str>) -> Evidence {
     let policy = ServerPolicy {
         id: "obo".into(),
         access_groups: BTreeSet::default(),
@@ -92,7 +96,8 @@ fn evidence(subject: Option<&str>) -> Evidence {
         scopes: None,
         inside_only: false,
     };
-    let principal = principal();
+    let mut principal = principal();
+    principal.id = key.into();
     let caller = Caller {
         principal: &principal,
         side: Side::Inside,
@@ -104,7 +109,8 @@ fn evidence(subject: Option<&str>) -> Evidence {
             beside_key: true,
         })
     });
-    permit.on_behalf(brought).evidence().clone()
+    let scopes = &principal.scopes;
+    permit.on_behalf(brought, scopes).evidence().clone()
 }
 
 async fn obtain(
@@ -172,10 +178,12 @@ async fn without_a_token_of_the_caller_nothing_is_asked_and_nothing_presented() 
     let as1 = AuthorizationServer::start().await;
     let house = house();
     let auth = obo(terms(&as1));
-    let service = authorize_service(&auth.server).on_behalf(Some(Arc::new(OnBehalf {
+    let brought = OnBehalf {
         subject: SubjectToken::new(AccessToken::new(jwt("alice", 3600))),
         beside_key: false,
-    })));
+    };
+    let service =
+        authorize_service(&auth.server).on_behalf(Some(Arc::new(brought)), &ScopeSet::default());
     for evidence in [evidence(None), service.evidence().clone()] {
         let error = house.broker.obtain(&evidence, &auth).await.unwrap_err();
         assert_eq!(error.kind, CredentialErrorKind::NoSubject);
@@ -211,6 +219,62 @@ async fn each_caller_gets_their_own_token_with_one_request() {
     let distinct: BTreeSet<_> = of_user.values().collect();
     assert_eq!(distinct.len(), 50);
     assert_eq!(as1.token_requests(), 50);
+}
+
+/// Made-up tokens beside one key wait for each other, not others for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_has_a_bounded_number_of_exchanges_under_way() {
+    let as1 = AuthorizationServer::start().await;
+    as1.hold();
+    let house = house();
+    let mut calls = JoinSet::new();
+    let mut call = |key: &'static str, user: usize| {
+        let (broker, auth) = (house.broker.clone(), obo(terms(&as1)));
+        calls.spawn(async move {
+            let evidence = evidence_of(key, Some(&jwt(&format!("user-{user}"), 3600)));
+            broker.obtain(&evidence, &auth).await.map(|_| key)
+        });
+    };
+    for user in 0..100 {
+        call("key:mallory", user);
+    }
+    as1.received(64).await;
+    call("key:alice", 1000);
+    as1.received(65).await;
+    let of_alice = jwt("user-1000", 3600);
+    let subject = |seen: &crate::fake::Seen| seen.form.get("subject_token").cloned();
+    assert!(
+        as1.seen()
+            .iter()
+            .any(|seen| subject(seen) == Some(of_alice.clone()))
+    );
+    assert_eq!(as1.token_requests(), 65, "the others wait for their turn");
+    as1.release();
+    while let Some(call) = calls.join_next().await {
+        call.unwrap().unwrap();
+    }
+    assert_eq!(as1.token_requests(), 101);
+}
+
+/// A key that several people share, with a flood of made-up tokens beside it, costs nobody else the
+/// token that they have.
+#[tokio::test]
+async fn a_key_with_made_up_tokens_beside_it_makes_nobody_else_exchange_anew() {
+    let as1 = AuthorizationServer::start().await;
+    let house = house();
+    let auth = obo(terms(&as1));
+    let alice = evidence_of("key:alice", Some(&jwt("alice", 3600)));
+    let first = house.broker.obtain(&alice, &auth).await.unwrap();
+    as1.publish(
+        "/token",
+        Answer::status(400, r#"{"error":"invalid_grant"}"#),
+    );
+    for number in 0..10_100 {
+        let mallory = evidence_of("key:mallory", Some(&format!("made-up-{number}")));
+        house.broker.obtain(&mallory, &auth).await.unwrap_err();
+    }
+    let again = house.broker.obtain(&alice, &auth).await.unwrap();
+    assert_eq!(presented(&again), presented(&first));
 }
 
 /// TOK-17.

@@ -362,6 +362,7 @@ fn principal_kind<S: Serializer>(
         Some(PrincipalKind::ApiKey) => "api_key",
         Some(PrincipalKind::Jwt) => "jwt",
         Some(PrincipalKind::IntrospectedToken) => "introspected_token",
+        Some(PrincipalKind::ClientCertificate) => "client_certificate",
         None => "none",
     })
 }

@@ -1,24 +1,26 @@
 //! What one server showed to each of its callers.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use portcullis_core::{PrincipalId, Shares};
 use portcullis_policy::Acting;
 
 use super::Catalog;
 
-/// Most callers of one server whose lists are kept; the one who came longest ago is forgotten, and
-/// asked for anew when they come again.
+/// Most acting parties whose lists are kept for one server, and most of one principal, who may come
+/// with any number of tokens beside a key. Who is forgotten is asked for anew when they come again.
 const MOST: usize = 1024;
+const MOST_OF_ONE: usize = 256;
 
-#[derive(Debug, Default)]
+type Kept = Shares<Option<PrincipalId>, Acting, Arc<Catalog>>;
+
+#[derive(Debug)]
 pub(crate) struct CallerCatalogs(Mutex<Kept>);
 
-#[derive(Debug, Default)]
-struct Kept {
-    of: HashMap<Acting, (u64, Arc<Catalog>)>,
-    /// Counts up with every look.
-    looks: u64,
+impl Default for CallerCatalogs {
+    fn default() -> Self {
+        Self(Mutex::new(Shares::new(MOST, MOST_OF_ONE)))
+    }
 }
 
 impl CallerCatalogs {
@@ -29,26 +31,18 @@ impl CallerCatalogs {
     /// This caller's.
     pub(crate) fn of(&self, acting: &Acting) -> Arc<Catalog> {
         let mut kept = self.kept();
-        kept.looks += 1;
-        let look = kept.looks;
-        if let Some((last, catalog)) = kept.of.get_mut(acting) {
-            *last = look;
+        let owner = acting.principal().cloned();
+        if let Some(catalog) = kept.get(&owner, acting) {
             return Arc::clone(catalog);
         }
-        if kept.of.len() >= MOST {
-            let oldest = kept.of.iter().min_by_key(|(_, (last, _))| *last);
-            if let Some(acting) = oldest.map(|(acting, _)| acting.clone()) {
-                kept.of.remove(&acting);
-            }
-        }
         let catalog = Arc::<Catalog>::default();
-        kept.of.insert(acting.clone(), (look, Arc::clone(&catalog)));
+        kept.insert(&owner, acting.clone(), Arc::clone(&catalog));
         catalog
     }
 
     /// The server said that its lists changed.
     pub(crate) fn changed(&self, notification: &str) {
-        for (_, catalog) in self.kept().of.values() {
+        for catalog in self.kept().values() {
             catalog.changed(notification);
         }
     }
@@ -56,22 +50,39 @@ impl CallerCatalogs {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::PrincipalId;
-
     use super::*;
+
+    fn who(name: &str) -> Acting {
+        Acting::Principal(PrincipalId::from(name))
+    }
+
+    fn with_bearer(name: &str, number: usize) -> Acting {
+        let mut of_token = [0; 32];
+        of_token[..8].copy_from_slice(&number.to_be_bytes());
+        Acting::Bearer(PrincipalId::from(name), of_token)
+    }
 
     #[test]
     fn each_caller_has_lists_of_their_own_and_the_number_of_callers_is_bounded() {
         let catalogs = CallerCatalogs::default();
-        let who = |name: &str| Acting::Principal(PrincipalId::from(name));
         let alice = catalogs.of(&who("alice"));
-        let bearer = Acting::Bearer(PrincipalId::from("alice"), [1; 32]);
-        assert!(!Arc::ptr_eq(&alice, &catalogs.of(&bearer)));
+        assert!(!Arc::ptr_eq(&alice, &catalogs.of(&with_bearer("alice", 1))));
         for count in 0..2 * MOST {
             catalogs.of(&who(&count.to_string()));
             assert!(Arc::ptr_eq(&alice, &catalogs.of(&who("alice"))), "in use");
         }
-        assert_eq!(catalogs.kept().of.len(), MOST);
-        assert!(!catalogs.kept().of.contains_key(&bearer));
+        assert_eq!(catalogs.kept().values().count(), MOST);
+    }
+
+    #[test]
+    fn a_key_with_made_up_bearers_beside_it_makes_nobody_else_be_asked_for_anew() {
+        let catalogs = CallerCatalogs::default();
+        let alice = catalogs.of(&who("alice"));
+        for number in 0..2 * MOST {
+            catalogs.of(&with_bearer("mallory", number));
+            catalogs.of(&with_bearer("mordred", number));
+        }
+        assert!(Arc::ptr_eq(&alice, &catalogs.of(&who("alice"))));
+        assert_eq!(catalogs.kept().values().count(), 1 + 2 * MOST_OF_ONE);
     }
 }

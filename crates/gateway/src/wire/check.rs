@@ -11,11 +11,12 @@ use portcullis_egress::HttpClient;
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, Snapshot};
 use portcullis_policy::authorize_service;
-use portcullis_server::listen::{ServerTls, TlsFiles};
+use portcullis_server::listen::ServerTls;
 use portcullis_upstream::Presents;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+use super::serve::tls_files;
 use super::servers::{self, Making};
 use super::{CheckReport, files, outbound};
 use crate::cli::exit::{CommandError, with_causes};
@@ -54,10 +55,7 @@ fn build(
     problems: &mut Vec<ConfigError>,
 ) -> Option<(Snapshot, Arc<dyn HttpClient>)> {
     if let Some(tls) = &config.server.tls
-        && let Err(error) = ServerTls::load(TlsFiles {
-            certificate: tls.cert.clone(),
-            key: tls.key.clone(),
-        })
+        && let Err(error) = ServerTls::load(tls_files(tls))
     {
         problems.push(ConfigError::found_later(
             "server.tls",

@@ -1,5 +1,5 @@
-//! Who may call: the master key, the file's keys, the store's keys, tokens of trusted issuers, in
-//! this order.
+//! Who may call: the master key, the file's keys, the store's keys, tokens of trusted issuers, client
+//! certificates, in this order.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use anyhow::Context;
 use portcullis_config::{Config, KeyMaterial};
 use portcullis_core::Clock;
 use portcullis_identity::{
-    Authentication, Authenticator, FileKey, FileKeySecret, FileKeys, KeyIndex, MasterKey, StoreKeys,
+    Authentication, Authenticator, CertificateRule, ClientCertificates, FileKey, FileKeySecret,
+    FileKeys, KeyIndex, MasterKey, StoreKeys,
 };
 
 use super::issuers::Issuers;
@@ -32,7 +33,26 @@ pub(super) fn authentication(
     if !config.identity.issuers.is_empty() {
         authenticators.push(Arc::new(issuers.recognise(&config.identity.issuers)?));
     }
-    Ok(Authentication::new(authenticators))
+    let authentication = Authentication::new(authenticators);
+    if config.identity.client_certificates.is_empty() {
+        return Ok(authentication);
+    }
+    let rules = config.identity.client_certificates.iter().map(rule);
+    let certificates = ClientCertificates::new(rules.collect(), Arc::clone(clock));
+    Ok(authentication.with_certificates(certificates))
+}
+
+fn rule(rule: &portcullis_config::ClientCertificate) -> CertificateRule {
+    CertificateRule {
+        authority: rule.ca.clone(),
+        name: rule.san.clone(),
+        user_id: rule.user_id.clone(),
+        email: rule.email.clone(),
+        team: rule.team.clone(),
+        org: rule.org.clone(),
+        scopes: rule.scopes.clone(),
+        grants: rule.grants.clone(),
+    }
 }
 
 fn file_key(key: &portcullis_config::FileKey) -> FileKey {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_core::{Stocked, SystemClock};
-use portcullis_server::listen::{Bound, Drained, ListenSettings, Stop, TlsFiles};
+use portcullis_server::listen::{Bound, ClientCa, Drained, ListenSettings, Stop, TlsFiles};
 use portcullis_server::{
     HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
 };
@@ -125,10 +125,12 @@ pub(super) fn announce(config: &Config, notices: &[Notice]) {
     }
 }
 
-/// Says so when nobody can call: neither file nor store has a key.
+/// Says so when nobody can call: neither file nor store has a key, and nothing else lets anybody in.
 fn warn_of_no_key(config: &Config, rooms: &Rooms) {
     let identity = &config.identity;
-    if identity.master_key.is_none() && identity.keys.is_empty() && rooms.index.is_empty() {
+    let no_key =
+        identity.master_key.is_none() && identity.keys.is_empty() && rooms.index.is_empty();
+    if no_key && identity.issuers.is_empty() && identity.client_certificates.is_empty() {
         tracing::warn!(
             "nobody has a key, so every request is refused: make one with `portcullis keys create`"
         );
@@ -136,11 +138,12 @@ fn warn_of_no_key(config: &Config, rooms: &Rooms) {
 }
 
 fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::PathBuf> {
-    let tls = config
-        .server
-        .tls
-        .iter()
-        .flat_map(|tls| [tls.cert.clone(), tls.key.clone()]);
+    let tls = config.server.tls.iter().flat_map(|tls| {
+        let clients = tls.client_ca.iter().flat_map(|ca| ca.files.clone());
+        [tls.cert.clone(), tls.key.clone()]
+            .into_iter()
+            .chain(clients)
+    });
     std::iter::once(file.to_path_buf()).chain(tls).collect()
 }
 
@@ -178,12 +181,28 @@ pub(super) fn state(
         hosts,
         origins: OriginRule { listed: origins },
         tls: server.tls.is_some(),
+        client_certificates: server
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_ca.is_some()),
         max_body: usize::try_from(server.max_body).unwrap_or(usize::MAX),
         body_timeout: server.body_timeout,
         failures: Arc::clone(&rooms.failures),
         metrics_here: config.telemetry.metrics,
         admin_here: server.admin_listen.is_none(),
     })
+}
+
+/// The listeners' part of `server.tls`.
+pub(super) fn tls_files(tls: &portcullis_config::Tls) -> TlsFiles {
+    TlsFiles {
+        certificate: tls.cert.clone(),
+        key: tls.key.clone(),
+        client_ca: tls.client_ca.as_ref().map(|client_ca| ClientCa {
+            files: client_ca.files.clone(),
+            required: client_ca.required,
+        }),
+    }
 }
 
 /// The sockets.
@@ -196,10 +215,7 @@ impl Listeners {
     pub(super) async fn bind(config: &Config) -> Result<Self, CommandError> {
         let server = &config.server;
         let settings = ListenSettings {
-            tls: server.tls.as_ref().map(|tls| TlsFiles {
-                certificate: tls.cert.clone(),
-                key: tls.key.clone(),
-            }),
+            tls: server.tls.as_ref().map(tls_files),
             max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
             max_connections_per_address: server
                 .max_connections_per_address

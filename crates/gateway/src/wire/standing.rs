@@ -7,7 +7,7 @@ use std::time::Duration;
 use portcullis_config::Config;
 use portcullis_core::{Clock, Principal, PrincipalKind, Role, ServerGrants, Timestamp};
 use portcullis_engine::Standing;
-use portcullis_identity::KeyIndex;
+use portcullis_identity::{KeyIndex, certificate_id};
 
 /// Streams look every second; after this long none that was opened before a change is left.
 const NOTICE: Duration = Duration::from_secs(5);
@@ -32,8 +32,8 @@ impl Standings {
         }
     }
 
-    /// Ends the streams of every key, and of every issuer's bearers, that is not in the new file as
-    /// it was in the old one.
+    /// Ends the streams of every key, of every issuer's bearers, and of every rule's certificate, that
+    /// is not in the new file as it was in the old one.
     pub(super) fn changed(&self, before: &Config, now: &Config) {
         let kept = keys(now);
         let until = self.clock.monotonic() + NOTICE;
@@ -46,10 +46,20 @@ impl Standings {
             .iter()
             .filter(|issuer| !now.identity.issuers.contains(issuer))
             .map(|issuer| (of_issuer(&issuer.issuer), until));
+        let unmapped = before
+            .identity
+            .client_certificates
+            .iter()
+            .filter(|rule| !now.identity.client_certificates.contains(rule))
+            .map(|rule| (certificate_id(&rule.ca, &rule.san).to_string(), until));
         self.ended
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend(gone.map(|(id, _)| (id, until)).chain(distrusted));
+            .extend(
+                gone.map(|(id, _)| (id, until))
+                    .chain(distrusted)
+                    .chain(unmapped),
+            );
     }
 }
 

@@ -168,7 +168,10 @@ impl Replica {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::try_from(format!("Bearer {key}")).unwrap();
         headers.insert("authorization", value);
-        let answer = self.door.authenticate(&headers).await;
+        let answer = self
+            .door
+            .authenticate(&headers, &portcullis_identity::Arrival::default())
+            .await;
         answer
             .map(|caller| caller.principal)
             .map_err(|error| error.kind)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::Timestamp;
 use serde_json::{Map, Value};
 
@@ -60,11 +62,13 @@ impl TokenType {
 }
 
 /// Believes a token, or says why not. The cheap questions come first, and nothing of the content is
-/// judged before the signature.
+/// judged before the signature. `holder` is the SHA-256 of the certificate whose possession its bearer
+/// proved, if any: a token that is bound to one (RFC 8705 §3) is believed with exactly that.
 pub fn verify_access_token(
     token: &Unverified<Jws<'_>>,
     keys: &Jwks,
     rules: &TokenRules,
+    holder: Option<&[u8; 32]>,
     now: Timestamp,
 ) -> Result<Verified<Claims>, TokenFault> {
     if !rules.types.contains(token.token_type()) {
@@ -76,14 +80,16 @@ pub fn verify_access_token(
         return Err(TokenFault::Issuer);
     }
     refuse_other_tokens(&members, token.token_type().is_access_token())?;
-    judge(members, rules, now, Source::Token).map(Verified::new)
+    judge(members, rules, holder, now, Source::Token).map(Verified::new)
 }
 
 /// Believes the body of an introspection response (RFC 7662 §2.2), which the authorization server
-/// gave us over TLS; `iss` and `exp` are optional there, `aud` is not to us.
+/// gave us over TLS; `iss` and `exp` are optional there, `aud` is not to us. For `holder` see
+/// [`verify_access_token`].
 pub fn read_introspected(
     body: &[u8],
     rules: &TokenRules,
+    holder: Option<&[u8; 32]>,
     now: Timestamp,
 ) -> Result<Verified<Claims>, TokenFault> {
     let members = json::object(body).ok_or(TokenFault::Malformed)?;
@@ -103,7 +109,7 @@ pub fn read_introspected(
         Some(_) => return Err(TokenFault::Confirmation),
     }
     refuse_other_tokens(&members, true)?;
-    judge(members, rules, now, Source::Introspection).map(Verified::new)
+    judge(members, rules, holder, now, Source::Introspection).map(Verified::new)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,6 +144,7 @@ fn refuse_other_tokens(members: &Map<String, Value>, says_so: bool) -> Result<()
 fn judge(
     members: Map<String, Value>,
     rules: &TokenRules,
+    holder: Option<&[u8; 32]>,
     now: Timestamp,
     source: Source,
 ) -> Result<Claims, TokenFault> {
@@ -171,11 +178,12 @@ fn judge(
             return Err(TokenFault::Lifetime);
         }
     }
-    // Whose key it is bound to would have to be proved (RFC 7800 §3.1), and nobody can here yet.
-    if members.contains_key("cnf") {
+    let bound_to = certificate(&members)?;
+    if bound_to.is_some() && bound_to.as_ref() != holder {
         return Err(TokenFault::Confirmation);
     }
     Ok(Claims {
+        is_bound: bound_to.is_some(),
         members,
         subject,
         expires_at,
@@ -209,6 +217,20 @@ fn names_us(members: &Map<String, Value>, rules: &TokenRules) -> Result<bool, To
         None => Ok(false),
         Some(_) => Err(TokenFault::Claims),
     }
+}
+
+/// The SHA-256 of the certificate that a token is bound to (RFC 8705 §3.1). Bound to anything else, or
+/// to anything beside, it is bound to what nobody can prove here (RFC 7800 §3.1).
+fn certificate(members: &Map<String, Value>) -> Result<Option<[u8; 32]>, TokenFault> {
+    let Some(confirmation) = members.get("cnf") else {
+        return Ok(None);
+    };
+    let thumbprint = || {
+        let methods = confirmation.as_object().filter(|all| all.len() == 1)?;
+        let text = methods.get("x5t#S256")?.as_str()?;
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+    };
+    thumbprint().map(Some).ok_or(TokenFault::Confirmation)
 }
 
 /// Opaque, but a text, and without the character at which some readers stop.

@@ -10,6 +10,7 @@ pub struct Claims {
     pub(super) subject: String,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) issued_at: Option<Timestamp>,
+    pub(super) is_bound: bool,
 }
 
 impl Claims {
@@ -26,6 +27,12 @@ impl Claims {
     /// `iat`.
     pub const fn issued_at(&self) -> Option<Timestamp> {
         self.issued_at
+    }
+
+    /// Whether it is worth something only with the certificate that was proved to be its holder's
+    /// (RFC 8705 §3).
+    pub const fn is_bound(&self) -> bool {
+        self.is_bound
     }
 
     /// A claim that is one text.

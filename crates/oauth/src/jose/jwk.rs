@@ -36,14 +36,14 @@ pub enum JwksError {
     /// More keys than anybody has.
     #[error("a JWK set of more than {MOST_KEYS} keys")]
     TooMany,
-    /// Nothing in it can verify a signature.
-    #[error("no usable signature key in the JWK set")]
-    NoUsableKey,
 }
 
 impl Jwks {
     /// Reads a key set. Keys that cannot be used are left out: other types, other uses, weak or
     /// malformed ones, ones whose private half was published, and all that share a `kid`.
+    ///
+    /// A set in which nothing is left is one like any other (RFC 7517 §5 has keys that are not
+    /// understood ignored): it says that no key that could be used before is the issuer's any more.
     pub fn parse(body: &[u8]) -> Result<Self, JwksError> {
         let document = json::object(body).ok_or(JwksError::Malformed)?;
         let Some(Value::Array(entries)) = document.get("keys") else {
@@ -59,9 +59,6 @@ impl Jwks {
             let kid = kid_of(entry);
             let alone = kid.is_none() || kids.iter().filter(|other| **other == kid).count() == 1;
             keys.extend(Key::parse(members).filter(|_| alone));
-        }
-        if keys.is_empty() {
-            return Err(JwksError::NoUsableKey);
         }
         Ok(Self {
             skipped: entries.len() - keys.len(),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::issuer::{
     AUDIENCE, ISSUER, NOW, claiming, good_claims, good_header, headed, rules, sign, token, verify,
-    verify_by, with,
+    verify_by, verify_held, with,
 };
 
 #[track_caller]
@@ -252,7 +252,7 @@ fn an_introspected_token_is_active_ours_and_not_over() {
             changes,
         );
         let now = Timestamp::from_secs(NOW);
-        read_introspected(body.to_string().as_bytes(), &rules(), now).map(drop)
+        read_introspected(body.to_string().as_bytes(), &rules(), None, now).map(drop)
     };
     for good in [
         json!({}),
@@ -296,15 +296,65 @@ fn an_introspected_token_is_active_ours_and_not_over() {
         r#"{"active":true,"active":false}"#,
     ] {
         let now = Timestamp::from_secs(NOW);
-        let refused = read_introspected(body.as_bytes(), &rules(), now).unwrap_err();
+        let refused = read_introspected(body.as_bytes(), &rules(), None, now).unwrap_err();
         assert_eq!(refused, TokenFault::Malformed, "{body}");
     }
     assert_eq!(rules().leeway, Duration::from_secs(30));
     let endless = json!({"active": true, "sub": "alice", "aud": AUDIENCE});
     let now = Timestamp::from_secs(NOW);
-    let read = read_introspected(endless.to_string().as_bytes(), &rules(), now).unwrap();
+    let read = read_introspected(endless.to_string().as_bytes(), &rules(), None, now).unwrap();
     assert_eq!(
         read.into_inner().expires_at(),
         Some(now.after(rules().max_lifetime))
+    );
+}
+
+/// AUTH-24.
+#[test]
+fn a_bound_token_is_believed_with_exactly_its_certificate() {
+    let (own, other) = ([7_u8; 32], [8_u8; 32]);
+    let thumbprint = |of: &[u8]| crate::issuer::encode(of);
+    let judged = |confirmation: Value, holder: Option<&[u8; 32]>| {
+        let mut claims = good_claims();
+        claims["cnf"] = confirmation.clone();
+        let token = token(&good_header(), &claims);
+        let by_token = verify_held(&token, &rules(), holder).map(|claims| claims.is_bound());
+        let body = json!({"active": true, "sub": "alice", "aud": AUDIENCE, "exp": NOW + 60,
+            "cnf": confirmation});
+        let body = body.to_string();
+        let now = Timestamp::from_secs(NOW);
+        let asked = read_introspected(body.as_bytes(), &rules(), holder, now);
+        assert_eq!(asked.map(|claims| claims.is_bound()), by_token);
+        by_token
+    };
+    let bound = json!({"x5t#S256": thumbprint(&own)});
+    assert_eq!(judged(bound.clone(), Some(&own)), Ok(true));
+    assert_eq!(
+        judged(bound.clone(), Some(&other)),
+        Err(TokenFault::Confirmation)
+    );
+    assert_eq!(judged(bound, None), Err(TokenFault::Confirmation));
+    for confirmation in [
+        json!(null),
+        json!({}),
+        json!("x5t#S256"),
+        json!([thumbprint(&own)]),
+        json!({"x5t#S256": null}),
+        json!({"x5t#S256": [thumbprint(&own)]}),
+        json!({"x5t#S256": format!("{}=", thumbprint(&own))}),
+        json!({"x5t#S256": thumbprint(&own[..31])}),
+        json!({"x5t#S256": thumbprint(&[&own[..], &[7]].concat())}),
+        json!({"x5t#s256": thumbprint(&own)}),
+        json!({"x5t": thumbprint(&own)}),
+        json!({"jkt": thumbprint(&own)}),
+        json!({"x5t#S256": thumbprint(&own), "jkt": thumbprint(&own)}),
+    ] {
+        let judged = judged(confirmation.clone(), Some(&own));
+        assert_eq!(judged, Err(TokenFault::Confirmation), "{confirmation}");
+    }
+    let free = verify_held(&token(&good_header(), &good_claims()), &rules(), Some(&own));
+    assert!(
+        !free.unwrap().is_bound(),
+        "a certificate takes nothing away"
     );
 }

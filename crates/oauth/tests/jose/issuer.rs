@@ -80,8 +80,17 @@ pub(crate) fn token(header: &Value, claims: &Value) -> String {
 }
 
 pub(crate) fn verify_by(token: &str, rules: &TokenRules) -> Result<Verified<Claims>, TokenFault> {
+    verify_held(token, rules, None)
+}
+
+/// What becomes of a token whose bearer proved to hold a certificate.
+pub(crate) fn verify_held(
+    token: &str,
+    rules: &TokenRules,
+    holder: Option<&[u8; 32]>,
+) -> Result<Verified<Claims>, TokenFault> {
     let token = Unverified::<Jws<'_>>::parse(token)?;
-    verify_access_token(&token, &keys(), rules, Timestamp::from_secs(NOW))
+    verify_access_token(&token, &keys(), rules, holder, Timestamp::from_secs(NOW))
 }
 
 pub(crate) fn verify(token: &str) -> Result<Verified<Claims>, TokenFault> {

@@ -21,7 +21,7 @@ use tower::Service;
 use super::activity::{Activity, CountedBody, InFlight, Standing};
 use super::guests::Guests;
 use super::stuck_write::StuckWrite;
-use super::{ListenSettings, PeerAddr, ServerTls};
+use super::{ListenSettings, PeerAddr, PeerCertificate, ServerTls};
 
 /// What all connections of one listener share.
 #[derive(Clone)]
@@ -83,9 +83,10 @@ impl Connections {
             let stream = StuckWrite::new(stream, Arc::clone(&activity), shared.stall_timeout);
             let deadline = Instant::now() + shared.header_timeout;
             match &shared.tls {
-                None => shared.http(stream, peer, activity, deadline).await,
+                None => shared.http(stream, peer, None, activity, deadline).await,
                 Some(tls) => {
-                    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+                    let handshake =
+                        TlsAcceptor::from(Arc::clone(&tls.current().config)).accept(stream);
                     let stream = tokio::select! {
                         biased;
                         () = shared.cut.cancelled() => return,
@@ -94,7 +95,9 @@ impl Connections {
                     };
                     match stream {
                         Ok(Ok(stream)) => {
-                            Box::pin(shared.http(stream, peer, activity, deadline)).await;
+                            let chain = stream.get_ref().1.peer_certificates();
+                            let chain = chain.map(|chain| PeerCertificate::new(chain, tls));
+                            Box::pin(shared.http(stream, peer, chain, activity, deadline)).await;
                         }
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
@@ -106,8 +109,14 @@ impl Connections {
 }
 
 impl Shared {
-    async fn http<S>(&self, stream: S, peer: SocketAddr, activity: Arc<Activity>, deadline: Instant)
-    where
+    async fn http<S>(
+        &self,
+        stream: S,
+        peer: SocketAddr,
+        certificate: Option<PeerCertificate>,
+        activity: Arc<Activity>,
+        deadline: Instant,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stay = self.guests.enter(&activity);
@@ -116,6 +125,9 @@ impl Shared {
             let activity = Arc::clone(&activity);
             move |mut request: http::Request<Incoming>| {
                 request.extensions_mut().insert(PeerAddr(peer));
+                if let Some(certificate) = &certificate {
+                    request.extensions_mut().insert(certificate.clone());
+                }
                 answer(router.clone(), request, activity.begin())
             }
         });

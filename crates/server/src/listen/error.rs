@@ -32,6 +32,24 @@ pub enum ListenError {
         #[source]
         source: rustls_pki_types::pem::Error,
     },
+    /// What a file of authorities holds cannot be one.
+    #[error("no authority for clients can be made of {}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What the TLS library said.
+        #[source]
+        source: rustls::Error,
+    },
+    /// Authorities for clients that cannot be asked by.
+    #[error("clients cannot be verified by {}", path.display())]
+    Verifier {
+        /// The file.
+        path: PathBuf,
+        /// What the TLS library said.
+        #[source]
+        source: rustls::server::VerifierBuilderError,
+    },
     /// Certificate and key do not belong together, or TLS cannot use them.
     #[error("certificate {} and its key cannot be used together", certificate.display())]
     Pair {
@@ -48,7 +66,10 @@ impl ListenError {
     pub const fn error_kind(&self) -> ErrorKind {
         match self {
             Self::Bind { .. } | Self::Socket(_) => ErrorKind::Unavailable,
-            Self::Pem { .. } | Self::Pair { .. } => ErrorKind::Invalid,
+            Self::Pem { .. }
+            | Self::Pair { .. }
+            | Self::Authority { .. }
+            | Self::Verifier { .. } => ErrorKind::Invalid,
         }
     }
 }

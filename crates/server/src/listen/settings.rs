@@ -10,6 +10,17 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The leaf's private key.
     pub key: PathBuf,
+    /// Whose certificates clients may come with; `None`: they are not asked for one.
+    pub client_ca: Option<ClientCa>,
+}
+
+/// Authorities that vouch for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCa {
+    /// Certificates of authorities, as PEM files.
+    pub files: Vec<PathBuf>,
+    /// Refuse whoever has none; else they are nobody yet, and may present something else.
+    pub required: bool,
 }
 
 /// Limits and manners of one listener.

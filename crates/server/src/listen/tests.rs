@@ -272,6 +272,7 @@ fn pair(folder: &Path, name: &str) -> (TlsFiles, CertificateDer<'static>) {
     let files = TlsFiles {
         certificate: folder.join(format!("{name}.crt")),
         key: folder.join(format!("{name}.key")),
+        client_ca: None,
     };
     std::fs::write(&files.certificate, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
@@ -360,6 +361,7 @@ fn a_file_that_holds_no_certificate_or_no_key_is_named() {
     let swapped = TlsFiles {
         certificate: files.key.clone(),
         key: files.certificate.clone(),
+        client_ca: None,
     };
     let error = ServerTls::load(swapped).unwrap_err();
     assert!(

@@ -7,22 +7,30 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::client_ca::Authorities;
 use super::{ListenError, TlsFiles};
 
 /// The TLS side of a listener: TLS 1.3, and 1.2 with AEAD suites only.
 pub struct ServerTls {
     files: TlsFiles,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Arc<Current>>,
+}
+
+/// What one reading of the files came to.
+pub(super) struct Current {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) clients: Option<Authorities>,
 }
 
 impl ServerTls {
-    /// Reads both files; refuses a certificate and a key that do not belong together.
+    /// Reads the files; refuses a certificate and a key that do not belong together.
     pub fn load(files: TlsFiles) -> Result<Self, ListenError> {
         let current = RwLock::new(Arc::new(read(&files)?));
         Ok(Self { files, current })
     }
 
-    /// Reads the files again. New connections use the new pair; on any error the old one stays.
+    /// Reads the files again. New connections use the new pair, and clients
+    /// are verified by the new authorities, on old connections too; on any error the old ones stay.
     pub fn reload(&self) -> Result<(), ListenError> {
         let fresh = Arc::new(read(&self.files)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -34,7 +42,7 @@ impl ServerTls {
         &self.files
     }
 
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
+    pub(super) fn current(&self) -> Arc<Current> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -47,7 +55,7 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-fn read(files: &TlsFiles) -> Result<ServerConfig, ListenError> {
+fn read(files: &TlsFiles) -> Result<Current, ListenError> {
     let no_certificate = |source| ListenError::Pem {
         what: "a certificate",
         path: files.certificate.clone(),
@@ -69,12 +77,21 @@ fn read(files: &TlsFiles) -> Result<ServerConfig, ListenError> {
         source,
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let clients = match &files.client_ca {
+        Some(client_ca) => Some(Authorities::read(client_ca, &provider)?),
+        None => None,
+    };
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
         .map_err(unusable)?;
+    let builder = match &clients {
+        Some(authorities) => builder.with_client_cert_verifier(Arc::clone(&authorities.any)),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(Current {
+        config: Arc::new(config),
+        clients,
+    })
 }

@@ -155,3 +155,66 @@ fn no_room_is_made_by_what_is_just_being_opened() {
     drop(opening);
     assert!(sessions.slot(&alice, &wish(MAX_OF_ONE)).is_some());
 }
+
+#[test]
+fn a_key_with_made_up_bearers_beside_it_pushes_out_nobody_elses_sessions() {
+    let with_bearer = |name: &str, number: u64| {
+        let mut of_token = [0; 32];
+        of_token[..8].copy_from_slice(&number.to_be_bytes());
+        Acting::Bearer(PrincipalId::from(name), of_token)
+    };
+    let mut sessions = Sessions::default();
+    opened(&mut sessions, &somebody("alice"), 0, 0);
+    opened(&mut sessions, &Acting::Service, 0, 0);
+    let most = MAX_OF_PRINCIPAL as u64;
+    for number in 0..most + 9 {
+        opened(
+            &mut sessions,
+            &with_bearer("mallory", number),
+            0,
+            1 + number,
+        );
+    }
+    assert_eq!(sessions.count(), 2 + MAX_OF_PRINCIPAL);
+    for number in [0, 8] {
+        assert!(
+            sessions
+                .open(&with_bearer("mallory", number), &wish(0))
+                .is_none()
+        );
+    }
+    assert!(
+        sessions
+            .open(&with_bearer("mallory", 9), &wish(0))
+            .is_some()
+    );
+
+    // However many keys do so together: whoever has most makes room.
+    for (key, name) in ["mordred", "morgana", "modred"].into_iter().enumerate() {
+        for number in 0..most + 9 {
+            let when = (key as u64 + 1) * 10_000 + number;
+            opened(&mut sessions, &with_bearer(name, number), 0, when);
+        }
+    }
+    assert_eq!(sessions.count(), MAX_SESSIONS);
+    opened(&mut sessions, &somebody("bob"), 0, 1);
+    assert_eq!(sessions.count(), MAX_SESSIONS);
+    for acting in [somebody("alice"), somebody("bob"), Acting::Service] {
+        assert!(sessions.open(&acting, &wish(0)).is_some(), "{acting:?}");
+    }
+}
+
+#[test]
+fn a_full_house_of_openings_makes_room_by_whoever_has_most_that_is_open() {
+    let mut sessions = Sessions::default();
+    let opening: Vec<_> = (0..MAX_SESSIONS - 1)
+        .map(|number| {
+            let who = somebody(&format!("{}", number / MAX_OF_ONE));
+            sessions.slot(&who, &wish(number)).unwrap()
+        })
+        .collect();
+    opened(&mut sessions, &somebody("alice"), 0, 0);
+    assert!(sessions.slot(&somebody("bob"), &wish(0)).is_some());
+    assert!(sessions.open(&somebody("alice"), &wish(0)).is_none());
+    assert_eq!(opening.len(), MAX_SESSIONS - 1);
+}

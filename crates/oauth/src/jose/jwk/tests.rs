@@ -43,9 +43,16 @@ fn what_is_no_key_set_is_refused_whole() {
         let refused = Jwks::parse(body.as_bytes()).unwrap_err();
         assert_eq!(refused, JwksError::Malformed, "{body}");
     }
-    assert_eq!(usable("").unwrap_err(), JwksError::NoUsableKey);
     let many = vec![ed25519(""); MOST_KEYS + 1].join(",");
     assert_eq!(usable(&many).unwrap_err(), JwksError::TooMany);
+}
+
+/// An issuer that withdrew its keys, or has only such that we cannot use, is to be believed.
+#[test]
+fn a_set_without_a_usable_key_is_a_set() {
+    for keys in ["", "{}", r#"{"kty":"oct","k":"AAAA"}"#, r#"{"kty":"new"}"#] {
+        assert_eq!(usable(keys), Ok(0), "{keys}");
+    }
 }
 
 /// JWKS-07.
@@ -131,8 +138,13 @@ fn weak_keys_are_left_out() {
         (modulus(256), &[1, 0, 0, 0, 1], false),
         (Vec::new(), &exponent, false),
     ] {
-        let found = usable(&rsa(&n, e)).is_ok();
-        assert_eq!(found, good, "{} bytes, exponent {e:?}", n.len());
+        let found = usable(&rsa(&n, e));
+        assert_eq!(
+            found,
+            Ok(usize::from(good)),
+            "{} bytes, exponent {e:?}",
+            n.len()
+        );
     }
 }
 
@@ -150,7 +162,7 @@ fn a_point_that_is_not_on_the_curve_is_no_key() {
         ("secp256k1", ED25519_X, ED25519_X),
     ] {
         let key = format!(r#"{{"kty":"EC","crv":"{crv}","x":"{x}","y":"{y}"}}"#);
-        assert_eq!(usable(&key).unwrap_err(), JwksError::NoUsableKey, "{key}");
+        assert_eq!(usable(&key), Ok(0), "{key}");
     }
 }
 
@@ -173,7 +185,7 @@ fn a_point_of_small_order_is_no_key() {
         assert!(is_of_small_order(key), "{key:02x?}");
         let key = URL_SAFE_NO_PAD.encode(key);
         let key = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{key}"}}"#);
-        assert_eq!(usable(&key).unwrap_err(), JwksError::NoUsableKey);
+        assert_eq!(usable(&key), Ok(0));
     }
     assert_eq!(usable(&ed25519("")), Ok(1));
 }
