@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented, extract};
+use crate::{
+    Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented, Revocations, Revoke,
+    extract,
+};
 
 /// All ways of recognising callers, in the order in which they are tried.
 #[derive(Clone, Debug)]
@@ -12,17 +15,38 @@ pub struct Authentication {
     authenticators: Vec<Arc<dyn Authenticator>>,
     /// Those of them that know keys of ours.
     keys: Vec<Arc<dyn Authenticator>>,
+    revocations: Arc<Revocations>,
+    generation: u64,
 }
 
 impl Authentication {
-    /// Tries these in this order: master key, file keys, store keys, tokens of issuers.
-    pub fn new(authenticators: Vec<Arc<dyn Authenticator>>) -> Self {
+    /// Tries these in this order: master key, file keys, store keys, tokens of issuers. Whoever they
+    /// recognise, this list may refuse.
+    pub fn new(authenticators: Vec<Arc<dyn Authenticator>>, revocations: Arc<Revocations>) -> Self {
         let mut keys = authenticators.clone();
         keys.retain(|one| one.knows_keys());
         Self {
             authenticators,
             keys,
+            revocations,
+            generation: 0,
         }
+    }
+
+    /// The same, made of this generation of the configuration.
+    #[must_use]
+    pub fn of_generation(self, generation: u64) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// Which generation of the configuration callers are recognised by.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether a key of the file or an issuer is one of the configuration's.
+    pub fn knows(&self, what: &Revoke) -> bool {
+        self.authenticators.iter().any(|one| one.knows(what))
     }
 
     /// Who sent these headers.
@@ -31,9 +55,12 @@ impl Authentication {
     }
 
     /// Whose credential this is. The first authenticator that knows its form decides; a credential
-    /// that no one knows is nobody's.
+    /// that no one knows is nobody's. However it was verified, anew or from what is remembered, the
+    /// revocation list has the last word.
     pub async fn recognise(&self, presented: &Presented) -> Result<Authenticated, AuthnError> {
-        first(&self.authenticators, presented).await
+        let authenticated = first(&self.authenticators, presented).await?;
+        self.revocations.judge(&authenticated.principal).await?;
+        Ok(authenticated)
     }
 
     /// The same among keys of ours alone. Nobody else is shown the credential.

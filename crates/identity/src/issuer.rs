@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_core::{Principal, PrincipalId, PrincipalKind, Role, ServerGrants};
+use portcullis_core::{CredentialMarks, Principal, PrincipalId, PrincipalKind, Role, ServerGrants};
 use portcullis_oauth::jose::{Claims, TokenRules, Verified};
 
 /// One issuer: what its tokens must be like, and what their bearers may see.
@@ -92,6 +92,11 @@ impl TrustedIssuer {
             role: Role::User,
             // As long as the token itself is believed.
             expires_at: claims.expires_at().map(|end| end.after(self.rules.leeway)),
+            marks: CredentialMarks {
+                jti: claims.token_id().map(Arc::from),
+                sid: claims.session_id().map(Arc::from),
+                issued_at: claims.issued_at(),
+            },
         }
     }
 }

@@ -9,7 +9,7 @@ use portcullis_oauth::jose::{Claims, Jws, TokenFault, Unverified, Verified, veri
 
 use crate::{
     Authenticated, Authenticator, AuthnError, AuthnErrorKind, CredentialSource, Introspection,
-    JwksCache, Presented, TrustedIssuer,
+    JwksCache, Presented, Revoke, TrustedIssuer,
 };
 
 /// The forms of our own keys: none is ever shown to anybody else.
@@ -90,6 +90,15 @@ impl Signing {
 impl Authenticator for TokenIssuers {
     fn knows_keys(&self) -> bool {
         false
+    }
+
+    fn knows(&self, what: &Revoke) -> bool {
+        let Some(issuer) = what.issuer() else {
+            return false;
+        };
+        let introspection = self.introspection.as_ref();
+        self.signing.contains_key(issuer)
+            || introspection.is_some_and(|introspection| introspection.issuer() == issuer)
     }
 
     async fn authenticate(

@@ -45,13 +45,23 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    /// `acting`: for whom the session is open; several people may share a key.
-    fn wants(&self, acting: &Acting, client: &LegacyClient, entry: &ServerEntry) -> bool {
+    /// `acting`: for whom the session is open; several people may share a key. The view is that of
+    /// the stream's beginning: what the rules of today hide is not heard of any more.
+    fn wants(
+        &self,
+        gateway: &Gateway,
+        acting: &Acting,
+        client: &LegacyClient,
+        entry: &ServerEntry,
+    ) -> bool {
+        let (principal, admission) = (self.view.principal(), self.view.admission());
         self.view.acting(entry).as_ref() == Some(acting)
             && self.client.revision == client.revision
             && self.client.capabilities == client.capabilities
             && !self.messages.is_closed()
             && self.view.server(entry.id.as_str()).is_some()
+            && gateway.still_stands(principal, admission)
+            && gateway.still_serves(principal, admission, entry)
     }
 }
 
@@ -71,10 +81,16 @@ impl Listeners {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wanted(&self, acting: &Acting, client: &LegacyClient, entry: &ServerEntry) -> bool {
+    fn wanted(
+        &self,
+        gateway: &Gateway,
+        acting: &Acting,
+        client: &LegacyClient,
+        entry: &ServerEntry,
+    ) -> bool {
         self.open()
             .values()
-            .any(|subscriber| subscriber.wants(acting, client, entry))
+            .any(|subscriber| subscriber.wants(gateway, acting, client, entry))
     }
 
     /// A new GET stream; an older one of the same session ends. `None`: too many are open.
@@ -117,6 +133,7 @@ impl Listeners {
     /// it.
     fn deliver(
         &self,
+        gateway: &Gateway,
         acting: &Acting,
         client: &LegacyClient,
         entry: &ServerEntry,
@@ -131,7 +148,7 @@ impl Listeners {
                 Whom::One => !done,
                 Whom::Only(owner) => owner == Some(*digest),
             };
-            if !meant || !subscriber.wants(acting, client, entry) {
+            if !meant || !subscriber.wants(gateway, acting, client, entry) {
                 return !subscriber.messages.is_closed();
             }
             // A reader that is this far behind is cut off: it may come back, the memory does not.
@@ -153,7 +170,11 @@ impl Gateway {
         session: &Arc<LegacySession>,
         client: &LegacyClient,
     ) {
-        if !session.offers_stream() || !self.listeners.wanted(evidence.acting(), client, entry) {
+        if !session.offers_stream()
+            || !self
+                .listeners
+                .wanted(self, evidence.acting(), client, entry)
+        {
             return;
         }
         let address = Arc::as_ptr(session).addr();
@@ -177,7 +198,7 @@ impl Gateway {
                 modern: false,
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
-                whence: call.side,
+                admission: call.admission,
                 subject: String::new(),
                 presented: None,
                 declared: None,
@@ -220,13 +241,14 @@ impl Listening {
     }
 
     fn wanted(&self) -> bool {
-        let principal = &self.filter.principal;
-        self.gateway
+        let (principal, admission) = (&self.filter.principal, &self.filter.admission);
+        let gateway = &self.gateway;
+        gateway
             .listeners
-            .wanted(self.evidence.acting(), &self.client, &self.entry)
+            .wanted(gateway, self.evidence.acting(), &self.client, &self.entry)
             && !self.session.is_lost()
-            && self.gateway.still_stands(principal)
-            && self.gateway.still_serves(self.filter.caller(), &self.entry)
+            && gateway.still_stands(principal, admission)
+            && gateway.still_serves(principal, admission, &self.entry)
     }
 
     /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.
@@ -317,6 +339,6 @@ impl Listening {
         let (acting, client) = (self.evidence.acting(), &self.client);
         self.gateway
             .listeners
-            .deliver(acting, client, &self.entry, &bytes, whom)
+            .deliver(&self.gateway, acting, client, &self.entry, &bytes, whom)
     }
 }

@@ -7,17 +7,44 @@ use anyhow::Context;
 use portcullis_config::{Config, KeyMaterial};
 use portcullis_core::Clock;
 use portcullis_identity::{
-    Authentication, Authenticator, FileKey, FileKeySecret, FileKeys, KeyIndex, MasterKey, StoreKeys,
+    Authentication, Authenticator, FileKey, FileKeySecret, FileKeys, KeyIndex, MasterKey,
+    Revocations, StoreKeys,
 };
 
 use super::issuers::Issuers;
 
-pub(super) fn authentication(
+/// What callers are recognised by beside the file.
+#[derive(Clone, Copy)]
+pub(super) struct Callers<'a> {
+    pub(super) index: &'a Arc<KeyIndex>,
+    pub(super) issuers: &'a Issuers,
+    pub(super) revocations: &'a Arc<Revocations>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+}
+
+impl Callers<'_> {
+    /// The authenticators of this configuration, which is of this generation.
+    pub(super) fn authentication(
+        self,
+        config: &Config,
+        generation: u64,
+    ) -> anyhow::Result<Authentication> {
+        let authenticators = self.authenticators(config)?;
+        let revocations = Arc::clone(self.revocations);
+        Ok(Authentication::new(authenticators, revocations).of_generation(generation))
+    }
+
+    fn authenticators(self, config: &Config) -> anyhow::Result<Vec<Arc<dyn Authenticator>>> {
+        authenticators(config, self.index, self.issuers, self.clock)
+    }
+}
+
+fn authenticators(
     config: &Config,
     index: &Arc<KeyIndex>,
     issuers: &Issuers,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Authentication> {
+) -> anyhow::Result<Vec<Arc<dyn Authenticator>>> {
     let mut authenticators: Vec<Arc<dyn Authenticator>> = Vec::new();
     if let Some(key) = &config.identity.master_key {
         authenticators.push(Arc::new(
@@ -32,7 +59,7 @@ pub(super) fn authentication(
     if !config.identity.issuers.is_empty() {
         authenticators.push(Arc::new(issuers.recognise(&config.identity.issuers)?));
     }
-    Ok(Authentication::new(authenticators))
+    Ok(authenticators)
 }
 
 fn file_key(key: &portcullis_config::FileKey) -> FileKey {
