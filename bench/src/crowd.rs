@@ -90,11 +90,7 @@ fn each(mebibytes: f64, streams: u32) -> f64 {
     mebibytes * 1024.0 / f64::from(streams.max(1))
 }
 
-async fn calls(
-    loader: &Loader,
-    gateway: &Service,
-    requests: u64,
-) -> anyhow::Result<Outcome> {
+async fn calls(loader: &Loader, gateway: &Service, requests: u64) -> anyhow::Result<Outcome> {
     let load = Load {
         port: gateway.port,
         work: Work::Named,

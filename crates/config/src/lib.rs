@@ -39,5 +39,6 @@ pub use reference::reference_markdown;
 pub use references::Origin;
 pub use sample::sample_config;
 pub use schema::schema_json;
+pub use sections::issuers::{LONGEST_LEEWAY, LONGEST_TOKEN_LIFETIME};
 pub use sources::{CommandLine, Sources};
 pub use tree::MAX_FILE_BYTES;

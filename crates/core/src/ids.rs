@@ -64,6 +64,10 @@ text_id! {
     /// The public part of a virtual key: safe to log and to list.
     KeyId
 }
+text_id! {
+    /// One entry of the revocation list.
+    RevocationId
+}
 
 /// One request at our door, in the answer's `x-request-id`, in every log line and audit event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

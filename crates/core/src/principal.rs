@@ -43,6 +43,18 @@ pub struct ServerGrants {
     pub access_groups: BTreeSet<String>,
 }
 
+/// What tells one credential of a subject from another, as far as it says so: what a revocation can
+/// name. Texts are kept as they are, whatever they contain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CredentialMarks {
+    /// The `jti` of a token (RFC 7519 §4.1.7).
+    pub jti: Option<Arc<str>>,
+    /// The `sid` of a token (OpenID Connect Back-Channel Logout §2.1).
+    pub sid: Option<Arc<str>>,
+    /// The `iat` of a token (RFC 7519 §4.1.6), or when a key was made.
+    pub issued_at: Option<crate::Timestamp>,
+}
+
 /// A caller whose credential was verified. There is no anonymous or default principal.
 #[derive(Clone, Debug)]
 pub struct Principal {
@@ -74,4 +86,6 @@ pub struct Principal {
     pub grants: ServerGrants,
     /// When the credential ends: long streams end with it.
     pub expires_at: Option<crate::Timestamp>,
+    /// Which of its subject's credentials it is.
+    pub marks: CredentialMarks,
 }

@@ -150,7 +150,7 @@ impl Gateway {
             modern,
             entry: Arc::clone(entry),
             principal,
-            whence: view.caller().side,
+            admission: *view.admission(),
             subject: String::new(),
             presented: None,
             declared: None,

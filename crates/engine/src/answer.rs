@@ -31,6 +31,14 @@ pub enum Answer {
         /// All that the call needs.
         required: ScopeSet,
     },
+    /// 401 with one JSON document (RFC 9110 §15.5.2): what let the caller in does not stand any more,
+    /// or what the server wants to be shown is missing or spent.
+    Unauthenticated {
+        /// The text.
+        body: Bytes,
+        /// Whether a token that was presented is bad (RFC 6750 §3.1: `invalid_token`).
+        invalid_token: bool,
+    },
     /// `text/event-stream`. Dropping it cancels what feeds it.
     Stream(ByteStream),
 }
@@ -54,6 +62,10 @@ impl fmt::Debug for Answer {
             Self::InsufficientScope { required, .. } => {
                 f.debug_tuple("InsufficientScope").field(required).finish()
             }
+            Self::Unauthenticated { invalid_token, .. } => f
+                .debug_tuple("Unauthenticated")
+                .field(invalid_token)
+                .finish(),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }

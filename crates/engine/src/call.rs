@@ -1,11 +1,23 @@
 //! One governed request, from the moment its caller is known.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use portcullis_core::{OnBehalf, Principal, RequestId, Side};
 use portcullis_policy::Caller;
 
 use crate::audit::{AuditGuard, Outcome};
+
+/// How a caller was let in. What has changed since is judged anew for as long as the request lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// On which side of the operator's border it was.
+    pub side: Side,
+    /// Where it came from, if that could be told.
+    pub address: Option<IpAddr>,
+    /// By which generation of the configuration it was recognised.
+    pub generation: u64,
+}
 
 /// Who asks, under which id, and the event that will be recorded of it.
 #[derive(Debug)]
@@ -14,8 +26,8 @@ pub struct Call {
     pub id: RequestId,
     /// The verified caller.
     pub principal: Arc<Principal>,
-    /// Where the caller is.
-    pub side: Side,
+    /// How the caller was let in.
+    pub admission: Admission,
     /// What it brought to act with upstream, where a server asks for that.
     pub on_behalf: Option<Arc<OnBehalf>>,
     /// Its audit event, still open.
@@ -27,14 +39,14 @@ impl Call {
     pub fn begin(
         id: RequestId,
         principal: Arc<Principal>,
-        side: Side,
+        admission: Admission,
         mut audit: AuditGuard,
     ) -> Self {
         audit.principal(&principal);
         Self {
             id,
             principal,
-            side,
+            admission,
             on_behalf: None,
             audit,
         }
@@ -44,7 +56,7 @@ impl Call {
     pub fn caller(&self) -> Caller<'_> {
         Caller {
             principal: &self.principal,
-            side: self.side,
+            side: self.admission.side,
         }
     }
 

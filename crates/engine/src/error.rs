@@ -101,6 +101,14 @@ impl EngineError {
         }
     }
 
+    /// Whether a token that the caller presented is bad; `None`: authentication is not what failed.
+    pub fn invalid_token(&self) -> Option<bool> {
+        match self {
+            Self::Credential(error) if error.kind == CredentialErrorKind::NoSubject => Some(false),
+            _ => (self.kind() == ErrorKind::Unauthenticated).then_some(true),
+        }
+    }
+
     /// Tells the operator, once, where the request ends: breakage of ours as an error, the rest as
     /// information. What an upstream did was told where it happened.
     pub fn log(&self, request_id: RequestId) {

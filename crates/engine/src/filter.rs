@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::{Principal, Purpose, Sha256, Side};
+use portcullis_core::{Principal, Purpose, Sha256};
 use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Members, Method, is_presentable};
-use portcullis_policy::Caller;
 use serde_json::value::RawValue;
 
+use crate::call::Admission;
 use crate::catalog::{bad_answer, param_headers};
 use crate::error::EngineError;
 use crate::exchange::revealing;
@@ -29,8 +29,8 @@ pub(crate) struct AnswerFilter {
     pub(crate) modern: bool,
     pub(crate) entry: Arc<ServerEntry>,
     pub(crate) principal: Arc<Principal>,
-    /// From where it asks.
-    pub(crate) whence: Side,
+    /// How the caller was let in.
+    pub(crate) admission: Admission,
     /// The name or URI asked for, as the server spells it.
     pub(crate) subject: String,
     /// What we presented, which must not come back to the caller.
@@ -44,14 +44,6 @@ pub(crate) struct AnswerFilter {
 }
 
 impl AnswerFilter {
-    /// Whom the policy is asked about.
-    pub(crate) fn caller(&self) -> Caller<'_> {
-        Caller {
-            principal: &self.principal,
-            side: self.whence,
-        }
-    }
-
     /// What `requestState` is bound to: nobody else, no other server, no other call, and not this
     /// one with other arguments either, may present it.
     pub(crate) fn state_binding(&self) -> Option<[u8; 32]> {

@@ -1,11 +1,12 @@
 //! The gateway: everything a call needs besides its own data.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use portcullis_core::{Clock, Principal, Sealer};
+use portcullis_core::{Clock, Principal, Sealer, Side};
 use portcullis_credentials::CredentialBroker;
 use portcullis_policy::{Caller, Operation, authorize};
 use portcullis_store::SessionStore;
@@ -13,13 +14,18 @@ use portcullis_upstream::Closing;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{AuditLog, ChainMac};
+use crate::call::Admission;
 use crate::legacy::{Listeners, OpenedSessions, Pushes, Terminated};
 use crate::snapshot::{ServerEntry, Snapshot};
 
-/// Whether a principal still stands: its credential was neither revoked nor changed since.
+/// What is looked at again for as long as a request lasts.
 pub trait Standing: Send + Sync + fmt::Debug {
-    /// Asked every few seconds for as long as a stream is open.
-    fn holds(&self, principal: &Principal) -> bool;
+    /// Whether a caller who was let in like this would be let in still: its credential was neither
+    /// revoked nor changed since. Asked before the work begins, and often while it lasts.
+    fn holds(&self, principal: &Principal, admission: &Admission) -> bool;
+
+    /// On which side of the operator's border of today this address is.
+    fn side(&self, address: Option<IpAddr>) -> Side;
 }
 
 /// What the gateway is built from.
@@ -102,8 +108,19 @@ impl Gateway {
     }
 
     /// Whether what is listened to may go on: the server is still in force as it was reached, and
-    /// under the rules of today the principal sees it.
-    pub(crate) fn still_serves(&self, caller: Caller<'_>, entry: &ServerEntry) -> bool {
+    /// under the rules of today, the operator's border among them, the principal sees it.
+    pub(crate) fn still_serves(
+        &self,
+        principal: &Principal,
+        admission: &Admission,
+        entry: &ServerEntry,
+    ) -> bool {
+        let side = match admission.side {
+            Side::Inside => self.standing.side(admission.address),
+            // What was opened from outside gains nothing.
+            Side::Outside => Side::Outside,
+        };
+        let caller = Caller { principal, side };
         self.snapshot()
             .servers()
             .iter()

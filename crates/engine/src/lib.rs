@@ -27,7 +27,7 @@ mod tasks;
 mod view;
 
 pub use answer::{Answer, ByteStream};
-pub use call::Call;
+pub use call::{Admission, Call};
 pub use error::{EngineError, Reported};
 pub use gateway::{Gateway, GatewayDeps, Standing};
 pub use legacy::{LegacyClient, SessionRefusal};

@@ -81,14 +81,14 @@ impl OpenStream {
 
     /// Whether its principal still stands, and its server is still there; if not, the event says so.
     fn stands(&mut self) -> bool {
-        let Some(caller) = self.call.as_ref().map(Call::caller) else {
+        let Some(call) = self.call.as_ref() else {
             return false;
         };
         let gateway = &self.gateway;
-        let kind = if !gateway.still_stands(caller.principal) {
+        let kind = if !gateway.still_stands(&call.principal, &call.admission) {
             ErrorKind::Unauthenticated
         } else if let Some(named) = &self.named
-            && !gateway.still_serves(caller, named)
+            && !gateway.still_serves(&call.principal, &call.admission, named)
         {
             ErrorKind::NotFound
         } else {

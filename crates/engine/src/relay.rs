@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use portcullis_core::{ErrorKind, RequestId};
+use portcullis_core::{ErrorKind, Principal, RequestId};
 use portcullis_mcp::{Envelope, Kind, Method, SseEvent, SseItem, sse};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
@@ -14,7 +14,7 @@ use portcullis_upstream::{
 
 use crate::answer::ByteStream;
 use crate::audit::Outcome;
-use crate::call::Call;
+use crate::call::{Admission, Call};
 use crate::catalog::{bad_answer, failed};
 use crate::error::EngineError;
 use crate::exchange::Opened;
@@ -231,15 +231,15 @@ impl Relay {
     /// Why the stream may not go on, if so. A call that runs may finish when its server is removed;
     /// what is only listened to has no end of its own.
     fn must_end(&self) -> Option<ErrorKind> {
-        let principal = &self.filter.principal;
+        let (principal, admission) = (&self.filter.principal, &self.filter.admission);
         let listens =
             self.filter.method == Method::Listen || matches!(self.side, Side::Legacy(_, None));
-        if self.call.is_none() || !self.gateway.still_stands(principal) {
+        if self.call.is_none() || !self.gateway.still_stands(principal, admission) {
             Some(ErrorKind::Unauthenticated)
         } else if listens
             && !self
                 .gateway
-                .still_serves(self.filter.caller(), &self.filter.entry)
+                .still_serves(principal, admission, &self.filter.entry)
         {
             Some(ErrorKind::NotFound)
         } else {
@@ -249,24 +249,35 @@ impl Relay {
 }
 
 impl Gateway {
-    /// Whether a stream of this principal may go on.
-    pub(crate) fn still_stands(&self, principal: &portcullis_core::Principal) -> bool {
+    /// Whether what this caller began may go on.
+    pub(crate) fn still_stands(&self, principal: &Principal, admission: &Admission) -> bool {
         principal
             .expires_at
             .is_none_or(|end| self.clock.now() < end)
-            && self.standing.holds(principal)
+            && self.standing.holds(principal, admission)
     }
 
-    /// Waits for something on a principal's behalf for as long as it stands.
+    /// Whether the caller of a request would be let in still: asked again after what takes time, such
+    /// as a body.
+    pub fn stands(&self, call: &Call) -> bool {
+        self.still_stands(&call.principal, &call.admission)
+    }
+
+    /// Does something on a principal's behalf for as long as it stands, and nothing at all if it fell
+    /// since it was let in: a body may have taken its time.
     pub(crate) async fn while_standing<T>(
         &self,
-        principal: &portcullis_core::Principal,
+        principal: &Principal,
+        admission: &Admission,
         mut work: impl Future<Output = Result<T, EngineError>> + Unpin,
     ) -> Result<T, EngineError> {
+        if !self.still_stands(principal, admission) {
+            return Err(EngineError::NoLongerStands);
+        }
         loop {
             match tokio::time::timeout(STANDING, &mut work).await {
                 Ok(done) => return done,
-                Err(_) if self.still_stands(principal) => {}
+                Err(_) if self.still_stands(principal, admission) => {}
                 Err(_) => return Err(EngineError::NoLongerStands),
             }
         }

@@ -147,7 +147,9 @@ impl Gateway {
                 .await?;
             self.whole_answer(&entry, evidence, opened).await
         };
-        let answer = self.while_standing(&call.principal, Box::pin(asking)).await;
+        let answer = self
+            .while_standing(&call.principal, &call.admission, Box::pin(asking))
+            .await;
         note.record(&mut call.audit);
         let answer = answer?;
         if note

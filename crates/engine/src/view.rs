@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, Principal, Side};
+use portcullis_core::{OnBehalf, Principal};
 use portcullis_policy::{Acting, Caller, Denied, Operation, Permit, authorize, sees};
 
-use crate::call::Call;
+use crate::call::{Admission, Call};
 use crate::snapshot::{ServerEntry, Snapshot};
 
 /// Most names in a selector.
@@ -43,7 +43,7 @@ pub enum UnknownTarget {
 pub struct View {
     snapshot: Arc<Snapshot>,
     principal: Arc<Principal>,
-    side: Side,
+    admission: Admission,
     on_behalf: Option<Arc<OnBehalf>>,
     shape: Shape,
 }
@@ -98,7 +98,7 @@ impl View {
         Ok(Self {
             snapshot: Arc::clone(snapshot),
             principal: Arc::clone(&call.principal),
-            side: call.side,
+            admission: call.admission,
             on_behalf: call.on_behalf.clone(),
             shape,
         })
@@ -107,6 +107,11 @@ impl View {
     /// Who sees this.
     pub(crate) const fn principal(&self) -> &Arc<Principal> {
         &self.principal
+    }
+
+    /// How the caller was let in.
+    pub(crate) const fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Asks the policy. A token that the caller brought goes along only where the server's
@@ -144,7 +149,7 @@ impl View {
         Self {
             snapshot: Arc::clone(&self.snapshot),
             principal: Arc::clone(&self.principal),
-            side: self.side,
+            admission: self.admission,
             on_behalf: self.on_behalf.clone(),
             shape: Shape::Named(Arc::clone(server)),
         }
@@ -177,7 +182,7 @@ impl View {
     pub(crate) fn caller(&self) -> Caller<'_> {
         Caller {
             principal: &self.principal,
-            side: self.side,
+            side: self.admission.side,
         }
     }
 

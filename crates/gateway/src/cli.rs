@@ -12,6 +12,7 @@ pub mod demo;
 pub mod init;
 mod keys;
 mod mock;
+mod revoke;
 mod rotate;
 mod schema;
 mod serve;
@@ -37,6 +38,7 @@ pub use demo::DemoArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
 pub use mock::MockArgs;
+pub use revoke::{RevokeArgs, RevokeVerb, WhatArgs};
 pub use rotate::{RotateArgs, RotateVerb};
 pub use serve::ServeArgs;
 pub use servers::ServersArgs;
@@ -102,6 +104,8 @@ pub enum Verb {
     Mock(MockArgs),
     /// Make, list, inspect and revoke API keys
     Keys(KeysArgs),
+    /// Refuse a key, a token, a session or a subject from now on; list and lift such entries
+    Revoke(RevokeArgs),
     /// Show the MCP servers of a running gateway
     Servers(ServersArgs),
     /// List and call tools through a running gateway
@@ -140,6 +144,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Demo(args) => Box::pin(demo::run(&args, &mut out)).await,
         Verb::Mock(args) => mock::run(args, &mut out).await,
         Verb::Keys(args) => keys::run(&global, args, &mut out).await,
+        Verb::Revoke(args) => Box::pin(revoke::run(&global, args, &mut out)).await,
         Verb::Servers(args) => servers::run(args, &mut out).await,
         Verb::Tools(args) => tools::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use crate::extract::presents;
 use crate::{
     Arrival, Authenticated, Authenticator, AuthnError, AuthnErrorKind, ClientCertificates,
-    Presented, extract,
+    Presented, Revocations, Revoke, extract,
 };
 
 /// All ways of recognising callers, in the order in which they are tried.
@@ -18,17 +18,22 @@ pub struct Authentication {
     keys: Vec<Arc<dyn Authenticator>>,
     /// For those who present nothing.
     certificates: Option<ClientCertificates>,
+    revocations: Arc<Revocations>,
+    generation: u64,
 }
 
 impl Authentication {
-    /// Tries these in this order: master key, file keys, store keys, tokens of issuers.
-    pub fn new(authenticators: Vec<Arc<dyn Authenticator>>) -> Self {
+    /// Tries these in this order: master key, file keys, store keys, tokens of issuers. Whoever they
+    /// recognise, this list may refuse.
+    pub fn new(authenticators: Vec<Arc<dyn Authenticator>>, revocations: Arc<Revocations>) -> Self {
         let mut keys = authenticators.clone();
         keys.retain(|one| one.knows_keys());
         Self {
             authenticators,
             keys,
             certificates: None,
+            revocations,
+            generation: 0,
         }
     }
 
@@ -39,6 +44,22 @@ impl Authentication {
             certificates: Some(certificates),
             ..self
         }
+    }
+
+    /// The same, made of this generation of the configuration.
+    #[must_use]
+    pub fn of_generation(self, generation: u64) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// Which generation of the configuration callers are recognised by.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether a key of the file or an issuer is one of the configuration's.
+    pub fn knows(&self, what: &Revoke) -> bool {
+        self.authenticators.iter().any(|one| one.knows(what))
     }
 
     /// Who sent these headers. The connection's certificate speaks for a caller who presents nothing
@@ -53,15 +74,19 @@ impl Authentication {
             && !presents(headers)
         {
             let principal = certificates.recognise(certificate)?;
+            self.revocations.judge(&principal).await?;
             return Ok(Authenticated { principal });
         }
         self.recognise(&extract(headers)?.arriving(arrival)).await
     }
 
     /// Whose credential this is. The first authenticator that knows its form decides; a credential
-    /// that no one knows is nobody's.
+    /// that no one knows is nobody's. However it was verified, anew or from what is remembered, the
+    /// revocation list has the last word.
     pub async fn recognise(&self, presented: &Presented) -> Result<Authenticated, AuthnError> {
-        first(&self.authenticators, presented).await
+        let authenticated = first(&self.authenticators, presented).await?;
+        self.revocations.judge(&authenticated.principal).await?;
+        Ok(authenticated)
     }
 
     /// The same among keys of ours alone. Nobody else is shown the credential.

@@ -5,7 +5,7 @@ use portcullis_core::{ApiKey, ErrorKind, Principal};
 use portcullis_oauth::jose::TokenFault;
 use std::sync::Arc;
 
-use crate::Arrival;
+use crate::{Arrival, Revoke};
 
 /// The one gateway credential of a request, as extracted from its headers.
 #[derive(Clone, Debug)]
@@ -165,5 +165,10 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
     /// Whether what it knows are keys of ours, told without asking anybody else.
     fn knows_keys(&self) -> bool {
         true
+    }
+
+    /// Whether the configuration gave it the key or the issuer that a revocation names.
+    fn knows(&self, _: &Revoke) -> bool {
+        false
     }
 }

@@ -55,6 +55,11 @@ impl ClientCertificate {
         &self.thumbprint
     }
 
+    /// The first moment at which it holds: what a cut-off is compared with.
+    pub const fn starts(&self) -> Timestamp {
+        self.not_before
+    }
+
     /// The first moment at which it is over. Its last second belongs to it (RFC 5280 §4.1.2.5).
     pub fn ends(&self) -> Timestamp {
         self.not_after.after(Duration::from_secs(1))

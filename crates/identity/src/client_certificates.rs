@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_core::{
-    CertificateName, Clock, Principal, PrincipalId, PrincipalKind, Role, ScopeSet, ServerGrants,
+    CertificateName, Clock, CredentialMarks, Principal, PrincipalId, PrincipalKind, Role, ScopeSet,
+    ServerGrants,
 };
 
 use crate::{AuthnErrorKind, ClientCertificate};
@@ -72,6 +73,10 @@ impl ClientCertificates {
             role: Role::User,
             grants: rule.grants.clone(),
             expires_at: Some(certificate.ends()),
+            marks: CredentialMarks {
+                issued_at: Some(certificate.starts()),
+                ..CredentialMarks::default()
+            },
         }))
     }
 }

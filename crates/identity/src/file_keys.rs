@@ -9,7 +9,7 @@ use portcullis_core::{
     ServerGrants, Timestamp,
 };
 
-use crate::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented};
+use crate::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented, Revoke};
 
 /// One key of the configuration file.
 #[derive(Clone, Debug)]
@@ -144,11 +144,18 @@ fn principal(key: FileKey) -> Principal {
         role: key.role,
         grants: key.grants,
         expires_at: key.expires_at,
+        marks: portcullis_core::CredentialMarks::default(),
     }
 }
 
 #[async_trait]
 impl Authenticator for FileKeys {
+    fn knows(&self, what: &Revoke) -> bool {
+        let Revoke::Key(id) = what else { return false };
+        let id = format!("key:{id}");
+        self.keys.values().any(|key| key.id.as_str() == id)
+    }
+
     async fn authenticate(
         &self,
         presented: &Presented,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_core::{Principal, PrincipalId, PrincipalKind, Role, ServerGrants, Timestamp};
+use portcullis_core::{
+    CredentialMarks, Principal, PrincipalId, PrincipalKind, Role, ServerGrants, Timestamp,
+};
 use portcullis_oauth::jose::{Claims, TokenRules, Verified};
 
 use crate::Arrival;
@@ -98,6 +100,11 @@ impl TrustedIssuer {
             // No issuer can make administrators.
             role: Role::User,
             expires_at: self.end(claims, arrival),
+            marks: CredentialMarks {
+                jti: claims.token_id().map(Arc::from),
+                sid: claims.session_id().map(Arc::from),
+                issued_at: claims.issued_at(),
+            },
         }
     }
 }

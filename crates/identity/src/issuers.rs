@@ -11,7 +11,7 @@ use portcullis_oauth::jose::{
 
 use crate::{
     Arrival, Authenticated, Authenticator, AuthnError, AuthnErrorKind, ClientCertificate,
-    CredentialSource, Introspection, JwksCache, Presented, TrustedIssuer,
+    CredentialSource, Introspection, JwksCache, Presented, Revoke, TrustedIssuer,
 };
 
 /// The forms of our own keys: none is ever shown to anybody else.
@@ -99,6 +99,15 @@ impl Signing {
 impl Authenticator for TokenIssuers {
     fn knows_keys(&self) -> bool {
         false
+    }
+
+    fn knows(&self, what: &Revoke) -> bool {
+        let Some(issuer) = what.issuer() else {
+            return false;
+        };
+        let introspection = self.introspection.as_ref();
+        self.signing.contains_key(issuer)
+            || introspection.is_some_and(|introspection| introspection.issuer() == issuer)
     }
 
     async fn authenticate(

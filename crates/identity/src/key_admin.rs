@@ -8,12 +8,12 @@ use portcullis_core::{
     ServerGrants,
 };
 use portcullis_store::{
-    ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, StoreError, StoreErrorKind,
+    ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, ReadKey, StoreError, StoreErrorKind,
 };
 use portcullis_vault::KeyRing;
 
 use crate::key_index::principal_id;
-use crate::key_seal::key_seal;
+use crate::key_seal::{is_genuine, key_seal};
 use crate::{KeyForm, KeyIndex, key_mac, mint};
 
 /// What a new key shall be.
@@ -77,6 +77,17 @@ impl Revocable {
     pub fn ids(&self) -> &[KeyId] {
         &self.0
     }
+}
+
+/// A key as a list shows it.
+#[derive(Clone, Debug)]
+pub enum ListedKey {
+    /// As it was made.
+    Sound(Box<ApiKeyRecord>),
+    /// Its row is not as it was sealed: the key is not accepted, and what the row says is not shown.
+    Altered(KeyId),
+    /// Its row cannot be read: the key is not accepted.
+    Unreadable(KeyId),
 }
 
 /// A wish about keys that was not fulfilled.
@@ -184,16 +195,25 @@ impl KeyAdmin {
         Err(KeyAdminError::Entropy)
     }
 
-    /// All keys, for those who may read everything.
+    /// All keys, for those who may read everything. A damaged row is told from the others.
     pub async fn list(
         &self,
         page: &PageRequest,
         by: &Principal,
-    ) -> Result<Page<ApiKeyRecord>, KeyAdminError> {
+    ) -> Result<Page<ListedKey>, KeyAdminError> {
         if by.role < Role::Viewer {
             return Err(KeyAdminError::Forbidden);
         }
-        Ok(self.store.list(page).await?)
+        let page = self.store.list(page).await?;
+        let listed = |read: ReadKey| match read {
+            Ok(record) if is_genuine(&self.ring, &record) => ListedKey::Sound(Box::new(record)),
+            Ok(record) => ListedKey::Altered(record.id),
+            Err(unreadable) => ListedKey::Unreadable(unreadable.id),
+        };
+        Ok(Page {
+            items: page.items.into_iter().map(listed).collect(),
+            next: page.next,
+        })
     }
 
     /// One key, for those who may read everything and for the key itself.

@@ -3,54 +3,32 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockWriteGuard};
-use std::time::Duration;
 
-use portcullis_core::{ApiKey, Clock, KeyId, Principal, PrincipalId, PrincipalKind};
+use async_trait::async_trait;
+use portcullis_core::{
+    ApiKey, Clock, CredentialMarks, KeyId, Principal, PrincipalId, PrincipalKind,
+};
 use portcullis_store::{ApiKeyRecord, ApiKeyStore, StoreError, UnreadableKey};
 use portcullis_vault::KeyRing;
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::follow::{Followed, Freshness, FreshnessSettings};
 use crate::key_seal::is_genuine;
 use crate::{AuthnErrorKind, key_mac};
 
 /// How many changes one question to the store asks for.
 const BATCH: usize = 1000;
 
-/// How fresh the index is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyIndexSettings {
-    /// Time between two looks at the change feed: how long a revocation made elsewhere may take.
-    pub refresh_every: Duration,
-    /// How long the index is trusted without news from the store; then store keys are refused.
-    pub max_staleness: Duration,
-}
-
-impl Default for KeyIndexSettings {
-    fn default() -> Self {
-        Self {
-            refresh_every: Duration::from_millis(250),
-            max_staleness: Duration::from_mins(1),
-        }
-    }
-}
-
 /// What is known of the store's keys.
 pub struct KeyIndex {
     store: Arc<dyn ApiKeyStore>,
     ring: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
-    settings: KeyIndexSettings,
     tables: RwLock<Tables>,
     /// The last change that was read; held while reading so that two refreshes do not cross.
     position: tokio::sync::Mutex<u64>,
-    /// Monotonic milliseconds of the last complete refresh; `NEVER` before the first.
-    fresh_at: AtomicU64,
+    freshness: Freshness,
     rejected: AtomicU64,
 }
-
-const NEVER: u64 = u64::MAX;
 
 #[derive(Default)]
 struct Tables {
@@ -86,16 +64,15 @@ impl KeyIndex {
         store: Arc<dyn ApiKeyStore>,
         ring: Arc<KeyRing>,
         clock: Arc<dyn Clock>,
-        settings: KeyIndexSettings,
+        settings: FreshnessSettings,
     ) -> Self {
         Self {
             store,
             ring,
+            freshness: Freshness::new(Arc::clone(&clock), settings),
             clock,
-            settings,
             tables: RwLock::default(),
             position: tokio::sync::Mutex::new(0),
-            fresh_at: AtomicU64::new(NEVER),
             rejected: AtomicU64::new(0),
         }
     }
@@ -103,8 +80,7 @@ impl KeyIndex {
     /// Takes in everything that changed since the last time.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let mut position = self.position.lock().await;
-        // Taken before asking: what is learned is at least as fresh as this.
-        let started = self.monotonic_millis();
+        let asked = self.freshness.asking();
         loop {
             let changes = self.store.changed_since(*position, BATCH).await?;
             for (change, record) in &changes {
@@ -118,47 +94,8 @@ impl KeyIndex {
                 break;
             }
         }
-        self.fresh_at.store(started, Ordering::Release);
+        self.freshness.learned(asked);
         Ok(())
-    }
-
-    /// Keeps the index fresh until the token is cancelled.
-    pub fn run(self: &Arc<Self>, tracker: &TaskTracker, token: CancellationToken) {
-        let index = Arc::clone(self);
-        tracker.spawn(async move {
-            let mut ticks = tokio::time::interval(index.settings.refresh_every);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut failing = false;
-            let refresh_with_the_clock = async {
-                loop {
-                    ticks.tick().await;
-                    failing = index.refresh_and_report(failing).await;
-                }
-            };
-            token.run_until_cancelled(refresh_with_the_clock).await;
-        });
-    }
-
-    /// Said once when the feed breaks and once when it works again, not four times a second.
-    async fn refresh_and_report(&self, was_failing: bool) -> bool {
-        match self.refresh().await {
-            Ok(()) => {
-                if was_failing {
-                    tracing::info!("the key store answers again");
-                }
-                false
-            }
-            Err(error) => {
-                if !was_failing {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        trusted_for_secs = self.settings.max_staleness.as_secs(),
-                        "the key store does not answer; known keys are trusted for a while"
-                    );
-                }
-                true
-            }
-        }
     }
 
     /// Whose key this is: one HMAC and one look-up, whose time tells nobody anything, since what is
@@ -203,9 +140,13 @@ impl KeyIndex {
 
     /// Whether what the index knows may still be trusted.
     pub fn is_fresh(&self) -> bool {
-        let fresh_at = self.fresh_at.load(Ordering::Acquire);
-        let trusted = u64::try_from(self.settings.max_staleness.as_millis()).unwrap_or(u64::MAX);
-        fresh_at != NEVER && self.monotonic_millis().saturating_sub(fresh_at) <= trusted
+        self.freshness.is_fresh()
+    }
+
+    /// Whether this id is a key's, revoked or not.
+    pub fn knows(&self, id: &KeyId) -> bool {
+        let tables = self.tables.read();
+        tables.is_ok_and(|tables| tables.ids.contains_key(id))
     }
 
     /// How many keys are known, revoked ones included.
@@ -281,9 +222,16 @@ impl KeyIndex {
         tables.ids.insert(entry.id.clone(), entry);
         Ok(())
     }
+}
 
-    fn monotonic_millis(&self) -> u64 {
-        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(NEVER - 1)
+#[async_trait]
+impl Followed for KeyIndex {
+    fn name(&self) -> &'static str {
+        "keys"
+    }
+
+    async fn take_in(&self) -> Result<(), StoreError> {
+        self.refresh().await
     }
 }
 
@@ -329,5 +277,9 @@ fn principal_of(record: &ApiKeyRecord) -> Principal {
         role: record.role,
         grants: record.grants.clone(),
         expires_at: record.expires_at,
+        marks: CredentialMarks {
+            issued_at: Some(record.created_at),
+            ..CredentialMarks::default()
+        },
     }
 }

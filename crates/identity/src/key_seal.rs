@@ -4,6 +4,8 @@ use portcullis_core::{Role, constant_time_eq};
 use portcullis_store::ApiKeyRecord;
 use portcullis_vault::{KeyRing, MacPurpose};
 
+use crate::seal_parts::Parts;
+
 /// A MAC over everything in a row that decides or is shown, but for `revoked_at`: whoever revokes a
 /// key need not have the ring. So whoever can write the database can take a revocation back; only a
 /// process that has seen it remembers it.
@@ -45,38 +47,10 @@ pub fn key_seal(ring: &KeyRing, record: &ApiKeyRecord) -> [u8; 32] {
     parts.push(created_by);
     parts.optional(expires_at.map(|end| end.as_millis().to_be_bytes()));
     parts.push(metadata);
-    let parts: Vec<&[u8]> = parts.0.iter().map(Vec::as_slice).collect();
-    ring.mac(MacPurpose::ApiKeyRecord, &parts)
+    parts.seal(ring, MacPurpose::ApiKeyRecord)
 }
 
 /// Whether the row is as it was sealed.
 pub(crate) fn is_genuine(ring: &KeyRing, record: &ApiKeyRecord) -> bool {
     constant_time_eq(&key_seal(ring, record), &record.seal)
-}
-
-/// What the MAC is over. Each part is preceded by its length there; what may be absent or repeated
-/// is preceded by how often it occurs, so that no two rows are the same list.
-#[derive(Default)]
-struct Parts(Vec<Vec<u8>>);
-
-impl Parts {
-    fn push(&mut self, part: impl AsRef<[u8]>) {
-        self.0.push(part.as_ref().to_vec());
-    }
-
-    fn optional(&mut self, part: Option<impl AsRef<[u8]>>) {
-        self.set(part.into_iter());
-    }
-
-    fn set(&mut self, parts: impl Iterator<Item = impl AsRef<[u8]>>) {
-        let before = self.0.len();
-        self.0.push(Vec::new());
-        for part in parts {
-            self.push(part);
-        }
-        let count = (self.0.len() - before - 1) as u64;
-        if let Some(place) = self.0.get_mut(before) {
-            *place = count.to_be_bytes().to_vec();
-        }
-    }
 }

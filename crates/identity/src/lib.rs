@@ -10,6 +10,7 @@ mod document;
 mod extract;
 mod failures;
 mod file_keys;
+mod follow;
 mod introspection;
 mod issuer;
 mod issuers;
@@ -21,6 +22,11 @@ mod key_index;
 mod key_seal;
 mod master_key;
 mod on_behalf;
+mod revocation_admin;
+mod revocation_seal;
+mod revocation_set;
+mod revocations;
+mod seal_parts;
 mod store_keys;
 mod turns;
 
@@ -34,17 +40,25 @@ pub use client_certificates::{CertificateRule, ClientCertificates, certificate_i
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
 pub use failures::FailureThrottle;
 pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};
+pub use follow::{Followed, FreshnessSettings, follow};
 pub use introspection::{ClientAuth, Introspection, IntrospectionSettings};
 pub use issuer::{ClaimNames, IssuerGrants, TrustedIssuer};
 pub use issuers::TokenIssuers;
 pub use jwks_cache::{JwksCache, JwksSettings, JwksUnavailable};
 pub use jwks_fetch::JwksSource;
-pub use key_admin::{CreatedKey, KeyAdmin, KeyAdminError, KeySelector, NewKey, Revocable};
+pub use key_admin::{
+    CreatedKey, KeyAdmin, KeyAdminError, KeySelector, ListedKey, NewKey, Revocable,
+};
 pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
-pub use key_index::{KeyIndex, KeyIndexSettings};
+pub use key_index::KeyIndex;
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
+pub use revocation_admin::{
+    LONGEST_TOKEN, ListedRevocation, NewRevocation, RevocationAdmin, RevocationError, Revoke,
+};
+pub use revocation_seal::revocation_seal;
+pub use revocations::Revocations;
 pub use store_keys::StoreKeys;
 
-// What `KeyAdmin` speaks in, so that a surface needs no store to use it.
-pub use portcullis_store::{ApiKeyRecord, Page, PageRequest};
+// What the administrations speak in, so that a surface needs no store to use them.
+pub use portcullis_store::{ApiKeyRecord, Page, PageRequest, RevocationRecord, RevokedTarget};

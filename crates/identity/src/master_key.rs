@@ -55,6 +55,7 @@ impl MasterKey {
                 ..ServerGrants::default()
             },
             expires_at: None,
+            marks: portcullis_core::CredentialMarks::default(),
         }
     }
 }

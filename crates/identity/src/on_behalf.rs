@@ -69,9 +69,11 @@ const fn is_key_of_ours(kind: PrincipalKind) -> bool {
 mod tests {
     use async_trait::async_trait;
     use http::HeaderValue;
+    use portcullis_core::{ManualClock, SystemEntropy};
+    use portcullis_vault::KeyRing;
 
     use super::*;
-    use crate::{Authenticated, Authenticator, AuthnError};
+    use crate::{Authenticated, Authenticator, AuthnError, FreshnessSettings, Revocations};
 
     /// Knows one key, and one that was revoked.
     #[derive(Debug)]
@@ -124,15 +126,29 @@ mod tests {
             role: portcullis_core::Role::Admin,
             grants: portcullis_core::ServerGrants::default(),
             expires_at: None,
+            marks: portcullis_core::CredentialMarks::default(),
         })
+    }
+
+    fn nobody_revoked() -> Arc<Revocations> {
+        let ring = KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap();
+        Arc::new(Revocations::new(
+            portcullis_store::memory::stores().revocations,
+            Arc::new(ring),
+            Arc::new(ManualClock::at_millis(0)),
+            FreshnessSettings::default(),
+        ))
     }
 
     async fn brought(lines: &[(&'static str, &'static str)]) -> Option<Arc<OnBehalf>> {
         let principal = master();
-        let authentication = Authentication::new(vec![
-            Arc::new(Keys(Arc::clone(&principal))),
-            Arc::new(Introspection),
-        ]);
+        let authentication = Authentication::new(
+            vec![
+                Arc::new(Keys(Arc::clone(&principal))),
+                Arc::new(Introspection),
+            ],
+            nobody_revoked(),
+        );
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_static(value));

@@ -8,9 +8,9 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use portcullis_core::{ErrorKind, RequestId};
-use portcullis_engine::Call;
+use portcullis_core::{ErrorKind, RequestId, Side};
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
+use portcullis_engine::{Admission, Call};
 use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind};
 
 use crate::challenge::{Flaw, challenge};
@@ -57,8 +57,13 @@ impl ServerState {
                 let brought = authentication
                     .on_behalf(&parts.headers, &caller.principal)
                     .await;
-                let side = self.side(parts);
-                Ok(Call::begin(id, caller.principal, side, audit).with(brought))
+                let address = self.client_address(parts);
+                let admission = Admission {
+                    side: Side::of(address, &self.frontage.load().inside),
+                    address,
+                    generation: authentication.generation(),
+                };
+                Ok(Call::begin(id, caller.principal, admission, audit).with(brought))
             }
             Err(error) => Err(Box::new(self.refuse(audit, &error, parts, surface).await)),
         }
@@ -102,9 +107,11 @@ impl ServerState {
         Ok(audit)
     }
 
-    /// Reads a JSON body within the limits of size and time.
+    /// Reads a JSON body within the limits of size and time. While it arrived, its sender may have been
+    /// revoked: what such a body wants is not done.
     pub(crate) async fn read_body(
         &self,
+        call: &Call,
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Bytes, BodyRefusal> {
@@ -117,6 +124,7 @@ impl ServerState {
         let reading = Limited::new(body, self.max_body).collect();
         match tokio::time::timeout(self.body_timeout, reading).await {
             Err(_) => Err(BodyRefusal::Slow),
+            Ok(Ok(_)) if !self.gateway.stands(call) => Err(BodyRefusal::NoLongerStands),
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyRefusal::TooLarge),
             Ok(Err(_)) => Err(BodyRefusal::Broken),
@@ -135,6 +143,7 @@ pub(crate) enum BodyRefusal {
     TooLarge,
     Slow,
     Broken,
+    NoLongerStands,
 }
 
 impl BodyRefusal {
@@ -144,6 +153,7 @@ impl BodyRefusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
+            Self::NoLongerStands => StatusCode::UNAUTHORIZED,
         }
     }
 
@@ -155,6 +165,14 @@ impl BodyRefusal {
             Self::TooLarge => "the body is too large",
             Self::Slow => "the body took too long to arrive",
             Self::Broken => "the body broke off",
+            Self::NoLongerStands => "the credential is no longer valid",
+        }
+    }
+
+    pub(crate) const fn kind(self) -> ErrorKind {
+        match self {
+            Self::NoLongerStands => ErrorKind::Unauthenticated,
+            _ => ErrorKind::Invalid,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1): why not, and where to read what would help.
 
-use axum::http::HeaderValue;
+use axum::body::Body;
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
 use portcullis_core::ScopeSet;
 use portcullis_engine::audit::Surface;
 
@@ -16,6 +18,21 @@ pub(crate) enum Flaw<'a> {
     InvalidToken,
     /// It lacks some of these, which are all that the operation needs.
     InsufficientScope(&'a ScopeSet),
+}
+
+/// A refusal with the challenge that a 401 must have (RFC 9110 §15.5.2), whoever made it: what let
+/// the caller in does not stand any more.
+pub(crate) fn challenged(
+    state: &ServerState,
+    parts: &Parts,
+    surface: Surface,
+    mut refusal: Response<Body>,
+) -> Response<Body> {
+    if refusal.status() == StatusCode::UNAUTHORIZED {
+        let challenge = challenge(state, parts, surface, &Flaw::InvalidToken);
+        refusal.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    refusal
 }
 
 /// The challenge for a request.

@@ -82,7 +82,9 @@ pub(crate) async fn ready(State(state): State<ServerState>) -> Response<Body> {
     let report = state.readiness.report();
     let audit = state.gateway.audit();
     let audit_ok = !audit.required() || audit.is_available();
-    let ready = report.ready && audit_ok;
+    // Nobody would be let in by a list that is too old.
+    let revocations = state.revocations.is_fresh();
+    let ready = report.ready && audit_ok && revocations;
     let status = if ready {
         StatusCode::OK
     } else {
@@ -93,6 +95,7 @@ pub(crate) async fn ready(State(state): State<ServerState>) -> Response<Body> {
         "generation": report.generation,
         "config": if report.config_error.is_some() { "last_reload_refused" } else { "ok" },
         "audit": if audit.is_available() { "ok" } else { "unavailable" },
+        "revocations": if revocations { "ok" } else { "stale" },
     });
     reply(status, body.to_string())
 }

@@ -21,6 +21,7 @@ mod wrong_method;
 
 pub use admin::key_bodies;
 pub use admin::reload::{NotReloaded, Reload};
+pub use admin::revocation_bodies;
 pub use debug::DebugHeaders;
 pub use forwarded::Forwarded;
 pub use frontage::{Frontage, ResourceFacts};

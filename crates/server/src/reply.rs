@@ -44,6 +44,22 @@ pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Resp
             );
             response
         }
+        Answer::Unauthenticated {
+            body,
+            invalid_token,
+        } => {
+            let flaw = if invalid_token {
+                Flaw::InvalidToken
+            } else {
+                Flaw::Nothing
+            };
+            let mut response = json(StatusCode::UNAUTHORIZED, body);
+            response.headers_mut().insert(
+                WWW_AUTHENTICATE,
+                challenge(state, parts, Surface::Mcp, &flaw),
+            );
+            response
+        }
         Answer::Accepted => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::ACCEPTED;

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 
 use crate::layers::guard;
 use crate::protected_resource::WELL_KNOWN;
@@ -61,6 +61,11 @@ fn admin_routes(state: &ServerState) -> Router<ServerState> {
         .route("/key/delete", post(admin::keys::delete))
         .route("/v1/mcp/server", get(admin::servers::list))
         .route("/v1/audit", get(admin::audit::list))
+        .route(
+            "/v1/revocations",
+            get(admin::revocations::list).post(admin::revocations::add),
+        )
+        .route("/v1/revocations/{id}", delete(admin::revocations::lift))
         .route("/v1/config/reload", post(admin::reload::reload))
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use portcullis_core::{Clock, Entropy, Side};
+use portcullis_core::{Clock, Entropy};
 use portcullis_engine::Gateway;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
-use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin};
+use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, RevocationAdmin};
 
 use crate::admin::reload::Reload;
 use crate::forwarded::client_address;
@@ -29,6 +29,8 @@ pub struct ServerDeps {
     pub authentication: Arc<arc_swap::ArcSwap<Authentication>>,
     /// Virtual keys.
     pub keys: KeyAdmin,
+    /// Credentials that are refused although they would verify.
+    pub revocations: RevocationAdmin,
     /// The audit trail, for reading.
     pub trail: AuditTrail,
     /// What is measured.
@@ -83,11 +85,6 @@ impl ServerState {
         let frontage = self.frontage.load();
         let forwarded = frontage.forwarded.as_ref();
         public_origin(configured, self.tls, parts, peer(parts), forwarded)
-    }
-
-    /// On which side of the operator's border the caller is.
-    pub(crate) fn side(&self, parts: &Parts) -> Side {
-        Side::of(self.client_address(parts), &self.frontage.load().inside)
     }
 
     /// Where this request comes from, if that can be told.

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use portcullis_core::{KeyId, Timestamp};
 use portcullis_store::{
-    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, StoreError, UnreadableKey,
+    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, StoreError,
+    UnreadableKey,
 };
 use sqlx::sqlite::SqliteRow;
 
@@ -73,7 +74,7 @@ impl ApiKeyStore for SqlApiKeys {
             .transpose()
     }
 
-    async fn list(&self, page: &PageRequest) -> Result<Page<ApiKeyRecord>, StoreError> {
+    async fn list(&self, page: &PageRequest) -> Result<Page<ReadKey>, StoreError> {
         const OPERATION: Operation = "api_keys.list";
         let limit = page.effective_limit();
         // Every id is greater than the empty text; a condition with `OR` would scan from the start.
@@ -84,10 +85,14 @@ impl ApiKeyStore for SqlApiKeys {
             .await
             .map_err(failed(OPERATION))?
             .iter()
-            .map(|row| read(row, OPERATION))
+            .map(|row| try_read(row, OPERATION))
             .collect::<Result<_, _>>()?;
-        Ok(Page::from_probe(items, limit, |key: &ApiKeyRecord| {
-            key.id.as_str().to_owned()
+        Ok(Page::from_probe(items, limit, |key: &ReadKey| {
+            let id = match key {
+                Ok(record) => &record.id,
+                Err(unreadable) => &unreadable.id,
+            };
+            id.as_str().to_owned()
         }))
     }
 
@@ -125,13 +130,17 @@ impl ApiKeyStore for SqlApiKeys {
             .map_err(failed(OPERATION))?
             .iter()
             .map(|row| {
-                let columns = Columns::of(row, OPERATION);
-                let id = KeyId::from(columns.get::<&str>("id")?);
-                let record = read(row, OPERATION).map_err(|source| UnreadableKey { id, source });
-                Ok((columns.number("change")?, record))
+                let change = Columns::of(row, OPERATION).number("change")?;
+                Ok((change, try_read(row, OPERATION)?))
             })
             .collect()
     }
+}
+
+/// A row whose id can be read.
+fn try_read(row: &SqliteRow, operation: Operation) -> Result<ReadKey, StoreError> {
+    let id = KeyId::from(Columns::of(row, operation).get::<&str>("id")?);
+    Ok(read(row, operation).map_err(|source| UnreadableKey { id, source }))
 }
 
 fn read(row: &SqliteRow, operation: Operation) -> Result<ApiKeyRecord, StoreError> {

@@ -8,6 +8,7 @@ mod database;
 mod meta;
 mod migrations;
 mod open;
+mod revocations;
 mod sessions;
 
 pub use open::{Durability, Location, OpenError, Settings, SqliteStores};

@@ -16,6 +16,7 @@ use crate::audit::SqlAudit;
 use crate::database::Database;
 use crate::meta::SqlMeta;
 use crate::migrations;
+use crate::revocations::SqlRevocations;
 use crate::sessions::SqlSessions;
 
 /// Where the database is.
@@ -136,6 +137,7 @@ impl SqliteStores {
             audit: Arc::new(SqlAudit::new(self.database.clone())),
             sessions: Arc::new(SqlSessions::new(self.database.clone())),
             meta: Arc::new(SqlMeta::new(self.database.clone())),
+            revocations: Arc::new(SqlRevocations::new(self.database.clone())),
         }
     }
 

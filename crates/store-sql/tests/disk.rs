@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use portcullis_core::{KeyId, Timestamp, sha256};
-use portcullis_store::contract::plain_key;
+use portcullis_store::contract::{plain_key, plain_revocation};
 use portcullis_store::{
     AuditFilter, AuditHead, AuditRow, Inserted, PageRequest, StoreErrorKind, Stores,
     TerminatedSession,
@@ -279,15 +279,14 @@ async fn corrupted_by(statement: &'static str) {
     disk.run(statement).await;
     let id = KeyId::from("k1");
     let get = stores.api_keys.get(&id).await.unwrap_err();
-    let list = stores
-        .api_keys
-        .list(&PageRequest::first(10))
-        .await
-        .unwrap_err();
+    let page = PageRequest::first(10);
+    let mut page = stores.api_keys.list(&page).await.unwrap();
+    let listed = page.items.pop().unwrap().unwrap_err();
+    assert_eq!(listed.id, id, "the others are listed all the same");
     let mut feed = stores.api_keys.changed_since(0, 10).await.unwrap();
     let unreadable = feed.pop().unwrap().1.unwrap_err();
     assert_eq!(unreadable.id, id, "the others are read all the same");
-    for error in [get, list, unreadable.source] {
+    for error in [get, listed.source, unreadable.source] {
         assert_eq!(
             error.kind,
             StoreErrorKind::Corrupt,
@@ -317,6 +316,59 @@ async fn a_damaged_key_is_corrupt_and_never_a_key_with_defaults() {
         "UPDATE api_keys SET mac = x'00'",
     ] {
         corrupted_by(statement).await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_row_takes_the_list_from_nobody() {
+    let disk = Disk::new();
+    let stores = disk.open().await.stores();
+    for id in ["k1", "k2", "k3"] {
+        stores.api_keys.insert(&plain_key(id)).await.unwrap();
+        let entry = plain_revocation(id);
+        stores.revocations.add(&entry).await.unwrap();
+    }
+    disk.run("UPDATE api_keys SET role = 'emperor' WHERE id = 'k2'")
+        .await;
+    disk.run("UPDATE revocations SET kind = 'everybody' WHERE id = 'k2'")
+        .await;
+    let (mut keys, mut after) = (Vec::new(), None);
+    loop {
+        let page = PageRequest { after, limit: 1 };
+        let page = stores.api_keys.list(&page).await.unwrap();
+        let read = page.items.into_iter();
+        keys.extend(read.map(|key| key.map_err(|damaged| damaged.id).map(|key| key.id)));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let [k1, k2, k3] = ["k1", "k2", "k3"].map(KeyId::from);
+    assert_eq!(keys, [Ok(k1), Err(k2), Ok(k3)]);
+
+    let now = Timestamp::from_millis(5);
+    let page = stores.revocations.list(now, &PageRequest::first(10)).await;
+    let feed = stores.revocations.changed_since(0, 10).await.unwrap();
+    for read in [
+        page.unwrap().items,
+        feed.into_iter().map(|(_, entry)| entry).collect(),
+    ] {
+        let readable: Vec<bool> = read.iter().map(Result::is_ok).collect();
+        assert_eq!(readable, [true, false, true]);
+    }
+    let damaged = stores.revocations.get(&"k2".into()).await;
+    assert_eq!(damaged.unwrap_err().kind, StoreErrorKind::Corrupt);
+    for statement in [
+        "UPDATE revocations SET name = NULL WHERE id = 'k1'",
+        "UPDATE revocations SET issuer = NULL WHERE id = 'k1'",
+        "UPDATE revocations SET kind = 'sub' WHERE id = 'k1'",
+        "UPDATE revocations SET lifted_at = 1 WHERE id = 'k3'",
+    ] {
+        disk.run(statement).await;
+    }
+    for id in ["k1", "k3"] {
+        let damaged = stores.revocations.get(&id.into()).await;
+        assert_eq!(damaged.unwrap_err().kind, StoreErrorKind::Corrupt, "{id}");
     }
 }
 
@@ -443,7 +495,7 @@ async fn a_database_of_a_newer_program_is_refused_and_not_touched() {
             error,
             OpenError::Newer {
                 found: 999,
-                known: 3
+                known: 4
             }
         ),
         "{error:?}"
@@ -471,7 +523,9 @@ async fn the_trail_of_an_older_program_is_kept() {
          PRIMARY KEY (writer, seq)) STRICT, WITHOUT ROWID",
         "INSERT INTO audit_rows SELECT * FROM present_rows",
         "DROP TABLE present_rows",
-        "DELETE FROM _sqlx_migrations WHERE version = 3",
+        "DROP TABLE revocations",
+        "DELETE FROM change_counters WHERE feed = 'revocations'",
+        "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {
         disk.run(statement).await;
     }

@@ -51,8 +51,11 @@ pub struct UnreadableKey {
     pub source: StoreError,
 }
 
+/// A key as far as its row can be read.
+pub type ReadKey = Result<ApiKeyRecord, UnreadableKey>;
+
 /// One change of the feed: its number, and the key as it is now.
-pub type KeyChange = (u64, Result<ApiKeyRecord, UnreadableKey>);
+pub type KeyChange = (u64, ReadKey);
 
 /// What became of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +76,9 @@ pub trait ApiKeyStore: Send + Sync + std::fmt::Debug {
     async fn insert(&self, record: &ApiKeyRecord) -> Result<Inserted, StoreError>;
     /// The key with this id, revoked or not.
     async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError>;
-    /// All keys in order of their ids.
-    async fn list(&self, page: &PageRequest) -> Result<Page<ApiKeyRecord>, StoreError>;
+    /// All keys in order of their ids. One row that cannot be read does not keep the others from
+    /// being read.
+    async fn list(&self, page: &PageRequest) -> Result<Page<ReadKey>, StoreError>;
     /// Marks the key revoked; repeated calls keep the first time and are no change. `None`: no
     /// such key.
     async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError>;

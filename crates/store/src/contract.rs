@@ -11,6 +11,7 @@
 mod api_keys;
 mod audit;
 mod meta;
+mod revocations;
 mod sessions;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::Stores;
 
 pub use api_keys::plain_key;
+pub use revocations::plain_revocation;
 
 /// Instantiates every obligation as a test of its own.
 ///
@@ -74,6 +76,15 @@ macro_rules! store_contract {
                 of_many_first_writers_all_get_the_same_answer
                 a_value_is_replaced_as_a_whole
                 names_and_values_may_be_anything;
+            revocations:
+                every_kind_of_entry_comes_back_as_it_was_stored
+                of_many_adds_of_one_id_exactly_one_is_stored
+                two_entries_may_refuse_the_same
+                the_first_lift_wins_and_is_told_to_readers
+                only_what_still_refuses_is_listed
+                pages_cover_every_entry_once_in_order
+                the_feed_reports_in_order_and_resumes
+                purging_forgets_what_is_over_and_what_was_lifted_long_ago;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

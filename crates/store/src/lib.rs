@@ -9,13 +9,17 @@ mod error;
 pub mod memory;
 mod meta;
 mod page;
+mod revocations;
 mod sessions;
 
-pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, UnreadableKey};
+pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
 pub use error::{BackendError, StoreError, StoreErrorKind};
 pub use meta::MetaStore;
 pub use page::{MAX_PAGE, Page, PageRequest};
+pub use revocations::{
+    Lifted, ReadRevocation, RevocationRecord, RevocationStore, RevokedTarget, UnreadableRevocation,
+};
 pub use sessions::{SessionStore, TerminatedSession};
 
 use std::sync::Arc;
@@ -31,4 +35,6 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     /// Single values such as the key ring's canary.
     pub meta: Arc<dyn MetaStore>,
+    /// The revocation list.
+    pub revocations: Arc<dyn RevocationStore>,
 }

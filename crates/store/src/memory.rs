@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod meta;
+mod revocations;
 mod sessions;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,6 +17,7 @@ pub fn stores() -> Stores {
         audit: Arc::new(audit::MemoryAudit::default()),
         sessions: Arc::new(sessions::MemorySessions::default()),
         meta: Arc::new(meta::MemoryMeta::default()),
+        revocations: Arc::new(revocations::MemoryRevocations::default()),
     }
 }
 

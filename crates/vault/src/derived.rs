@@ -49,6 +49,7 @@ impl SealingKeys {
 pub(crate) struct MacKeys {
     api_key: hmac::Key,
     api_key_record: hmac::Key,
+    revocation: hmac::Key,
     audit_chain: hmac::Key,
     arguments: hmac::Key,
     handles: hmac::Key,
@@ -67,6 +68,7 @@ impl MacKeys {
         Ok(Self {
             api_key: key(MacPurpose::ApiKey)?,
             api_key_record: key(MacPurpose::ApiKeyRecord)?,
+            revocation: key(MacPurpose::Revocation)?,
             audit_chain: key(MacPurpose::AuditChain)?,
             arguments: key(MacPurpose::Arguments)?,
             handles: key(MacPurpose::Handles)?,
@@ -78,6 +80,7 @@ impl MacKeys {
         match purpose {
             MacPurpose::ApiKey => &self.api_key,
             MacPurpose::ApiKeyRecord => &self.api_key_record,
+            MacPurpose::Revocation => &self.revocation,
             MacPurpose::AuditChain => &self.audit_chain,
             MacPurpose::Arguments => &self.arguments,
             MacPurpose::Handles => &self.handles,

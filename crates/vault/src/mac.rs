@@ -11,6 +11,8 @@ pub enum MacPurpose {
     ApiKey,
     /// The seal of an API key's row.
     ApiKeyRecord,
+    /// The seal of a row of the revocation list.
+    Revocation,
     /// The audit chain and its anchors.
     AuditChain,
     /// Hashes of tool arguments in audit events: comparable by us, not guessable by others.
@@ -26,6 +28,7 @@ impl MacPurpose {
         match self {
             Self::ApiKey => "api-key",
             Self::ApiKeyRecord => "api-key-record",
+            Self::Revocation => "revocation",
             Self::AuditChain => "audit-chain",
             Self::Arguments => "arguments",
             Self::Handles => "handles",

@@ -104,7 +104,7 @@ fn rotation_changes_the_sealing_key_and_keeps_old_values_and_macs() {
     let (mac, key) = (ring.mac(MacPurpose::ApiKey, &[b"sk"]), ring.active_key());
     let fresh = ring.rotate(&home.clock).unwrap();
     assert_ne!(fresh, key);
-    for ring in [ring, home.load().unwrap()] {
+    for ring in [&ring, &home.load().unwrap()] {
         assert_eq!(ring.active_key(), fresh);
         assert_eq!(ring.mac(MacPurpose::ApiKey, &[b"sk"]), mac);
         let opened = ring.open(Purpose::McpSession, b"p", NOW, &before).unwrap();

@@ -31,9 +31,11 @@ const OTHER_TYPES: &[&str] = &[
     "client-authentication+jwt",
 ];
 pub(crate) const LEEWAY: Duration = Duration::from_secs(30);
-const LONGEST_LEEWAY: Duration = Duration::from_mins(5);
+/// Most that `leeway` may be.
+pub const LONGEST_LEEWAY: Duration = Duration::from_mins(5);
 pub(crate) const LIFETIME: Duration = Duration::from_hours(24);
-const LONGEST_LIFETIME: Duration = Duration::from_hours(30 * 24);
+/// Most that `max_token_lifetime` may be.
+pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
 /// All of them.
 pub(crate) fn read(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Vec<TokenIssuer> {
@@ -80,7 +82,12 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
     let algorithms = algorithms(fields);
     let token_types = token_types(fields);
     let leeway = bounded(fields, "leeway", LEEWAY, LONGEST_LEEWAY);
-    let max_token_lifetime = bounded(fields, "max_token_lifetime", LIFETIME, LONGEST_LIFETIME);
+    let max_token_lifetime = bounded(
+        fields,
+        "max_token_lifetime",
+        LIFETIME,
+        LONGEST_TOKEN_LIFETIME,
+    );
     let empty = Node::empty_map();
     let claims = claims(&fields.section_or_empty("claims", &empty)?);
     let grants = issuer_grants(fields, around, &claims);

@@ -78,6 +78,7 @@ fn principal() -> Principal {
             ..ServerGrants::default()
         },
         expires_at: None,
+        marks: portcullis_core::CredentialMarks::default(),
     }
 }
 

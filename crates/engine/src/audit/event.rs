@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use portcullis_core::{
-    ErrorKind, KeyId, Principal, PrincipalId, PrincipalKind, RequestId, ServerId, Timestamp, hex,
+    ErrorKind, KeyId, Principal, PrincipalId, PrincipalKind, RequestId, RevocationId, ServerId,
+    Timestamp, hex,
 };
 use portcullis_credentials::CredentialKind;
 use serde::{Serialize, Serializer};
@@ -125,6 +126,8 @@ pub enum Target {
     Resource(CallerText),
     /// API keys that were made, shown or ended: their public ids, with commas between.
     Key(CallerText),
+    /// A revocation that was made or lifted: its id, and what it names.
+    Revocation(CallerText),
 }
 
 impl Target {
@@ -142,6 +145,11 @@ impl Target {
     pub fn keys<'a>(ids: impl IntoIterator<Item = &'a KeyId>) -> Self {
         let ids: Vec<&str> = ids.into_iter().map(KeyId::as_str).collect();
         Self::Key(CallerText::new(&ids.join(",")))
+    }
+
+    /// A revocation.
+    pub fn revocation(id: &RevocationId, what: &str) -> Self {
+        Self::Revocation(CallerText::new(&format!("{id} {what}")))
     }
 
     /// A resource's URI. What RFC 3986 §3.2.1 and §3.4 leave to the application (userinfo, query,

@@ -11,8 +11,8 @@ use portcullis_policy::Operation;
 use portcullis_upstream::SessionWish;
 use serde_json::json;
 
-use super::LegacyClient;
 use super::session::MAX_CAPABILITIES;
+use super::{LegacyClient, unauthenticated};
 use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
@@ -47,6 +47,9 @@ impl Gateway {
             }
             Err(error) => {
                 let (_, outcome, body) = error_answer(&error, call.id, Some(id.as_json()));
+                if matches!(error, EngineError::NoLongerStands) {
+                    return unauthenticated(call, outcome, body, id.as_json(), true).await;
+                }
                 (StatusCode::OK, outcome, body, None)
             }
         };
@@ -110,8 +113,9 @@ impl Gateway {
                 call.audit.allowed(permit.evidence().rule());
                 let wish = client.wish(entry.upstream.server().push)?;
                 let mut note = Note::default();
+                let opening = self.session(entry, permit.evidence(), &wish, &mut note);
                 let session = self
-                    .session(entry, permit.evidence(), &wish, &mut note)
+                    .while_standing(&call.principal, &call.admission, std::pin::pin!(opening))
                     .await;
                 note.record(&mut call.audit);
                 let session = session?;

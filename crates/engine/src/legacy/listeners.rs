@@ -72,13 +72,23 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    /// `acting`: for whom the session is open; several people may share a key.
-    fn wants(&self, acting: &Acting, client: &LegacyClient, entry: &ServerEntry) -> bool {
+    /// `acting`: for whom the session is open; several people may share a key. The view is that of
+    /// the stream's beginning: what the rules of today hide is not heard of any more.
+    fn wants(
+        &self,
+        gateway: &Gateway,
+        acting: &Acting,
+        client: &LegacyClient,
+        entry: &ServerEntry,
+    ) -> bool {
+        let (principal, admission) = (self.view.principal(), self.view.admission());
         self.client.revision == client.revision
             && self.client.capabilities == client.capabilities
             && !self.messages.is_closed()
             && self.view.server(entry.id.as_str()).is_some()
             && self.view.acting(entry).as_ref() == Some(acting)
+            && gateway.still_stands(principal, admission)
+            && gateway.still_serves(principal, admission, entry)
     }
 }
 
@@ -98,12 +108,19 @@ impl Listeners {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wanted(&self, acting: &Acting, client: &LegacyClient, entry: &ServerEntry) -> bool {
+    fn wanted(
+        &self,
+        gateway: &Gateway,
+        acting: &Acting,
+        client: &LegacyClient,
+        entry: &ServerEntry,
+    ) -> bool {
         let open = self.open();
-        acting
-            .principal()
-            .and_then(|principal| open.of.get(principal))
-            .is_some_and(|own| own.values().any(|one| one.wants(acting, client, entry)))
+        let own = acting.principal().and_then(|one| open.of.get(one));
+        own.is_some_and(|own| {
+            own.values()
+                .any(|one| one.wants(gateway, acting, client, entry))
+        })
     }
 
     /// Whether a session is listened to already.
@@ -158,6 +175,7 @@ impl Listeners {
     /// it.
     fn deliver(
         &self,
+        gateway: &Gateway,
         acting: &Acting,
         client: &LegacyClient,
         entry: &ServerEntry,
@@ -178,7 +196,7 @@ impl Listeners {
                 Whom::One => !done,
                 Whom::Only(owner) => owner == Some(*digest),
             };
-            if !meant || !subscriber.wants(acting, client, entry) {
+            if !meant || !subscriber.wants(gateway, acting, client, entry) {
                 return !subscriber.messages.is_closed();
             }
             // A reader that is this far behind is cut off: it may come back, the memory does not.
@@ -206,7 +224,9 @@ impl Gateway {
         let address = Arc::as_ptr(session).addr();
         if !session.offers_stream()
             || self.listeners.is_running(address)
-            || !self.listeners.wanted(evidence.acting(), client, entry)
+            || !self
+                .listeners
+                .wanted(self, evidence.acting(), client, entry)
             || !self.listeners.running().insert(address)
         {
             return;
@@ -222,7 +242,7 @@ impl Gateway {
                 modern: false,
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
-                whence: call.side,
+                admission: call.admission,
                 subject: String::new(),
                 presented: None,
                 declared: None,
@@ -260,13 +280,14 @@ impl Listening {
     }
 
     fn wanted(&self) -> bool {
-        let principal = &self.filter.principal;
-        self.gateway
+        let (principal, admission) = (&self.filter.principal, &self.filter.admission);
+        let gateway = &self.gateway;
+        gateway
             .listeners
-            .wanted(self.evidence.acting(), &self.client, &self.entry)
+            .wanted(gateway, self.evidence.acting(), &self.client, &self.entry)
             && !self.session.is_lost()
-            && self.gateway.still_stands(principal)
-            && self.gateway.still_serves(self.filter.caller(), &self.entry)
+            && gateway.still_stands(principal, admission)
+            && gateway.still_serves(principal, admission, &self.entry)
     }
 
     /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.
@@ -357,6 +378,6 @@ impl Listening {
         let (acting, client) = (self.evidence.acting(), &self.client);
         self.gateway
             .listeners
-            .deliver(acting, client, &self.entry, &bytes, whom)
+            .deliver(&self.gateway, acting, client, &self.entry, &bytes, whom)
     }
 }

@@ -100,6 +100,9 @@ impl Gateway {
                         if let Some(required) = error.required_scopes() {
                             return step_up(call, outcome, text, id.as_json(), required).await;
                         }
+                        if matches!(error, EngineError::NoLongerStands) {
+                            return unauthenticated(call, outcome, text, id.as_json(), true).await;
+                        }
                         (StatusCode::OK, outcome, text)
                     }
                 };
@@ -143,8 +146,10 @@ impl Gateway {
                 return plain("{}");
             }
             _ if view.named().is_none() && method.list_member().is_some() => {
+                let (principal, admission) = (Arc::clone(&call.principal), call.admission);
                 let page = self.aggregate_page(call, view, method, envelope, Some(client));
-                let result = Box::pin(page).await?;
+                let page = self.while_standing(&principal, &admission, Box::pin(page));
+                let result = page.await?;
                 return plain(&result);
             }
             _ => {}
@@ -155,16 +160,17 @@ impl Gateway {
             client.digest,
         );
         let mut note = Note::default();
+        let exchange = self.exchange(
+            &prepared.entry,
+            &prepared.evidence,
+            &speech,
+            envelope,
+            prepared.edits,
+            forwarded(headers),
+            &mut note,
+        );
         let opened = self
-            .exchange(
-                &prepared.entry,
-                &prepared.evidence,
-                &speech,
-                envelope,
-                prepared.edits,
-                forwarded(headers),
-                &mut note,
-            )
+            .while_standing(&call.principal, &call.admission, std::pin::pin!(exchange))
             .await;
         note.record(&mut call.audit);
         let Opened::Legacy(session, mut waiting) = opened? else {
@@ -176,7 +182,7 @@ impl Gateway {
             modern: false,
             entry: prepared.entry,
             principal: Arc::clone(&call.principal),
-            whence: call.side,
+            admission: call.admission,
             subject: prepared.subject,
             presented: note.presented,
             declared: None,
@@ -368,6 +374,25 @@ pub(crate) async fn step_up(
             Answer::InsufficientScope {
                 body,
                 required: required.clone(),
+            }
+        }
+        unavailable => unavailable,
+    }
+}
+
+/// 401 once it is on record.
+pub(crate) async fn unauthenticated(
+    call: Call,
+    outcome: Outcome,
+    text: String,
+    id: &str,
+    invalid_token: bool,
+) -> Answer {
+    match answer(call, StatusCode::UNAUTHORIZED, outcome, text, id).await {
+        Answer::Json { status, body, .. } if status == StatusCode::UNAUTHORIZED => {
+            Answer::Unauthenticated {
+                body,
+                invalid_token,
             }
         }
         unavailable => unavailable,

@@ -105,7 +105,7 @@ impl Gateway {
                 modern: false,
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
-                whence: call.side,
+                admission: call.admission,
                 subject: String::new(),
                 presented: Some(credential),
                 declared: None,

@@ -118,7 +118,7 @@ impl Gateway {
             modern: true,
             entry: Arc::clone(entry),
             principal,
-            whence: view.caller().side,
+            admission: *view.admission(),
             subject: String::new(),
             presented: note.presented,
             declared: Some(narrowed),
@@ -225,7 +225,11 @@ async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: 
     let mut pulse = Pulse::started(gateway.clock.monotonic());
     loop {
         if pulse.must_look(gateway.clock.monotonic())
-            && !gateway.still_serves(source.filter.caller(), &source.filter.entry)
+            && !gateway.still_serves(
+                &source.filter.principal,
+                &source.filter.admission,
+                &source.filter.entry,
+            )
         {
             return;
         }

@@ -21,7 +21,7 @@ use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::legacy::{accepted, answer, method_text, step_up};
+use crate::legacy::{accepted, answer, method_text, step_up, unauthenticated};
 use crate::prepare::{Prepared, protocol};
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
@@ -81,6 +81,9 @@ impl Gateway {
                 if let Some(required) = error.required_scopes() {
                     return step_up(call, told.1, told.2, client_id, required).await;
                 }
+                if let Some(invalid_token) = error.invalid_token() {
+                    return unauthenticated(call, told.1, told.2, client_id, invalid_token).await;
+                }
                 told
             }
         };
@@ -121,8 +124,10 @@ impl Gateway {
                     .map(Done::Listen);
             }
             if method.list_member().is_some() {
+                let (principal, admission) = (Arc::clone(&call.principal), call.admission);
                 let page = self.aggregate_page(call, view, method, envelope, None);
-                let result = Box::pin(page).await?;
+                let page = self.while_standing(&principal, &admission, Box::pin(page));
+                let result = page.await?;
                 return plain(&result);
             }
         }
@@ -138,7 +143,7 @@ impl Gateway {
             modern: true,
             entry: Arc::clone(&prepared.entry),
             principal: Arc::clone(&call.principal),
-            whence: call.side,
+            admission: call.admission,
             subject: prepared.subject.clone(),
             presented: None,
             declared: ClientCapabilities::narrowed(
@@ -156,16 +161,17 @@ impl Gateway {
             filter.watched = watched.ask(&filter.entry.id, &mut edits);
         }
         let mut note = Note::default();
+        let exchange = self.exchange(
+            &prepared.entry,
+            &prepared.evidence,
+            &Speech::Modern,
+            envelope,
+            edits,
+            headers,
+            &mut note,
+        );
         let opened = self
-            .exchange(
-                &prepared.entry,
-                &prepared.evidence,
-                &Speech::Modern,
-                envelope,
-                edits,
-                headers,
-                &mut note,
-            )
+            .while_standing(&call.principal, &call.admission, std::pin::pin!(exchange))
             .await;
         note.record(&mut call.audit);
         filter.presented = note.presented;

@@ -118,6 +118,42 @@ impl GatewayClient {
         self.post("/key/delete", &json!({ "keys": [id] })).await
     }
 
+    /// `POST /v1/revocations`.
+    pub async fn revoke(&self, wanted: &Value) -> Result<Value, CommandError> {
+        self.post("/v1/revocations", wanted).await
+    }
+
+    /// `GET /v1/revocations`, page by page, as one answer.
+    pub async fn revocations(&self) -> Result<Value, CommandError> {
+        let (mut entries, mut damaged) = (Vec::new(), Vec::new());
+        let mut after: Option<String> = None;
+        loop {
+            let mut query = vec![("limit", "1000")];
+            query.extend(after.as_deref().map(|after| ("after", after)));
+            let mut page = self.get("/v1/revocations", &query).await?;
+            for (at, all) in [("/revocations", &mut entries), ("/damaged", &mut damaged)] {
+                if let Some(Value::Array(items)) = page.pointer_mut(at).map(Value::take) {
+                    all.extend(items);
+                }
+            }
+            let next = page.pointer("/next").and_then(Value::as_str);
+            match next {
+                Some(next) if after.as_deref() != Some(next) => after = Some(next.to_owned()),
+                _ => {
+                    return Ok(json!({"revocations": entries, "damaged": damaged, "next": null}));
+                }
+            }
+        }
+    }
+
+    /// `DELETE /v1/revocations/{id}`.
+    pub async fn lift_revocation(&self, id: &str) -> Result<Value, CommandError> {
+        let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        let path = format!("/v1/revocations/{id}");
+        let answer = self.send(Method::DELETE, &path, &[], &[], None).await?;
+        self.success(answer)
+    }
+
     /// `GET /v1/mcp/server`.
     pub async fn servers(&self) -> Result<Value, CommandError> {
         self.get("/v1/mcp/server", &[]).await

@@ -177,7 +177,7 @@ pub(super) async fn run(
                 &rows,
                 "no keys yet; make one with: portcullis keys create",
             )?;
-            Ok(Exit::Done)
+            tell_damaged(&answer, "/key_id", out)
         }
         KeysVerb::Info { id, target } => {
             let client = target.connect()?;
@@ -195,6 +195,22 @@ pub(super) async fn run(
             Ok(Exit::Done)
         }
     }
+}
+
+/// Names the rows that could not be shown; a list with holes in it is no success.
+pub(super) fn tell_damaged(
+    listed: &Value,
+    id: &str,
+    out: &mut Output,
+) -> Result<Exit, CommandError> {
+    let damaged = listed.pointer("/damaged").and_then(Value::as_array);
+    let mut exit = Exit::Done;
+    for row in damaged.into_iter().flatten() {
+        let text = |at: &str| row.pointer(at).and_then(Value::as_str).unwrap_or("?");
+        out.line(&format!("damaged: {}: {}", text(id), text("/what")))?;
+        exit = Exit::Failed;
+    }
+    Ok(exit)
 }
 
 async fn create(global: &Global, args: CreateArgs, out: &mut Output) -> Result<Exit, CommandError> {

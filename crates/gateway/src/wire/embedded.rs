@@ -9,7 +9,7 @@ use axum::Router;
 use portcullis_config::{CommandLine, Config};
 use portcullis_core::{ApiKey, Clock, Role, ScopeSet, ServerGrants, SystemClock};
 use portcullis_engine::Gateway;
-use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey};
+use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey, RevocationAdmin};
 use portcullis_store::Stores;
 use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
@@ -157,6 +157,11 @@ impl Embedded {
     /// The service behind `/key/*`.
     pub fn keys(&self) -> &KeyAdmin {
         &self.rooms.keys
+    }
+
+    /// The service behind `/v1/revocations`.
+    pub fn revocations(&self) -> &RevocationAdmin {
+        &self.rooms.revoking
     }
 
     /// Writes the last events and closes upstream sessions.

@@ -10,6 +10,8 @@ use tokio_util::task::TaskTracker;
 
 use super::rooms::Rooms;
 
+/// How often the revocation list is tidied, and compared with the store.
+const REVOCATIONS: Duration = Duration::from_mins(1);
 /// How soon a ring that another process rotated is taken up.
 const RING: Duration = Duration::from_secs(5);
 
@@ -27,6 +29,24 @@ pub(super) fn start(rooms: &Rooms, tracker: &TaskTracker, stop: &CancellationTok
             }
         };
         stopped.run_until_cancelled(following).await;
+    });
+    let revocations = Arc::clone(&rooms.revocations);
+    let stopped = stop.clone();
+    tracker.spawn(async move {
+        let tidying = async {
+            let mut ticks = tokio::time::interval(REVOCATIONS);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                if let Err(error) = revocations.keep_house().await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the revocation list is not tidied"
+                    );
+                }
+            }
+        };
+        stopped.run_until_cancelled(tidying).await;
     });
     let warming = Arc::clone(gateway);
     let stopped = stop.clone();

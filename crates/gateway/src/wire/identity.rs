@@ -8,17 +8,48 @@ use portcullis_config::{Config, KeyMaterial};
 use portcullis_core::Clock;
 use portcullis_identity::{
     Authentication, Authenticator, CertificateRule, ClientCertificates, FileKey, FileKeySecret,
-    FileKeys, KeyIndex, MasterKey, StoreKeys,
+    FileKeys, KeyIndex, MasterKey, Revocations, StoreKeys,
 };
 
 use super::issuers::Issuers;
 
-pub(super) fn authentication(
+/// What callers are recognised by beside the file.
+#[derive(Clone, Copy)]
+pub(super) struct Callers<'a> {
+    pub(super) index: &'a Arc<KeyIndex>,
+    pub(super) issuers: &'a Issuers,
+    pub(super) revocations: &'a Arc<Revocations>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+}
+
+impl Callers<'_> {
+    /// The authenticators of this configuration, which is of this generation.
+    pub(super) fn authentication(
+        self,
+        config: &Config,
+        generation: u64,
+    ) -> anyhow::Result<Authentication> {
+        let authenticators = self.authenticators(config)?;
+        let revocations = Arc::clone(self.revocations);
+        let authentication =
+            Authentication::new(authenticators, revocations).of_generation(generation);
+        Ok(match certificates(config, self.clock) {
+            Some(certificates) => authentication.with_certificates(certificates),
+            None => authentication,
+        })
+    }
+
+    fn authenticators(self, config: &Config) -> anyhow::Result<Vec<Arc<dyn Authenticator>>> {
+        authenticators(config, self.index, self.issuers, self.clock)
+    }
+}
+
+fn authenticators(
     config: &Config,
     index: &Arc<KeyIndex>,
     issuers: &Issuers,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Authentication> {
+) -> anyhow::Result<Vec<Arc<dyn Authenticator>>> {
     let mut authenticators: Vec<Arc<dyn Authenticator>> = Vec::new();
     if let Some(key) = &config.identity.master_key {
         authenticators.push(Arc::new(
@@ -33,16 +64,16 @@ pub(super) fn authentication(
     if !config.identity.issuers.is_empty() {
         authenticators.push(Arc::new(issuers.recognise(&config.identity.issuers)?));
     }
-    let authentication = Authentication::new(authenticators);
-    if config.identity.client_certificates.is_empty() {
-        return Ok(authentication);
-    }
-    let rules = config.identity.client_certificates.iter().map(rule);
-    let certificates = ClientCertificates::new(rules.collect(), Arc::clone(clock));
-    Ok(authentication.with_certificates(certificates))
+    Ok(authenticators)
 }
 
-fn rule(rule: &portcullis_config::ClientCertificate) -> CertificateRule {
+fn certificates(config: &Config, clock: &Arc<dyn Clock>) -> Option<ClientCertificates> {
+    let rules = &config.identity.client_certificates;
+    let rules = rules.iter().map(certificate_rule).collect::<Vec<_>>();
+    (!rules.is_empty()).then(|| ClientCertificates::new(rules, Arc::clone(clock)))
+}
+
+fn certificate_rule(rule: &portcullis_config::ClientCertificate) -> CertificateRule {
     CertificateRule {
         authority: rule.ca.clone(),
         name: rule.san.clone(),

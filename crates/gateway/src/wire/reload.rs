@@ -9,11 +9,12 @@ use portcullis_config::{CommandLine, Config, Loaded, Server, Telemetry};
 use portcullis_server::listen::ServerTls;
 use portcullis_server::{NotReloaded, Reload};
 
+use super::files;
 use super::frontage::frontage;
+use super::identity::Callers;
 use super::rooms::Rooms;
 use super::serve::announce;
 use super::servers::{self, Making};
-use super::{files, identity};
 use crate::lifecycle::{ReloadCause, ReloadRequester, Reloaded, Reloads};
 use crate::telemetry::LogControl;
 
@@ -93,9 +94,15 @@ impl Reloading {
         };
         let snapshot = servers::snapshot(&config, Some(&before), generation, &making)
             .map_err(|error| format!("{error:#}"))?;
-        let authentication =
-            identity::authentication(&config, &rooms.index, &rooms.issuers, &rooms.vaults.clock)
-                .map_err(|error| format!("{error:#}"))?;
+        let callers = Callers {
+            index: &rooms.index,
+            issuers: &rooms.issuers,
+            revocations: &rooms.revocations,
+            clock: &rooms.vaults.clock,
+        };
+        let authentication = callers
+            .authentication(&config, generation)
+            .map_err(|error| format!("{error:#}"))?;
         self.logs.apply(&config.telemetry);
         announce(&config, &notices);
         for what in fixed_differences(&self.config, &config) {
@@ -103,7 +110,7 @@ impl Reloading {
         }
         rooms.authentication.store(Arc::new(authentication));
         rooms.frontage.store(Arc::new(frontage(&config)));
-        rooms.standings.changed(&self.config, &config);
+        rooms.standings.changed(&self.config, &config, generation);
         rooms.gateway.replace_snapshot(snapshot);
         rooms.metrics.config_loaded(generation);
         rooms.readiness.serve(generation);

@@ -12,7 +12,10 @@ use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Gateway, GatewayDeps};
-use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, KeyIndex, KeyIndexSettings};
+use portcullis_identity::{
+    Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
+    Revocations, follow,
+};
 use portcullis_server::{Frontage, Readiness};
 use portcullis_store::Stores;
 use portcullis_store_sql::{Durability, Location, Settings as SqlSettings, SqliteStores};
@@ -21,11 +24,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::frontage::frontage;
+use super::identity::Callers;
 use super::issuers::Issuers;
 use super::macs::RingMac;
+use super::outbound;
 use super::servers::{self, Making};
 use super::standing::Standings;
-use super::{identity, outbound};
 use crate::cli::exit::CommandError;
 
 /// Name under which the key ring's canary is stored.
@@ -123,7 +127,7 @@ impl Vaults {
             Arc::clone(&self.stores.api_keys),
             Arc::clone(&self.ring),
             Arc::clone(&self.clock),
-            KeyIndexSettings::default(),
+            FreshnessSettings::default(),
         ));
         index.refresh().await.context("the stored keys")?;
         let admin = KeyAdmin::new(
@@ -134,6 +138,26 @@ impl Vaults {
             Arc::clone(&self.entropy),
         );
         Ok((index, admin))
+    }
+
+    /// The revocation list of this store, loaded.
+    pub(super) async fn revocations(&self) -> anyhow::Result<(Arc<Revocations>, RevocationAdmin)> {
+        let list = Arc::new(Revocations::new(
+            Arc::clone(&self.stores.revocations),
+            Arc::clone(&self.ring),
+            Arc::clone(&self.clock),
+            FreshnessSettings::default(),
+        ));
+        list.refresh().await.context("the stored revocations")?;
+        let admin = RevocationAdmin::new(
+            Arc::clone(&self.stores.revocations),
+            Arc::clone(&self.stores.api_keys),
+            Arc::clone(&list),
+            Arc::clone(&self.ring),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+        );
+        Ok((list, admin))
     }
 }
 
@@ -151,6 +175,8 @@ pub(super) struct Rooms {
     pub(super) frontage: Arc<ArcSwap<Frontage>>,
     pub(super) keys: KeyAdmin,
     pub(super) index: Arc<KeyIndex>,
+    pub(super) revoking: RevocationAdmin,
+    pub(super) revocations: Arc<Revocations>,
     pub(super) trail: AuditTrail,
     pub(super) audit: AuditLog,
     pub(super) metrics: Arc<Metrics>,
@@ -173,7 +199,13 @@ impl Rooms {
         let client = outbound::client(config.server.ca_file.clone())?;
         let vaults = Vaults::open_at(storage, clock).await?;
         let (index, keys) = vaults.keys().await?;
-        index.run(tracker, stop.clone());
+        let (revocations, revoking) = vaults.revocations().await?;
+        follow(
+            vec![Arc::clone(&index) as _, Arc::clone(&revocations) as _],
+            FreshnessSettings::default(),
+            tracker,
+            stop,
+        );
         let metrics = Arc::new(Metrics::new());
         let audit = start_audit(config, &vaults, &metrics, tracker).await?;
         let making = Making {
@@ -188,10 +220,18 @@ impl Rooms {
             Arc::clone(&vaults.clock),
             tracker.clone(),
         );
-        let authentication = identity::authentication(config, &index, &issuers, &vaults.clock)?;
+        let callers = Callers {
+            index: &index,
+            issuers: &issuers,
+            revocations: &revocations,
+            clock: &vaults.clock,
+        };
+        let authentication = callers.authentication(config, 1)?;
+        let frontage = Arc::new(ArcSwap::from_pointee(frontage(config)));
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
-            Arc::clone(&vaults.clock),
+            Arc::clone(&revocations),
+            Arc::clone(&frontage),
         ));
         let credentials = Broker::new(
             Arc::clone(&client),
@@ -214,9 +254,11 @@ impl Rooms {
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
             authentication: Arc::new(ArcSwap::from_pointee(authentication)),
-            frontage: Arc::new(ArcSwap::from_pointee(frontage(config))),
+            frontage,
             keys,
             index,
+            revoking,
+            revocations,
             audit,
             metrics,
             readiness: Arc::default(),

@@ -167,6 +167,7 @@ pub(super) fn state(
         gateway: Arc::clone(&rooms.gateway),
         authentication: Arc::clone(&rooms.authentication),
         keys: rooms.keys.clone(),
+        revocations: rooms.revoking.clone(),
         trail: rooms.trail.clone(),
         metrics: Arc::clone(&rooms.metrics),
         readiness: Arc::clone(&rooms.readiness),

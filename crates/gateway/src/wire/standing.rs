@@ -1,42 +1,47 @@
-//! Whether the principal behind an open stream still stands.
+//! Whether a caller who was let in would be let in still.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use portcullis_config::Config;
-use portcullis_core::{Clock, Principal, PrincipalKind, Role, ServerGrants, Timestamp};
-use portcullis_engine::Standing;
-use portcullis_identity::{KeyIndex, certificate_id};
+use portcullis_core::{Principal, PrincipalKind, Role, ServerGrants, Side, Timestamp};
+use portcullis_engine::{Admission, Standing};
+use portcullis_identity::{KeyIndex, Revocations, certificate_id};
+use portcullis_server::Frontage;
 
-/// Streams look every second; after this long none that was opened before a change is left.
-const NOTICE: Duration = Duration::from_secs(5);
-
-/// The store's keys through their index, the file's keys and issuers through what the last reload
-/// changed.
+/// The store's keys through their index, everybody through the revocation list, the file's keys and
+/// issuers through what reloads changed.
 #[derive(Debug)]
 pub(super) struct Standings {
     index: Arc<KeyIndex>,
-    clock: Arc<dyn Clock>,
+    revocations: Arc<Revocations>,
+    frontage: Arc<ArcSwap<Frontage>>,
     /// Ids whose key left the file or is another now, and issuers that are not trusted as they were,
-    /// with the moment until when their streams are ended.
-    ended: RwLock<HashMap<String, Duration>>,
+    /// with the generation of the configuration that ended them: whoever was recognised by an
+    /// earlier one does not stand, however long its request already takes.
+    ended: ArcSwap<HashMap<String, u64>>,
 }
 
 impl Standings {
-    pub(super) fn new(index: Arc<KeyIndex>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        index: Arc<KeyIndex>,
+        revocations: Arc<Revocations>,
+        frontage: Arc<ArcSwap<Frontage>>,
+    ) -> Self {
         Self {
             index,
-            clock,
-            ended: RwLock::default(),
+            revocations,
+            frontage,
+            ended: ArcSwap::default(),
         }
     }
 
-    /// Ends the streams of every key, of every issuer's bearers, and of every rule's certificate, that
-    /// is not in the new file as it was in the old one.
-    pub(super) fn changed(&self, before: &Config, now: &Config) {
+    /// Ends what began with any key, any issuer's tokens, and any rule's certificate, that is not in
+    /// the new file as it was in the old one. Reloads happen one after another.
+    pub(super) fn changed(&self, before: &Config, now: &Config, generation: u64) {
         let kept = keys(now);
-        let until = self.clock.monotonic() + NOTICE;
         let gone = keys(before)
             .into_iter()
             .filter(|(id, key)| kept.get(id) != Some(key));
@@ -45,21 +50,30 @@ impl Standings {
             .issuers
             .iter()
             .filter(|issuer| !now.identity.issuers.contains(issuer))
-            .map(|issuer| (of_issuer(&issuer.issuer), until));
+            .map(|issuer| (of_issuer(&issuer.issuer), generation));
         let unmapped = before
             .identity
             .client_certificates
             .iter()
             .filter(|rule| !now.identity.client_certificates.contains(rule))
-            .map(|rule| (certificate_id(&rule.ca, &rule.san).to_string(), until));
-        self.ended
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(
-                gone.map(|(id, _)| (id, until))
-                    .chain(distrusted)
-                    .chain(unmapped),
-            );
+            .map(|rule| (certificate_id(&rule.ca, &rule.san).to_string(), generation));
+        let mut ended = HashMap::clone(&self.ended.load());
+        let gone = gone.map(|(id, _)| (id, generation));
+        ended.extend(gone.chain(distrusted).chain(unmapped));
+        self.ended.store(Arc::new(ended));
+    }
+
+    fn was_ended(&self, principal: &Principal, admission: &Admission) -> bool {
+        let ended = self.ended.load();
+        if ended.is_empty() {
+            return false;
+        }
+        let by = |id: &str| {
+            let generation = ended.get(id);
+            generation.is_some_and(|generation| admission.generation < *generation)
+        };
+        let issuer = principal.issuer.as_deref();
+        by(principal.id.as_str()) || issuer.is_some_and(|issuer| by(&of_issuer(issuer)))
     }
 }
 
@@ -107,19 +121,8 @@ fn keys(config: &Config) -> HashMap<String, Opened<'_>> {
 }
 
 impl Standing for Standings {
-    fn holds(&self, principal: &Principal) -> bool {
-        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
-        let is_ended = |id: &str| {
-            ended
-                .get(id)
-                .is_some_and(|until| self.clock.monotonic() < *until)
-        };
-        if is_ended(principal.id.as_str()) {
-            return false;
-        }
-        if let Some(issuer) = &principal.issuer
-            && is_ended(&of_issuer(issuer))
-        {
+    fn holds(&self, principal: &Principal, admission: &Admission) -> bool {
+        if self.was_ended(principal, admission) || !self.revocations.stands(principal) {
             return false;
         }
         match (&principal.kind, &principal.key_id) {
@@ -130,5 +133,9 @@ impl Standing for Standings {
             }
             _ => true,
         }
+    }
+
+    fn side(&self, address: Option<IpAddr>) -> Side {
+        Side::of(address, &self.frontage.load().inside)
     }
 }

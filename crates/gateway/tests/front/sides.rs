@@ -1,7 +1,13 @@
 //! A server for the inside does not exist for whoever is outside, on any surface.
 
-use portcullis_testkit::gateway::{Actor, Ask, MockServer, Reply, TestGateway};
+use std::sync::Arc;
+
+use portcullis_engine::{ServerEntry, Snapshot};
+use portcullis_testkit::gateway::{Actor, Ask, Connection, MockServer, Reply, TestGateway};
+use portcullis_testkit::upstream::{FakeUpstream, event};
 use serde_json::json;
+
+use super::support::BEHIND_A_PROXY;
 
 /// `hidden` is for the inside, which is 10/8; everybody comes from loopback, over a proxy of ours
 /// that says where they really are.
@@ -186,5 +192,67 @@ async fn a_session_that_was_opened_inside_shows_nothing_outside() {
     let outside = admin.ask(from(tool.clone(), OUTSIDE)).await;
     assert!(outside.text().contains("Unknown tool"), "{outside:?}");
     assert!(admin.ask(from(tool, INSIDE)).await.text().contains("hi"));
+    gateway.no_secret_was_told().await;
+}
+
+const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
+/// One person listens from inside and from outside, on one session at the server.
+#[tokio::test]
+async fn a_stream_of_before_hears_no_more_of_a_server_that_was_hidden_from_its_side() {
+    let upstream = FakeUpstream::legacy().await;
+    let live = upstream.live("GET");
+    let yaml = format!(
+        "{BEHIND_A_PROXY}  mcp_internal_ip_ranges: ['10.0.0.0/8']\nmcp_servers:\n  hidden:\n    \
+         url: \"{}\"\n",
+        upstream.url()
+    );
+    let gateway = TestGateway::start(&yaml).await;
+    let alice = gateway.key("alice", &["hidden"]).await;
+    let mut streams = Vec::new();
+    for address in [INSIDE, OUTSIDE] {
+        let opened = alice.ask(from(Ask::initialize("/mcp"), address)).await;
+        let session = opened.header("mcp-session-id").unwrap().to_owned();
+        let tool = call("/mcp", "hidden-echo").header("mcp-session-id", &session);
+        let called = alice.ask(from(tool, address)).await;
+        assert_eq!(called.status, 200, "{called:?}");
+        let listen = alice.sign(from(Ask::listen("/mcp", &session), address));
+        let mut stream = Connection::begin(gateway.address(), &listen).await;
+        assert!(stream.until("text/event-stream").await);
+        streams.push(stream);
+    }
+    live.opened(1).await;
+    live.bytes(&event(CHANGED));
+    for stream in &mut streams {
+        assert!(stream.until("list_changed").await);
+    }
+
+    let inner = gateway.embedded().gateway();
+    let before = Arc::clone(&inner.snapshot().servers()[0]);
+    let mut policy = before.policy.clone();
+    policy.inside_only = true;
+    let now = ServerEntry::new(
+        &before.alias,
+        policy,
+        before.auth.clone(),
+        Arc::clone(&before.upstream),
+        before.info.clone(),
+        before.meters.clone(),
+    );
+    let now = Arc::new(now.carrying_over(&before));
+    inner.replace_snapshot(Snapshot::new(vec![now], 2));
+    drop(before);
+    live.bytes(&event(&CHANGED.replace("tools", "prompts")));
+    let mut outside = streams.pop().unwrap();
+    let mut inside = streams.pop().unwrap();
+    assert!(inside.until("prompts/list_changed").await);
+    // Both end with the key; by then the outside has heard what there was for it.
+    let admin = gateway.admin().await;
+    let body = json!({"keys": [alice.key_id()]});
+    assert_eq!(admin.ask(Ask::post("/key/delete", &body)).await.status, 200);
+    outside.ends().await;
+    let heard = String::from_utf8(outside.heard().to_vec()).unwrap();
+    assert!(heard.contains("tools/list_changed"), "{heard}");
+    assert!(!heard.contains("prompts/list_changed"), "{heard}");
     gateway.no_secret_was_told().await;
 }

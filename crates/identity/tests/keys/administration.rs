@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::house::{FILE_KEY, House, MASTER, grants, user_key};
 use portcullis_core::{ApiKey, ErrorKind, KeyId, Principal, Role, ServerGrants};
-use portcullis_identity::{AuthnErrorKind, KeyAdminError, KeySelector, MasterKey, NewKey};
+use portcullis_identity::{
+    AuthnErrorKind, KeyAdminError, KeySelector, ListedKey, MasterKey, NewKey,
+};
 use portcullis_store::{ApiKeyStore, PageRequest};
 
 fn admin() -> Principal {
@@ -178,7 +180,7 @@ async fn a_key_is_revoked_by_id_by_alias_or_by_showing_it() {
 #[tokio::test]
 async fn a_key_made_on_another_replica_is_found_by_alias() {
     let house = House::open().await;
-    let elsewhere = house.replica(portcullis_identity::KeyIndexSettings::default());
+    let elsewhere = house.replica(portcullis_identity::FreshnessSettings::default());
     elsewhere.admin.create(named("ci"), &admin()).await.unwrap();
     let selector = KeySelector::Alias("ci".to_owned());
     house.here.admin.revoke(&selector, &admin()).await.unwrap();
@@ -320,4 +322,29 @@ async fn a_store_that_is_down_refuses_administration_and_makes_no_key() {
         .await
         .unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Unavailable);
+}
+
+/// One damaged row takes the list from nobody.
+#[tokio::test]
+async fn a_list_shows_the_sound_keys_and_names_the_damaged() {
+    let house = House::open().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(house.mint(user_key()).await.1);
+    }
+    *house.store.damaged.lock().unwrap() = Some(ids[0].clone());
+    *house.store.altered.lock().unwrap() = Some(ids[1].clone());
+    let page = PageRequest::first(10);
+    let listed = house.here.admin.list(&page, &admin()).await.unwrap();
+    let (mut sound, mut altered, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+    for key in listed.items {
+        match key {
+            ListedKey::Sound(record) => sound.push(record.id),
+            ListedKey::Altered(id) => altered.push(id),
+            ListedKey::Unreadable(id) => unreadable.push(id),
+        }
+    }
+    assert_eq!(sound, [ids[2].clone()]);
+    assert_eq!(altered, [ids[1].clone()]);
+    assert_eq!(unreadable, [ids[0].clone()]);
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::house::{FILE_KEY, House, MASTER, file_key, user_key};
+use crate::house::{FILE_KEY, House, MASTER, file_key, nobody_revoked, user_key};
 use portcullis_core::{
     ApiKey, KeyId, ManualClock, PrincipalKind, Role, SystemEntropy, Timestamp, hex, sha256,
 };
 use portcullis_identity::{
     AuthnErrorKind, CredentialSource, EmptyMasterKey, FileKeyError, FileKeySecret, FileKeys,
-    KeyIndexSettings, MasterKey, NewKey, Presented, key_seal, mint,
+    FreshnessSettings, MasterKey, NewKey, Presented, follow, key_seal, mint,
 };
 use portcullis_store::ApiKeyStore;
+use portcullis_vault::KeyRing;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -116,7 +117,7 @@ async fn auth_19_expired_revoked_and_unknown_differ_only_in_the_reason() {
 #[tokio::test]
 async fn a_revocation_on_one_replica_reaches_the_others_by_the_feed() {
     let house = House::open().await;
-    let elsewhere = house.replica(KeyIndexSettings::default());
+    let elsewhere = house.replica(FreshnessSettings::default());
     elsewhere.index.refresh().await.unwrap();
     let (key, id) = house.mint(user_key()).await;
     assert_eq!(
@@ -140,12 +141,17 @@ async fn a_revocation_on_one_replica_reaches_the_others_by_the_feed() {
 #[tokio::test]
 async fn the_background_task_follows_the_feed_and_stops_when_told() {
     let house = House::open().await;
-    let elsewhere = house.replica(KeyIndexSettings {
-        refresh_every: Duration::from_millis(1),
-        ..KeyIndexSettings::default()
-    });
+    let elsewhere = house.replica(FreshnessSettings::default());
     let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
-    elsewhere.index.run(&tracker, token.clone());
+    follow(
+        vec![Arc::clone(&elsewhere.index) as _],
+        FreshnessSettings {
+            refresh_every: Duration::from_millis(1),
+            ..FreshnessSettings::default()
+        },
+        &tracker,
+        &token,
+    );
     let (key, _) = house.mint(user_key()).await;
     let seen = async {
         while elsewhere.knock(&key).await.is_err() {
@@ -166,7 +172,7 @@ async fn the_background_task_follows_the_feed_and_stops_when_told() {
 async fn before_the_first_load_store_keys_are_refused() {
     let house = House::open().await;
     let (key, _) = house.mint(user_key()).await;
-    let cold = house.replica(KeyIndexSettings::default());
+    let cold = house.replica(FreshnessSettings::default());
     assert_eq!(
         cold.knock(&key).await.unwrap_err(),
         AuthnErrorKind::Unavailable
@@ -237,12 +243,18 @@ async fn auth_22_an_empty_master_key_is_refused() {
     }
 }
 
+fn door_of(keys: FileKeys, clock: &Arc<ManualClock>) -> portcullis_identity::Authentication {
+    let ring = Arc::new(KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap());
+    let revocations = nobody_revoked(clock, &ring);
+    portcullis_identity::Authentication::new(vec![Arc::new(keys)], revocations)
+}
+
 #[tokio::test]
 async fn a_file_may_hold_the_hash_instead_of_the_key() {
     let clock = Arc::new(ManualClock::at_millis(0));
     let hashed = format!("sha256:{}", hex(&sha256(b"sk-hashed")));
-    let keys = FileKeys::new(vec![file_key("h", &hashed)], clock).unwrap();
-    let door = portcullis_identity::Authentication::new(vec![Arc::new(keys)]);
+    let keys = FileKeys::new(vec![file_key("h", &hashed)], Arc::clone(&clock) as _).unwrap();
+    let door = door_of(keys, &clock);
     let present = |text: &str| Presented::new(CredentialSource::Bearer, ApiKey::new(text));
     door.recognise(&present("sk-hashed")).await.unwrap();
     let replayed = door.recognise(&present(&hashed)).await.unwrap_err();
@@ -263,7 +275,7 @@ async fn a_file_key_expires() {
     let mut key = file_key("k", "sk-short-lived");
     key.expires_at = Some(Timestamp::from_millis(100));
     let keys = FileKeys::new(vec![key], Arc::clone(&clock) as _).unwrap();
-    let door = portcullis_identity::Authentication::new(vec![Arc::new(keys)]);
+    let door = door_of(keys, &clock);
     let presented = Presented::new(CredentialSource::Bearer, ApiKey::new("sk-short-lived"));
     door.recognise(&presented).await.unwrap();
     clock.advance(Duration::from_millis(100));

@@ -1,7 +1,7 @@
 //! Somebody can write the database and does not have the key ring.
 
 use portcullis_core::{Role, Timestamp};
-use portcullis_identity::{AuthnErrorKind, KeyIndexSettings};
+use portcullis_identity::{AuthnErrorKind, FreshnessSettings};
 
 use super::house::{Forgery, House, grants, user_key};
 
@@ -30,14 +30,14 @@ async fn a_key_whose_row_was_changed_is_not_accepted() {
     let (key, _) = house.mint(user_key()).await;
     for (what, forgery) in forgeries {
         *house.store.forgery.lock().unwrap() = Some(forgery);
-        let replica = house.replica(KeyIndexSettings::default());
+        let replica = house.replica(FreshnessSettings::default());
         replica.index.refresh().await.unwrap();
         let answer = replica.knock(&key).await;
         assert_eq!(answer.unwrap_err(), AuthnErrorKind::Unknown, "{what}");
         assert_eq!(replica.index.rejected(), 1, "{what}");
     }
     *house.store.forgery.lock().unwrap() = None;
-    let replica = house.replica(KeyIndexSettings::default());
+    let replica = house.replica(FreshnessSettings::default());
     replica.index.refresh().await.unwrap();
     assert_eq!(replica.knock(&key).await.unwrap().role, Role::User);
     assert_eq!(replica.index.rejected(), 0);
@@ -47,7 +47,7 @@ async fn a_key_whose_row_was_changed_is_not_accepted() {
 async fn a_running_replica_forgets_a_key_whose_row_no_longer_holds() {
     let house = House::open().await;
     let (key, id) = house.mint(user_key()).await;
-    let replica = house.replica(KeyIndexSettings::default());
+    let replica = house.replica(FreshnessSettings::default());
     replica.index.refresh().await.unwrap();
     replica.knock(&key).await.unwrap();
     *house.store.forgery.lock().unwrap() = Some(|row| {
@@ -71,7 +71,7 @@ async fn one_row_that_cannot_be_read_refuses_that_key_and_no_other() {
     let house = House::open().await;
     let (broken, broken_id) = house.mint(user_key()).await;
     let (sound, _) = house.mint(user_key()).await;
-    let running = house.replica(KeyIndexSettings::default());
+    let running = house.replica(FreshnessSettings::default());
     running.index.refresh().await.unwrap();
     running.knock(&broken).await.unwrap();
 
@@ -80,7 +80,7 @@ async fn one_row_that_cannot_be_read_refuses_that_key_and_no_other() {
     let now = portcullis_core::Clock::now(&*house.clock);
     let store: &dyn portcullis_store::ApiKeyStore = &*house.store;
     store.revoke(&broken_id, now).await.unwrap();
-    for replica in [&running, &house.replica(KeyIndexSettings::default())] {
+    for replica in [&running, &house.replica(FreshnessSettings::default())] {
         replica.index.refresh().await.unwrap();
         assert_eq!(
             replica.knock(&broken).await.unwrap_err(),

@@ -11,12 +11,12 @@ use portcullis_core::{
     Timestamp,
 };
 use portcullis_identity::{
-    Authentication, AuthnErrorKind, FileKey, FileKeySecret, FileKeys, KeyAdmin, KeyIndex,
-    KeyIndexSettings, MasterKey, NewKey, StoreKeys,
+    Authentication, AuthnErrorKind, FileKey, FileKeySecret, FileKeys, FreshnessSettings, KeyAdmin,
+    KeyIndex, MasterKey, NewKey, Revocations, StoreKeys,
 };
 use portcullis_store::{
-    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, StoreError, UnreadableKey,
-    memory,
+    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, StoreError,
+    UnreadableKey, memory,
 };
 use portcullis_vault::KeyRing;
 
@@ -32,6 +32,8 @@ pub(crate) struct CutLine {
     pub(crate) forgery: Mutex<Option<Forgery>>,
     /// The key whose row cannot be read.
     pub(crate) damaged: Mutex<Option<KeyId>>,
+    /// The key in whose row a list finds another role.
+    pub(crate) altered: Mutex<Option<KeyId>>,
 }
 
 pub(crate) type Forgery = fn(&mut ApiKeyRecord);
@@ -43,6 +45,18 @@ impl CutLine {
         }
         Ok(self.inner.as_ref())
     }
+
+    fn damage(&self, key: &mut ReadKey) {
+        let damaged = self.damaged.lock().unwrap();
+        if let (Ok(record), Some(damaged)) = (&*key, &*damaged)
+            && record.id == *damaged
+        {
+            *key = Err(UnreadableKey {
+                id: damaged.clone(),
+                source: StoreError::corrupt("api_keys", "not a role"),
+            });
+        }
+    }
 }
 
 #[async_trait]
@@ -53,8 +67,18 @@ impl ApiKeyStore for CutLine {
     async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
         self.inner()?.get(id).await
     }
-    async fn list(&self, page: &PageRequest) -> Result<Page<ApiKeyRecord>, StoreError> {
-        self.inner()?.list(page).await
+    async fn list(&self, page: &PageRequest) -> Result<Page<ReadKey>, StoreError> {
+        let mut page = self.inner()?.list(page).await?;
+        let altered = self.altered.lock().unwrap().clone();
+        for key in &mut page.items {
+            self.damage(key);
+            if let Ok(record) = key
+                && Some(&record.id) == altered.as_ref()
+            {
+                record.role = Role::Admin;
+            }
+        }
+        Ok(page)
     }
     async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError> {
         self.inner()?.revoke(id, now).await
@@ -66,15 +90,8 @@ impl ApiKeyStore for CutLine {
                 forge(record);
             }
         }
-        if let Some(damaged) = &*self.damaged.lock().unwrap() {
-            for (_, key) in &mut changes {
-                if key.as_ref().is_ok_and(|record| record.id == *damaged) {
-                    *key = Err(UnreadableKey {
-                        id: damaged.clone(),
-                        source: StoreError::corrupt("api_keys", "not a role"),
-                    });
-                }
-            }
+        for (_, key) in &mut changes {
+            self.damage(key);
         }
         Ok(changes)
     }
@@ -102,9 +119,10 @@ impl House {
             cut: AtomicBool::new(false),
             forgery: Mutex::default(),
             damaged: Mutex::default(),
+            altered: Mutex::default(),
         });
         let ring = Arc::new(KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap());
-        let here = Replica::over(&clock, &store, &ring, KeyIndexSettings::default());
+        let here = Replica::over(&clock, &store, &ring, FreshnessSettings::default());
         here.index.refresh().await.unwrap();
         Self {
             clock,
@@ -114,7 +132,7 @@ impl House {
         }
     }
 
-    pub(crate) fn replica(&self, settings: KeyIndexSettings) -> Replica {
+    pub(crate) fn replica(&self, settings: FreshnessSettings) -> Replica {
         Replica::over(&self.clock, &self.store, &self.ring, settings)
     }
 
@@ -138,7 +156,7 @@ impl Replica {
         clock: &Arc<ManualClock>,
         store: &Arc<CutLine>,
         ring: &Arc<KeyRing>,
-        settings: KeyIndexSettings,
+        settings: FreshnessSettings,
     ) -> Self {
         let index = Arc::new(KeyIndex::new(
             Arc::clone(store) as _,
@@ -155,11 +173,14 @@ impl Replica {
                 Arc::clone(clock) as _,
                 Arc::new(SystemEntropy),
             ),
-            door: Authentication::new(vec![
-                Arc::new(MasterKey::new(&ApiKey::new(MASTER)).unwrap()),
-                Arc::new(file_keys.unwrap()),
-                Arc::new(StoreKeys::new(Arc::clone(&index))),
-            ]),
+            door: Authentication::new(
+                vec![
+                    Arc::new(MasterKey::new(&ApiKey::new(MASTER)).unwrap()),
+                    Arc::new(file_keys.unwrap()),
+                    Arc::new(StoreKeys::new(Arc::clone(&index))),
+                ],
+                nobody_revoked(clock, ring),
+            ),
             index,
         }
     }
@@ -176,6 +197,16 @@ impl Replica {
             .map(|caller| caller.principal)
             .map_err(|error| error.kind)
     }
+}
+
+/// A list in a store of its own, which nobody cuts off.
+pub(crate) fn nobody_revoked(clock: &Arc<ManualClock>, ring: &Arc<KeyRing>) -> Arc<Revocations> {
+    Arc::new(Revocations::new(
+        memory::stores().revocations,
+        Arc::clone(ring),
+        Arc::clone(clock) as _,
+        FreshnessSettings::default(),
+    ))
 }
 
 pub(crate) fn file_key(name: &str, secret: &str) -> FileKey {

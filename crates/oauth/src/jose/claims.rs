@@ -35,6 +35,16 @@ impl Claims {
         self.is_bound
     }
 
+    /// `jti` (RFC 7519 §4.1.7), as it is: what a revocation names must be found again.
+    pub fn token_id(&self) -> Option<&str> {
+        self.members.get("jti").and_then(Value::as_str)
+    }
+
+    /// `sid` (OpenID Connect Back-Channel Logout §2.1), as it is.
+    pub fn session_id(&self) -> Option<&str> {
+        self.members.get("sid").and_then(Value::as_str)
+    }
+
     /// A claim that is one text.
     pub fn text(&self, path: &str) -> Option<&str> {
         self.at(path)

@@ -35,6 +35,7 @@ fn caller(grants: ServerGrants) -> Principal {
         role: Role::User,
         grants,
         expires_at: None,
+        marks: portcullis_core::CredentialMarks::default(),
     }
 }
 

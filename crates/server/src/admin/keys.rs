@@ -7,12 +7,13 @@ use axum::http::request::Parts;
 use portcullis_core::{ApiKey, ErrorKind, KeyId};
 use portcullis_engine::Call;
 use portcullis_engine::audit::{CallerText, Surface, Target};
-use portcullis_identity::{KeyAdminError, KeySelector, PageRequest};
+use portcullis_identity::{KeyAdminError, KeySelector, ListedKey, PageRequest};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::body::read;
 use super::key_bodies::{self, Generate, record};
-use super::problem::{done, problem, rule};
+use super::problem::{done, problem, refuse_body, rule};
 use crate::query::query;
 use crate::state::ServerState;
 
@@ -24,7 +25,7 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
     };
     let wish: Generate = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
-        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+        Err(refused) => return refuse_body(&state, call, &parts, &refused).await,
     };
     let new = match wish.into_new_key() {
         Ok(new) => new,
@@ -63,8 +64,20 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
     };
     match state.keys.list(&page, &call.principal).await {
         Ok(page) => {
-            let keys: Vec<Value> = page.items.iter().map(record).collect();
-            done(call, &json!({"keys": keys, "next": page.next})).await
+            let (mut keys, mut damaged) = (Vec::new(), Vec::new());
+            for key in &page.items {
+                match key {
+                    ListedKey::Sound(key) => keys.push(record(key)),
+                    ListedKey::Altered(id) => damaged.push(json!({
+                        "key_id": id.as_str(), "what": "its row is not as it was sealed",
+                    })),
+                    ListedKey::Unreadable(id) => damaged.push(json!({
+                        "key_id": id.as_str(), "what": "its row cannot be read",
+                    })),
+                }
+            }
+            let listed = json!({"keys": keys, "damaged": damaged, "next": page.next});
+            done(call, &listed).await
         }
         Err(error) => failed(call, &error).await,
     }
@@ -152,7 +165,7 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
     };
     let wish: Delete = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
-        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+        Err(refused) => return refuse_body(&state, call, &parts, &refused).await,
     };
     let by_key = wish.keys.into_iter().map(selector_of);
     let selectors: Vec<KeySelector> = by_key
@@ -197,25 +210,6 @@ async fn admit(
     let mut call = state.admit(parts, Surface::Admin).await?;
     call.audit.method(CallerText::new(method));
     Ok(call)
-}
-
-async fn read<T: for<'de> Deserialize<'de>>(
-    state: &ServerState,
-    call: &mut Call,
-    parts: &Parts,
-    body: Body,
-) -> Result<T, String> {
-    let bytes = state
-        .read_body(&parts.headers, body)
-        .await
-        .map_err(|refusal| refusal.text().to_owned())?;
-    call.audit.request_bytes(bytes.len() as u64);
-    // Serde would take an array for an object, its members by position.
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err("the body must be a JSON object".to_owned());
-    }
-    // Straight into the type: what stands twice is refused, where a `Value` would keep the last.
-    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
 async fn failed(call: Call, error: &KeyAdminError) -> Response<Body> {

@@ -2,17 +2,22 @@
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::{ErrorKind, Role};
 use portcullis_engine::Call;
-use portcullis_engine::audit::Outcome;
+use portcullis_engine::audit::{Outcome, Surface};
 use serde_json::{Value, json};
 
+use super::body::Refused;
+use crate::challenge::challenged;
 use crate::reply::{json as reply, text_error};
+use crate::state::ServerState;
 
 /// Ends an admin call with a problem.
 pub(super) async fn problem(call: Call, kind: ErrorKind, detail: &str) -> Response<Body> {
     let status = match kind {
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Conflict => StatusCode::CONFLICT,
@@ -49,6 +54,18 @@ pub(super) async fn problem_with(
         HeaderValue::from_static("application/problem+json"),
     );
     response
+}
+
+/// The same for a body that is not taken, by what was wrong with it: also that its sender was
+/// revoked while it came.
+pub(super) async fn refuse_body(
+    state: &ServerState,
+    call: Call,
+    parts: &Parts,
+    refused: &Refused,
+) -> Response<Body> {
+    let answer = problem(call, refused.kind, &refused.detail).await;
+    challenged(state, parts, Surface::Admin, answer)
 }
 
 /// Ends an admin call with a document.

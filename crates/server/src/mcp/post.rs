@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::header::{ACCEPT, HeaderMap};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
+use portcullis_engine::audit::Surface;
 use portcullis_engine::{Call, LegacyClient, SessionRefusal, View};
 use portcullis_mcp::{
     ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, Method, ModernMeta, Revision, RpcError,
@@ -16,6 +17,7 @@ use portcullis_mcp::{
 use super::refusal::refuse;
 use super::{end, sole};
 use crate::admission::BodyRefusal;
+use crate::challenge::challenged;
 use crate::reply::answer;
 use crate::state::ServerState;
 
@@ -34,9 +36,9 @@ pub(super) async fn post(
         );
         return refuse(call, StatusCode::NOT_ACCEPTABLE, &error, None).await;
     }
-    let bytes = match state.read_body(headers, body).await {
+    let bytes = match state.read_body(&call, headers, body).await {
         Ok(bytes) => bytes,
-        Err(refusal) => return refuse_body(call, refusal).await,
+        Err(refusal) => return refuse_body(state, call, parts, refusal).await,
     };
     call.audit.request_bytes(bytes.len() as u64);
     let envelope = match Envelope::parse(&bytes) {
@@ -53,9 +55,15 @@ pub(super) async fn post(
     }
 }
 
-async fn refuse_body(call: Call, refusal: BodyRefusal) -> Response<Body> {
+async fn refuse_body(
+    state: &ServerState,
+    call: Call,
+    parts: &Parts,
+    refusal: BodyRefusal,
+) -> Response<Body> {
     let error = RpcError::new(code::INVALID_REQUEST, refusal.text());
-    refuse(call, refusal.status(), &error, None).await
+    let refused = refuse(call, refusal.status(), &error, None).await;
+    challenged(state, parts, Surface::Mcp, refused)
 }
 
 enum Era {

@@ -17,10 +17,10 @@ pub(super) async fn refuse(
 ) -> Response<Body> {
     let body = error.response(id);
     call.audit.add_response_bytes(body.len() as u64);
-    let kind = if status == StatusCode::NOT_FOUND {
-        ErrorKind::NotFound
-    } else {
-        ErrorKind::Invalid
+    let kind = match status {
+        StatusCode::NOT_FOUND => ErrorKind::NotFound,
+        StatusCode::UNAUTHORIZED => ErrorKind::Unauthenticated,
+        _ => ErrorKind::Invalid,
     };
     if call.close(kind.into()).await {
         json(status, body)

@@ -11,6 +11,7 @@ use portcullis_mcp::Members;
 
 use super::list::view;
 use super::refusal::{failed, refuse};
+use crate::challenge::challenged;
 use crate::debug::Debugging;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
@@ -35,17 +36,16 @@ async fn admitted(
     parts: &Parts,
     body: Body,
 ) -> Response<Body> {
-    let bytes = match state.read_body(&parts.headers, body).await {
+    let bytes = match state.read_body(&call, &parts.headers, body).await {
         Ok(bytes) => bytes,
         Err(refusal) => {
-            return refuse(
-                call,
-                ErrorKind::Invalid,
-                refusal.status(),
-                "invalid_body",
-                refusal.text(),
-            )
-            .await;
+            let kind = refusal.kind();
+            let error = match kind {
+                ErrorKind::Unauthenticated => kind.as_str(),
+                _ => "invalid_body",
+            };
+            let refused = refuse(call, kind, refusal.status(), error, refusal.text()).await;
+            return challenged(state, parts, Surface::Rest, refused);
         }
     };
     call.audit.request_bytes(bytes.len() as u64);

@@ -54,10 +54,14 @@ pub(super) async fn failed(
         _ => reported.kind.as_str(),
     };
     let mut response = refuse(call, reported.kind, status, code, &reported.rpc.message).await;
-    if let Some(required) = error.required_scopes()
-        && response.status() == StatusCode::FORBIDDEN
-    {
-        let flaw = Flaw::InsufficientScope(required);
+    let flaw = match (error.required_scopes(), error.invalid_token()) {
+        (Some(required), _) => Flaw::InsufficientScope(required),
+        (None, Some(true)) => Flaw::InvalidToken,
+        (None, Some(false)) => Flaw::Nothing,
+        (None, None) => return response,
+    };
+    // Without its event on record, the answer is another.
+    if response.status() == status {
         let challenge = challenge(state, parts, Surface::Rest, &flaw);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use portcullis_core::{KeyId, Timestamp};
 
 use super::lock;
-use crate::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, StoreError};
+use crate::{
+    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, StoreError,
+};
 
 #[derive(Debug, Default)]
 pub(super) struct MemoryApiKeys {
@@ -59,21 +61,23 @@ impl ApiKeyStore for MemoryApiKeys {
             .map(|(_, record)| record.clone()))
     }
 
-    async fn list(&self, page: &PageRequest) -> Result<Page<ApiKeyRecord>, StoreError> {
+    async fn list(&self, page: &PageRequest) -> Result<Page<ReadKey>, StoreError> {
         let start = match &page.after {
             Some(id) => Bound::Excluded(KeyId::from(id.as_str())),
             None => Bound::Unbounded,
         };
         let limit = page.effective_limit();
-        let items = lock(&self.state, "api_keys.list")?
+        let found: Vec<ApiKeyRecord> = lock(&self.state, "api_keys.list")?
             .keys
             .range((start, Bound::Unbounded))
             .take(limit + 1)
             .map(|(_, (_, record))| record.clone())
             .collect();
-        Ok(Page::from_probe(items, limit, |record: &ApiKeyRecord| {
-            record.id.as_str().to_owned()
-        }))
+        let page = Page::from_probe(found, limit, |record| record.id.as_str().to_owned());
+        Ok(Page {
+            items: page.items.into_iter().map(Ok).collect(),
+            next: page.next,
+        })
     }
 
     async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError> {

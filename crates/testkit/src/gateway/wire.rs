@@ -275,6 +275,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         assert!(ended.is_ok(), "the body goes on");
     }
 
+    /// What has come so far and was not read as an answer.
+    pub fn heard(&self) -> &[u8] {
+        &self.unread
+    }
+
     async fn more(&mut self) -> bool {
         let mut chunk = [0_u8; 16 * 1024];
         let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut chunk)).await;

@@ -262,5 +262,6 @@ pub(super) fn alice() -> Principal {
         role: Role::User,
         grants: ServerGrants::default(),
         expires_at: None,
+        marks: portcullis_core::CredentialMarks::default(),
     }
 }

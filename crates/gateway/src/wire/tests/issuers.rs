@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Principal, PrincipalId, PrincipalKind};
-use portcullis_engine::Standing;
+use portcullis_core::{Principal, PrincipalId, PrincipalKind, Side};
+use portcullis_engine::{Admission, Standing};
 use portcullis_identity::MasterKey;
 
 use super::config;
@@ -27,10 +27,27 @@ async fn streams_end_with_the_trust_in_the_issuer_whose_token_opened_them() {
     };
     let third = "  - {issuer: 'https://gone.example', audience: x}\n";
     let before = issuers("x", third);
-    standings.changed(&before, &before);
-    assert!(standings.holds(&bearer("https://changed.example")));
-    standings.changed(&before, &issuers("y", ""));
-    assert!(standings.holds(&bearer("https://same.example")));
-    assert!(!standings.holds(&bearer("https://changed.example")));
-    assert!(!standings.holds(&bearer("https://gone.example")));
+    let holds = |issuer: &str, generation| {
+        let admission = Admission {
+            side: Side::Outside,
+            address: None,
+            generation,
+        };
+        standings.holds(&bearer(issuer), &admission)
+    };
+    standings.changed(&before, &before, 2);
+    assert!(holds("https://changed.example", 1));
+    standings.changed(&before, &issuers("y", ""), 3);
+    for generation in [1, 2] {
+        assert!(holds("https://same.example", generation));
+        assert!(!holds("https://changed.example", generation));
+        assert!(!holds("https://gone.example", generation));
+    }
+    // Whoever comes under the new rules was judged by them.
+    assert!(holds("https://changed.example", 3));
+    standings.changed(&before, &before, 4);
+    assert!(
+        !holds("https://changed.example", 2),
+        "long ago is no pardon"
+    );
 }

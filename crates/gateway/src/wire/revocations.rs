@@ -1,0 +1,97 @@
+//! The revocation list without a running gateway: straight in the store that the configuration names.
+//! Gateways that run on it follow within a second.
+
+use std::path::Path;
+
+use portcullis_config::{CommandLine, Config};
+use portcullis_core::RevocationId;
+use portcullis_identity::{MasterKey, PageRequest, RevocationAdmin, RevocationError, Revoke};
+use portcullis_server::revocation_bodies;
+use serde_json::{Value, json};
+
+use super::files;
+use super::rooms::{Storage, Vaults};
+use crate::cli::exit::CommandError;
+
+/// Entries of one look into the store.
+const PAGE: usize = 1000;
+
+/// Makes an entry; `wanted` and the answer are bodies of `POST /v1/revocations`.
+pub async fn revoke(config: Option<&Path>, wanted: &Value) -> Result<Value, CommandError> {
+    let (config, admin) = open(config).await?;
+    let wish = revocation_bodies::new_revocation(wanted.clone()).map_err(CommandError::Usage)?;
+    let known = |what: &Revoke| is_configured(&config, what);
+    let made = admin.add(wish, known, &MasterKey::principal()).await;
+    Ok(revocation_bodies::record(&made.map_err(failure)?))
+}
+
+/// Everything that is in force, as `GET /v1/revocations` shows a page.
+pub async fn revocations(config: Option<&Path>) -> Result<Value, CommandError> {
+    let (_, admin) = open(config).await?;
+    let mut all: (Vec<Value>, Vec<Value>) = Default::default();
+    let mut wanted = PageRequest::first(PAGE);
+    loop {
+        let page = admin.list(&wanted, &MasterKey::principal()).await;
+        let page = page.map_err(failure)?;
+        let mut shown = revocation_bodies::page(&page);
+        for (name, list) in [("revocations", &mut all.0), ("damaged", &mut all.1)] {
+            if let Some(Value::Array(items)) = shown.get_mut(name).map(Value::take) {
+                list.extend(items);
+            }
+        }
+        wanted.after = page.next;
+        if wanted.after.is_none() {
+            return Ok(json!({"revocations": all.0, "damaged": all.1, "next": null}));
+        }
+    }
+}
+
+/// Takes an entry back.
+pub async fn lift_revocation(config: Option<&Path>, id: &str) -> Result<Value, CommandError> {
+    let (_, admin) = open(config).await?;
+    let id = RevocationId::from(id);
+    let lifted = admin.lift(&id, &MasterKey::principal()).await;
+    Ok(revocation_bodies::record(&lifted.map_err(failure)?))
+}
+
+async fn open(config: Option<&Path>) -> Result<(Config, RevocationAdmin), CommandError> {
+    let file = files::path_of(config);
+    let config = files::load(&file, CommandLine::default())?.config;
+    let vaults = Vaults::open(&Storage::of(&config)).await?;
+    let (_, admin) = vaults.revocations().await?;
+    Ok((config, admin))
+}
+
+/// What the file has, the store need not.
+fn is_configured(config: &Config, what: &Revoke) -> bool {
+    let identity = &config.identity;
+    match what {
+        Revoke::Key(id) => identity
+            .keys
+            .iter()
+            .any(|key| format!("file:{}", key.id) == id.as_str()),
+        _ => what
+            .issuer()
+            .is_some_and(|name| identity.issuers.iter().any(|issuer| issuer.issuer == name)),
+    }
+}
+
+fn failure(error: RevocationError) -> CommandError {
+    match error {
+        wrong @ (RevocationError::Invalid(_)
+        | RevocationError::UnknownKey
+        | RevocationError::UnknownIssuer) => CommandError::Usage(wrong.to_string()),
+        other => anyhow::Error::new(other).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_config::{LONGEST_LEEWAY, LONGEST_TOKEN_LIFETIME};
+    use portcullis_identity::LONGEST_TOKEN;
+
+    #[test]
+    fn an_entry_outlives_every_token_that_the_configuration_can_believe() {
+        assert_eq!(LONGEST_TOKEN, LONGEST_TOKEN_LIFETIME + 2 * LONGEST_LEEWAY);
+    }
+}

@@ -1,0 +1,348 @@
+//! Making, listing and lifting revocations, for `/v1/revocations` and the command line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::{
+    Clock, Entropy, ErrorKind, KeyId, Principal, RevocationId, Role, Timestamp, hex,
+};
+use portcullis_store::{
+    ApiKeyStore, Inserted, Lifted, Page, PageRequest, RevocationRecord, RevocationStore,
+    RevokedTarget, StoreError, StoreErrorKind,
+};
+use portcullis_vault::KeyRing;
+
+use crate::Revocations;
+use crate::revocation_seal::{is_genuine, revocation_seal};
+
+/// Longest time from a token's issue to the moment when no configuration believes it any more: what
+/// `max_token_lifetime` and `leeway` may be at most, and the leeway once more, because a token's issue
+/// may lie that far ahead.
+pub const LONGEST_TOKEN: Duration = Duration::from_mins(30 * 24 * 60 + 2 * 5);
+
+/// Longest name in an entry: no credential that fits into a request's head has a longer one.
+const LONGEST_NAME: usize = 8192;
+/// Longest reason.
+const LONGEST_REASON: usize = 1024;
+
+/// What shall be refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revoke {
+    /// A key: the id of a store key, or `file:` and the id of one in the file.
+    Key(KeyId),
+    /// The keys that act for this user.
+    User(String),
+    /// One token of an issuer, by its `jti`.
+    Token {
+        /// `iss`.
+        issuer: String,
+        /// `jti`.
+        jti: String,
+    },
+    /// The tokens of one session at an issuer, by its `sid`.
+    Session {
+        /// `iss`.
+        issuer: String,
+        /// `sid`.
+        sid: String,
+    },
+    /// The tokens about one subject of an issuer.
+    Subject {
+        /// `iss`.
+        issuer: String,
+        /// `sub`.
+        sub: String,
+    },
+    /// All tokens of an issuer.
+    Issuer(String),
+}
+
+impl Revoke {
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Key(id) => vec![id.as_str()],
+            Self::User(name) | Self::Issuer(name) => vec![name],
+            Self::Token { issuer, jti: name }
+            | Self::Session { issuer, sid: name }
+            | Self::Subject { issuer, sub: name } => vec![issuer, name],
+        }
+    }
+
+    /// The issuer whose tokens are meant.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Key(_) | Self::User(_) => None,
+            Self::Token { issuer, .. }
+            | Self::Session { issuer, .. }
+            | Self::Subject { issuer, .. }
+            | Self::Issuer(issuer) => Some(issuer),
+        }
+    }
+}
+
+/// What a new entry shall be.
+#[derive(Clone, Debug)]
+pub struct NewRevocation {
+    /// What it refuses.
+    pub what: Revoke,
+    /// The cut-off where several credentials are meant; `None`: now.
+    pub before: Option<Timestamp>,
+    /// When it ends; `None`: when nothing that it refuses can be alive, if that is known.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// An entry as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListedRevocation {
+    /// As it was made.
+    Sound(RevocationRecord),
+    /// Its row is not as it was sealed; it may have said something else.
+    Altered(RevocationRecord),
+    /// Its row cannot be read.
+    Unreadable(RevocationId),
+}
+
+/// A wish about revocations that was not fulfilled.
+#[derive(Debug, thiserror::Error)]
+pub enum RevocationError {
+    /// Not for this principal.
+    #[error("revocations are for administrators")]
+    Forbidden,
+    /// There is no such entry in force.
+    #[error("no such revocation is in force")]
+    NotFound,
+    /// There is no such key; who mistyped it would believe it revoked.
+    #[error(
+        "there is no such key: say the id that `keys list` shows, or file: and an id of the file"
+    )]
+    UnknownKey,
+    /// Nobody believes this issuer's tokens; who mistyped it would believe them revoked.
+    #[error("no such issuer is trusted: say it character by character as identity.issuers does")]
+    UnknownIssuer,
+    /// It cannot mean anything.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The store is broken.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No random numbers.
+    #[error("no random numbers")]
+    Entropy,
+}
+
+impl RevocationError {
+    /// How a surface reports it.
+    pub const fn error_kind(&self) -> ErrorKind {
+        match self {
+            Self::Forbidden => ErrorKind::Forbidden,
+            Self::NotFound => ErrorKind::NotFound,
+            Self::UnknownKey | Self::UnknownIssuer | Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Store(error) => error.error_kind(),
+            Self::Entropy => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// The revocation list, to those who may change it.
+#[derive(Clone, Debug)]
+pub struct RevocationAdmin {
+    store: Arc<dyn RevocationStore>,
+    keys: Arc<dyn ApiKeyStore>,
+    list: Arc<Revocations>,
+    ring: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl RevocationAdmin {
+    /// Administers this store; what is changed here is in force in `list` at once.
+    pub fn new(
+        store: Arc<dyn RevocationStore>,
+        keys: Arc<dyn ApiKeyStore>,
+        list: Arc<Revocations>,
+        ring: Arc<KeyRing>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            store,
+            keys,
+            list,
+            ring,
+            clock,
+            entropy,
+        }
+    }
+
+    /// Refuses something from now on. `is_known` says whether a key of the file or an issuer is one of
+    /// the configuration's.
+    pub async fn add(
+        &self,
+        new: NewRevocation,
+        is_known: impl Fn(&Revoke) -> bool + Send,
+        by: &Principal,
+    ) -> Result<RevocationRecord, RevocationError> {
+        may(by)?;
+        check(&new)?;
+        let now = self.clock.now();
+        if new.until.is_some_and(|until| until <= now) {
+            return Err(RevocationError::Invalid("until is over already"));
+        }
+        let known = is_known(&new.what);
+        let start = new.before.unwrap_or(now);
+        let dead = start.max(now).after(LONGEST_TOKEN);
+        let (target, end) = match new.what {
+            Revoke::Key(id) => {
+                let end = if known {
+                    None
+                } else {
+                    self.key_end(&id).await?
+                };
+                (RevokedTarget::Key { id }, end)
+            }
+            Revoke::User(user_id) => {
+                let before = start;
+                (RevokedTarget::User { user_id, before }, None)
+            }
+            _ if !known => return Err(RevocationError::UnknownIssuer),
+            Revoke::Token { issuer, jti } => (RevokedTarget::Token { issuer, jti }, Some(dead)),
+            // A session may go on issuing tokens; when it ends, its issuer knows.
+            Revoke::Session { issuer, sid } => (RevokedTarget::Session { issuer, sid }, None),
+            Revoke::Subject { issuer, sub } => {
+                let before = start;
+                let target = RevokedTarget::Subject {
+                    issuer,
+                    sub,
+                    before,
+                };
+                (target, Some(dead))
+            }
+            Revoke::Issuer(issuer) => {
+                let before = start;
+                (RevokedTarget::Issuer { issuer, before }, Some(dead))
+            }
+        };
+        let mut record = RevocationRecord {
+            id: self.new_id(now)?,
+            target,
+            reason: new.reason,
+            created_at: now,
+            created_by: by.id.as_str().to_owned(),
+            until: new.until.or(end),
+            lifted: None,
+            seal: [0; 32],
+        };
+        record.seal = revocation_seal(&self.ring, &record);
+        if self.store.add(&record).await? != Inserted::Stored {
+            return Err(RevocationError::Entropy);
+        }
+        self.list.learn(record.clone()).await;
+        Ok(record)
+    }
+
+    /// When a store key ends by itself.
+    async fn key_end(&self, id: &KeyId) -> Result<Option<Timestamp>, RevocationError> {
+        match self.keys.get(id).await {
+            Ok(None) => Err(RevocationError::UnknownKey),
+            Ok(Some(record)) => Ok(record.expires_at),
+            // It exists, and being damaged must not save it.
+            Err(error) if error.kind == StoreErrorKind::Corrupt => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// In order of their making, so that the newest stand at the end of the last page.
+    fn new_id(&self, now: Timestamp) -> Result<RevocationId, RevocationError> {
+        let mut random = [0_u8; 6];
+        self.entropy
+            .fill(&mut random)
+            .map_err(|_| RevocationError::Entropy)?;
+        let id = format!("rv-{:012x}-{}", now.as_millis().max(0), hex(&random));
+        Ok(RevocationId::from(id))
+    }
+
+    /// Whether the list that callers are judged by is fresh enough to let any of them in.
+    pub fn is_fresh(&self) -> bool {
+        self.list.is_fresh()
+    }
+
+    /// What is in force.
+    pub async fn list(
+        &self,
+        page: &PageRequest,
+        by: &Principal,
+    ) -> Result<Page<ListedRevocation>, RevocationError> {
+        may(by)?;
+        let page = self.store.list(self.clock.now(), page).await?;
+        let listed = |read| match read {
+            Ok(record) if is_genuine(&self.ring, &record) => ListedRevocation::Sound(record),
+            Ok(record) => ListedRevocation::Altered(record),
+            Err(portcullis_store::UnreadableRevocation { id, .. }) => {
+                ListedRevocation::Unreadable(id)
+            }
+        };
+        Ok(Page {
+            items: page.items.into_iter().map(listed).collect(),
+            next: page.next,
+        })
+    }
+
+    /// Takes an entry back before its time: what it refused is believed again, if nothing else
+    /// refuses it.
+    pub async fn lift(
+        &self,
+        id: &RevocationId,
+        by: &Principal,
+    ) -> Result<RevocationRecord, RevocationError> {
+        may(by)?;
+        let found = self.store.get(id).await?;
+        let now = self.clock.now();
+        let mut record = found
+            .filter(|record| record.until.is_none_or(|until| now < until))
+            .ok_or(RevocationError::NotFound)?;
+        let lifted = Lifted {
+            at: now,
+            by: by.id.as_str().to_owned(),
+        };
+        record.lifted = Some(lifted.clone());
+        record.seal = revocation_seal(&self.ring, &record);
+        if !self.store.lift(id, &lifted, &record.seal).await? {
+            return Err(RevocationError::NotFound);
+        }
+        self.list.learn(record.clone()).await;
+        Ok(record)
+    }
+}
+
+fn may(by: &Principal) -> Result<(), RevocationError> {
+    if by.role < Role::Admin {
+        return Err(RevocationError::Forbidden);
+    }
+    Ok(())
+}
+
+fn check(new: &NewRevocation) -> Result<(), RevocationError> {
+    let names = new.what.names();
+    if names.iter().any(|name| name.is_empty()) {
+        return Err(RevocationError::Invalid("a name is empty"));
+    }
+    if names.iter().any(|name| name.len() > LONGEST_NAME) {
+        return Err(RevocationError::Invalid("a name is too long"));
+    }
+    let reason = new.reason.as_deref().unwrap_or_default();
+    if reason.len() > LONGEST_REASON {
+        return Err(RevocationError::Invalid("the reason is too long"));
+    }
+    let one = matches!(
+        new.what,
+        Revoke::Key(_) | Revoke::Token { .. } | Revoke::Session { .. }
+    );
+    if one && new.before.is_some() {
+        return Err(RevocationError::Invalid(
+            "before is a cut-off for a sub, a user or a whole issuer",
+        ));
+    }
+    Ok(())
+}

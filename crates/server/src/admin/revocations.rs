@@ -1,0 +1,126 @@
+//! `/v1/revocations`: credentials that are refused although they would verify. For administrators.
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::Response;
+use axum::http::request::Parts;
+use portcullis_core::{ErrorKind, RevocationId};
+use portcullis_engine::Call;
+use portcullis_engine::audit::{CallerText, Surface, Target};
+use portcullis_identity::{PageRequest, RevocationError};
+use serde::Deserialize;
+
+use super::body::read;
+use super::problem::{done, problem, refuse_body, rule};
+use super::revocation_bodies::{self, Wish, described};
+use crate::query::query;
+use crate::state::ServerState;
+
+/// `POST /v1/revocations`.
+pub(crate) async fn add(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let mut call = match admit(&state, &parts).await {
+        Ok(call) => call,
+        Err(refusal) => return *refusal,
+    };
+    let wish: Wish = match read(&state, &mut call, &parts, body).await {
+        Ok(wish) => wish,
+        Err(refusal) => return refuse_body(&state, call, &parts, &refusal).await,
+    };
+    let new = match wish.into_new() {
+        Ok(new) => new,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
+    let authentication = state.authentication.load_full();
+    let known = |what: &portcullis_identity::Revoke| authentication.knows(what);
+    match state.revocations.add(new, known, &call.principal).await {
+        Ok(record) => {
+            call.audit
+                .target(Target::revocation(&record.id, &described(&record.target)));
+            done(call, &revocation_bodies::record(&record)).await
+        }
+        Err(error) => failed(call, &error).await,
+    }
+}
+
+/// Query of `GET /v1/revocations`: `after` is `next` of the page before.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Most entries of one answer.
+const MOST: usize = 1000;
+
+/// `GET /v1/revocations`.
+pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (parts, _) = request.into_parts();
+    let call = match admit(&state, &parts).await {
+        Ok(call) => call,
+        Err(refusal) => return *refusal,
+    };
+    let wish: ListQuery = match query(&parts.uri) {
+        Ok(wish) => wish,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
+    let limit = wish.limit.unwrap_or(100);
+    if !(1..=MOST).contains(&limit) {
+        let detail = format!("limit is from 1 to {MOST}");
+        return problem(call, ErrorKind::Invalid, &detail).await;
+    }
+    let page = PageRequest {
+        after: wish.after,
+        limit,
+    };
+    match state.revocations.list(&page, &call.principal).await {
+        Ok(page) => done(call, &revocation_bodies::page(&page)).await,
+        Err(error) => failed(call, &error).await,
+    }
+}
+
+/// `DELETE /v1/revocations/{id}`.
+pub(crate) async fn lift(
+    State(state): State<ServerState>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, _) = request.into_parts();
+    let mut call = match admit(&state, &parts).await {
+        Ok(call) => call,
+        Err(refusal) => return *refusal,
+    };
+    // What is not UTF-8 is no id, and neither is the empty text; who asks comes before that.
+    let id = RevocationId::from(id.map(|Path(id)| id).unwrap_or_default());
+    match state.revocations.lift(&id, &call.principal).await {
+        Ok(record) => {
+            call.audit
+                .target(Target::revocation(&record.id, &described(&record.target)));
+            done(call, &revocation_bodies::record(&record)).await
+        }
+        Err(error) => failed(call, &error).await,
+    }
+}
+
+async fn admit(state: &ServerState, parts: &Parts) -> Result<Call, Box<Response<Body>>> {
+    let mut call = state.admit(parts, Surface::Admin).await?;
+    let method = match parts.method {
+        axum::http::Method::POST => "v1/revocations:add",
+        axum::http::Method::DELETE => "v1/revocations:lift",
+        _ => "v1/revocations",
+    };
+    call.audit.method(CallerText::fixed(method));
+    Ok(call)
+}
+
+async fn failed(mut call: Call, error: &RevocationError) -> Response<Body> {
+    let kind = error.error_kind();
+    if matches!(kind, ErrorKind::Unavailable | ErrorKind::Internal) {
+        tracing::error!(request.id = %call.id, error = %error, "revocations not managed");
+        // Whoever asked was allowed to: it may have been done, and the answer is what is missing.
+        call.audit.allowed(rule(call.principal.role));
+    }
+    problem(call, kind, &error.to_string()).await
+}
