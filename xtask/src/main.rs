@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod client_suite;
 mod command;
 mod conformance;
 mod rules;
@@ -64,6 +65,12 @@ enum Task {
         #[arg(long)]
         passthrough: bool,
     },
+    /// What the official suite starts as its client; not for people.
+    #[command(hide = true)]
+    ClientUnderTest {
+        /// Address of the scenario's MCP server.
+        server: String,
+    },
     /// Run every fuzz target for a bounded number of cases.
     FuzzSmoke,
 }
@@ -83,6 +90,7 @@ fn main() -> ExitCode {
             release,
             passthrough,
         } => conformance::run(release, passthrough),
+        Task::ClientUnderTest { server } => client_suite::client_under_test(&server),
         Task::FuzzSmoke => steps::fuzz_smoke(),
     };
     match outcome {
