@@ -32,6 +32,20 @@ pub(crate) fn text_error(status: StatusCode, error: &'static str) -> Response<Bo
     json(status, format!(r#"{{"error":"{error}"}}"#))
 }
 
+/// Somebody whom we admitted, and whose own token is missing or will not do further on: 401 says where
+/// to get one (RFC 9110 §15.5.2), and nothing of what the other side said.
+pub(crate) fn challenge_stranger(
+    state: &ServerState,
+    parts: &Parts,
+    surface: Surface,
+    response: &mut Response<Body>,
+) {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let challenge = challenge(state, parts, surface, &Flaw::Nothing);
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+}
+
 /// An engine's answer over HTTP. Streams are handed on item by item.
 pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Response<Body> {
     match answer {
@@ -55,6 +69,7 @@ pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Resp
             session,
         } => {
             let mut response = json(status, body);
+            challenge_stranger(state, parts, Surface::Mcp, &mut response);
             if let Some(session) = session.and_then(|session| HeaderValue::from_str(&session).ok())
             {
                 response.headers_mut().insert(SESSION_ID, session);

@@ -316,6 +316,18 @@ async fn a_step_up_that_the_exchange_asks_for_is_the_callers_to_do() {
         answer.text.contains("your own token was refused"),
         "{answer:?}"
     );
+    let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+    assert!(challenge.starts_with("Bearer"), "{challenge}");
+    let rest = alice.at("/mcp-rest/tools/call");
+    let by_rest = rest
+        .post(r#"{"server_id":"a","name":"echo","arguments":{}}"#)
+        .await;
+    assert_eq!(by_rest.status, 401, "{by_rest:?}");
+    assert!(
+        by_rest.headers.contains_key("www-authenticate"),
+        "{by_rest:?}"
+    );
+    assert!(!by_rest.text.contains("canary"), "{by_rest:?}");
     let told = format!("{answer:?} {:?}", house.request_events().await);
     assert!(!told.contains("canary"), "{told}");
     assert_eq!(upstream.count("tools/call"), 0);

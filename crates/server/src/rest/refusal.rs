@@ -10,7 +10,7 @@ use portcullis_engine::{Call, EngineError};
 use serde_json::json;
 
 use crate::challenge::{Flaw, challenge};
-use crate::reply::{json as reply, text_error};
+use crate::reply::{challenge_stranger, json as reply, text_error};
 use crate::state::ServerState;
 
 /// Ends a call with an error that the surface itself found.
@@ -54,6 +54,7 @@ pub(super) async fn failed(
         _ => reported.kind.as_str(),
     };
     let mut response = refuse(call, reported.kind, status, code, &reported.rpc.message).await;
+    challenge_stranger(state, parts, Surface::Rest, &mut response);
     if let Some(required) = error.required_scopes()
         && response.status() == StatusCode::FORBIDDEN
     {
