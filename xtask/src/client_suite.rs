@@ -104,7 +104,8 @@ fn judge(judges: &Judges, scenario: &str, revision: &str) -> anyhow::Result<Judg
         .args(["--command", "\"$PORTCULLIS_XTASK\" client-under-test"])
         .arg("-o")
         .arg(&output)
-        .env("PORTCULLIS_XTASK", std::env::current_exe()?)
+        // Not the path of this process: a build on the way may have replaced it.
+        .env("PORTCULLIS_XTASK", portcullis_e2e::binary("xtask")?)
         .env("PORTCULLIS_BIN_DIR", binaries()?)
         .current_dir(judges.folder())
         .output()

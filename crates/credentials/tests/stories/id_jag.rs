@@ -431,3 +431,32 @@ async fn endpoints_are_found_once_for_everybody_by_issuers_that_name_themselves_
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     assert_eq!(claims["aud"], houses.resource.origin.as_str());
 }
+
+#[tokio::test]
+async fn an_endpoint_that_moved_is_looked_up_again_after_one_failure() {
+    const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
+    let houses = Houses::build().await;
+    let house = house();
+    let mut terms = houses.terms();
+    terms.authority = Authority::Issuer(houses.organisation.origin.clone());
+    let auth = managed(terms);
+    let origin = &houses.organisation.origin;
+    let moved = json!({"issuer": origin, "token_endpoint": format!("{origin}/elsewhere")});
+    houses
+        .organisation
+        .publish(WELL_KNOWN, Answer::json(moved.to_string()));
+    // Nothing is there yet: the operator moved it back.
+    let error = obtain(&house, &auth, &jwt("alice", 3600))
+        .await
+        .unwrap_err();
+    assert_eq!(error.error_kind(), ErrorKind::UpstreamRefused);
+    houses
+        .organisation
+        .publish(WELL_KNOWN, metadata(&houses.organisation, origin));
+    houses.grants(300);
+    obtain(&house, &auth, &jwt("bob", 3600)).await.unwrap();
+    assert_eq!(houses.asked(), (1, 1));
+    let sent = houses.organisation.seen();
+    let elsewhere = sent.iter().filter(|seen| seen.path == "/elsewhere");
+    assert_eq!(elsewhere.count(), 1);
+}
