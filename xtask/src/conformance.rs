@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use portcullis_e2e::{Fixture, Judges, KeyProxy, Stack};
 
 use crate::{
+    client_suite,
     command::{self, binaries, cargo_with},
     suite::{self, Report, RequirementSet, SETS},
 };
@@ -29,6 +30,9 @@ pub(crate) fn run(release: bool, passthrough: bool) -> anyhow::Result<()> {
         complaints.extend(complaints_about(set, "directly", &direct));
         complaints.extend(complaints_about(set, "through the gateway", &through));
         complaints.extend(differences(set, &direct, &through));
+    }
+    if !passthrough {
+        complaints.extend(client_suite::run(&judges)?);
     }
     if complaints.is_empty() {
         println!("    the gateway changes nothing that the suite can see");

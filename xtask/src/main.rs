@@ -9,6 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use steps::Measured;
 
+mod client_suite;
 mod command;
 mod conformance;
 mod rules;
@@ -69,6 +70,12 @@ enum Task {
         #[arg(long)]
         passthrough: bool,
     },
+    /// What the official suite starts as its client; not for people.
+    #[command(hide = true)]
+    ClientUnderTest {
+        /// Address of the scenario's MCP server.
+        server: String,
+    },
     /// Run every fuzz target for a bounded number of cases.
     FuzzSmoke,
     /// Write what the released binary is made of (CycloneDX), the same bytes on every machine.
@@ -103,6 +110,7 @@ fn main() -> ExitCode {
             release,
             passthrough,
         } => conformance::run(release, passthrough),
+        Task::ClientUnderTest { server } => client_suite::client_under_test(&server),
         Task::FuzzSmoke => steps::fuzz_smoke(),
         Task::Sbom { file } => sbom::run(file.as_deref()),
     };

@@ -1,6 +1,8 @@
 //! The resolved configuration as an operator reads it: every value that is in force, why an
 //! inferred one is what it is, and no secret.
 
+mod id_jag;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::path::Path;
@@ -10,9 +12,9 @@ use portcullis_core::{Role, ServerGrants};
 
 use crate::diagnostic::Notice;
 use crate::model::{
-    AssertionAudience, Auth, ClientAuth, ClientCertificate, ClientProof, Compat, Config,
-    DebugHeaders, ExchangeProfile, FileKey, KeyMaterial, Listen, LogFormat, McpServer, OAuthClient,
-    Revision, Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName,
+    ActorSource, AssertionAudience, Auth, ClientAuth, ClientCertificate, ClientProof, Compat,
+    Config, DebugHeaders, ExchangeProfile, FileKey, KeyMaterial, Listen, LogFormat, McpServer,
+    OAuthClient, Revision, Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName,
 };
 use crate::references::Origin;
 
@@ -348,6 +350,7 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
             token_validation(page, &oauth2.token_validation);
         }
         Auth::TokenExchange(exchange) => token_exchange(page, exchange),
+        Auth::IdJag(terms) => id_jag::id_jag(page, terms),
     }
 }
 
@@ -367,8 +370,16 @@ fn token_exchange(page: &mut Page<'_>, exchange: &TokenExchange) {
                 "requested_token_type",
                 terms.requested_token_type.as_ref(),
             );
-            if let Some((token, kind)) = &terms.actor {
-                page.value(4, "actor_token", shown(token));
+            if let Some((source, kind)) = &terms.actor {
+                match source {
+                    ActorSource::Secret(token) => page.value(4, "actor_token", shown(token)),
+                    ActorSource::ClientCredentials(scopes) => {
+                        page.value(4, "actor_token_source", "client_credentials");
+                        if !scopes.is_empty() {
+                            page.value(4, "actor_scopes", quoted(scopes));
+                        }
+                    }
+                }
                 page.value(4, "actor_token_type", quoted(kind));
             }
             page.optional(4, "audience", terms.audience.as_ref());

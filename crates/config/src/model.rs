@@ -1,11 +1,13 @@
 //! The configuration, resolved: no reference left to follow, no form of LiteLLM's or a guide's
 //! left to interpret.
 
+mod id_jag;
 mod identity;
 mod issuer;
 mod process;
 mod server;
 
+pub use id_jag::IdJag;
 pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
@@ -15,8 +17,9 @@ pub use process::{
     Telemetry, Tls,
 };
 pub use server::{
-    AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, ExchangeProfile, McpServer,
-    OAuthClient, Revision, Rfc8693, StaticHeader, TokenExchange, ToolScopes,
+    ActorSource, AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof,
+    ExchangeProfile, McpServer, OAuthClient, Revision, Rfc8693, StaticHeader, TokenExchange,
+    ToolScopes,
 };
 
 use crate::references::Origin;

@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod client_certificates;
 pub(crate) mod grants;
 pub(crate) mod headers;
+pub(crate) mod id_jag;
 pub(crate) mod identity;
 pub(crate) mod issuers;
 pub(crate) mod mcp_server;

@@ -12,6 +12,8 @@ use portcullis_egress::{Destination, HttpClient};
 use portcullis_policy::Evidence;
 use tokio_util::task::TaskTracker;
 
+use crate::actor::Actors;
+use crate::directory::Directory;
 use crate::discovery::{Anchor, discover, not_discovered};
 use crate::error::Failure;
 use crate::slot::{Grant, Next, Outcome, Slot};
@@ -40,6 +42,8 @@ pub(crate) struct Door {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) directory: Directory,
+    pub(crate) actors: Actors,
 }
 
 #[derive(Default)]
@@ -71,6 +75,8 @@ impl Broker {
                 http,
                 clock,
                 entropy,
+                directory: Directory::default(),
+                actors: Actors::default(),
             }),
             tasks,
             registry: RwLock::default(),
@@ -292,7 +298,7 @@ impl CredentialBroker for Broker {
                     .map_err(|failure| failure.for_server(&auth.server))?;
                 let bearer = (AUTHORIZATION, token.header.clone());
                 UpstreamCredential::new(
-                    CredentialKind::TokenExchange,
+                    terms.kind(),
                     fixed.chain([bearer]).collect(),
                     Some((slot, token.fingerprint)),
                 )

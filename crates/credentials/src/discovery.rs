@@ -76,11 +76,35 @@ pub(crate) async fn discover(
         Some(pinned) => Issuer::of_url(pinned),
         None => issuer_of_resource(http, anchor).await?,
     };
+    metadata(http, anchor, &issuer).await
+}
+
+/// Finds the token endpoint of an issuer, named exactly as its own metadata must name it.
+pub(crate) async fn discover_issuer(
+    http: &dyn HttpClient,
+    issuer: &str,
+    allow_insecure_http: bool,
+) -> Result<Endpoint, Failure> {
+    let issuer = Issuer::named(issuer)?;
+    let anchor = Anchor {
+        server_url: &issuer.url,
+        issuer: None,
+        allow_insecure_http,
+    };
+    let found = metadata(http, &anchor, &issuer).await?;
+    Ok(found.endpoint)
+}
+
+async fn metadata(
+    http: &dyn HttpClient,
+    anchor: &Anchor<'_>,
+    issuer: &Issuer,
+) -> Result<Discovered, Failure> {
     for url in AuthorizationServerMetadata::urls(&issuer.url) {
         let Some(body) = document(http, anchor, &url).await? else {
             continue;
         };
-        match metadata_of(&body, &issuer) {
+        match metadata_of(&body, issuer) {
             Ok((issuer, Some(token_endpoint))) => {
                 return Ok(Discovered {
                     endpoint: Endpoint {

@@ -56,7 +56,9 @@ pub enum CredentialErrorKind {
     #[error("the token endpoint's address is not allowed")]
     NotAllowed,
     /// The token endpoint could not be discovered.
-    #[error("no token endpoint could be discovered (set token_url)")]
+    #[error(
+        "no token endpoint could be discovered (write it down: `token_url`, or the endpoints of `oauth2_id_jag`)"
+    )]
     NotDiscovered,
     /// The evidence is for another server: a defect of ours, and no reason to present anything.
     #[error("the permit is for another server")]

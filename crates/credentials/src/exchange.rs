@@ -3,23 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::{ScopeSet, SecretValue, Sha256, SubjectToken, Timestamp};
-use portcullis_egress::Destination;
-use portcullis_oauth::{Exchange, TokenRequest, TokenResponse, TokenRules, claimed_expiry};
+use portcullis_core::{ScopeSet, Sha256, SubjectToken, Timestamp};
+use portcullis_oauth::{
+    ClientAuthentication, Exchange, InvalidTokenRequest, TokenRequest, TokenResponse, TokenRules,
+    claimed_expiry,
+};
 use tokio::sync::Semaphore;
-use url::Url;
 
+use crate::actor::Actor;
 use crate::auth::digest_rules;
 use crate::broker::Door;
+use crate::directory::Authority;
 use crate::error::Failure;
-use crate::token_endpoint::Endpoint;
-use crate::{CredentialErrorKind, TokenClient};
+use crate::id_jag::{Held, IdJagTerms};
+use crate::{CredentialErrorKind, CredentialKind, TokenClient};
 
 /// How one server's tokens are got in exchange for callers' tokens. Nothing here is a caller's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenExchange {
     /// Where callers' tokens are sent: only where the file says, never where a server says.
-    pub endpoint: Url,
+    pub authority: Authority,
     /// Who asks.
     pub client: TokenClient,
     /// What is asked.
@@ -32,7 +35,7 @@ pub struct TokenExchange {
     pub allow_insecure_http: bool,
 }
 
-/// The two ways of asking.
+/// The ways of asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExchangeProfile {
     /// RFC 8693 token exchange.
@@ -42,7 +45,7 @@ pub enum ExchangeProfile {
         /// `requested_token_type`
         requested_type: Option<String>,
         /// `actor_token` and its type.
-        actor: Option<(SecretValue, String)>,
+        actor: Option<Box<Actor>>,
         /// `audience`
         audience: Option<String>,
         /// `resource` (RFC 8707)
@@ -50,6 +53,8 @@ pub enum ExchangeProfile {
     },
     /// Microsoft Entra's on-behalf-of flow.
     EntraObo,
+    /// Enterprise-managed authorization, in two legs.
+    IdJag(Box<IdJagTerms>),
 }
 
 /// One caller's part in an exchange.
@@ -61,6 +66,8 @@ pub(crate) struct Bargain {
     /// Shared by all tokens of the same principal: made-up tokens beside a key must flood neither
     /// the token endpoint nor whoever else waits for it.
     turns: Arc<Semaphore>,
+    /// Of two legs, what the first one brought.
+    pub(crate) held: Held,
 }
 
 /// How long a caller's token may wait for its turn among others of the same caller.
@@ -77,20 +84,32 @@ impl Bargain {
             ends: claimed_expiry(subject.token()),
             terms: Arc::clone(terms),
             subject: subject.clone(),
+            held: Held::default(),
         }
     }
 }
 
 impl TokenExchange {
+    /// What audit and metrics call what is got by it.
+    pub const fn kind(&self) -> CredentialKind {
+        match self.profile {
+            ExchangeProfile::Rfc8693 { .. } | ExchangeProfile::EntraObo => {
+                CredentialKind::TokenExchange
+            }
+            ExchangeProfile::IdJag(_) => CredentialKind::IdJag,
+        }
+    }
+
     /// What a caller's token is cached by: everything that is sent, the whole subject included.
     pub(crate) fn cache_key(&self, server: &str, subject: &SubjectToken) -> [u8; 32] {
         let key = Sha256::new()
             .part(b"exchange")
             .part(server.as_bytes())
-            .part(subject.fingerprint())
-            .part(self.endpoint.as_str().as_bytes());
+            .part(subject.fingerprint());
+        let key = self.authority.parts().into_iter().fold(key, Sha256::part);
         let key = self.client.digest(key);
         let key = match &self.profile {
+            ExchangeProfile::IdJag(terms) => terms.digest(key),
             ExchangeProfile::EntraObo => key.part(b"entra"),
             ExchangeProfile::Rfc8693 {
                 subject_type,
@@ -102,7 +121,7 @@ impl TokenExchange {
                 let key = key.part(b"rfc8693").part(subject_type.as_bytes());
                 let key = match actor {
                     None => key.part(b""),
-                    Some((token, kind)) => key.part(&token.fingerprint()).part(kind.as_bytes()),
+                    Some(actor) => actor.digest(key),
                 };
                 [requested_type, audience, resource]
                     .into_iter()
@@ -135,6 +154,16 @@ const OF_THE_CLIENT: [&str; 5] = [
     "invalid_scope",
 ];
 
+/// Whether a token may be presented: an access token, and not the caller's own given back, which
+/// would be passed through.
+pub(crate) fn is_for_us(response: &TokenResponse, subject: &SubjectToken) -> bool {
+    let not_for_us = response
+        .issued_type
+        .as_deref()
+        .is_some_and(|issued| NOT_FOR_US.contains(&issued));
+    !not_for_us && response.access_token.fingerprint() != *subject.fingerprint()
+}
+
 impl Door {
     /// Exchanges a caller's token, when it is its turn.
     pub(crate) async fn exchange(&self, bargain: &Bargain) -> Result<TokenResponse, Failure> {
@@ -143,65 +172,81 @@ impl Door {
             return Err(Failure::new(CredentialErrorKind::Unavailable));
         };
         let terms = &bargain.terms;
-        let endpoint = Endpoint {
-            url: terms.endpoint.clone(),
-            issuer: None,
-            destination: Destination::Operator {
-                allow_insecure_http: terms.allow_insecure_http,
-            },
-        };
         let subject = bargain.subject.token();
-        let form =
-            terms
-                .client
-                .authenticate(
-                    &endpoint,
-                    &*self.clock,
-                    &*self.entropy,
-                    |client| match &terms.profile {
-                        ExchangeProfile::EntraObo => {
-                            TokenRequest::entra_on_behalf_of(client, subject, &terms.scopes)
-                        }
-                        ExchangeProfile::Rfc8693 {
-                            subject_type,
-                            requested_type,
-                            actor,
-                            audience,
-                            resource,
-                        } => TokenRequest::token_exchange(
-                            client,
-                            &Exchange {
-                                subject,
-                                subject_type,
-                                actor: actor.as_ref().map(|(token, kind)| (token, kind.as_str())),
-                                requested_type: requested_type.as_deref(),
-                                scopes: &terms.scopes,
-                                audience: audience.as_deref(),
-                                resource: resource.as_deref(),
-                            },
-                        ),
-                    },
-                )?;
+        match &terms.profile {
+            ExchangeProfile::IdJag(legs) => self.id_jag(bargain, legs).await,
+            ExchangeProfile::EntraObo => {
+                self.one_leg(bargain, |client| {
+                    TokenRequest::entra_on_behalf_of(client, subject, &terms.scopes)
+                })
+                .await
+            }
+            ExchangeProfile::Rfc8693 {
+                subject_type,
+                requested_type,
+                actor,
+                audience,
+                resource,
+            } => {
+                let acting = match actor {
+                    None => None,
+                    Some(actor) => Some(self.actor_token(actor).await?),
+                };
+                let exchange = Exchange {
+                    subject,
+                    subject_type,
+                    actor: acting
+                        .as_ref()
+                        .zip(actor.as_ref())
+                        .map(|(token, actor)| (token, actor.kind.as_str())),
+                    requested_type: requested_type.as_deref(),
+                    scopes: &terms.scopes,
+                    audience: audience.as_deref(),
+                    resource: resource.as_deref(),
+                };
+                let outcome = self
+                    .one_leg(bargain, |client| {
+                        TokenRequest::token_exchange(client, &exchange)
+                    })
+                    .await;
+                if let (Err(failure), Some(actor)) = (&outcome, actor)
+                    && failure.is_about_subject()
+                {
+                    self.doubt_actor(actor).await;
+                }
+                outcome
+            }
+        }
+    }
+
+    async fn one_leg(
+        &self,
+        bargain: &Bargain,
+        request: impl FnOnce(&ClientAuthentication<'_>) -> Result<TokenRequest, InvalidTokenRequest>
+        + Send,
+    ) -> Result<TokenResponse, Failure> {
+        let terms = &bargain.terms;
+        let endpoint = self
+            .endpoint_of(&terms.authority, terms.allow_insecure_http)
+            .await?;
+        let form = terms
+            .client
+            .authenticate(&endpoint, &*self.clock, &*self.entropy, request)?;
         let response = self
             .token_of(form, &endpoint, &terms.rules, &terms.client.client_id)
             .await
             .map_err(Failure::of_subject)?;
-        let not_for_us = response
-            .issued_type
-            .as_deref()
-            .is_some_and(|issued| NOT_FOR_US.contains(&issued));
-        // The subject itself, given back, would be passed through.
-        let given_back = response.access_token.fingerprint() == *bargain.subject.fingerprint();
-        if not_for_us || given_back {
-            return Err(Failure::new(CredentialErrorKind::BadResponse));
+        if is_for_us(&response, &bargain.subject) {
+            Ok(response)
+        } else {
+            Err(Failure::new(CredentialErrorKind::BadResponse))
         }
-        Ok(response)
     }
 }
 
 impl Failure {
     /// A refusal that is about the caller's token is the caller's to mend.
-    fn of_subject(mut self) -> Self {
+    pub(crate) fn of_subject(mut self) -> Self {
         if let CredentialErrorKind::Refused { status, code } = self.kind
             && matches!(status, 200 | 400 | 401 | 403)
             && code.is_some_and(|code| !OF_THE_CLIENT.contains(&code))
@@ -209,5 +254,9 @@ impl Failure {
             self.kind = CredentialErrorKind::SubjectRefused { code };
         }
         self
+    }
+
+    pub(crate) const fn is_about_subject(&self) -> bool {
+        matches!(self.kind, CredentialErrorKind::SubjectRefused { .. })
     }
 }

@@ -1,26 +1,32 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod actor;
 mod auth;
 mod broker;
 mod client;
 mod credential;
+mod directory;
 mod discovery;
 mod document;
 mod error;
 mod exchange;
+mod id_jag;
 mod slot;
 mod static_auth;
 mod subjects;
 mod token;
 mod token_endpoint;
 
+pub use actor::{Actor, ActorToken};
 pub use auth::{ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth};
 pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
 pub use credential::{CredentialKind, UpstreamCredential};
+pub use directory::Authority;
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
+pub use id_jag::IdJagTerms;
 pub use static_auth::InvalidStaticHeader;
 
 use std::collections::BTreeSet;

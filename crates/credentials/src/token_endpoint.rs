@@ -52,13 +52,22 @@ impl Door {
         rules: &TokenRules,
         client_id: &str,
     ) -> Result<TokenResponse, Failure> {
-        let form =
-            form.map_err(|error| Failure::new(CredentialErrorKind::NotAllowed).because(error))?;
-        let request = posted(form, &endpoint.url)?;
-        let answer = exchange(&*self.http, request, endpoint.destination).await?;
-        let response = read(&answer)?;
+        let answer = self.posted(form, endpoint).await?;
+        let response = read(&answer, TokenResponse::parse)?;
         check(rules, &answer, client_id)?;
         Ok(response)
+    }
+
+    /// Sends a form.
+    pub(crate) async fn posted(
+        &self,
+        form: Result<TokenRequest, InvalidTokenRequest>,
+        endpoint: &Endpoint,
+    ) -> Result<Answer, Failure> {
+        let form =
+            form.map_err(|error| Failure::new(CredentialErrorKind::NotAllowed).because(error))?;
+        let request = post(form, &endpoint.url)?;
+        exchange(&*self.http, request, endpoint.destination).await
     }
 }
 
@@ -75,7 +84,7 @@ fn check(rules: &TokenRules, answer: &Answer, client_id: &str) -> Result<(), Fai
     Err(Failure::new(CredentialErrorKind::RuleBroken))
 }
 
-fn posted(form: TokenRequest, url: &Url) -> Result<Request<RequestBody>, Failure> {
+fn post(form: TokenRequest, url: &Url) -> Result<Request<RequestBody>, Failure> {
     let mut request = Request::new(RequestBody::default());
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = uri(url)?;
@@ -92,7 +101,13 @@ fn posted(form: TokenRequest, url: &Url) -> Result<Request<RequestBody>, Failure
 }
 
 /// A redirect is refused like any other answer that is no token: the secret goes nowhere else.
-fn read(answer: &Answer) -> Result<TokenResponse, Failure> {
+pub(crate) fn read<T, E>(
+    answer: &Answer,
+    parse: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, Failure>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
     if answer.is_unavailable() {
         return Err(Failure::new(CredentialErrorKind::Unavailable).waiting(answer.retry_after));
     }
@@ -106,7 +121,7 @@ fn read(answer: &Answer) -> Result<TokenResponse, Failure> {
     if !answer.status.is_success() {
         return Err(refused(registered_error_code(&answer.body)));
     }
-    TokenResponse::parse(&answer.body).map_err(|error| {
+    parse(&answer.body).map_err(|error| {
         // Some servers refuse with 200.
         match registered_error_code(&answer.body) {
             Some(code) => refused(Some(code)),

@@ -8,6 +8,7 @@ mod first_start;
 mod frontage;
 mod hosts;
 mod housekeeping;
+mod id_jag;
 mod identity;
 mod issuers;
 mod keys;

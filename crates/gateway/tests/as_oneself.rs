@@ -139,6 +139,43 @@ mod as_oneself {
         stage.gateway.stands().await;
     }
 
+    /// TOK-14: what does not admit its bearer is not exchanged either.
+    #[tokio::test]
+    async fn a_token_that_is_not_for_this_gateway_is_shown_to_no_token_endpoint() {
+        let stage = Stage::set().await;
+        let now = SystemClock::start().now().as_secs();
+        let good = {
+            let mut claims = stage.issuer.claims(now);
+            claims["scope"] = "crm:call".into();
+            claims
+        };
+        let with = |name: &str, value: Value| {
+            let mut claims = good.clone();
+            claims[name] = value;
+            stage.issuer.token("k1", &claims)
+        };
+        let stranger = TestIssuer::start().await;
+        for (what, token) in [
+            (
+                "another audience",
+                with("aud", "https://payroll.example".into()),
+            ),
+            (
+                "another issuer",
+                with("iss", "https://elsewhere.example".into()),
+            ),
+            ("a stranger's signature", stranger.token("k1", &good)),
+            ("over", with("exp", (now - 600).into())),
+            ("an ID token", with("at_hash", "of-the-access-token".into())),
+            ("a refresh token", "1//0gRefresh-token-of-alice".to_owned()),
+        ] {
+            let reply = stage.gateway.bearer(&token).ask(call("/crm/mcp")).await;
+            assert_eq!(reply.status, 401, "{what}: {reply:?}");
+        }
+        assert_eq!(stage.upstream.count("TOKEN"), 0);
+        assert_eq!(stage.upstream.count("tools/call"), 0);
+    }
+
     fn hello() -> Value {
         json!({"protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": {"name": "t", "version": "1"}})

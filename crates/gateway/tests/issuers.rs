@@ -414,6 +414,33 @@ mod issuers {
         stage.stands().await;
     }
 
+    /// RFC 7662 §2.2: `sub` may be absent. A client is then nobody but itself, whoever bears its name.
+    #[tokio::test]
+    async fn an_opaque_token_without_a_subject_is_its_clients_and_no_persons() {
+        let issuer = TestIssuer::start().await;
+        let entry = opaque(&issuer);
+        let stage = Stage::with(issuer, &entry).await;
+        let person = stage.claims(json!({"active": true}));
+        let mut client = person.clone();
+        client.as_object_mut().unwrap().remove("sub");
+        client["client_id"] = json!("alice");
+        stage.issuer.says_of("opaque-of-the-person", person);
+        stage.issuer.says_of("opaque-of-the-client", client);
+        let mut ids = Vec::new();
+        for token in ["opaque-of-the-person", "opaque-of-the-client"] {
+            let reply = stage.holder(token).echo("hello").await;
+            is_served(&reply);
+            let event = stage.gateway.event_of(&reply).await;
+            ids.push(event["principal"].as_str().unwrap().to_owned());
+        }
+        let url = stage.issuer.url();
+        assert_eq!(
+            ids,
+            [format!("token:{url} alice"), format!("client:{url} alice")]
+        );
+        stage.stands().await;
+    }
+
     /// RL-14.
     #[tokio::test]
     async fn whatever_is_not_a_clear_yes_lets_nobody_in() {

@@ -85,7 +85,12 @@ impl TrustedIssuer {
             .collect();
         let team = text(&self.claims.team);
         Principal {
-            id: principal_id(kind, &self.rules.issuer, claims.subject()),
+            id: principal_id(
+                kind,
+                claims.is_of_client(),
+                &self.rules.issuer,
+                claims.subject(),
+            ),
             subject: Arc::from(claims.subject()),
             kind,
             user_id: text(&self.claims.user_id),
@@ -121,8 +126,10 @@ impl TrustedIssuer {
 
 /// Different subjects have different ids, whatever they contain: a blank ends the issuer, which has
 /// none, and what could break a line is escaped together with what escapes.
-fn principal_id(kind: PrincipalKind, issuer: &str, subject: &str) -> PrincipalId {
+fn principal_id(kind: PrincipalKind, is_client: bool, issuer: &str, subject: &str) -> PrincipalId {
     let prefix = match kind {
+        // A client is no person who happens to be called like it.
+        _ if is_client => "client",
         PrincipalKind::IntrospectedToken => "token",
         _ => "jwt",
     };
@@ -144,7 +151,7 @@ mod tests {
     #[test]
     fn no_two_subjects_share_an_id_and_none_breaks_a_line() {
         let id = |issuer: &str, subject: &str| {
-            principal_id(PrincipalKind::Jwt, issuer, subject)
+            principal_id(PrincipalKind::Jwt, false, issuer, subject)
                 .as_str()
                 .to_owned()
         };

@@ -133,8 +133,10 @@ impl JwksCache {
         if let Some(keys) = self.known().filter(newer) {
             return Some(keys);
         }
-        let wanted = self.may_ask_for_unknown()?;
-        let _ = self.ask(wanted).await;
+        // Without a question of our own, the answer to another's may have come just now.
+        if let Some(wanted) = self.may_ask_for_unknown() {
+            let _ = self.ask(wanted).await;
+        }
         self.known().filter(newer)
     }
 
@@ -277,3 +279,6 @@ impl fmt::Debug for JwksCache {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

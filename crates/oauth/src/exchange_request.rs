@@ -8,7 +8,7 @@ use crate::{ClientAuthentication, InvalidTokenRequest, TokenRequest};
 /// RFC 8693 §2.1.
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// RFC 7523 §2.1.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// What a token exchange asks for (RFC 8693 §2.1). Everything but the subject is the operator's.
 #[derive(Clone, Copy, Debug)]

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// No lifetime beyond this is believed; it also keeps all arithmetic on it small.
-const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+pub(crate) const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
 /// A longer token cannot be meant for a header.
-const LONGEST_TOKEN: usize = 16 * 1024;
+pub(crate) const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// A successful token response, reduced to what is used of it.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ fn is_header_token(token: &str) -> bool {
         && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn lifetime(expires_in: &Value) -> Option<Duration> {
+pub(crate) fn lifetime(expires_in: &Value) -> Option<Duration> {
     let seconds = match expires_in {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => {

@@ -16,12 +16,17 @@ pub fn claimed_expiry(token: &AccessToken) -> Option<Timestamp> {
     let mut parts = token.expose().split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    Some(numeric_date(claims.exp))
+}
+
+/// A `NumericDate` (RFC 7519 §2) in whole seconds, within what clocks can say.
+pub(crate) fn numeric_date(seconds: f64) -> Timestamp {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "`as` saturates, and a moment beyond all clocks is as far as any other"
     )]
-    let seconds = claims.exp.floor() as i64;
-    Some(Timestamp::from_secs(seconds.clamp(0, 1 << 40)))
+    let seconds = seconds.floor() as i64;
+    Timestamp::from_secs(seconds.clamp(0, 1 << 40))
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::workspace;
 
 const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
 const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/client@2.4.0";
+/// A certified OpenID provider: an issuer that we did not write.
+const OPENID_PROVIDER: &str = "oidc-provider@9.13.3";
 const NODE: &str = "22.23.3";
 const PYTHON_CLIENT: &str = "mcp==2.3.0";
 
@@ -33,7 +35,9 @@ impl Judges {
         let node = folder.join(format!("node_modules/{platform}/bin/node"));
         let judges = Self { folder, node };
         let stamp = judges.folder.join("installed.txt");
-        let wanted = format!("{SUITE}\n{TYPESCRIPT_CLIENT}\n{platform}@{NODE}\n{PYTHON_CLIENT}\n");
+        let wanted = format!(
+            "{SUITE}\n{TYPESCRIPT_CLIENT}\n{OPENID_PROVIDER}\n{platform}@{NODE}\n{PYTHON_CLIENT}\n"
+        );
         if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(judges);
         }
@@ -50,6 +54,7 @@ impl Judges {
             "--save-exact",
             SUITE,
             TYPESCRIPT_CLIENT,
+            OPENID_PROVIDER,
             &format!("{platform}@{NODE}"),
         ]))?;
         run(Command::new("python3")

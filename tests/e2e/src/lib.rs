@@ -2,14 +2,22 @@
 
 mod binaries;
 mod driver;
+mod gateway;
+mod issuer;
 mod judges;
 mod key_proxy;
+mod post;
 mod process;
 mod stack;
+mod under_test;
 
 pub use binaries::{binary, look_in, workspace};
 pub use driver::{Driver, Target};
+pub use gateway::{Gateway, KEY};
+pub use issuer::Issuer;
 pub use judges::Judges;
 pub use key_proxy::KeyProxy;
+pub use post::{Answer, Headers, call_tool, get_json, post};
 pub use process::{Process, free_port, http_get};
 pub use stack::{Fixture, Stack};
+pub use under_test::{Scenario, visit};

@@ -1,13 +1,9 @@
 //! The fixture, the gateway in front of it, and how to reach both.
 
-use anyhow::Context;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Process, binary, free_port};
-
-/// The only key of the stack; long and dull, as a test's key should be.
-const KEY: &str = "sk-end-to-end-0123456789abcdef0123456789abcdef";
+use crate::{Gateway, KEY, Process, binary, free_port};
 
 /// The conformance fixture on a free port.
 #[derive(Debug)]
@@ -42,47 +38,26 @@ impl Fixture {
 /// A gateway whose only server, `conf`, is a fixture.
 #[derive(Debug)]
 pub struct Stack {
-    port: u16,
-    gateway: Process,
+    gateway: Gateway,
     fixture: Fixture,
-    _folder: TempDir,
 }
 
 impl Stack {
     /// Starts fixture and gateway and waits until both answer.
     pub async fn start() -> anyhow::Result<Self> {
         let fixture = Fixture::start().await?;
-        let folder = TempDir::new()?;
-        let port = free_port().await?;
-        let file = folder.path().join("portcullis.yaml");
-        // JSON is YAML.
-        std::fs::write(&file, configuration(fixture.port()).to_string())?;
-        let arguments = [
-            "--config".to_owned(),
-            file.to_str()
-                .context("a folder that is not UTF-8")?
-                .to_owned(),
-            "--port".to_owned(),
-            port.to_string(),
-        ];
-        let mut gateway = Process::start(&binary("portcullis")?, &arguments, folder.path())?;
-        gateway.ready(port, "/health/ready").await?;
-        Ok(Self {
-            port,
-            gateway,
-            fixture,
-            _folder: folder,
-        })
+        let gateway = Gateway::start(configuration(fixture.port())).await?;
+        Ok(Self { gateway, fixture })
     }
 
     /// Where the gateway listens.
     pub fn port(&self) -> u16 {
-        self.port
+        self.gateway.port()
     }
 
     /// The gateway's process.
     pub fn gateway(&self) -> &Process {
-        &self.gateway
+        self.gateway.process()
     }
 
     /// The server behind it.
@@ -97,13 +72,12 @@ impl Stack {
 
     /// A URL of the gateway.
     pub fn endpoint(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://127.0.0.1:{}{path}", self.port())
     }
 }
 
 fn configuration(fixture: u16) -> Value {
     json!({
-        "general_settings": {"master_key": KEY},
         "mcp_servers": {"conf": {
             "url": format!("http://127.0.0.1:{fixture}/mcp"),
             "transport": "http",

@@ -33,10 +33,12 @@ pub(crate) const REVISIONS: &[&str] = &[
 ];
 
 const NO_STDIO: &str = "stdio servers are not available in this build yet; serve it over Streamable HTTP and give its `url`";
-const NO_ID_JAG: &str = "enterprise-managed authorization is not available in this build yet";
 const NO_SIGV4: &str = "AWS SigV4 is not available in this build yet";
 /// RFC 8693 §3.
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// RFC 8693 §3.
+pub(crate) const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// How a client signs its assertions.
 const SIGNING_ALGORITHMS: &[&str] = &["RS256", "PS256", "ES256", "EdDSA"];
@@ -60,7 +62,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new(
             "auth_type",
             Kind::Choice(AUTH_TYPES),
-            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller). The others are not available in this build yet.",
+            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller), `oauth2_id_jag` (the same by way of the caller's organisation: enterprise-managed authorization). The others are not available in this build yet.",
         )
         .default("none"),
         Key::new("auth_value", Kind::Secret, "The static credential."),
@@ -78,7 +80,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("issuer", Kind::Url, "The authorization server, pinned for discovery (RFC 8414).").restricts(),
         Key::new("authorization_url", Kind::Url, "Authorization endpoint; makes a server without `oauth2_flow` interactive."),
         Key::new("scopes", Kind::Words, "Scopes to ask for.").restricts(),
-        Key::new("audience", Kind::Text, "`audience` form field."),
+        Key::new("audience", Kind::Text, "`audience` form field; with `auth_type: oauth2_id_jag` the issuer of the server's authorization server."),
         Key::new("resource", Kind::Text, "Resource indicator (RFC 8707); `auto` is the server's URL without its query."),
         Key::new("upstream_resource", Kind::Text, "LiteLLM's name of `resource`."),
         Key::new(
@@ -91,12 +93,24 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("client_private_key_id", Kind::Text, "`kid` in the head of the client's assertions."),
         Key::new("client_assertion_signing_alg", Kind::Choice(SIGNING_ALGORITHMS), "How they are signed; default: what the key is made for (`RS256`, `ES256`, `EdDSA`)."),
         Key::new("client_assertion_audience", Kind::Text, "`aud` of the client's assertions: `token_endpoint`, or a text of yours. Default: `issuer` as written or discovered, else the token endpoint."),
-        Key::new("token_exchange_endpoint", Kind::Url, "Where callers' tokens are exchanged, with `auth_type: oauth2_token_exchange`; `token_url` when absent. Never discovered."),
+        Key::new("token_exchange_endpoint", Kind::Url, "Where callers' tokens are exchanged, with `auth_type: oauth2_token_exchange`; `token_url` when absent. Never discovered, except by `issuer` with `oauth2_id_jag`."),
         Key::new("token_exchange_profile", Kind::Choice(&["rfc8693", "entra_obo"]), "`rfc8693` is OAuth token exchange, `entra_obo` Microsoft Entra's on-behalf-of flow, which needs `scopes`.").default("rfc8693"),
-        Key::new("subject_token_type", Kind::Text, "`subject_token_type` (RFC 8693 §3).").default(ACCESS_TOKEN),
+        Key::new("subject_token_type", Kind::Text, "`subject_token_type` (RFC 8693 §3); with `oauth2_id_jag` by default that of an ID token.").default(ACCESS_TOKEN),
         Key::new("requested_token_type", Kind::Text, "`requested_token_type` (RFC 8693 §3); not sent when absent."),
         Key::new("actor_token", Kind::Secret, "`actor_token`: who acts for the caller (RFC 8693 §2.1)."),
         Key::new("actor_token_type", Kind::Text, "Its type.").default(ACCESS_TOKEN),
+        Key::new("actor_token_source", Kind::Choice(&["secret", "client_credentials"]), "Where the actor's token comes from: `secret` is `actor_token`; `client_credentials` a token that the same client gets for itself at the same endpoint."),
+        Key::new("actor_scopes", Kind::Words, "Scopes of that token.").restricts(),
+        Key::new("id_jag_subject_source", Kind::Choice(&["bearer", "login_assertion", "refresh_token"]), "What of the caller's is exchanged: `bearer` is the token that they send. The others are not available in this build yet.").default("bearer"),
+        Key::new("id_jag_resource", Kind::Text, "`resource` of the first leg: the server as its own metadata names it (RFC 9728); `auto` is its URL without the query.").default("auto"),
+        Key::new("id_jag_resource_token_endpoint", Kind::Url, "Token endpoint of the server's authorization server, for the second leg; discovered from `audience` when absent."),
+        Key::new("id_jag_resource_client_id", Kind::Text, "OAuth client of the second leg; `client_id` when absent, with `private_key_jwt` only."),
+        Key::new("id_jag_resource_client_secret", Kind::Secret, "Its secret. The first leg's is never shown there."),
+        Key::new(
+            "id_jag_resource_auth_method",
+            Kind::Choice(&["client_secret_post", "client_secret_basic", "private_key_jwt"]),
+            "How the client authenticates in the second leg; `token_endpoint_auth_method` when absent. `private_key_jwt` signs with `client_private_key`.",
+        ),
         Key::new("token_validation", Kind::TextMap, "What a token response must say beside the token, by dotted path: `team.enterprise_id: T12345`. A response that says anything else is refused.").restricts(),
         Key::new("static_headers", Kind::SecretMap, "Headers sent with every request."),
         Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
@@ -159,11 +173,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         unavailable("oauth_passthrough", "false", "forwarding the caller's own bearer is not available in this build yet"),
         unavailable("is_byok", "false", "per-user upstream keys are not available in this build yet"),
         unavailable("upstream_token_header", "Authorization", "the token is always sent as `Authorization`"),
-        unavailable("id_jag_resource_token_endpoint", "", NO_ID_JAG),
-        unavailable("id_jag_resource", "", NO_ID_JAG),
-        unavailable("id_jag_subject_source", "", NO_ID_JAG),
-        unavailable("id_jag_resource_client_id", "", NO_ID_JAG),
-        unavailable("id_jag_resource_client_secret", "", NO_ID_JAG),
         unavailable("aws_access_key_id", "", NO_SIGV4),
         unavailable("aws_secret_access_key", "", NO_SIGV4),
         unavailable("aws_session_token", "", NO_SIGV4),

@@ -99,6 +99,8 @@ pub enum Auth {
     ClientCredentials(Box<ClientCredentials>),
     /// The caller's token, exchanged for one of this server.
     TokenExchange(Box<TokenExchange>),
+    /// The caller's token, exchanged in two legs by way of their organisation.
+    IdJag(Box<super::IdJag>),
 }
 
 impl Auth {
@@ -114,6 +116,7 @@ impl Auth {
             Self::Header(_) => "header",
             Self::ClientCredentials(_) => "oauth2",
             Self::TokenExchange(_) => "oauth2_token_exchange",
+            Self::IdJag(_) => "oauth2_id_jag",
         }
     }
 
@@ -188,11 +191,20 @@ pub struct Rfc8693 {
     /// `requested_token_type`
     pub requested_token_type: Option<String>,
     /// `actor_token` and `actor_token_type`
-    pub actor: Option<(Sourced<SecretValue>, String)>,
+    pub actor: Option<(ActorSource, String)>,
     /// `audience`
     pub audience: Option<String>,
     /// `resource` (RFC 8707)
     pub resource: Option<String>,
+}
+
+/// `actor_token_source`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActorSource {
+    /// `actor_token`
+    Secret(Sourced<SecretValue>),
+    /// The same client's own token, of the same endpoint, with these `actor_scopes`.
+    ClientCredentials(ScopeSet),
 }
 
 /// An OAuth client and what proves it at the token endpoint.

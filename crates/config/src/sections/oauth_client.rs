@@ -6,6 +6,7 @@ use portcullis_core::ClientSecret;
 
 use crate::fields::Fields;
 use crate::model::{AssertionAudience, ClientKey, ClientProof, OAuthClient, Sourced};
+use crate::sections::id_jag;
 
 /// Where the client's keys stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub(crate) fn read(fields: &Fields<'_, '_>, keys: Keys) -> Option<OAuthClient> {
 }
 
 fn secret(fields: &Fields<'_, '_>, keys: Keys, method: Option<&str>) -> Option<ClientProof> {
-    if keys == Keys::Server && fields.has("client_private_key") {
+    if keys == Keys::Server && fields.has("client_private_key") && !id_jag::second_leg_signs(fields)
+    {
         fields.findings.error(
             fields.place("client_private_key"),
             "the key is not used: the client proves itself by its secret",
@@ -61,17 +63,23 @@ fn private_key(fields: &Fields<'_, '_>, keys: Keys) -> Option<ClientProof> {
         );
         return None;
     }
-    let private_key = fields.require("client_private_key", fields.secret("client_private_key"));
-    let key_id = fields.text("client_private_key_id").map(|text| text.value);
-    let algorithm = fields.choice("client_assertion_signing_alg");
-    if fields.has("client_assertion_signing_alg") && algorithm.is_none() {
-        return None;
-    }
+    let key = client_key(fields);
     if fields.has("client_secret") {
         fields.findings.warning(
             fields.place("client_secret"),
             "not used: the client proves itself by `private_key_jwt`",
         );
+    }
+    Some(ClientProof::PrivateKeyJwt(Box::new(key?)))
+}
+
+/// What signs a client's assertions. `None` only when something was recorded as an error.
+pub(crate) fn client_key(fields: &Fields<'_, '_>) -> Option<ClientKey> {
+    let private_key = fields.require("client_private_key", fields.secret("client_private_key"));
+    let key_id = fields.text("client_private_key_id").map(|text| text.value);
+    let algorithm = fields.choice("client_assertion_signing_alg");
+    if fields.has("client_assertion_signing_alg") && algorithm.is_none() {
+        return None;
     }
     let audience = match fields.text("client_assertion_audience") {
         Some(text) if text.value == "token_endpoint" => AssertionAudience::TokenEndpoint,
@@ -83,12 +91,12 @@ fn private_key(fields: &Fields<'_, '_>, keys: Keys) -> Option<ClientProof> {
                 AssertionAudience::Exactly(issuer.value)
             }),
     };
-    Some(ClientProof::PrivateKeyJwt(Box::new(ClientKey {
+    Some(ClientKey {
         private_key: private_key?.value,
         key_id,
         algorithm,
         audience,
-    })))
+    })
 }
 
 /// `token_validation`. `None` only when something was recorded as an error.

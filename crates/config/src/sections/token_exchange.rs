@@ -4,19 +4,21 @@ use url::Url;
 
 use crate::fields::Fields;
 use crate::keys::servers::ACCESS_TOKEN;
-use crate::model::{Auth, ExchangeProfile, Rfc8693, TokenExchange};
+use crate::model::{ActorSource, Auth, ExchangeProfile, Rfc8693, TokenExchange};
 use crate::sections::oauth_client::{self, Keys};
 use crate::sections::upstream_auth::{ResourceOwner, either, resource};
 use crate::validate::urls::{PlainHttp, callable};
 
 /// Keys that mean nothing with any other `auth_type`.
-const OWN: [&str; 6] = [
+const OWN: [&str; 8] = [
     "token_exchange_endpoint",
     "token_exchange_profile",
     "subject_token_type",
     "requested_token_type",
     "actor_token",
     "actor_token_type",
+    "actor_token_source",
+    "actor_scopes",
 ];
 
 /// `None` only when something was recorded as an error.
@@ -68,15 +70,15 @@ fn rfc8693(fields: &Fields<'_, '_>, url: Option<&Url>) -> Option<ExchangeProfile
             .map_or_else(|| ACCESS_TOKEN.to_owned(), |text| text.value)
     };
     let actor_type = kind("actor_token_type");
-    let actor = fields.secret("actor_token");
-    if actor.is_none() && fields.has("actor_token") {
+    let (actor, is_sound) = actor(fields);
+    if !is_sound {
         return None;
     }
     let resource_key = either(fields, "resource", "upstream_resource");
     Some(ExchangeProfile::Rfc8693(Box::new(Rfc8693 {
         subject_token_type: kind("subject_token_type"),
         requested_token_type: fields.text("requested_token_type").map(|text| text.value),
-        actor: actor.map(|actor| (actor.value, actor_type)),
+        actor: actor.map(|actor| (actor, actor_type)),
         audience: fields.text("audience").map(|text| text.value),
         resource: resource(
             fields,
@@ -86,12 +88,50 @@ fn rfc8693(fields: &Fields<'_, '_>, url: Option<&Url>) -> Option<ExchangeProfile
     })))
 }
 
+/// Who acts, if anybody is said to; and whether what is said makes sense.
+fn actor(fields: &Fields<'_, '_>) -> (Option<ActorSource>, bool) {
+    let source = fields.choice("actor_token_source");
+    let is_known = source.is_some() || !fields.has("actor_token_source");
+    let scopes = fields.scopes("actor_scopes");
+    if source == Some("client_credentials") {
+        let sound = refuse(
+            fields,
+            &["actor_token"],
+            "is not sent: `actor_token_source` is `client_credentials`",
+            "remove one of them",
+        );
+        return (
+            Some(ActorSource::ClientCredentials(scopes)),
+            sound.is_some(),
+        );
+    }
+    let sound = refuse(
+        fields,
+        &["actor_scopes"],
+        "has no effect on a token that is written down",
+        "add `actor_token_source: client_credentials`, or remove the key",
+    );
+    let token = fields.secret("actor_token");
+    let token = if source == Some("secret") {
+        fields.require("actor_token", token)
+    } else {
+        token
+    };
+    let is_missing = token.is_none() && (fields.has("actor_token") || source.is_some());
+    (
+        token.map(|token| ActorSource::Secret(token.value)),
+        is_known && sound.is_some() && !is_missing,
+    )
+}
+
 fn entra(fields: &Fields<'_, '_>) -> Option<ExchangeProfile> {
     let unused = [
         "subject_token_type",
         "requested_token_type",
         "actor_token",
         "actor_token_type",
+        "actor_token_source",
+        "actor_scopes",
         "audience",
         "resource",
         "upstream_resource",
@@ -115,7 +155,7 @@ pub(crate) fn refuse_keys(fields: &Fields<'_, '_>) -> Option<()> {
     )
 }
 
-fn refuse(fields: &Fields<'_, '_>, keys: &[&str], why: &str, help: &str) -> Option<()> {
+pub(crate) fn refuse(fields: &Fields<'_, '_>, keys: &[&str], why: &str, help: &str) -> Option<()> {
     let mut sound = Some(());
     for key in keys {
         if fields.has(key) {

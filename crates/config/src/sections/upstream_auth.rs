@@ -9,6 +9,7 @@ use crate::compat::oauth_flow;
 use crate::fields::{At, Fields};
 use crate::model::{Auth, ClientCredentials, Sourced, StaticHeader};
 use crate::sections::headers::{self, ServerHeaders};
+use crate::sections::id_jag;
 use crate::sections::oauth_client::{self, Keys};
 use crate::sections::token_exchange;
 use crate::validate::urls::{PlainHttp, callable};
@@ -16,7 +17,7 @@ use crate::validate::urls::{PlainHttp, callable};
 const USE_INSTEAD: &str = "use `auth_type: oauth2` with `token_url`, `client_id` and `client_secret` (client credentials), or a static credential";
 
 /// What asks a token endpoint.
-const FETCHES_TOKENS: &[&str] = &["oauth2", "oauth2_token_exchange"];
+const FETCHES_TOKENS: &[&str] = &["oauth2", "oauth2_token_exchange", "oauth2_id_jag"];
 
 /// `None` only when something was recorded as an error.
 pub(crate) fn read(
@@ -41,6 +42,7 @@ pub(crate) fn read(
             return None;
         }
         token_exchange::refuse_keys(fields)?;
+        id_jag::refuse_keys(fields)?;
         let token_validation = oauth_client::token_validation(fields)?;
         return match map.oauth2 {
             Written::Usable(oauth2) => Some(Auth::ClientCredentials(Box::new(ClientCredentials {
@@ -53,8 +55,11 @@ pub(crate) fn read(
     if declared.is_none_or(|declared| !FETCHES_TOKENS.contains(&declared)) {
         oauth_client::refuse_token_validation(fields)?;
     }
-    if declared != Some("oauth2_token_exchange") {
-        token_exchange::refuse_keys(fields)?;
+    if declared != Some("oauth2_id_jag") {
+        id_jag::refuse_keys(fields)?;
+        if declared != Some("oauth2_token_exchange") {
+            token_exchange::refuse_keys(fields)?;
+        }
     }
     let Some(auth_type) = declared else {
         return undeclared(fields, headers, map.present, default);
@@ -77,6 +82,7 @@ pub(crate) fn read(
         "header" => header(fields, headers),
         "oauth2" => oauth2(fields, url, plain),
         "oauth2_token_exchange" => token_exchange::read(fields, url, plain),
+        "oauth2_id_jag" => id_jag::read(fields, url, plain),
         other => {
             fields.findings.error(
                 fields.place("auth_type"),

@@ -108,12 +108,93 @@ fn callers_tokens_may_be_exchanged_in_both_ways() {
     assert_eq!(most.requested_token_type.as_deref(), Some("urn:r"));
     assert_eq!(most.resource.as_deref(), Some("https://a.example.com/mcp"));
     let (actor, kind) = most.actor.unwrap();
+    let crate::ActorSource::Secret(actor) = actor else {
+        panic!("{actor:?}");
+    };
     assert_eq!(
         (actor.value.expose(), kind.as_str()),
         ("canary-actor", access)
     );
+    let own = of(", actor_token_source: client_credentials, actor_scopes: act");
+    let crate::ExchangeProfile::Rfc8693(own) = own.profile else {
+        panic!("RFC 8693 is the default");
+    };
+    let source = crate::ActorSource::ClientCredentials("act".parse().unwrap());
+    assert_eq!(own.actor, Some((source, access.to_owned())));
     let entra = of(", token_exchange_profile: entra_obo, scopes: ['api://x/.default']");
     assert_eq!(entra.profile, crate::ExchangeProfile::EntraObo);
+}
+
+#[test]
+fn two_legs_have_a_client_each_and_no_secret_for_the_other() {
+    let of = |more: &str| {
+        let text = format!(
+            "mcp_servers:\n  a: {{url: 'https://a.example.com/mcp?key=x', auth_type: oauth2_id_jag, \
+             client_id: c, audience: 'https://as.example.com'{more}}}\n"
+        );
+        let loaded = loaded(&text);
+        let page = crate::explain(&loaded.config, &[]);
+        assert!(page.contains("auth_type: oauth2_id_jag"), "{page}");
+        assert!(!page.contains("canary"), "{page}");
+        match &loaded.config.mcp_servers[0].auth {
+            Auth::IdJag(terms) => (**terms).clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let least = of(
+        ", client_secret: canary-a, issuer: 'https://idp.example.com', \
+         id_jag_resource_client_id: r, id_jag_resource_client_secret: canary-b",
+    );
+    assert_eq!(least.issuer.as_deref(), Some("https://idp.example.com"));
+    assert_eq!((&least.endpoint, &least.resource_endpoint), (&None, &None));
+    assert_eq!(
+        least.subject_token_type,
+        "urn:ietf:params:oauth:token-type:id_token"
+    );
+    assert_eq!(least.resource.as_deref(), Some("https://a.example.com/mcp"));
+    assert_eq!(least.resource_client.client_id, "r");
+    let crate::ClientProof::Post(secret) = &least.resource_client.proof else {
+        panic!("the same method as in the first leg");
+    };
+    assert_eq!(secret.value.expose(), "canary-b");
+
+    let signs = ", client_private_key: canary-key, token_endpoint_auth_method: private_key_jwt, \
+         issuer: 'https://idp.example.com'";
+    let both = of(signs);
+    assert_eq!(both.resource_client.client_id, "c");
+    let audience_of = |client: &crate::OAuthClient| match &client.proof {
+        crate::ClientProof::PrivateKeyJwt(key) => key.audience.clone(),
+        other => panic!("{other:?}"),
+    };
+    let exactly = |text: &str| crate::AssertionAudience::Exactly(text.to_owned());
+    assert_eq!(
+        audience_of(&both.client),
+        exactly("https://idp.example.com")
+    );
+    assert_eq!(
+        audience_of(&both.resource_client),
+        exactly("https://as.example.com")
+    );
+
+    let mixed = of(
+        ", client_secret: canary-a, client_private_key: canary-key, \
+         token_exchange_endpoint: 'https://idp.example.com/t', \
+         id_jag_resource_token_endpoint: 'https://as.example.com/t', \
+         id_jag_resource_auth_method: private_key_jwt, id_jag_resource_client_id: r, \
+         id_jag_resource: 'https://mcp.example.com/', subject_token_type: 'urn:s', scopes: b a",
+    );
+    assert!(matches!(mixed.client.proof, crate::ClientProof::Post(_)));
+    assert_eq!(mixed.resource_client.client_id, "r");
+    audience_of(&mixed.resource_client);
+    assert_eq!(mixed.resource.as_deref(), Some("https://mcp.example.com/"));
+    assert_eq!(
+        mixed.resource_endpoint.unwrap().as_str(),
+        "https://as.example.com/t"
+    );
+    assert_eq!(
+        (mixed.issuer, mixed.scopes.to_string()),
+        (None, "a b".to_owned())
+    );
 }
 
 #[test]

@@ -178,6 +178,50 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
             "is for `auth_type: oauth2_token_exchange` only",
         ),
         (
+            "auth_type: oauth2_token_exchange, client_id: c, client_secret: s, token_url: 'https://as.example/t', actor_token: x, actor_token_source: client_credentials",
+            "is not sent: `actor_token_source`",
+        ),
+        (
+            "auth_type: oauth2_token_exchange, client_id: c, client_secret: s, token_url: 'https://as.example/t', actor_token: x, actor_scopes: a",
+            "has no effect on a token that is written down",
+        ),
+        (
+            "auth_type: oauth2_token_exchange, client_id: c, client_secret: s, token_url: 'https://as.example/t', actor_token_source: secret",
+            "`actor_token` is missing",
+        ),
+        (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, audience: 'https://as.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t",
+            "without `token_exchange_endpoint` or `issuer`",
+        ),
+        (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t",
+            "without `audience`",
+        ),
+        (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', audience: 'https://as.example'",
+            "`id_jag_resource_client_secret` is missing",
+        ),
+        (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', audience: as, id_jag_resource_client_id: r, id_jag_resource_client_secret: t",
+            "no token endpoint can be found by it",
+        ),
+        (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'http://idp.example', audience: 'https://as.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t",
+            "plain http",
+        ),
+        (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', audience: 'https://as.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t, id_jag_subject_source: login_assertion",
+            "`login_assertion` is not available in this build yet",
+        ),
+        (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', audience: 'https://as.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t, actor_token: x",
+            "has no place in the two legs",
+        ),
+        (
+            "auth_type: oauth2_token_exchange, client_id: c, client_secret: s, token_url: 'https://as.example/t', id_jag_resource: auto",
+            "is for `auth_type: oauth2_id_jag` only",
+        ),
+        (
             "auth_type: true_passthrough",
             "is not available in this build yet",
         ),

@@ -82,6 +82,7 @@ mcp_servers:
   c: {url: https://a.b/m, auth: {oauth2: {}, cookie_passthrough: {}}}
   d: {url: https://a.b/m, auth_type: oauth2}
   g: {url: https://a.b/m, auth_type: oauth2_token_exchange}
+  h: {url: https://a.b/m, auth_type: oauth2_id_jag}
   f: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials, token_endpoint_auth_method: private_key_jwt}
   e: {url: https://a.b/m, auth_type: api_key}
 ";
@@ -170,6 +171,7 @@ fn documented_defaults_are_the_defaults_in_force() {
         .into_iter()
         .find(|s| s.name == "mcp_server")
         .unwrap();
+    two_legs_have_the_documented_defaults(server);
     let url = "mcp_servers:\n  a:\n    url: https://a.example.com/mcp\n";
     let mut text = url.to_owned();
     for key in server.keys {
@@ -179,6 +181,8 @@ fn documented_defaults_are_the_defaults_in_force() {
                 "token_exchange_profile",
                 "subject_token_type",
                 "actor_token_type",
+                "id_jag_subject_source",
+                "id_jag_resource",
             ]
             .contains(&key.name)
         {
@@ -188,5 +192,21 @@ fn documented_defaults_are_the_defaults_in_force() {
     assert_eq!(
         crate::explain(&loaded(&text).config, &[]),
         crate::explain(&loaded(url).config, &[])
+    );
+}
+
+fn two_legs_have_the_documented_defaults(server: &crate::keys::Section) {
+    let absent = "mcp_servers:\n  a: {url: https://a.b/m, auth_type: oauth2_id_jag, client_id: c, \
+        client_secret: s, issuer: https://i.b, audience: https://r.b, \
+        id_jag_resource_client_id: r, id_jag_resource_client_secret: t";
+    let mut text = absent.to_owned();
+    for key in server.keys {
+        if let Some(default) = key.default.filter(|_| key.name.starts_with("id_jag_")) {
+            write!(text, ", {}: {default}", key.name).unwrap();
+        }
+    }
+    assert_eq!(
+        crate::explain(&loaded(&format!("{text}}}")).config, &[]),
+        crate::explain(&loaded(&format!("{absent}}}")).config, &[])
     );
 }

@@ -6,12 +6,14 @@
     reason = "the fixtures of an integration test are test code too"
 )]
 
+mod actors;
 mod caching;
 mod client_proof;
 mod discovery;
 mod failures;
 mod fake;
 mod fixed;
+mod id_jag;
 mod on_behalf;
 
 use std::sync::Arc;

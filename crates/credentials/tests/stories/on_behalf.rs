@@ -11,8 +11,9 @@ use portcullis_core::{
     SecretValue, ServerGrants, ServerId, Side, SubjectToken,
 };
 use portcullis_credentials::{
-    ClientProof, CredentialBroker, CredentialError, CredentialErrorKind, CredentialKind,
-    ExchangeProfile, ServerAuth, TokenClient, TokenExchange, UpstreamAuth, UpstreamCredential,
+    Actor, ActorToken, Authority, ClientProof, CredentialBroker, CredentialError,
+    CredentialErrorKind, CredentialKind, ExchangeProfile, ServerAuth, TokenClient, TokenExchange,
+    UpstreamAuth, UpstreamCredential,
 };
 use portcullis_oauth::TokenRules;
 use portcullis_policy::{Caller, Evidence, Operation, ServerPolicy, authorize, authorize_service};
@@ -23,11 +24,14 @@ use crate::{House, house, presented};
 
 const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// The house's clock at the start.
-const NOW: i64 = 1_795_000_000;
+pub(crate) const NOW: i64 = 1_795_000_000;
 
 fn terms(as1: &AuthorizationServer) -> TokenExchange {
     TokenExchange {
-        endpoint: as1.url("/token"),
+        authority: Authority::Endpoint {
+            url: as1.url("/token"),
+            issuer: None,
+        },
         client: TokenClient {
             client_id: "gateway".to_owned(),
             proof: ClientProof::SecretPost(ClientSecret::new("canary-secret")),
@@ -54,7 +58,7 @@ fn obo(terms: TokenExchange) -> ServerAuth {
 }
 
 /// A JWT that ends this long after the story's start.
-fn jwt(who: &str, seconds: i64) -> String {
+pub(crate) fn jwt(who: &str, seconds: i64) -> String {
     let claims = format!(r#"{{"sub":"{who}","exp":{}}}"#, NOW + seconds);
     format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
 }
@@ -82,7 +86,7 @@ fn principal() -> Principal {
     }
 }
 
-fn evidence(subject: Option<&str>) -> Evidence {
+pub(crate) fn evidence(subject: Option<&str>) -> Evidence {
     evidence_of("key:shared", subject)
 }
 
@@ -114,7 +118,7 @@ fn evidence_of(key: &str, subject: Option<&str>) -> Evidence {
     permit.on_behalf(brought, scopes).evidence().clone()
 }
 
-async fn obtain(
+pub(crate) async fn obtain(
     house: &House,
     auth: &ServerAuth,
     subject: &str,
@@ -131,7 +135,10 @@ async fn the_callers_token_is_exchanged_and_only_the_new_one_is_presented() {
     rfc8693.profile = ExchangeProfile::Rfc8693 {
         subject_type: ACCESS.to_owned(),
         requested_type: Some(ACCESS.to_owned()),
-        actor: Some((SecretValue::new("actor"), "urn:t".to_owned())),
+        actor: Some(Box::new(Actor {
+            token: ActorToken::Fixed(SecretValue::new("actor")),
+            kind: "urn:t".to_owned(),
+        })),
         audience: Some("api".to_owned()),
         resource: Some("https://mcp.example/mcp".to_owned()),
     };

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_config::{Auth, Config, ExchangeProfile as Profile, McpServer, Revision};
+use portcullis_config::{
+    ActorSource, Auth, Config, ExchangeProfile as Profile, McpServer, Revision,
+};
 use portcullis_core::Clock;
 use portcullis_credentials::{
-    ClientCredentials, CredentialKind, ExchangeProfile, InvalidStaticHeader, ServerAuth,
-    StaticHeader, TokenEndpoint, TokenExchange, UpstreamAuth,
+    Actor, ActorToken, Authority, ClientCredentials, CredentialKind, ExchangeProfile,
+    InvalidStaticHeader, ServerAuth, StaticHeader, TokenEndpoint, TokenExchange, UpstreamAuth,
 };
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_engine::metrics::Metrics;
@@ -19,6 +21,7 @@ use portcullis_oauth::TokenRules;
 use portcullis_policy::{ScopeRules, ServerPolicy};
 use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 
+use super::id_jag::id_jag;
 use super::oauth_client::token_client;
 
 /// Longest silence on an upstream's stream.
@@ -81,7 +84,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         UpstreamAuth::None => CredentialKind::NoAuth,
         UpstreamAuth::Static(_) => CredentialKind::StaticToken,
         UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,
-        UpstreamAuth::TokenExchange(_) => CredentialKind::TokenExchange,
+        UpstreamAuth::TokenExchange(ref terms) => terms.kind(),
     };
     let upstream = UpstreamServer {
         id: server.id.clone(),
@@ -171,18 +174,27 @@ fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
             }))
         }
         Auth::TokenExchange(exchange) => UpstreamAuth::TokenExchange(Arc::new(TokenExchange {
-            endpoint: exchange.endpoint.clone(),
+            authority: Authority::Endpoint {
+                url: exchange.endpoint.clone(),
+                issuer: None,
+            },
             client: token_client(&exchange.client)?,
-            profile: exchange_profile(&exchange.profile),
+            profile: exchange_profile(exchange, server.allow_insecure_http)?,
             scopes: exchange.scopes.clone(),
             rules: TokenRules::new(exchange.token_validation.clone()),
             allow_insecure_http: server.allow_insecure_http,
         })),
+        Auth::IdJag(terms) => {
+            UpstreamAuth::TokenExchange(Arc::new(id_jag(terms, server.allow_insecure_http)?))
+        }
     })
 }
 
-fn exchange_profile(profile: &Profile) -> ExchangeProfile {
-    match profile {
+fn exchange_profile(
+    exchange: &portcullis_config::TokenExchange,
+    allow_insecure_http: bool,
+) -> anyhow::Result<ExchangeProfile> {
+    Ok(match &exchange.profile {
         Profile::EntraObo => ExchangeProfile::EntraObo,
         Profile::Rfc8693(terms) => ExchangeProfile::Rfc8693 {
             subject_type: terms.subject_token_type.clone(),
@@ -190,11 +202,38 @@ fn exchange_profile(profile: &Profile) -> ExchangeProfile {
             actor: terms
                 .actor
                 .as_ref()
-                .map(|(token, kind)| (token.value.clone(), kind.clone())),
+                .map(|(source, kind)| {
+                    anyhow::Ok(Box::new(Actor {
+                        token: actor_token(source, exchange, allow_insecure_http)?,
+                        kind: kind.clone(),
+                    }))
+                })
+                .transpose()?,
             audience: terms.audience.clone(),
             resource: terms.resource.clone(),
         },
-    }
+    })
+}
+
+fn actor_token(
+    source: &ActorSource,
+    exchange: &portcullis_config::TokenExchange,
+    allow_insecure_http: bool,
+) -> anyhow::Result<ActorToken> {
+    Ok(match source {
+        ActorSource::Secret(token) => ActorToken::Fixed(token.value.clone()),
+        ActorSource::ClientCredentials(scopes) => {
+            ActorToken::OfClient(Box::new(ClientCredentials {
+                token_endpoint: TokenEndpoint::Configured(exchange.endpoint.clone()),
+                client: token_client(&exchange.client)?,
+                scopes: scopes.clone(),
+                audience: None,
+                resource: None,
+                rules: TokenRules::default(),
+                allow_insecure_http,
+            }))
+        }
+    })
 }
 
 fn static_header(

@@ -9,6 +9,10 @@ mod faults;
 #[cfg(test)]
 mod hello_and_goodbye;
 #[cfg(test)]
+mod herds;
+#[cfg(test)]
+mod id_jag;
+#[cfg(test)]
 mod legacy;
 #[cfg(test)]
 mod modern;

@@ -6,7 +6,7 @@ use portcullis_testkit::upstream::{FakeUpstream, Recorded, Reply, event};
 
 use super::support::{House, raw, server};
 
-fn obo(name: &str, upstream: &FakeUpstream) -> String {
+pub(crate) fn obo(name: &str, upstream: &FakeUpstream) -> String {
     let endpoint = format!("token_exchange_endpoint: \"{}\"", upstream.token_url());
     server(
         name,
@@ -21,7 +21,7 @@ fn obo(name: &str, upstream: &FakeUpstream) -> String {
     )
 }
 
-fn jwt(who: &str) -> String {
+pub(crate) fn jwt(who: &str) -> String {
     let claims = format!(r#"{{"sub":"{who}","exp":4000000000}}"#);
     format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
 }
@@ -273,5 +273,63 @@ async fn a_mirrored_parameter_is_compared_with_what_this_caller_was_listed() {
     assert_eq!(upstream.count("tools/call"), 0);
     let told = alice.modern_call("route", r#"{"region":"eu"}"#).await;
     assert!(told.json()["result"].is_object(), "{told:?}");
+    house.end().await;
+}
+
+/// TOK-19: whatever a request says of scopes and audiences, the file says what is asked for.
+#[tokio::test]
+async fn a_request_cannot_ask_for_more_in_an_exchange() {
+    let upstream = FakeUpstream::modern().await;
+    exchanging(&upstream, &["alice"]);
+    let entry = obo("a", &upstream) + "    scopes: [read]\n";
+    let house = House::of(&[entry]).await;
+    let alice = house.caller("shared").await.bringing(&jwt("alice"));
+    let alice = alice
+        .with("x-mcp-scope", "admin")
+        .at("/mcp/a?scope=admin&audience=payroll&resource=https://payroll.example");
+    let arguments = r#"{"message":"hi","scope":"admin","audience":"payroll"}"#;
+    let answer = alice.modern_call("echo", arguments).await;
+    assert!(answer.json()["result"].is_object(), "{answer:?}");
+    let asked = upstream.last("TOKEN").body;
+    assert!(asked.contains("scope=read&audience=the-api"), "{asked}");
+    for more in ["admin", "payroll", "resource"] {
+        assert!(!asked.contains(more), "{asked}");
+    }
+    house.end().await;
+}
+
+/// TOK-22: what the authorization server says in prose is not handed on, whatever it asks for.
+#[tokio::test]
+async fn a_step_up_that_the_exchange_asks_for_is_the_callers_to_do() {
+    let upstream = FakeUpstream::modern().await;
+    upstream.on("TOKEN", |_: &Recorded| {
+        Reply::json(
+            400,
+            r#"{"error":"interaction_required","error_description":"canary-prose","claims":"{\"canary-claims\":1}"}"#,
+        )
+    });
+    let house = House::of(&[obo("a", &upstream)]).await;
+    let alice = house.caller("shared").await.bringing(&jwt("alice"));
+    let answer = alice.at("/mcp/a").modern_call("echo", "{}").await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert!(
+        answer.text.contains("your own token was refused"),
+        "{answer:?}"
+    );
+    let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+    assert!(challenge.starts_with("Bearer"), "{challenge}");
+    let rest = alice.at("/mcp-rest/tools/call");
+    let by_rest = rest
+        .post(r#"{"server_id":"a","name":"echo","arguments":{}}"#)
+        .await;
+    assert_eq!(by_rest.status, 401, "{by_rest:?}");
+    assert!(
+        by_rest.headers.contains_key("www-authenticate"),
+        "{by_rest:?}"
+    );
+    assert!(!by_rest.text.contains("canary"), "{by_rest:?}");
+    let told = format!("{answer:?} {:?}", house.request_events().await);
+    assert!(!told.contains("canary"), "{told}");
+    assert_eq!(upstream.count("tools/call"), 0);
     house.end().await;
 }

@@ -160,7 +160,7 @@ fn judge(
     if !names_us(&members, rules)? {
         return Err(TokenFault::Audience);
     }
-    let subject = subject(&members)?;
+    let (subject, is_of_client) = subject(&members, source)?;
     let latest_start = now.after(rules.leeway);
     if [not_before, issued_at]
         .into_iter()
@@ -186,6 +186,7 @@ fn judge(
         is_bound: bound_to.is_some(),
         members,
         subject,
+        is_of_client,
         expires_at,
         issued_at,
     })
@@ -234,12 +235,18 @@ fn certificate(members: &Map<String, Value>) -> Result<Option<[u8; 32]>, TokenFa
 }
 
 /// Opaque, but a text, and without the character at which some readers stop.
-fn subject(members: &Map<String, Value>) -> Result<String, TokenFault> {
-    match members.get("sub") {
+///
+/// RFC 7662 §2.2 leaves `sub` out of an answer about a token that nobody but the client stands
+/// behind; then `client_id` says who it is, and that it is a client: ids of clients and of people may
+/// be the same text.
+fn subject(members: &Map<String, Value>, source: Source) -> Result<(String, bool), TokenFault> {
+    let is_of_client = source == Source::Introspection && !members.contains_key("sub");
+    let name = if is_of_client { "client_id" } else { "sub" };
+    match members.get(name) {
         Some(Value::String(subject))
             if (1..=LONGEST_SUBJECT).contains(&subject.len()) && !subject.contains('\0') =>
         {
-            Ok(subject.clone())
+            Ok((subject.clone(), is_of_client))
         }
         _ => Err(TokenFault::Claims),
     }

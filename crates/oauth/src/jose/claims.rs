@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 pub struct Claims {
     pub(super) members: Map<String, Value>,
     pub(super) subject: String,
+    pub(super) is_of_client: bool,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) issued_at: Option<Timestamp>,
     pub(super) is_bound: bool,
@@ -17,6 +18,11 @@ impl Claims {
     /// `sub`: neither empty nor too long, and else anything.
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// Whether the subject is the client itself, because the authorization server named nobody.
+    pub const fn is_of_client(&self) -> bool {
+        self.is_of_client
     }
 
     /// `exp`. Always there in a JWT.

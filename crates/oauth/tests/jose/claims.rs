@@ -279,6 +279,9 @@ fn an_introspected_token_is_active_ours_and_not_over() {
         ),
         (json!({"nbf": NOW + 31}), TokenFault::NotYetValid),
         (json!({"sub": null}), TokenFault::Claims),
+        (json!({"sub": 5, "client_id": "agent"}), TokenFault::Claims),
+        (json!({"sub": "", "client_id": "agent"}), TokenFault::Claims),
+        (json!({"sub": null, "client_id": ""}), TokenFault::Claims),
         (json!({"token_type": "DPoP"}), TokenFault::Confirmation),
         (json!({"cnf": {"jkt": "x"}}), TokenFault::Confirmation),
         (
@@ -299,6 +302,10 @@ fn an_introspected_token_is_active_ours_and_not_over() {
         let refused = read_introspected(body.as_bytes(), &rules(), None, now).unwrap_err();
         assert_eq!(refused, TokenFault::Malformed, "{body}");
     }
+    let of_client = json!({"active": true, "client_id": "agent", "aud": AUDIENCE});
+    let now = Timestamp::from_secs(NOW);
+    let client = read_introspected(of_client.to_string().as_bytes(), &rules(), None, now).unwrap();
+    assert_eq!((client.subject(), client.is_of_client()), ("agent", true));
     assert_eq!(rules().leeway, Duration::from_secs(30));
     let endless = json!({"active": true, "sub": "alice", "aud": AUDIENCE});
     let now = Timestamp::from_secs(NOW);
