@@ -6,6 +6,7 @@ use crate::fields::Fields;
 use crate::findings::{Findings, Place};
 use crate::keys::ours::ROOT;
 use crate::model::{Compat, Config};
+use crate::sections::client_certificates::ClientCas;
 use crate::sections::grants::Surroundings;
 use crate::sections::{addresses, identity, mcp_server, process, server};
 use crate::sources::Sources;
@@ -101,7 +102,8 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     let general = fields.section_or_empty("general_settings", &empty)?;
     let litellm = fields.section_or_empty("litellm_settings", &empty)?;
     let mcp_servers = mcp_server::all(&fields, &litellm, compat);
-    let server = server::read(&fields.section_or_empty("server", &empty)?, &general);
+    let listening = fields.section_or_empty("server", &empty)?;
+    let server = server::read(&listening, &general);
     let identity = identity::read(
         &fields.section_or_empty("identity", &empty)?,
         &general,
@@ -110,7 +112,11 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             ungranted_sees_all: identity::ungranted_sees_all(&general, compat),
             exposed: exposure::exposed(&server),
         },
-        server.tls.as_ref().and_then(|tls| tls.client_ca.as_ref()),
+        &match &server.tls {
+            Some(tls) => ClientCas::Known(tls.client_ca.as_ref()),
+            None if listening.has("tls") => ClientCas::Mistaken,
+            None => ClientCas::Known(None),
+        },
     );
     addresses::warn_of_unseen_proxies(&general, &mcp_servers, server.forwarded.as_ref());
     let store = process::store(&fields.section_or_empty("store", &empty)?);

@@ -1,5 +1,6 @@
 //! A bounded memory in which nobody's entries push out everybody else's.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -59,7 +60,12 @@ impl<O: Clone + Eq + Hash, K: Clone + Eq + Hash, V> Shares<O, K, V> {
             self.forget_oldest_of(owner);
         }
         if self.count >= self.most {
-            let largest = self.of.iter().max_by_key(|(_, own)| own.len());
+            // Among those who have equally many, whoever came longest ago.
+            let rank = |own: &HashMap<K, Entry<V>>| {
+                let oldest = own.values().map(|entry| entry.used).min();
+                (Reverse(own.len()), oldest)
+            };
+            let largest = self.of.iter().min_by_key(|(_, own)| rank(own));
             if let Some(largest) = largest.map(|(largest, _)| largest.clone()) {
                 self.forget_oldest_of(&largest);
             }
@@ -156,6 +162,16 @@ mod tests {
         assert_eq!(shares.values().count(), 10);
         assert_eq!(shares.get(&"bob", &0), Some(&1));
         assert!(has(&shares, "alice", 0));
+    }
+
+    #[test]
+    fn among_those_who_have_equally_many_the_one_in_use_stays() {
+        let mut shares = Shares::new(100, 4);
+        shares.insert(&0, 0, 0);
+        for owner in 1..1_000 {
+            shares.insert(&owner, 0, owner);
+            assert_eq!(shares.get(&0, &0), Some(&0));
+        }
     }
 
     #[test]

@@ -96,6 +96,11 @@ mod certificates {
 
     impl Stage {
         async fn set(required: bool) -> Self {
+            Self::with_issuer(required, |_| String::new()).await
+        }
+
+        /// The same, with further lines for its issuer.
+        async fn with_issuer(required: bool, lines: fn(&TestIssuer) -> String) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let file = |name: &str| folder.path().join(name);
             let (own, other) = (
@@ -120,7 +125,10 @@ mod certificates {
                 file("tls.crt").display(),
                 file("tls.key").display(),
                 if required { "required" } else { "optional" },
-                issuer.entry("    groups: {staff: {servers: [support]}}\n"),
+                issuer.entry(&format!(
+                    "    groups: {{staff: {{servers: [support]}}}}\n{}",
+                    lines(&issuer)
+                )),
             );
             let now = SystemClock::start().now();
             let clock = Arc::new(ManualClock::at_millis(now.as_millis()));
@@ -393,10 +401,40 @@ mod certificates {
         stage.gateway.stands().await;
     }
 
+    /// AUTH-24: what is said of a bound token is remembered for its holder alone.
+    #[tokio::test]
+    async fn a_bound_token_that_is_asked_about_needs_its_certificate_each_time() {
+        let stage = Stage::with_issuer(false, |issuer| {
+            format!(
+                "    introspection: {{url: '{}/introspect', client_id: gw, client_secret: s3cr3t-of-ours}}\n",
+                issuer.url()
+            )
+        })
+        .await;
+        let (agent, another) = (stage.agent(), stage.agent());
+        let mut said = stage.issuer.claims(stage.clock.now().as_secs());
+        said["active"] = true.into();
+        said["cnf"] = json!({"x5t#S256": agent.thumbprint()});
+        stage.issuer.says_of("opaque-and-bound", said);
+        let ask = echo().bearer("opaque-and-bound");
+        for _ in 0..2 {
+            let reply = stage.ask(Some(&agent), &ask).await;
+            is_served(&reply);
+            let event = stage.gateway.event_of(&reply).await;
+            assert_eq!(event["principal_kind"], "introspected_token", "{event}");
+            for identity in [None, Some(&another)] {
+                let reply = stage.ask(identity, &ask).await;
+                stage.is_refused(&reply, "token_confirmation").await;
+            }
+        }
+        assert_eq!(stage.issuer.introspections().len(), 3);
+        stage.gateway.stands().await;
+    }
+
     #[tokio::test]
     async fn nobody_outlives_their_certificate() {
         let stage = Stage::set(false).await;
-        let (now, end) = (stage.clock.now(), Duration::from_secs(120));
+        let (now, end) = (stage.clock.now(), Duration::from_mins(2));
         let agent = stage
             .own
             .vouches(vec![dns(AGENT)], now.before(DAY), now.after(end));

@@ -233,10 +233,6 @@ server:
         let folder = folder();
         for (text, what) in [
             (
-                "server:\n  tls: {cert: a, key: b, client_ca: c}\n",
-                "client_ca",
-            ),
-            (
                 "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    allowed_cidrs: [10.0.0.0/8]\n",
                 "allowed_cidrs",
             ),

@@ -57,11 +57,10 @@ impl Authentication {
 /// Keys prove nothing of a person to anybody but us.
 const fn is_key_of_ours(kind: PrincipalKind) -> bool {
     match kind {
-        PrincipalKind::MasterKey | PrincipalKind::ApiKey => true,
+        // Whoever came by certificate presented no bearer: one that is there is not theirs.
+        PrincipalKind::MasterKey | PrincipalKind::ApiKey | PrincipalKind::ClientCertificate => true,
         // Its issuer gave it to the caller, to be shown.
         PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => false,
-        // Whoever came by certificate presented no bearer.
-        PrincipalKind::ClientCertificate => true,
     }
 }
 

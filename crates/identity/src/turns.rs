@@ -72,8 +72,8 @@ impl Turns {
 mod tests {
     use super::*;
 
-    fn from(last: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([203, 0, 113, last]))
+    fn from(last: u8) -> IpAddr {
+        IpAddr::from([203, 0, 113, last])
     }
 
     #[tokio::test]
@@ -84,24 +84,24 @@ mod tests {
         };
         let mut taken = Vec::new();
         for _ in 0..OF_ONE {
-            taken.push(turns.take(from(1)).await.unwrap());
+            taken.push(turns.take(Some(from(1))).await.unwrap());
         }
-        assert!(turns.take(from(1)).await.is_none());
-        taken.push(turns.take(from(2)).await.unwrap());
+        assert!(turns.take(Some(from(1))).await.is_none());
+        taken.push(turns.take(Some(from(2))).await.unwrap());
         taken.push(turns.take(None).await.unwrap());
         taken.remove(0);
-        taken.push(turns.take(from(1)).await.unwrap());
+        taken.push(turns.take(Some(from(1))).await.unwrap());
         for last in 3..=4 {
             for _ in 0..OF_ONE {
-                taken.push(turns.take(from(last)).await.unwrap());
+                taken.push(turns.take(Some(from(last))).await.unwrap());
             }
         }
         while taken.len() < AT_ONCE {
-            taken.push(turns.take(from(5)).await.unwrap());
+            taken.push(turns.take(Some(from(5))).await.unwrap());
         }
-        assert!(turns.take(from(6)).await.is_none(), "all are taken");
+        assert!(turns.take(Some(from(6))).await.is_none(), "all are taken");
         drop(taken);
-        assert!(turns.take(from(6)).await.is_some());
+        assert!(turns.take(Some(from(6))).await.is_some());
         assert_eq!(turns.of.lock().unwrap().len(), 1, "nothing is kept");
     }
 }

@@ -2,6 +2,7 @@
 //! party, and for each principal, who can make up parties by tokens beside a key. So nobody's wishes
 //! push out everybody else's sessions.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,26 +110,28 @@ impl Sessions {
         taken
     }
 
-    /// Whether one more fits among all. Whoever has most makes room, and then whoever has next most:
-    /// what is just being opened cannot.
+    /// Whether one more fits among all. Whoever has most makes room, among equals with what is longest
+    /// idle; then whoever has next most, because what is just being opened cannot.
     fn has_room_at_all(&mut self) -> bool {
         if self.slots.len() < MAX_SESSIONS {
             return true;
         }
         self.forget_failed();
+        if self.slots.len() < MAX_SESSIONS {
+            return true;
+        }
         let mut counts: HashMap<Option<&PrincipalId>, usize> = HashMap::new();
         for (acting, _) in self.slots.keys() {
             *counts.entry(acting.principal()).or_default() += 1;
         }
-        let mut owners: Vec<(usize, Option<PrincipalId>)> = counts
+        let counts: HashMap<Option<PrincipalId>, usize> = counts
             .into_iter()
-            .map(|(owner, count)| (count, owner.cloned()))
+            .map(|(owner, count)| (owner.cloned(), count))
             .collect();
-        owners.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
-        self.slots.len() < MAX_SESSIONS
-            || owners.into_iter().any(|(_, owner)| {
-                self.makes_room(|(acting, _)| acting.principal() == owner.as_ref())
-            })
+        self.makes_room(
+            |_| true,
+            |(acting, _)| Reverse(counts.get(&acting.principal().cloned()).copied()),
+        )
     }
 
     /// Whether one more fits among those of a kind, making room for it if need be.
@@ -138,18 +141,23 @@ impl Sessions {
             return true;
         }
         self.forget_failed();
-        count(&self.slots) < most || self.makes_room(of_kind)
+        count(&self.slots) < most || self.makes_room(of_kind, |_| ())
     }
 
-    /// Takes out the longest idle of a kind, if one can be.
-    fn makes_room(&mut self, of_kind: impl Fn(&Key) -> bool) -> bool {
+    /// Takes out the one of a kind that comes first, and among equals the longest idle, if one can be.
+    fn makes_room<O: Ord + Copy>(
+        &mut self,
+        of_kind: impl Fn(&Key) -> bool,
+        order: impl Fn(&Key) -> O,
+    ) -> bool {
         let oldest = self
             .slots
             .iter()
             .filter(|(key, _)| of_kind(key))
             .filter_map(|(key, slot)| {
                 let session = slot.get()?;
-                Some(((in_use(session), session.used()), key.clone()))
+                let rank = (order(key), in_use(session), session.used());
+                Some((rank, key.clone()))
             })
             .min_by_key(|(rank, _)| *rank);
         let Some((_, key)) = oldest else {

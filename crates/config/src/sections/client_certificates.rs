@@ -9,14 +9,26 @@ use crate::fields::{At, Fields};
 use crate::model::{ClientCa, ClientCertificate};
 use crate::sections::grants::{self, Surroundings};
 
-/// All rules. `client_ca` is what the handshake asks for.
+/// What the handshake asks for.
+pub(crate) enum ClientCas<'a> {
+    /// These, or nothing.
+    Known(Option<&'a ClientCa>),
+    /// What is written has mistakes of its own.
+    Mistaken,
+}
+
+/// All rules.
 pub(crate) fn read(
     fields: &Fields<'_, '_>,
     around: &Surroundings<'_>,
-    client_ca: Option<&ClientCa>,
+    client_cas: &ClientCas<'_>,
 ) -> Vec<ClientCertificate> {
     let entries = fields.sections("client_certificates");
-    if !entries.is_empty() && client_ca.is_none() {
+    let client_ca = match client_cas {
+        ClientCas::Known(known) => *known,
+        ClientCas::Mistaken => None,
+    };
+    if !entries.is_empty() && matches!(client_cas, ClientCas::Known(None)) {
         fields.findings.error(
             fields.place("client_certificates"),
             "no connection is asked for a certificate",

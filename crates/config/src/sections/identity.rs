@@ -9,10 +9,11 @@ use time::format_description::well_known::Rfc3339;
 use crate::compat::jwt_auth;
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{ClientCa, Compat, FileKey, Identity, KeyMaterial, Sourced};
+use crate::model::{Compat, FileKey, Identity, KeyMaterial, Sourced};
 use crate::references::Origin;
+use crate::sections::client_certificates::{self, ClientCas};
 use crate::sections::grants::{self, Surroundings};
-use crate::sections::{client_certificates, issuers};
+use crate::sections::issuers;
 use crate::validate::exposure::{complain_of_no_key, require_strength};
 
 /// LiteLLM's permissive default, which it lets the operator take back.
@@ -37,7 +38,7 @@ pub(crate) fn read(
     fields: &Fields<'_, '_>,
     general: &Fields<'_, '_>,
     around: &Surroundings<'_>,
-    client_ca: Option<&ClientCa>,
+    client_cas: &ClientCas<'_>,
 ) -> Identity {
     let master = master_key(fields, general);
     if let Some(At { value, place }) = &master {
@@ -58,7 +59,7 @@ pub(crate) fn read(
     let entries = fields.sections("keys");
     let mut issuers = issuers::read(fields, around);
     issuers.extend(jwt_auth::read(general, fields.has("issuers")));
-    let client_certificates = client_certificates::read(fields, around, client_ca);
+    let client_certificates = client_certificates::read(fields, around, client_cas);
     // A key that is written and cannot be used has an error of its own.
     let written = [fields, general].iter().any(|map| map.has("master_key"));
     // LiteLLM's switch has errors of its own where nobody is let in by it.

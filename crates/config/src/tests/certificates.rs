@@ -110,4 +110,7 @@ fn a_rule_that_could_never_fit_or_fit_too_much_is_refused() {
     ] {
         refused(&with(tls, rules), expected);
     }
+    // One mistake is one message.
+    let errors = errors(&with(", client_ca: []", "{san: 'dns:a.b'}"));
+    assert_eq!(errors.errors.len(), 1, "{errors}");
 }

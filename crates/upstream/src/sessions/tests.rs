@@ -205,6 +205,24 @@ fn a_key_with_made_up_bearers_beside_it_pushes_out_nobody_elses_sessions() {
 }
 
 #[test]
+fn among_those_who_have_equally_many_the_longest_idle_makes_room() {
+    let mut sessions = Sessions::default();
+    for number in 0..MAX_SESSIONS + 3 {
+        opened(
+            &mut sessions,
+            &somebody(&number.to_string()),
+            0,
+            number as u64,
+        );
+    }
+    assert_eq!(sessions.count(), MAX_SESSIONS);
+    for (number, stays) in [(0, false), (2, false), (3, true), (MAX_SESSIONS, true)] {
+        let session = sessions.open(&somebody(&number.to_string()), &wish(0));
+        assert_eq!(session.is_some(), stays, "{number}");
+    }
+}
+
+#[test]
 fn a_full_house_of_openings_makes_room_by_whoever_has_most_that_is_open() {
     let mut sessions = Sessions::default();
     let opening: Vec<_> = (0..MAX_SESSIONS - 1)

@@ -4,10 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use portcullis_core::{Role, ServerGrants};
+use portcullis_core::{CertificateName, Principal, PrincipalKind, Role, ServerGrants};
+use portcullis_engine::Standing;
+use portcullis_identity::certificate_id;
 use portcullis_server::HostRule;
 use tokio_util::task::TaskTracker;
 
+use super::config;
 use super::small_world::SmallWorld;
 use crate::lifecycle::reloads;
 use crate::wire::reload::Reloading;
@@ -100,4 +103,40 @@ async fn nobody_else_can_reload_and_a_gateway_without_a_file_says_so() {
     assert_eq!(world.event_of(&refused).await["rule"], "role:viewer");
     let none = world.post("/v1/config/reload", "").await;
     assert_eq!(none.status, StatusCode::CONFLICT);
+}
+
+/// A stream has the rights of its beginning: it ends with the rule that gave them.
+#[tokio::test]
+async fn streams_of_a_certificate_end_when_its_rule_is_another() {
+    let world = SmallWorld::start("").await;
+    let rooms = world.embedded.shared_rooms();
+    let file = |servers: &str| {
+        config(&format!(
+            "mcp_servers: {{a: {{url: 'https://a.example.com/mcp'}}}}\n\
+             server: {{tls: {{cert: a.pem, key: a.key, client_ca: ca.pem}}}}\n\
+             identity: {{client_certificates: [{{san: 'dns:x.example', servers: [{servers}]}},\
+             {{san: 'dns:y.example'}}]}}"
+        ))
+    };
+    let holder = |name: &str| Principal {
+        id: certificate_id(Path::new("ca.pem"), &CertificateName::Dns(name.to_owned())),
+        subject: name.into(),
+        kind: PrincipalKind::ClientCertificate,
+        user_id: None,
+        email: None,
+        team: None,
+        org: None,
+        groups: std::collections::BTreeSet::new(),
+        scopes: portcullis_core::ScopeSet::default(),
+        key_id: None,
+        issuer: None,
+        role: Role::User,
+        grants: ServerGrants::default(),
+        expires_at: None,
+    };
+    let (x, y) = (holder("x.example"), holder("y.example"));
+    rooms.standings.changed(&file("a"), &file("a"));
+    assert!(rooms.standings.holds(&x) && rooms.standings.holds(&y));
+    rooms.standings.changed(&file("a"), &file(""));
+    assert!(!rooms.standings.holds(&x) && rooms.standings.holds(&y));
 }
