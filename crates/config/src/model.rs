@@ -14,8 +14,8 @@ pub use process::{
     Audit, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls,
 };
 pub use server::{
-    AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, ExchangeProfile, McpServer,
-    OAuthClient, Revision, Rfc8693, StaticHeader, TokenExchange, ToolScopes,
+    AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, ExchangeProfile, KeyStyle,
+    MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, StaticHeader, TokenExchange, ToolScopes,
 };
 
 use crate::references::Origin;

@@ -22,6 +22,8 @@ pub enum CredentialKind {
     M2mClientCredentials,
     /// A token got in exchange for the caller's.
     TokenExchange,
+    /// The one of the server's keys that was set apart for the caller.
+    MappedKey,
 }
 
 impl CredentialKind {
@@ -32,6 +34,7 @@ impl CredentialKind {
             Self::StaticToken => "static-token",
             Self::M2mClientCredentials => "m2m-client-credentials",
             Self::TokenExchange => "token-exchange",
+            Self::MappedKey => "mapped-key",
         }
     }
 }

@@ -9,6 +9,7 @@ mod discovery;
 mod document;
 mod error;
 mod exchange;
+mod mapped_keys;
 mod slot;
 mod static_auth;
 mod subjects;
@@ -21,6 +22,7 @@ pub use client::{AssertionAudience, ClientProof, TokenClient};
 pub use credential::{CredentialKind, UpstreamCredential};
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
+pub use mapped_keys::MappedKeys;
 pub use static_auth::InvalidStaticHeader;
 
 use std::collections::BTreeSet;

@@ -5,6 +5,7 @@ mod aggregate;
 mod answer;
 pub mod audit;
 mod backlog;
+mod barred;
 mod call;
 mod catalog;
 mod cursor;

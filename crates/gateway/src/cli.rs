@@ -12,6 +12,7 @@ pub mod demo;
 pub mod init;
 mod keys;
 mod mock;
+mod proxy;
 mod rotate;
 mod schema;
 mod serve;
@@ -37,6 +38,7 @@ pub use demo::DemoArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
 pub use mock::MockArgs;
+pub use proxy::ProxyArgs;
 pub use rotate::{RotateArgs, RotateVerb};
 pub use serve::ServeArgs;
 pub use servers::ServersArgs;
@@ -98,6 +100,8 @@ pub enum Verb {
     Init(InitArgs),
     /// Run a gateway in front of a mock server and show what it does
     Demo(DemoArgs),
+    /// Stand in front of one MCP server that knows API keys, and admit tokens in their place
+    Proxy(Box<ProxyArgs>),
     /// Run an OAuth2-protected MCP server to try things against
     Mock(MockArgs),
     /// Make, list, inspect and revoke API keys
@@ -138,6 +142,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Check(args) => check::run(&global, args, &mut out).await,
         Verb::Init(args) => init::run(&global, args, &mut out).await,
         Verb::Demo(args) => Box::pin(demo::run(&args, &mut out)).await,
+        Verb::Proxy(args) => Box::pin(proxy::run(*args)).await,
         Verb::Mock(args) => mock::run(args, &mut out).await,
         Verb::Keys(args) => keys::run(&global, args, &mut out).await,
         Verb::Servers(args) => servers::run(args, &mut out).await,

@@ -13,6 +13,8 @@ pub enum Acting {
     /// A caller's own request, with a token (its SHA-256) that came beside a key which several
     /// people may share.
     Bearer(PrincipalId, [u8; 32]),
+    /// A caller's own request, made with the one of the server's keys that was set apart for them.
+    Keyed(PrincipalId, Arc<str>),
     /// Ours, for discovery: no caller's rights, no caller's credential.
     Service,
 }

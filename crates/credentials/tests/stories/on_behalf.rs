@@ -65,6 +65,7 @@ fn principal() -> Principal {
         subject: "shared".into(),
         kind: PrincipalKind::ApiKey,
         user_id: None,
+        client_id: None,
         email: None,
         team: None,
         org: None,
@@ -90,6 +91,7 @@ fn evidence(subject: Option<&str>) -> Evidence {
         disallowed_tools: BTreeSet::default(),
         allowed_params: std::collections::BTreeMap::default(),
         scopes: None,
+        keys: None,
         inside_only: false,
     };
     let principal = principal();

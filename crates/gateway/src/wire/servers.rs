@@ -19,6 +19,7 @@ use portcullis_oauth::TokenRules;
 use portcullis_policy::{ScopeRules, ServerPolicy};
 use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 
+use super::mapped_keys;
 use super::oauth_client::token_client;
 
 /// Longest silence on an upstream's stream.
@@ -82,6 +83,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         UpstreamAuth::Static(_) => CredentialKind::StaticToken,
         UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,
         UpstreamAuth::TokenExchange(_) => CredentialKind::TokenExchange,
+        UpstreamAuth::MappedKey(_) => CredentialKind::MappedKey,
     };
     let upstream = UpstreamServer {
         id: server.id.clone(),
@@ -119,6 +121,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
             tools: scopes.tools.clone(),
             others: scopes.others.clone(),
         }),
+        keys: mapped_keys::rules(server),
     };
     let info = ServerInfo {
         description: server.description.clone(),
@@ -178,6 +181,7 @@ fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
             rules: TokenRules::new(exchange.token_validation.clone()),
             allow_insecure_http: server.allow_insecure_http,
         })),
+        Auth::MappedKeys(written) => mapped_keys::auth(written)?,
     })
 }
 
