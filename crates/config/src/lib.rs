@@ -12,6 +12,7 @@ mod keys;
 mod load;
 mod model;
 mod overrides;
+mod place;
 mod reference;
 mod references;
 mod sample;
@@ -37,6 +38,7 @@ pub use model::{
     LogLevel, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, Server, Sourced, StaticHeader,
     Store, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName, ToolScopes,
 };
+pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;
 pub use references::Origin;
 pub use sample::sample_config;

@@ -15,6 +15,7 @@ mod static_auth;
 mod subjects;
 mod token;
 mod token_endpoint;
+mod try_out;
 
 pub use auth::{ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth};
 pub use broker::Broker;
@@ -24,6 +25,7 @@ pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
 pub use mapped_keys::MappedKeys;
 pub use static_auth::InvalidStaticHeader;
+pub use try_out::find_token_endpoint;
 
 use std::collections::BTreeSet;
 

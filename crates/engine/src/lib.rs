@@ -25,6 +25,7 @@ mod rest;
 mod routing;
 mod snapshot;
 mod tasks;
+mod try_out;
 mod view;
 
 pub use answer::{Answer, ByteStream};

@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod completions;
 pub mod demo;
+mod doctor;
 pub mod init;
 mod keys;
 mod mock;
@@ -17,7 +18,7 @@ mod rotate;
 mod schema;
 mod serve;
 mod servers;
-mod target;
+pub(crate) mod target;
 mod tools;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use audit::{AuditArgs, AuditVerb};
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
+pub use doctor::DoctorArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
 pub use mock::MockArgs;
@@ -96,6 +98,8 @@ pub enum Verb {
     Serve(ServeArgs),
     /// Check a configuration file: every error at once
     Check(CheckArgs),
+    /// Find where the way to a server breaks, or what is left to do before going live
+    Doctor(DoctorArgs),
     /// Write a first configuration, a key ring and an admin key
     Init(InitArgs),
     /// Run a gateway in front of a mock server and show what it does
@@ -140,6 +144,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
     match verb {
         Verb::Serve(args) => serve::run(&global, args, logs).await,
         Verb::Check(args) => check::run(&global, args, &mut out).await,
+        Verb::Doctor(args) => Box::pin(doctor::run(&global, args, &mut out)).await,
         Verb::Init(args) => init::run(&global, args, &mut out).await,
         Verb::Demo(args) => Box::pin(demo::run(&args, &mut out)).await,
         Verb::Proxy(args) => Box::pin(proxy::run(*args)).await,

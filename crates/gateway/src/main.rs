@@ -61,6 +61,8 @@ fn start(cli: Cli) -> Result<ExitCode, CommandError> {
 fn default_filter(verb: Option<&Verb>) -> &'static str {
     match verb {
         None | Some(Verb::Serve(_) | Verb::Proxy(_) | Verb::Mock(_)) => DEFAULT_FILTER,
+        // It tells itself what is wrong, and in one place.
+        Some(Verb::Doctor(_)) => "error",
         Some(_) => "warn",
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod embedded;
 mod files;
 mod first_start;
@@ -38,6 +39,7 @@ use crate::telemetry::LogControl;
 
 pub use check::check;
 pub use demo::demo_gateway;
+pub use doctor::{Change, DoctorReport, Finding, State, doctor, doctor_server};
 pub use embedded::Embedded;
 pub use first_start::init;
 pub use keys::generate_key;

@@ -56,10 +56,10 @@ pub enum ClientAuth {
 /// Asks an authorization server about tokens, and remembers what it said for a short while under
 /// the hash of the whole token.
 pub struct Introspection {
-    issuer: TrustedIssuer,
-    settings: IntrospectionSettings,
-    http: Arc<dyn HttpClient>,
-    clock: Arc<dyn Clock>,
+    pub(crate) issuer: TrustedIssuer,
+    pub(crate) settings: IntrospectionSettings,
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) clock: Arc<dyn Clock>,
     answers: Mutex<HashMap<[u8; 32], Slot>>,
     asking: Semaphore,
 }
@@ -161,7 +161,7 @@ impl Introspection {
         AuthnErrorKind::Unavailable
     }
 
-    fn request(&self, token: &str) -> Option<Request<RequestBody>> {
+    pub(crate) fn request(&self, token: &str) -> Option<Request<RequestBody>> {
         let (client_id, client_secret) = (
             self.settings.client_id.as_str(),
             &self.settings.client_secret,

@@ -44,7 +44,7 @@ pub(super) fn lower(options: &ProxyOptions, keys: Vec<MappedKey>) -> Result<Load
         StaticHeader::new(name, &SecretValue::new("any"))
             .map_err(|error| CommandError::Usage(format!("--key-header {name:?}: {error}")))?;
     }
-    let written = written(options, &keys, tool_scopes).to_string();
+    let written = written(options, &keys, &tool_scopes).to_string();
     let nothing = Sources {
         // What the environment says is for gateways with a file.
         env: &|_| None,
@@ -54,14 +54,14 @@ pub(super) fn lower(options: &ProxyOptions, keys: Vec<MappedKey>) -> Result<Load
     };
     let mut loaded = portcullis_config::load("the command line", &written, &nothing)
         .map_err(|errors| CommandError::Configuration(told(&errors)))?;
-    set_apart(&mut loaded.config, options, keys);
+    set_apart(&mut loaded.config, options, &keys);
     for notice in &mut loaded.notices {
         notice.line = 0;
     }
     Ok(loaded)
 }
 
-fn set_apart(config: &mut Config, options: &ProxyOptions, keys: Vec<MappedKey>) {
+fn set_apart(config: &mut Config, options: &ProxyOptions, keys: &[MappedKey]) {
     let style = options
         .key_header
         .as_ref()
@@ -70,12 +70,12 @@ fn set_apart(config: &mut Config, options: &ProxyOptions, keys: Vec<MappedKey>) 
         server.auth = Auth::MappedKeys(Box::new(MappedKeys {
             issuer: options.issuer.clone(),
             style: style.clone(),
-            keys: keys.clone(),
+            keys: keys.to_owned(),
         }));
     }
 }
 
-fn written(options: &ProxyOptions, keys: &[MappedKey], tool_scopes: Map<String, Value>) -> Value {
+fn written(options: &ProxyOptions, keys: &[MappedKey], tool_scopes: &Map<String, Value>) -> Value {
     let mut issuer = json!({
         "issuer": options.issuer,
         "audience": options.audiences,
@@ -98,7 +98,7 @@ fn written(options: &ProxyOptions, keys: &[MappedKey], tool_scopes: Map<String, 
         .flat_map(|key| key.scopes.iter().chain(key.requires.iter()))
         .collect();
     if !tool_scopes.is_empty() {
-        set(&mut upstream, "tool_scopes", Some(&tool_scopes));
+        set(&mut upstream, "tool_scopes", Some(tool_scopes));
     }
     let mut server = json!({});
     set(&mut server, "host", options.host.as_ref());
@@ -168,9 +168,8 @@ fn told(errors: &ConfigErrors) -> String {
         };
         let help = error
             .help
-            .iter()
-            .map(|help| format!("\n  = help: {}", spoken(help)))
-            .collect::<String>();
+            .as_ref()
+            .map_or_else(String::new, |help| format!("\n  = help: {}", spoken(help)));
         format!("error: {place}{}{help}", error.message)
     });
     lines.collect::<Vec<_>>().join("\n")
