@@ -111,7 +111,7 @@ fn no_complaint_repeats_what_could_be_a_key() {
         r#"{"alice": {"key": "canary\n", "scopes": []}}"#,
         r#"{"alice": {"key": ["canary"], "scopes": ["canary canary"]}}"#,
         r#"{"alice": {"key": "canary", "scopes": []}"#,
-        r#"canary"#,
+        "canary",
         r#"{"alice": {"key": canary}}"#,
     ] {
         let told = wrong(text);

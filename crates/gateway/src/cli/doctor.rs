@@ -1,5 +1,7 @@
 //! `portcullis doctor`: where it breaks, and what to change.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 
 use super::exit::{CommandError, Exit};
@@ -27,9 +29,11 @@ pub(super) async fn run(
     let report = match &args.server {
         Some(server) => {
             let what = format!("walking to {server}");
-            progress::during(&what, wire::doctor_server(file, server)).await?
+            progress::during(&what, Box::pin(wire::doctor_server(file, server))).await?
         }
-        None => progress::during("looking around", wire::doctor(file, &args.target)).await?,
+        None => {
+            progress::during("looking around", Box::pin(wire::doctor(file, &args.target))).await?
+        }
     };
     out.json(&report.json())?;
     out.line(text(&report).trim_end())?;
@@ -82,7 +86,7 @@ fn line(report: &DoctorReport, finding: &Finding, widest: usize) -> String {
             (Some(key), None) => format!(" [{key}, {}]", report.file.display()),
             (None, _) => String::new(),
         };
-        text += &format!("  {:widest$}  → {}{place}\n", "", change.what);
+        let _ = writeln!(text, "  {:widest$}  → {}{place}", "", change.what);
     }
     text
 }

@@ -11,6 +11,7 @@ use portcullis_core::{SecretValue, SystemClock};
 use portcullis_server::listen::ServerTls;
 use portcullis_server::sole_server_router;
 
+use super::frontage::frontage;
 use super::housekeeping;
 use super::rooms::{Rooms, Storage, refusal};
 use super::serve::{Listeners, announce, serve_to_the_end, state};
@@ -64,7 +65,7 @@ pub struct ProxyOptions {
 impl ProxyOptions {
     /// What they mean now: a file that the key map is in may have changed.
     fn config(&self) -> Result<Loaded, CommandError> {
-        lowering::lower(self, lowering::keys(self)?)
+        lowering::lower(self, &lowering::keys(self)?)
     }
 
     fn watched_files(&self) -> Vec<PathBuf> {
@@ -168,6 +169,7 @@ impl Reloading {
         };
         let snapshot = servers::snapshot(&config, Some(&before), generation, &making)
             .map_err(|error| format!("{error:#}"))?;
+        rooms.frontage.store(Arc::new(frontage(&config)));
         rooms.gateway.replace_snapshot(snapshot);
         rooms.metrics.config_loaded(generation);
         rooms.readiness.serve(generation);

@@ -66,13 +66,13 @@ pub(super) async fn walk(
     let destination = Destination::Operator {
         allow_insecure_http: server.allow_insecure_http,
     };
-    walk.to_host(&SERVER, &hops, &server.url, destination, url, ca)
+    walk.host(&SERVER, &hops, &server.url, destination, url, ca)
         .await;
     if let Some((token_url, destination)) =
         token_endpoint(&mut walk, rooms, server, entry, key).await
     {
         let token = |what: String| key(&[token_key(&server.auth)], what);
-        walk.to_host(&TOKEN, &hops, &token_url, destination, token, ca)
+        walk.host(&TOKEN, &hops, &token_url, destination, token, ca)
             .await;
     }
     as_ourselves(&mut walk, rooms, entry, key).await;

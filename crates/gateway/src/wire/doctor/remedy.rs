@@ -110,8 +110,9 @@ pub(super) fn of_credential(
     }
     };
     match error.kind {
-        CredentialErrorKind::Refused { code, .. } => refused(code),
-        CredentialErrorKind::SubjectRefused { code } => refused(code),
+        CredentialErrorKind::Refused { code, .. } | CredentialErrorKind::SubjectRefused { code } => {
+            refused(code)
+        }
         CredentialErrorKind::NotDiscovered => key(
             &["token_url"],
             "write `token_url`, or have the server publish RFC 9728 metadata whose authorization \

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use portcullis_core::Clock;
-use portcullis_egress::{Destination, EgressError, Hops};
+use portcullis_egress::{Connected, Destination, EgressError, Hops};
 use url::{Host, Url};
 
 use super::{Change, Finding, State, remedy};
@@ -88,7 +88,7 @@ impl Walk {
     }
 
     /// The way to a URL's host: name, connection, TLS.
-    pub(super) async fn to_host(
+    pub(super) async fn host(
         &mut self,
         names: &Names,
         hops: &Hops,
@@ -132,7 +132,7 @@ impl Walk {
                 names.tcp,
                 connecting,
                 |connected| {
-                    let peer = connected.as_ref().and_then(|connected| connected.peer());
+                    let peer = connected.as_ref().and_then(Connected::peer);
                     peer.map_or_else(String::new, |peer| format!("connected to {peer}"))
                 },
                 remedy,

@@ -38,13 +38,13 @@ const OPTIONS: [(&str, &str); 17] = [
 ];
 
 /// The configuration that these options and this map mean.
-pub(super) fn lower(options: &ProxyOptions, keys: Vec<MappedKey>) -> Result<Loaded, CommandError> {
+pub(super) fn lower(options: &ProxyOptions, keys: &[MappedKey]) -> Result<Loaded, CommandError> {
     let tool_scopes = tool_scopes(&options.tool_scopes)?;
     if let Some(name) = &options.key_header {
         StaticHeader::new(name, &SecretValue::new("any"))
             .map_err(|error| CommandError::Usage(format!("--key-header {name:?}: {error}")))?;
     }
-    let written = written(options, &keys, &tool_scopes).to_string();
+    let written = written(options, keys, &tool_scopes).to_string();
     let nothing = Sources {
         // What the environment says is for gateways with a file.
         env: &|_| None,
@@ -54,7 +54,7 @@ pub(super) fn lower(options: &ProxyOptions, keys: Vec<MappedKey>) -> Result<Load
     };
     let mut loaded = portcullis_config::load("the command line", &written, &nothing)
         .map_err(|errors| CommandError::Configuration(told(&errors)))?;
-    set_apart(&mut loaded.config, options, &keys);
+    set_apart(&mut loaded.config, options, keys);
     for notice in &mut loaded.notices {
         notice.line = 0;
     }

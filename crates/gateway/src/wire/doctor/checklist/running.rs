@@ -63,7 +63,10 @@ pub(super) async fn end_to_end(written: &Written, rooms: &Rooms, target: &Target
     }
     match client.tools(None).await {
         Ok(listed) => {
-            let count = listed["tools"].as_array().map_or(0, Vec::len);
+            let count = listed
+                .get("tools")
+                .and_then(serde_json::Value::as_array)
+                .map_or(0, Vec::len);
             finding(
                 "end_to_end",
                 State::Good,

@@ -33,21 +33,25 @@ pub(super) async fn try_out(written: &Written, rooms: &Rooms) -> (Finding, Findi
         (*entry, credential, answer)
     });
     let asked = join_all(asking).await;
+    let of_credentials: Vec<Asked<'_>> = asked
+        .iter()
+        .map(|(entry, credential, _)| (*entry, Some(credential)))
+        .collect();
+    let of_servers: Vec<Asked<'_>> = asked
+        .iter()
+        .map(|(entry, _, answer)| (*entry, answer.as_ref()))
+        .collect();
     let credentials = verdict(
         written,
         "credentials",
-        asked
-            .iter()
-            .map(|(entry, credential, _)| (*entry, Some(credential))),
+        &of_credentials,
         &format!("had for {}", counted(ours.len(), "server")),
         others,
     );
     let answers = verdict(
         written,
         "servers",
-        asked
-            .iter()
-            .map(|(entry, _, answer)| (*entry, answer.as_ref())),
+        &of_servers,
         &format!(
             "asked {}: each answers and lists its tools",
             counted(ours.len(), "server")
@@ -62,16 +66,19 @@ async fn asked(rooms: &Rooms, entry: &Arc<ServerEntry>) -> Result<(), EngineErro
     rooms.gateway.try_list(entry).await.map(drop)
 }
 
-fn verdict<'a>(
+/// A server, and what came of asking it; `None` where it was not asked.
+type Asked<'a> = (&'a Arc<ServerEntry>, Option<&'a Result<(), EngineError>>);
+
+fn verdict(
     written: &Written,
     name: &'static str,
-    asked: impl Iterator<Item = (&'a Arc<ServerEntry>, Option<&'a Result<(), EngineError>>)> + Clone,
+    asked: &[Asked<'_>],
     good: &str,
     others: usize,
 ) -> Finding {
-    let mut broken = asked.clone().filter_map(|(entry, answer)| {
-        let error = answer?.as_ref().err()?;
-        Some((entry, error))
+    let mut broken = asked.iter().filter_map(|(entry, answer)| {
+        let error = answer.as_ref()?.as_ref().err()?;
+        Some((*entry, error))
     });
     if let Some((entry, error)) = broken.next() {
         let more = match broken.count() {
@@ -92,14 +99,14 @@ fn verdict<'a>(
         let told = with_causes(error, "; because: ");
         return finding(name, State::Broken, format!("{told}{more}")).with(change);
     }
-    if asked.clone().next().is_none() {
+    if asked.is_empty() {
         return finding(
             name,
             State::Skipped,
             "there is no server to ask in our own name",
         );
     }
-    if asked.clone().any(|(_, answer)| answer.is_none()) {
+    if asked.iter().any(|(_, answer)| answer.is_none()) {
         return finding(name, State::Skipped, "not every credential can be had");
     }
     let others = match others {
