@@ -148,3 +148,49 @@ fn told(uri: &Uri, failure: ConnectFailure) -> EgressError {
         source: failure.source.map(|source| Box::new(source) as Box<_>),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RootSource;
+
+    async fn judged(url: &str, destination: Destination) -> Result<Vec<IpAddr>, EgressErrorKind> {
+        let roots = RootSource {
+            native: false,
+            ..RootSource::default()
+        };
+        let settings = Settings {
+            roots,
+            ..Settings::default()
+        };
+        let hops = settings.hops().unwrap();
+        let uri: Uri = url.parse().unwrap();
+        let resolved = hops.resolve(&uri, destination).await;
+        resolved
+            .map(|resolved| resolved.addresses().collect())
+            .map_err(|error| error.kind)
+    }
+
+    /// Looking for a fault reaches no further than a request does.
+    #[tokio::test]
+    async fn addresses_are_judged_as_for_a_request() {
+        let operator = Destination::Operator {
+            allow_insecure_http: true,
+        };
+        let stranger = Destination::Untrusted {
+            allow_loopback: false,
+        };
+        for (url, destination) in [
+            ("http://169.254.169.254/", operator),
+            ("http://[::ffff:169.254.169.254]/", operator),
+            ("https://127.0.0.1/", stranger),
+            ("https://10.0.0.1/", stranger),
+            ("http://93.184.215.14/", stranger),
+        ] {
+            let refused = judged(url, destination).await;
+            assert_eq!(refused, Err(EgressErrorKind::Blocked), "{url}");
+        }
+        let there = judged("http://10.0.0.1/", operator).await.unwrap();
+        assert_eq!(there, ["10.0.0.1".parse::<IpAddr>().unwrap()]);
+    }
+}

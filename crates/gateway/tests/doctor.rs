@@ -62,9 +62,11 @@ mod doctor {
             let timed = word
                 .split_once(" ms)")
                 .filter(|(time, _)| time.bytes().all(|byte| byte.is_ascii_digit()));
-            match timed {
-                Some((_, rest)) => out += rest,
-                None => out += &format!(" ({word}"),
+            if let Some((_, rest)) = timed {
+                out.push_str(rest);
+            } else {
+                out.push_str(" (");
+                out.push_str(&word);
             }
         }
         out

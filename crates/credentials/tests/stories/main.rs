@@ -12,6 +12,7 @@ mod discovery;
 mod failures;
 mod fake;
 mod fixed;
+mod mapped_keys;
 mod on_behalf;
 
 use std::sync::Arc;
