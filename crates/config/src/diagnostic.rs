@@ -129,7 +129,16 @@ pub struct Notice {
     pub text: String,
 }
 
+/// What is said of a secret that stands in the file.
+pub(crate) const LITERAL_SECRET: &str =
+    "a secret stands in the file itself; better `os.environ/NAME` or `file:/run/secrets/…`";
+
 impl Notice {
+    /// Whether this is about a secret that stands in the file.
+    pub fn is_literal_secret(&self) -> bool {
+        self.text == LITERAL_SECRET
+    }
+
     /// Whether this is about one of these insecure choices.
     pub fn is_among(&self, insecure_choices: &[String]) -> bool {
         let said = self.said();

@@ -41,6 +41,7 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
     page.heading(0, "audit");
     page.value(2, "required", config.audit.required);
     page.path(2, "jsonl_path", config.audit.jsonl_path.as_deref());
+    page.value(2, "log_requests", config.audit.log_requests);
     page.heading(0, "telemetry");
     let format = match config.telemetry.log_format {
         LogFormat::Auto => "auto",
@@ -351,6 +352,14 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
         }
         Auth::TokenExchange(exchange) => token_exchange(page, exchange),
         Auth::IdJag(terms) => id_jag::id_jag(page, terms),
+        Auth::MappedKeys(keys) => {
+            for key in &keys.keys {
+                page.comment(
+                    4,
+                    &format!("a key is set apart for {}", quoted(&key.holder)),
+                );
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use portcullis_core::SecretValue;
 use url::Url;
 
+use crate::diagnostic::LITERAL_SECRET;
 use crate::findings::{Findings, Place};
 use crate::keys::{Key, Kind, Section, Standing, all_sections};
 use crate::model::Sourced;
@@ -322,10 +323,7 @@ impl<'t, 's> Fields<'t, 's> {
             return None;
         }
         if origin == Origin::Literal {
-            self.findings.warning(
-                place.clone(),
-                "a secret stands in the file itself; better `os.environ/NAME` or `file:/run/secrets/…`",
-            );
+            self.findings.warning(place.clone(), LITERAL_SECRET);
         }
         Some(Sourced {
             value: SecretValue::new(text),

@@ -7,10 +7,12 @@ mod excerpt;
 mod explain;
 mod fields;
 mod findings;
+mod key_map;
 mod keys;
 mod load;
 mod model;
 mod overrides;
+mod place;
 mod reference;
 mod references;
 mod sample;
@@ -27,15 +29,17 @@ mod tests;
 pub use diagnostic::{ConfigError, ConfigErrors, Level, Notice};
 pub use excerpt::Excerpt;
 pub use explain::explain;
+pub use key_map::{KEY_MAP_VARIABLE, KeyHolder, KeyMapError, MappedKey, read_key_map};
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
     ActorSource, AssertionAudience, Audit, Auth, ClaimNames, ClientAuth, ClientCa,
     ClientCertificate, ClientCredentials, ClientKey, ClientProof, Compat, Config, DebugHeaders,
     ExchangeProfile, FileKey, Forwarded, IdJag, Identity, Introspection, IssuerGrants,
-    JWS_ALGORITHMS, KeyMaterial, Listen, LogFormat, LogLevel, McpServer, OAuthClient, Revision,
-    Rfc8693, Server, Sourced, StaticHeader, Store, Telemetry, Tls, TokenExchange, TokenIssuer,
-    TokenTypeName, ToolScopes,
+    JWS_ALGORITHMS, KeyMaterial, KeyStyle, Listen, LogFormat, LogLevel, MappedKeys, McpServer,
+    OAuthClient, Revision, Rfc8693, Server, Sourced, StaticHeader, Store, Telemetry, Tls,
+    TokenExchange, TokenIssuer, TokenTypeName, ToolScopes,
 };
+pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;
 pub use references::Origin;
 pub use sample::sample_config;

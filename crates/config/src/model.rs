@@ -18,8 +18,8 @@ pub use process::{
 };
 pub use server::{
     ActorSource, AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof,
-    ExchangeProfile, McpServer, OAuthClient, Revision, Rfc8693, StaticHeader, TokenExchange,
-    ToolScopes,
+    ExchangeProfile, KeyStyle, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, StaticHeader,
+    TokenExchange, ToolScopes,
 };
 
 use crate::references::Origin;

@@ -66,6 +66,8 @@ pub struct Principal {
     pub kind: PrincipalKind,
     /// The human or service account behind it, if known.
     pub user_id: Option<Arc<str>>,
+    /// The OAuth client through which a token was got (`client_id` of RFC 9068, or `azp`), if known.
+    pub client_id: Option<Arc<str>>,
     /// Their e-mail address, if known.
     pub email: Option<Arc<str>>,
     /// Team, if any.

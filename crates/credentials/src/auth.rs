@@ -7,7 +7,7 @@ use portcullis_core::{ScopeSet, ServerId, Sha256};
 use portcullis_oauth::TokenRules;
 use url::Url;
 
-use crate::{TokenClient, TokenExchange};
+use crate::{MappedKeys, TokenClient, TokenExchange};
 
 /// One server's authentication, resolved: no references left to look up.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub enum UpstreamAuth {
     ClientCredentials(Box<ClientCredentials>),
     /// The caller's own token, exchanged for one of this server (on behalf of the caller).
     TokenExchange(Arc<TokenExchange>),
+    /// The one of the server's keys that was set apart for the caller.
+    MappedKey(Arc<MappedKeys>),
 }
 
 impl UpstreamAuth {
@@ -38,8 +40,16 @@ impl UpstreamAuth {
     /// discovery included, can present it.
     pub const fn acts_for_caller(&self) -> bool {
         match self {
-            Self::TokenExchange(_) => true,
+            Self::TokenExchange(_) | Self::MappedKey(_) => true,
             Self::None | Self::Static(_) | Self::ClientCredentials(_) => false,
+        }
+    }
+
+    /// Whether it works with the caller's own token, which no other way of authenticating may see.
+    pub const fn takes_subject(&self) -> bool {
+        match self {
+            Self::TokenExchange(_) => true,
+            Self::None | Self::Static(_) | Self::ClientCredentials(_) | Self::MappedKey(_) => false,
         }
     }
 }

@@ -280,6 +280,9 @@ impl CredentialBroker for Broker {
                     Some((slot, token.fingerprint)),
                 )
             }
+            UpstreamAuth::MappedKey(keys) => keys
+                .credential(evidence, fixed)
+                .map_err(|failure| failure.for_server(&auth.server))?,
             // Never another identity in the caller's place: without a token there is nothing.
             UpstreamAuth::TokenExchange(terms) => {
                 let subject = evidence.subject().ok_or_else(|| {

@@ -24,6 +24,8 @@ pub enum CredentialKind {
     TokenExchange,
     /// A token got for the caller through their organisation.
     IdJag,
+    /// The one of the server's keys that was set apart for the caller.
+    MappedKey,
 }
 
 impl CredentialKind {
@@ -35,6 +37,7 @@ impl CredentialKind {
             Self::M2mClientCredentials => "m2m-client-credentials",
             Self::TokenExchange => "token-exchange",
             Self::IdJag => "id-jag",
+            Self::MappedKey => "mapped-key",
         }
     }
 }

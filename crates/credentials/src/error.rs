@@ -49,6 +49,9 @@ pub enum CredentialErrorKind {
         /// The registered code.
         code: Option<&'static str>,
     },
+    /// No key was set apart for whoever acts.
+    #[error("no key of this server was set apart for whoever acts")]
+    NoKey,
     /// It breaks a rule of `token_validation`.
     #[error("the token response breaks a rule of token_validation")]
     RuleBroken,
@@ -77,6 +80,7 @@ impl CredentialError {
             CredentialErrorKind::NoSubject
             | CredentialErrorKind::SubjectEnded
             | CredentialErrorKind::SubjectRefused { .. } => ErrorKind::Unauthenticated,
+            CredentialErrorKind::NoKey => ErrorKind::Forbidden,
             CredentialErrorKind::Unavailable => ErrorKind::Unavailable,
             CredentialErrorKind::OtherServer => ErrorKind::Internal,
         }

@@ -12,11 +12,13 @@ mod document;
 mod error;
 mod exchange;
 mod id_jag;
+mod mapped_keys;
 mod slot;
 mod static_auth;
 mod subjects;
 mod token;
 mod token_endpoint;
+mod try_out;
 
 pub use actor::{Actor, ActorToken};
 pub use auth::{ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth};
@@ -27,7 +29,9 @@ pub use directory::Authority;
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
 pub use id_jag::IdJagTerms;
+pub use mapped_keys::MappedKeys;
 pub use static_auth::InvalidStaticHeader;
+pub use try_out::find_token_endpoint;
 
 use std::collections::BTreeSet;
 

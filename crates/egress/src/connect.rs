@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::address::{class, is_metadata_name};
 use crate::{Destination, EgressErrorKind};
@@ -51,7 +52,7 @@ impl ConnectFailure {
         Self { kind, source: None }
     }
 
-    fn caused(
+    pub(crate) fn caused(
         kind: EgressErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
@@ -109,24 +110,9 @@ async fn open(
     tls: TlsConnector,
     uri: Uri,
 ) -> Result<Stream, ConnectFailure> {
-    let is_https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
-    let host = uri
-        .host()
-        .map(|host| host.trim_start_matches('[').trim_end_matches(']'))
-        .filter(|host| !host.is_empty())
-        .ok_or(ConnectFailure::bare(EgressErrorKind::InvalidUrl))?;
-    let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-
-    let addresses = resolve(host, port).await?;
-    let admitted = !is_metadata_name(host)
-        && addresses
-            .iter()
-            .all(|address| destination.admits(is_https, class(address.ip())));
-    if !admitted {
-        tracing::warn!(host, port, ?destination, "egress blocked");
-        return Err(ConnectFailure::bare(EgressErrorKind::Blocked));
-    }
-
+    let target = Target::of(&uri)?;
+    let addresses = resolve(&target.host, target.port).await?;
+    admit(&target, &addresses, destination)?;
     let tcp = connect_any(addresses)
         .await
         .map_err(|error| ConnectFailure::caused(EgressErrorKind::Connect, error))?;
@@ -134,16 +120,71 @@ async fn open(
     tcp.set_nodelay(true)
         .map_err(|error| ConnectFailure::caused(EgressErrorKind::Connect, error))?;
     let tcp = TokioIo::new(tcp);
-    if !is_https {
+    if !target.is_https {
         return Ok(MaybeHttpsStream::Http(tcp));
     }
+    let stream = shake_hands(&tls, &target.host, tcp).await?;
+    Ok(MaybeHttpsStream::Https(stream))
+}
+
+/// Where a URL leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) is_https: bool,
+}
+
+impl Target {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, ConnectFailure> {
+        let is_https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let host = uri
+            .host()
+            .map(|host| host.trim_start_matches('[').trim_end_matches(']'))
+            .filter(|host| !host.is_empty())
+            .ok_or(ConnectFailure::bare(EgressErrorKind::InvalidUrl))?;
+        Ok(Self {
+            host: host.to_owned(),
+            port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
+            is_https,
+        })
+    }
+}
+
+/// Judges every address: one that is not admitted forbids them all.
+pub(crate) fn admit(
+    target: &Target,
+    addresses: &[SocketAddr],
+    destination: Destination,
+) -> Result<(), ConnectFailure> {
+    let Target {
+        host,
+        port,
+        is_https,
+    } = target;
+    let admitted = !is_metadata_name(host)
+        && addresses
+            .iter()
+            .all(|address| destination.admits(*is_https, class(address.ip())));
+    if admitted {
+        return Ok(());
+    }
+    tracing::warn!(host, port, ?destination, "egress blocked");
+    Err(ConnectFailure::bare(EgressErrorKind::Blocked))
+}
+
+pub(crate) async fn shake_hands(
+    tls: &TlsConnector,
+    host: &str,
+    tcp: TokioIo<TcpStream>,
+) -> Result<TokioIo<TlsStream<TokioIo<TokioIo<TcpStream>>>>, ConnectFailure> {
     let name = ServerName::try_from(host.to_owned())
         .map_err(|error| ConnectFailure::caused(EgressErrorKind::InvalidUrl, error))?;
     let stream = tls
         .connect(name, TokioIo::new(tcp))
         .await
         .map_err(|error| ConnectFailure::caused(handshake_kind(&error), error))?;
-    Ok(MaybeHttpsStream::from(stream))
+    Ok(TokioIo::new(stream))
 }
 
 /// Whether TLS itself refused, or the network under it failed.
@@ -157,7 +198,7 @@ fn handshake_kind(error: &io::Error) -> EgressErrorKind {
 }
 
 /// All addresses of a host; never empty.
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectFailure> {
+pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectFailure> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
@@ -172,7 +213,7 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectFailur
 }
 
 /// Connects to whichever address answers first, starting them one after the other.
-async fn connect_any(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+pub(crate) async fn connect_any(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut waiting = VecDeque::from(addresses);
     let mut attempts = FuturesUnordered::new();
     let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);

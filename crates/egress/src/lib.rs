@@ -6,6 +6,7 @@ mod body;
 mod client;
 mod connect;
 mod error;
+mod hops;
 mod policy;
 mod roots;
 
@@ -13,6 +14,7 @@ pub use address::{AddressClass, class, is_loopback};
 pub use body::{RequestBody, ResponseBody};
 pub use client::{EgressClient, Settings};
 pub use error::{EgressError, EgressErrorKind};
+pub use hops::{Connected, Hops, Resolved, Secured};
 pub use policy::{Destination, EgressPolicy};
 pub use roots::{RootSource, RootsError};
 

@@ -5,6 +5,7 @@
 //! events without blocking; one writer chains them under a key that the store does not have and
 //! appends them in batches. [`verify()`] reads everything back and reports what does not fit.
 
+mod access;
 mod chain;
 mod event;
 mod guard;

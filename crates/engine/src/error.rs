@@ -163,6 +163,20 @@ impl EngineError {
                     "this server asks for scopes, and its operator did not say which this needs",
                 ),
             ),
+            Self::Denied(denied)
+                if matches!(
+                    denied.rule,
+                    DeniedRule::NoUpstreamKey | DeniedRule::AmbiguousUpstreamKey
+                ) =>
+            {
+                (
+                    StatusCode::FORBIDDEN,
+                    RpcError::new(
+                        code::INVALID_REQUEST,
+                        "no key of this server was set apart for you",
+                    ),
+                )
+            }
             Self::Denied(_) => (
                 StatusCode::NOT_FOUND,
                 RpcError::new(code::INVALID_PARAMS, "not found"),

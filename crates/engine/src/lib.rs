@@ -5,6 +5,7 @@ mod aggregate;
 mod answer;
 pub mod audit;
 mod backlog;
+mod barred;
 mod call;
 mod catalog;
 mod cursor;
@@ -24,6 +25,7 @@ mod rest;
 mod routing;
 mod snapshot;
 mod tasks;
+mod try_out;
 mod view;
 
 pub use answer::{Answer, ByteStream};

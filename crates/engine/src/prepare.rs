@@ -176,7 +176,7 @@ impl Gateway {
     }
 }
 
-fn note_subject(call: &mut Call, subject: &Subject<'_>) {
+pub(crate) fn note_subject(call: &mut Call, subject: &Subject<'_>) {
     match subject {
         Subject::Tool(name) => call.audit.target(Target::tool(name)),
         Subject::Prompt(name) => call.audit.target(Target::prompt(name)),

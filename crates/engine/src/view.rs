@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portcullis_core::{OnBehalf, Principal};
-use portcullis_policy::{Acting, Caller, Denied, Operation, Permit, authorize, sees};
+use portcullis_policy::{Acting, Caller, Denied, Operation, Permit, authorize, is_let_in, sees};
 
 use crate::call::{Admission, Call};
 use crate::snapshot::{ServerEntry, Snapshot};
@@ -122,7 +122,7 @@ impl View {
         operation: Operation<'_>,
     ) -> Result<Permit<()>, Denied> {
         let permit = authorize(self.caller(), &entry.policy, operation, ())?;
-        Ok(if entry.auth.auth.acts_for_caller() {
+        Ok(if entry.auth.auth.takes_subject() {
             permit.on_behalf(self.on_behalf.clone(), &self.principal.scopes)
         } else {
             permit
@@ -153,6 +153,13 @@ impl View {
             on_behalf: self.on_behalf.clone(),
             shape: Shape::Named(Arc::clone(server)),
         }
+    }
+
+    /// Why the one server of a named endpoint lets this caller do nothing at all; `None` where it does
+    /// something, or where the question is one for each call.
+    pub fn barred(&self) -> Option<Denied> {
+        let server = self.named()?;
+        is_let_in(self.caller(), &server.policy).err()
     }
 
     /// Every server in view, in the operator's order.

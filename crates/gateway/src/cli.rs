@@ -9,15 +9,17 @@ mod audit;
 mod check;
 mod completions;
 pub mod demo;
+mod doctor;
 pub mod init;
 mod keys;
 mod mock;
+mod proxy;
 mod revoke;
 mod rotate;
 mod schema;
 mod serve;
 mod servers;
-mod target;
+pub(crate) mod target;
 mod tools;
 
 #[cfg(test)]
@@ -35,9 +37,11 @@ pub use audit::{AuditArgs, AuditVerb};
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
+pub use doctor::DoctorArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
 pub use mock::MockArgs;
+pub use proxy::ProxyArgs;
 pub use revoke::{RevokeArgs, RevokeVerb, WhatArgs};
 pub use rotate::{RotateArgs, RotateVerb};
 pub use serve::ServeArgs;
@@ -96,10 +100,14 @@ pub enum Verb {
     Serve(ServeArgs),
     /// Check a configuration file: every error at once
     Check(CheckArgs),
+    /// Find where the way to a server breaks, or what is left to do before going live
+    Doctor(DoctorArgs),
     /// Write a first configuration, a key ring and an admin key
     Init(InitArgs),
     /// Run a gateway in front of a mock server and show what it does
     Demo(DemoArgs),
+    /// Stand in front of one MCP server that knows API keys, and admit tokens in their place
+    Proxy(Box<ProxyArgs>),
     /// Run an OAuth2-protected MCP server to try things against
     Mock(MockArgs),
     /// Make, list, inspect and revoke API keys
@@ -140,8 +148,10 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
     match verb {
         Verb::Serve(args) => serve::run(&global, args, logs).await,
         Verb::Check(args) => check::run(&global, args, &mut out).await,
+        Verb::Doctor(args) => Box::pin(doctor::run(&global, args, &mut out)).await,
         Verb::Init(args) => init::run(&global, args, &mut out).await,
         Verb::Demo(args) => Box::pin(demo::run(&args, &mut out)).await,
+        Verb::Proxy(args) => Box::pin(proxy::run(*args)).await,
         Verb::Mock(args) => mock::run(args, &mut out).await,
         Verb::Keys(args) => keys::run(&global, args, &mut out).await,
         Verb::Revoke(args) => Box::pin(revoke::run(&global, args, &mut out)).await,

@@ -60,7 +60,9 @@ fn start(cli: Cli) -> Result<ExitCode, CommandError> {
 /// A verb that ends by itself talks by its result; only servers tell what they do meanwhile.
 fn default_filter(verb: Option<&Verb>) -> &'static str {
     match verb {
-        None | Some(Verb::Serve(_) | Verb::Mock(_)) => DEFAULT_FILTER,
+        None | Some(Verb::Serve(_) | Verb::Proxy(_) | Verb::Mock(_)) => DEFAULT_FILTER,
+        // It tells itself what is wrong, and in one place.
+        Some(Verb::Doctor(_)) => "error",
         Some(_) => "warn",
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod embedded;
 mod files;
 mod first_start;
@@ -13,8 +14,10 @@ mod identity;
 mod issuers;
 mod keys;
 mod macs;
+mod mapped_keys;
 mod oauth_client;
 mod outbound;
+mod proxy;
 mod reload;
 mod revocations;
 mod rooms;
@@ -38,10 +41,12 @@ use crate::telemetry::LogControl;
 
 pub use check::check;
 pub use demo::demo_gateway;
+pub use doctor::{Change, DoctorReport, Finding, State, doctor, doctor_server};
 pub use embedded::Embedded;
 pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;
+pub use proxy::{ProxyOptions, proxy};
 pub use revocations::{lift_revocation, revocations, revoke};
 pub use rotation::rotate_ring;
 pub use serve::serve;

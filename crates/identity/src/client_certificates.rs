@@ -62,6 +62,7 @@ impl ClientCertificates {
             subject: Arc::from(rule.name.to_string()),
             kind: PrincipalKind::ClientCertificate,
             user_id: text(&rule.user_id),
+            client_id: None,
             email: text(&rule.email),
             team: text(&rule.team),
             org: text(&rule.org),

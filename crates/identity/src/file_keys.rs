@@ -134,6 +134,7 @@ fn principal(key: FileKey) -> Principal {
         subject: Arc::from(key.name.as_str()),
         kind: PrincipalKind::ApiKey,
         user_id: key.user_id.map(Arc::from),
+        client_id: None,
         email: None,
         team: key.team.map(Arc::from),
         org: key.org.map(Arc::from),

@@ -54,10 +54,10 @@ pub enum ClientAuth {
 /// Asks an authorization server about tokens, and remembers what it said for a short while under
 /// the hash of the whole token and of the certificate that it came with.
 pub struct Introspection {
-    issuer: TrustedIssuer,
-    settings: IntrospectionSettings,
-    http: Arc<dyn HttpClient>,
-    clock: Arc<dyn Clock>,
+    pub(crate) issuer: TrustedIssuer,
+    pub(crate) settings: IntrospectionSettings,
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) clock: Arc<dyn Clock>,
     answers: Mutex<HashMap<Asked, Slot>>,
     turns: Turns,
 }
@@ -174,7 +174,7 @@ impl Introspection {
         AuthnErrorKind::Unavailable
     }
 
-    fn request(&self, token: &str) -> Option<Request<RequestBody>> {
+    pub(crate) fn request(&self, token: &str) -> Option<Request<RequestBody>> {
         let (client_id, client_secret) = (
             self.settings.client_id.as_str(),
             &self.settings.client_secret,

@@ -94,6 +94,10 @@ impl TrustedIssuer {
             subject: Arc::from(claims.subject()),
             kind,
             user_id: text(&self.claims.user_id),
+            client_id: ["client_id", "azp"]
+                .into_iter()
+                .find_map(|name| claims.text(name))
+                .map(Arc::<str>::from),
             email,
             org: text(&self.claims.org),
             grants: self.grants.of(&groups, team.as_deref()),

@@ -267,6 +267,7 @@ fn principal_of(record: &ApiKeyRecord) -> Principal {
         subject: Arc::from(record.id.as_str()),
         kind: PrincipalKind::ApiKey,
         user_id: record.user_id.as_deref().map(Arc::from),
+        client_id: None,
         email: None,
         team: record.team.as_deref().map(Arc::from),
         org: record.org.as_deref().map(Arc::from),

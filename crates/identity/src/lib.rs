@@ -28,6 +28,7 @@ mod revocation_set;
 mod revocations;
 mod seal_parts;
 mod store_keys;
+mod try_out;
 mod turns;
 
 pub use arrival::Arrival;
@@ -59,6 +60,7 @@ pub use revocation_admin::{
 pub use revocation_seal::revocation_seal;
 pub use revocations::Revocations;
 pub use store_keys::StoreKeys;
+pub use try_out::NoAnswer;
 
 // What the administrations speak in, so that a surface needs no store to use them.
 pub use portcullis_store::{ApiKeyRecord, Page, PageRequest, RevocationRecord, RevokedTarget};

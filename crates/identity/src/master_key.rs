@@ -42,6 +42,7 @@ impl MasterKey {
             subject: Arc::from("master"),
             kind: PrincipalKind::MasterKey,
             user_id: None,
+            client_id: None,
             email: None,
             team: None,
             org: None,

@@ -115,6 +115,7 @@ mod tests {
             subject: "master".into(),
             kind: PrincipalKind::MasterKey,
             user_id: None,
+            client_id: None,
             email: None,
             team: None,
             org: None,

@@ -1,11 +1,14 @@
 //! The decision, top to bottom, and why in that order: sight first, so that what a principal may
-//! not see answers exactly like what does not exist; then the server's deny list, its allow list,
-//! the scopes, and last the arguments.
+//! not see answers exactly like what does not exist; then the key that would be presented, the
+//! server's deny list, its allow list, the scopes, and last the arguments.
+
+use std::sync::Arc;
 
 use portcullis_core::{ErrorKind, Principal, ServerId, Side};
 
+use crate::scopes::Counting;
 use crate::scopes::Lacking;
-use crate::{Acting, Caller, Evidence, MissingScopes, Operation, Permit, ServerPolicy};
+use crate::{Acting, Caller, Evidence, KeyRule, MissingScopes, Operation, Permit, ServerPolicy};
 
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +37,10 @@ pub enum DeniedRule {
     InsufficientScope,
     /// An argument is not on the tool's list.
     AllowedParams,
+    /// None of the server's keys was set apart for the caller.
+    NoUpstreamKey,
+    /// Several were, and none of them is the one that was meant.
+    AmbiguousUpstreamKey,
 }
 
 impl DeniedRule {
@@ -46,12 +53,14 @@ impl DeniedRule {
             Self::UnmappedScope => "unmapped_scope",
             Self::InsufficientScope => "insufficient_scope",
             Self::AllowedParams => "allowed_params",
+            Self::NoUpstreamKey => "no_upstream_key",
+            Self::AmbiguousUpstreamKey => "ambiguous_upstream_key",
         }
     }
 }
 
 impl Denied {
-    const fn by(rule: DeniedRule) -> Self {
+    pub(crate) const fn by(rule: DeniedRule) -> Self {
         Self {
             rule,
             arguments: Vec::new(),
@@ -68,7 +77,9 @@ impl Denied {
             }
             DeniedRule::UnmappedScope
             | DeniedRule::InsufficientScope
-            | DeniedRule::AllowedParams => ErrorKind::Forbidden,
+            | DeniedRule::AllowedParams
+            | DeniedRule::NoUpstreamKey
+            | DeniedRule::AmbiguousUpstreamKey => ErrorKind::Forbidden,
         }
     }
 }
@@ -103,6 +114,8 @@ pub fn authorize<T>(
         return Err(Denied::by(DeniedRule::NotGranted));
     };
     let principal = caller.principal;
+    let key = upstream_key(principal, server)?;
+    let scopes = Counting::of(principal, key);
     if let Operation::CallTool { tool, arguments } = operation {
         if server.disallowed_tools.contains(tool) {
             return Err(Denied::by(DeniedRule::DisallowedTools));
@@ -110,7 +123,7 @@ pub fn authorize<T>(
         if !server.admits_tool(tool) {
             return Err(Denied::by(DeniedRule::AllowedTools));
         }
-        covers_scopes(principal, server, Some(tool))?;
+        covers_scopes(&scopes, server, Some(tool))?;
         if let Some(allowed) = server.allowed_params.get(tool) {
             let refused: Vec<String> = arguments
                 .iter()
@@ -127,18 +140,38 @@ pub fn authorize<T>(
         }
     }
     if operation == Operation::Read {
-        covers_scopes(principal, server, None)?;
+        covers_scopes(&scopes, server, None)?;
     }
-    let acting = Acting::Principal(principal.id.clone());
+    let acting = match key {
+        None => Acting::Principal(principal.id.clone()),
+        Some(key) => Acting::Keyed(principal.id.clone(), Arc::clone(&key.name)),
+    };
     Ok(Permit::new(
         target,
         Evidence::new(server.id.clone(), acting, rule),
     ))
 }
 
+/// Whether the caller gets past a server that is called with keys of its own: asked at its door, so
+/// that a caller without one learns it from the first answer.
+pub fn is_let_in(caller: Caller<'_>, server: &ServerPolicy) -> Result<(), Denied> {
+    upstream_key(caller.principal, server).map(drop)
+}
+
+fn upstream_key<'s>(
+    principal: &Principal,
+    server: &'s ServerPolicy,
+) -> Result<Option<&'s KeyRule>, Denied> {
+    server
+        .keys
+        .as_ref()
+        .map(|keys| keys.of(principal))
+        .transpose()
+}
+
 /// Whether the principal carries the scopes that the server asks for.
 fn covers_scopes(
-    principal: &Principal,
+    principal: &Counting<'_>,
     server: &ServerPolicy,
     tool: Option<&str>,
 ) -> Result<(), Denied> {

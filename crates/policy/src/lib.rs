@@ -3,12 +3,14 @@
 
 mod authorize;
 mod caller;
+mod key_rules;
 mod permit;
 mod scopes;
 mod server;
 
-pub use authorize::{Denied, DeniedRule, authorize, authorize_service, sees};
+pub use authorize::{Denied, DeniedRule, authorize, authorize_service, is_let_in, sees};
 pub use caller::Caller;
+pub use key_rules::{Holder, KeyRule, KeyRules};
 pub use permit::{Acting, Evidence, Permit};
 pub use scopes::{MissingScopes, ScopeRules};
 pub use server::{Operation, ServerPolicy};

@@ -17,6 +17,8 @@ pub enum Acting {
     /// SHA-256) reach: a server may settle what a session can do when it is opened, and another
     /// token of the same person, given to another client, may be worth less.
     Scoped(PrincipalId, [u8; 32]),
+    /// A caller's own request, made with the one of the server's keys that was set apart for them.
+    Keyed(PrincipalId, Arc<str>),
     /// Ours, for discovery: no caller's rights, no caller's credential.
     Service,
 }
@@ -26,7 +28,10 @@ impl Acting {
     /// parties is bounded for each caller, who can make up any number of them.
     pub const fn principal(&self) -> Option<&PrincipalId> {
         match self {
-            Self::Principal(id) | Self::Bearer(id, _) | Self::Scoped(id, _) => Some(id),
+            Self::Principal(id)
+            | Self::Bearer(id, _)
+            | Self::Scoped(id, _)
+            | Self::Keyed(id, _) => Some(id),
             Self::Service => None,
         }
     }

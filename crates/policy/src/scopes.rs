@@ -1,9 +1,12 @@
 //! Which OAuth scopes a server's tools need. Scopes compare exactly; a server that asks for any
 //! refuses what it asks for nothing in particular.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use portcullis_core::{Principal, PrincipalKind, ScopeSet};
+
+use crate::KeyRule;
 
 /// What one server asks of its callers beyond a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,9 +35,32 @@ pub struct MissingScopes {
     pub missing: ScopeSet,
 }
 
+/// The scopes of a principal that count: its own, and of them only what the key that is used for it
+/// lets through.
+pub(crate) struct Counting<'a> {
+    kind: PrincipalKind,
+    scopes: Cow<'a, ScopeSet>,
+}
+
+impl<'a> Counting<'a> {
+    pub(crate) fn of(principal: &'a Principal, key: Option<&KeyRule>) -> Self {
+        Self {
+            kind: principal.kind,
+            scopes: match key {
+                None => Cow::Borrowed(&principal.scopes),
+                Some(key) => Cow::Owned(principal.scopes.intersection(&key.scopes)),
+            },
+        }
+    }
+}
+
 impl ScopeRules {
     /// Whether the principal has what this tool needs; `None` is what is no tool.
-    pub(crate) fn admits(&self, principal: &Principal, tool: Option<&str>) -> Result<(), Lacking> {
+    pub(crate) fn admits(
+        &self,
+        principal: &Counting<'_>,
+        tool: Option<&str>,
+    ) -> Result<(), Lacking> {
         let required = tool
             .and_then(|tool| self.tools.get(tool))
             .or(self.others.as_ref())

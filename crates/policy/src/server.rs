@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::ServerId;
 
-use crate::ScopeRules;
+use crate::{KeyRules, ScopeRules};
 
 /// The rules of one server.
 #[derive(Clone, Debug)]
@@ -26,6 +26,9 @@ pub struct ServerPolicy {
     /// Which scopes a call needs; `None`: the server asks for none. They decide about calls only: a
     /// tool is listed without them, so that a client can ask for what it lacks.
     pub scopes: Option<ScopeRules>,
+    /// Which of its own keys it is called with for whom; `None`: what is presented does not depend on
+    /// the caller's name. Who has none may do nothing here.
+    pub keys: Option<KeyRules>,
 }
 
 impl ServerPolicy {

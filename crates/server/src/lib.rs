@@ -27,5 +27,5 @@ pub use forwarded::Forwarded;
 pub use frontage::{Frontage, ResourceFacts};
 pub use health::{Readiness, ReadinessReport};
 pub use layers::{HostRule, OriginRule};
-pub use router::{admin_router, router};
+pub use router::{admin_router, router, sole_server_router};
 pub use state::{ServerDeps, ServerState};

@@ -6,16 +6,16 @@ mod session;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::header::{ALLOW, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
-use portcullis_core::ErrorKind;
+use portcullis_core::{ErrorKind, ServerId};
 use portcullis_engine::audit::Surface;
 use portcullis_engine::{Call, Target, UnknownTarget, View};
 
 use crate::debug::Debugging;
-use crate::reply::{json, text_error};
+use crate::reply::{answer, json, text_error};
 use crate::state::ServerState;
 
 /// `/mcp`: everything the caller may see, or what `x-mcp-servers` and `x-mcp-access-groups` select.
@@ -36,6 +36,19 @@ pub(crate) async fn named(
     let name = name.map(|Path(name)| name).unwrap_or_default();
     serve(&state, Some(&name), request).await
 }
+
+/// `/mcp` where there is one server and no other: its names untouched.
+pub(crate) async fn sole_server(
+    State(state): State<ServerState>,
+    Extension(Sole(name)): Extension<Sole>,
+    request: Request,
+) -> Response<Body> {
+    serve(&state, Some(name.as_str()), request).await
+}
+
+/// The one server.
+#[derive(Clone, Debug)]
+pub(crate) struct Sole(pub(crate) ServerId);
 
 async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -71,8 +84,24 @@ async fn admitted(
     };
     match parts.method {
         Method::POST => post::post(state, call, &view, parts, body).await,
-        Method::GET => Box::pin(session::get(state, call, &view, parts)).await,
-        _ => Box::pin(session::delete(state, call, &view, parts)).await,
+        _ => Box::pin(without_body(state, call, &view, parts)).await,
+    }
+}
+
+async fn without_body(
+    state: &ServerState,
+    call: Call,
+    view: &View,
+    parts: &Parts,
+) -> Response<Body> {
+    match view.barred() {
+        Some(denied) => answer(
+            state,
+            parts,
+            state.gateway.refuse_barred(call, None, denied).await,
+        ),
+        None if parts.method == Method::GET => session::get(state, call, view, parts).await,
+        None => session::delete(state, call, view, parts).await,
     }
 }
 

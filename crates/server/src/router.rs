@@ -1,8 +1,9 @@
 //! Every route there is. What is not here is 404 before anybody is asked who they are.
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, delete, get, post};
+use axum::{Extension, Router};
+use portcullis_core::ServerId;
 
 use crate::layers::guard;
 use crate::protected_resource::WELL_KNOWN;
@@ -30,6 +31,22 @@ pub fn router(state: ServerState) -> Router {
     if admin {
         router = router.merge(admin_routes(&state));
     }
+    finish(router, state)
+}
+
+/// The data listener of a gateway in front of one server and nothing else: its tools at `/mcp` under
+/// their own names, the documents for strangers, and probes. What is not here is 404.
+pub fn sole_server_router(state: ServerState, server: ServerId) -> Router {
+    let router = Router::new()
+        .route("/mcp", any(mcp::sole_server))
+        .route("/mcp/", any(mcp::sole_server))
+        .layer(Extension(mcp::Sole(server)))
+        .route(WELL_KNOWN, get(protected_resource::document))
+        .route(
+            &format!("{WELL_KNOWN}/{{*path}}"),
+            get(protected_resource::document),
+        )
+        .merge(health_routes());
     finish(router, state)
 }
 

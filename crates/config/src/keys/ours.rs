@@ -314,6 +314,12 @@ pub(crate) static AUDIT: Section = Section {
             Kind::FilePath,
             "Also append each event to this file as a line of JSON.",
         ),
+        Key::new(
+            "log_requests",
+            Kind::Flag,
+            "Also one line of the log for each request: `user`, `tool`, `action`, `outcome` and the request's id.",
+        )
+        .default("false"),
     ],
 };
 

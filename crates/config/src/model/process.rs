@@ -109,6 +109,8 @@ pub struct Audit {
     pub required: bool,
     /// Also a file of JSON lines.
     pub jsonl_path: Option<PathBuf>,
+    /// Also one line of the log for each request.
+    pub log_requests: bool,
 }
 
 /// `telemetry`

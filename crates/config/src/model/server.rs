@@ -7,6 +7,7 @@ use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
 use url::Url;
 
 use super::Sourced;
+use crate::key_map::MappedKey;
 
 /// One entry of `mcp_servers`.
 #[derive(Clone, Debug)]
@@ -101,6 +102,8 @@ pub enum Auth {
     TokenExchange(Box<TokenExchange>),
     /// The caller's token, exchanged in two legs by way of their organisation.
     IdJag(Box<super::IdJag>),
+    /// For each caller the key that was set apart for them. No file says this: `portcullis proxy` does.
+    MappedKeys(Box<MappedKeys>),
 }
 
 impl Auth {
@@ -117,6 +120,7 @@ impl Auth {
             Self::ClientCredentials(_) => "oauth2",
             Self::TokenExchange(_) => "oauth2_token_exchange",
             Self::IdJag(_) => "oauth2_id_jag",
+            Self::MappedKeys(_) => "mapped_key",
         }
     }
 
@@ -126,7 +130,38 @@ impl Auth {
             Self::None => None,
             Self::ApiKey(_) => Some("x-api-key".to_owned()),
             Self::Header(header) => Some(header.name.to_ascii_lowercase()),
+            Self::MappedKeys(keys) => Some(keys.style.header_name()),
             _ => Some("authorization".to_owned()),
+        }
+    }
+}
+
+/// The keys of one server, and whose they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedKeys {
+    /// Whose tokens the names in the map are about.
+    pub issuer: String,
+    /// How a key is presented.
+    pub style: KeyStyle,
+    /// Never empty.
+    pub keys: Vec<MappedKey>,
+}
+
+/// How a mapped key is presented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyStyle {
+    /// `Authorization: Bearer v`
+    Bearer,
+    /// `name: v`
+    Header(String),
+}
+
+impl KeyStyle {
+    /// The header it fills, lower case.
+    fn header_name(&self) -> String {
+        match self {
+            Self::Bearer => "authorization".to_owned(),
+            Self::Header(name) => name.to_ascii_lowercase(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use portcullis_core::SecretValue;
 
+use crate::diagnostic::LITERAL_SECRET;
 use crate::fields::Fields;
 use crate::findings::{Findings, Place};
 use crate::model::{Sourced, StaticHeader};
@@ -127,10 +128,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> ServerHeaders {
                 continue;
             }
             if origin == Origin::Literal && is_sensitive(name) {
-                fields.findings.warning(
-                    place,
-                    "a secret stands in the file itself; better `os.environ/NAME` or `file:/run/secrets/…`",
-                );
+                fields.findings.warning(place, LITERAL_SECRET);
             }
             result.headers.push(StaticHeader {
                 name: name.to_owned(),

@@ -17,6 +17,7 @@ pub(crate) fn audit(fields: &Fields<'_, '_>) -> Audit {
     Audit {
         required: fields.flag("required").unwrap_or(false),
         jsonl_path: fields.file_path("jsonl_path"),
+        log_requests: fields.flag("log_requests").unwrap_or(false),
     }
 }
 

@@ -168,6 +168,7 @@ mcp_servers:
       path: "portcullis.db"
     audit:
       required: false
+      log_requests: false
     telemetry:
       log_format: auto
       log_level: info

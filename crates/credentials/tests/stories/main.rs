@@ -14,6 +14,7 @@ mod failures;
 mod fake;
 mod fixed;
 mod id_jag;
+mod mapped_keys;
 mod on_behalf;
 
 use std::sync::Arc;

@@ -69,6 +69,7 @@ fn principal() -> Principal {
         subject: "shared".into(),
         kind: PrincipalKind::ApiKey,
         user_id: None,
+        client_id: None,
         email: None,
         team: None,
         org: None,
@@ -99,6 +100,7 @@ fn evidence_of(key: &str, subject: Option<&str>) -> Evidence {
         disallowed_tools: BTreeSet::default(),
         allowed_params: std::collections::BTreeMap::default(),
         scopes: None,
+        keys: None,
         inside_only: false,
     };
     let mut principal = principal();

@@ -194,6 +194,7 @@ impl AuditGuard {
         self.log
             .metrics()
             .request_closed(event.surface, outcome, latency);
+        self.log.tell(&event);
         Some(event)
     }
 }

@@ -44,6 +44,8 @@ pub struct AuditSettings {
     pub file: Option<PathBuf>,
     /// Copies each row as a JSON line to standard output.
     pub stdout: bool,
+    /// Also one line of the log for each event.
+    pub log: bool,
 }
 
 impl Default for AuditSettings {
@@ -61,6 +63,7 @@ impl Default for AuditSettings {
             close_timeout: Duration::from_secs(5),
             file: None,
             stdout: false,
+            log: false,
         }
     }
 }
@@ -118,6 +121,7 @@ pub struct AuditLog(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     required: bool,
+    log: bool,
     queue: mpsc::Sender<Item>,
     wake: Arc<Notify>,
     available: watch::Receiver<bool>,
@@ -149,7 +153,7 @@ impl AuditLog {
         if settings.stdout {
             sinks.push(LineSink::stdout(deps.metrics.audit.clone())?);
         }
-        let required = settings.required;
+        let (required, log) = (settings.required, settings.log);
         let mut writer = Writer::new(
             settings,
             deps.store,
@@ -172,6 +176,7 @@ impl AuditLog {
         });
         Ok(Self(Arc::new(Inner {
             required,
+            log,
             queue,
             wake,
             available,
@@ -269,6 +274,13 @@ impl AuditLog {
             self.0.metrics.audit.dropped.inc();
         }
         accepted
+    }
+
+    /// Tells the log of a request that is over, where that is wanted.
+    pub(super) fn tell(&self, event: &AuditEvent) {
+        if self.0.log {
+            super::access::tell(event);
+        }
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

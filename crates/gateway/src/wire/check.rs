@@ -16,6 +16,7 @@ use portcullis_upstream::Presents;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+use super::issuers::Issuers;
 use super::serve::tls_files;
 use super::servers::{self, Making};
 use super::{CheckReport, files, outbound};
@@ -42,8 +43,15 @@ pub async fn check(
     if let Some((snapshot, client)) = build(&config, &clock, &mut found.errors.errors)
         && online
     {
+        let (asking, time) = (Arc::clone(&client), Arc::clone(&clock));
         let broker = Broker::new(client, clock, Arc::new(SystemEntropy), TaskTracker::new());
         found.probes = Some(probe(&snapshot, &broker).await);
+        let issuers = Issuers::new(asking, Arc::clone(&time), TaskTracker::new());
+        let asked = issuers.try_out(&config.identity.issuers).await;
+        found.issuers = asked
+            .into_iter()
+            .map(|(issuer, asked)| (issuer.to_owned(), asked))
+            .collect();
     }
     Ok(report(found))
 }
@@ -83,6 +91,8 @@ struct Findings {
     servers: usize,
     explained: Option<String>,
     probes: Option<Vec<Probe>>,
+    /// What issuers said, when they were asked.
+    issuers: Vec<(String, Result<(), String>)>,
 }
 
 impl Findings {
@@ -102,6 +112,7 @@ impl Findings {
             servers: 0,
             explained: None,
             probes: None,
+            issuers: Vec::new(),
         }
     }
 
@@ -110,6 +121,11 @@ impl Findings {
         probes
             .filter(|probe| matches!(probe.asked, Asked::Failed(_)))
             .count()
+            + self
+                .issuers
+                .iter()
+                .filter(|(_, asked)| asked.is_err())
+                .count()
     }
 }
 
@@ -138,6 +154,12 @@ fn report(found: Findings) -> CheckReport {
             }
             // It names the server itself.
             Asked::Failed(problem) => writeln!(text, "error: {problem}"),
+        };
+    }
+    for (issuer, asked) in &found.issuers {
+        let _ = match asked {
+            Ok(()) => writeln!(text, "issuer `{issuer}`: answers"),
+            Err(problem) => writeln!(text, "error: issuer `{issuer}`: {problem}"),
         };
     }
     let _ = writeln!(text, "{}", sum(&found, errors, warnings));
@@ -183,6 +205,11 @@ fn document(found: Findings) -> Value {
             Asked::Failed(problem) => json!({"server": server, "ok": false, "problem": problem}),
         };
         set("online", probes.into_iter().map(row).collect());
+        let row = |(issuer, asked): (String, Result<(), String>)| json!({"issuer": issuer, "ok": asked.is_ok(), "problem": asked.err()});
+        set(
+            "online_issuers",
+            found.issuers.into_iter().map(row).collect(),
+        );
     }
     document
 }

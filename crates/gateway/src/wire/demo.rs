@@ -49,7 +49,9 @@ pub async fn demo_gateway(
     );
     let stop = stop.clone();
     lifecycle.tasks.spawn(async move {
-        listeners.serve(state, None, stop).await;
+        listeners
+            .serve(portcullis_server::router(state), None, stop)
+            .await;
         embedded.end().await;
     });
     Ok(DemoGateway { url, admin, caller })

@@ -14,6 +14,8 @@ use portcullis_identity::{
 use portcullis_oauth::jose::{TokenRules, TokenType};
 use tokio_util::task::TaskTracker;
 
+use crate::cli::exit::with_causes;
+
 /// What issuers are asked with, and the keys that they gave.
 #[derive(Debug)]
 pub(super) struct Issuers {
@@ -45,15 +47,7 @@ impl Issuers {
         for issuer in issuers {
             let trusted = trusted(issuer).with_context(|| issuer.issuer.clone())?;
             match &issuer.introspection {
-                None => signing.push((
-                    trusted,
-                    JwksSource {
-                        issuer: issuer.issuer.clone(),
-                        issuer_url: issuer.url.clone(),
-                        jwks_uri: issuer.jwks_uri.clone(),
-                        allow_insecure_http: issuer.allow_insecure_http,
-                    },
-                )),
+                None => signing.push((trusted, source_of(issuer))),
                 Some(written) => {
                     introspection = Some(Introspection::new(
                         trusted,
@@ -85,6 +79,31 @@ impl Issuers {
         ))
     }
 
+    /// Asks each of them once for what its tokens are believed by.
+    pub(super) async fn try_out<'i>(
+        &self,
+        issuers: &'i [TokenIssuer],
+    ) -> Vec<(&'i str, Result<(), String>)> {
+        let asking = issuers
+            .iter()
+            .map(|issuer| async move { (issuer.issuer.as_str(), self.ask(issuer).await) });
+        futures_util::future::join_all(asking).await
+    }
+
+    async fn ask(&self, issuer: &TokenIssuer) -> Result<(), String> {
+        let answer = match &issuer.introspection {
+            None => source_of(issuer).try_out(&*self.client).await,
+            Some(written) => {
+                let trusted = trusted(issuer).map_err(|error| format!("{error:#}"))?;
+                let (http, clock) = (Arc::clone(&self.client), Arc::clone(&self.clock));
+                Introspection::new(trusted, settings(issuer, written), http, clock)
+                    .try_out()
+                    .await
+            }
+        };
+        answer.map_err(|error| with_causes(&*error, ": "))
+    }
+
     fn cache(&self, source: JwksSource) -> Arc<JwksCache> {
         JwksCache::new(
             source,
@@ -93,6 +112,15 @@ impl Issuers {
             self.tracker.clone(),
             JwksSettings::default(),
         )
+    }
+}
+
+fn source_of(issuer: &TokenIssuer) -> JwksSource {
+    JwksSource {
+        issuer: issuer.issuer.clone(),
+        issuer_url: issuer.url.clone(),
+        jwks_uri: issuer.jwks_uri.clone(),
+        allow_insecure_http: issuer.allow_insecure_http,
     }
 }
 

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
-use portcullis_egress::{HttpClient, RootSource, Settings};
+use portcullis_egress::{Hops, HttpClient, RootSource, RootsError, Settings};
 
 use crate::cli::exit::CommandError;
 
@@ -19,6 +18,24 @@ pub fn http_client() -> Result<Arc<dyn HttpClient>, CommandError> {
 
 /// The client of a gateway whose file names further roots.
 pub(super) fn client(ca_file: Option<PathBuf>) -> Result<Arc<dyn HttpClient>, CommandError> {
+    settings(ca_file)
+        .build()
+        .map(|client| Arc::new(client) as Arc<dyn HttpClient>)
+        .map_err(unreadable)
+}
+
+/// What walks to a host one hop at a time, with the same roots.
+pub(super) fn hops(ca_file: Option<PathBuf>) -> Result<Hops, CommandError> {
+    settings(ca_file).hops().map_err(unreadable)
+}
+
+fn unreadable(error: RootsError) -> CommandError {
+    let error =
+        anyhow::Error::new(error).context("the trusted certification authorities cannot be read");
+    CommandError::Configuration(format!("{error:#}"))
+}
+
+fn settings(ca_file: Option<PathBuf>) -> Settings {
     let exclusive = variable("SSL_CERT_FILE");
     let roots = RootSource {
         native: exclusive.is_none(),
@@ -28,14 +45,10 @@ pub(super) fn client(ca_file: Option<PathBuf>) -> Result<Arc<dyn HttpClient>, Co
             .collect(),
         exclusive,
     };
-    let client = Settings {
+    Settings {
         roots,
         ..Settings::default()
     }
-    .build()
-    .context("the trusted certification authorities cannot be read")
-    .map_err(|error| CommandError::Configuration(format!("{error:#}")))?;
-    Ok(Arc::new(client))
 }
 
 #[expect(

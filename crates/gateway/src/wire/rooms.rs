@@ -280,6 +280,7 @@ async fn start_audit(
     let settings = AuditSettings {
         required: config.audit.required,
         file: config.audit.jsonl_path.clone(),
+        log: config.audit.log_requests,
         ..AuditSettings::default()
     };
     let deps = AuditDeps {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_core::{Stocked, SystemClock};
 use portcullis_server::listen::{Bound, ClientCa, Drained, ListenSettings, Stop, TlsFiles};
@@ -87,6 +88,18 @@ pub async fn serve(
         servers = config.mcp_servers.len(),
         "portcullis serves"
     );
+    let admin = admin.map(admin_router);
+    Ok(serve_to_the_end(listeners, &rooms, router(data), admin, lifecycle).await)
+}
+
+/// Serves these until the lifecycle's stop, and ends in order.
+pub(super) async fn serve_to_the_end(
+    listeners: Listeners,
+    rooms: &Rooms,
+    data: Router,
+    admin: Option<Router>,
+    lifecycle: &Lifecycle,
+) -> Exit {
     let readiness = Arc::clone(&rooms.readiness);
     let soft = lifecycle.stop.soft.clone();
     lifecycle.tasks.spawn(async move {
@@ -94,14 +107,11 @@ pub async fn serve(
         readiness.drain();
     });
     let drained = listeners.serve(data, admin, lifecycle.stop.clone()).await;
-    end(&rooms).await;
-    Ok(match drained {
-        Drained::Finished => Exit::Done,
-        Drained::Aborted(cut) => {
-            tracing::warn!(cut, "stopped before everything had finished");
-            Exit::Done
-        }
-    })
+    end(rooms).await;
+    if let Drained::Aborted(cut) = drained {
+        tracing::warn!(cut, "stopped before everything had finished");
+    }
+    Exit::Done
 }
 
 /// Upstream sessions are closed, the last events written.
@@ -239,8 +249,13 @@ impl Listeners {
         Ok(Self { data, admin })
     }
 
+    /// Where the data listener is.
+    pub(super) fn data_address(&self) -> std::net::SocketAddr {
+        self.data.local_addr()
+    }
+
     /// The names that the data listener answers to.
-    fn data_hosts(&self, config: &Config) -> HostRule {
+    pub(super) fn data_hosts(&self, config: &Config) -> HostRule {
         hosts::data(config, self.data.local_addr().ip().is_loopback())
     }
 
@@ -270,7 +285,7 @@ impl Listeners {
         Ok(url::Url::parse(&text).context("the listener's address")?)
     }
 
-    fn certificates(&self) -> Vec<Arc<portcullis_server::listen::ServerTls>> {
+    pub(super) fn certificates(&self) -> Vec<Arc<portcullis_server::listen::ServerTls>> {
         self.data
             .tls()
             .into_iter()
@@ -278,17 +293,12 @@ impl Listeners {
             .collect()
     }
 
-    /// Serves until the stop. `admin` is the state of the administrators' listener, if there is one.
-    pub(super) async fn serve(
-        self,
-        data: ServerState,
-        admin: Option<ServerState>,
-        stop: Stop,
-    ) -> Drained {
-        let serving = self.data.serve(router(data), stop.clone());
+    /// Serves until the stop. `admin` is what the administrators' listener serves, if there is one.
+    pub(super) async fn serve(self, data: Router, admin: Option<Router>, stop: Stop) -> Drained {
+        let serving = self.data.serve(data, stop.clone());
         match self.admin.zip(admin) {
             None => serving.await,
-            Some((bound, admin)) => tokio::join!(serving, bound.serve(admin_router(admin), stop)).0,
+            Some((bound, admin)) => tokio::join!(serving, bound.serve(admin, stop)).0,
         }
     }
 }

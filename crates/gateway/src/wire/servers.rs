@@ -22,6 +22,7 @@ use portcullis_policy::{ScopeRules, ServerPolicy};
 use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 
 use super::id_jag::id_jag;
+use super::mapped_keys;
 use super::oauth_client::token_client;
 
 /// Longest silence on an upstream's stream.
@@ -85,6 +86,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         UpstreamAuth::Static(_) => CredentialKind::StaticToken,
         UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,
         UpstreamAuth::TokenExchange(ref terms) => terms.kind(),
+        UpstreamAuth::MappedKey(_) => CredentialKind::MappedKey,
     };
     let upstream = UpstreamServer {
         id: server.id.clone(),
@@ -122,6 +124,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
             tools: scopes.tools.clone(),
             others: scopes.others.clone(),
         }),
+        keys: mapped_keys::rules(server),
     };
     let info = ServerInfo {
         description: server.description.clone(),
@@ -187,6 +190,7 @@ fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
         Auth::IdJag(terms) => {
             UpstreamAuth::TokenExchange(Arc::new(id_jag(terms, server.allow_insecure_http)?))
         }
+        Auth::MappedKeys(written) => mapped_keys::auth(written)?,
     })
 }
 

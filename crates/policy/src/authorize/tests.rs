@@ -25,6 +25,7 @@ fn caller(grants: ServerGrants) -> Principal {
         subject: "alice".into(),
         kind: PrincipalKind::ApiKey,
         user_id: None,
+        client_id: None,
         email: None,
         team: None,
         org: None,
@@ -49,6 +50,7 @@ fn github() -> ServerPolicy {
         disallowed_tools: BTreeSet::new(),
         allowed_params: BTreeMap::new(),
         scopes: None,
+        keys: None,
     }
 }
 

@@ -48,6 +48,10 @@ pub(super) async fn post(
             return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
         }
     };
+    if let Some(denied) = view.barred() {
+        let refusing = state.gateway.refuse_barred(call, Some(&envelope), denied);
+        return answer(state, parts, Box::pin(refusing).await);
+    }
     match era(headers, &envelope) {
         Ok(Era::Modern) => modern(state, call, view, parts, &envelope).await,
         Ok(Era::Legacy(revision)) => legacy(state, call, view, parts, &envelope, revision).await,

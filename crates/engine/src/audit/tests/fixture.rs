@@ -252,6 +252,7 @@ pub(super) fn alice() -> Principal {
         subject: "alice".into(),
         kind: PrincipalKind::ApiKey,
         user_id: None,
+        client_id: None,
         email: None,
         team: None,
         org: None,

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use portcullis_core::{CertificateName, Principal, PrincipalKind, Role, ServerGrants};
-use portcullis_engine::Standing;
+use portcullis_core::{CertificateName, Principal, PrincipalKind, Role, ServerGrants, Side};
+use portcullis_engine::{Admission, Standing};
 use portcullis_identity::certificate_id;
 use portcullis_server::HostRule;
 use tokio_util::task::TaskTracker;
@@ -123,6 +123,7 @@ async fn streams_of_a_certificate_end_when_its_rule_is_another() {
         subject: name.into(),
         kind: PrincipalKind::ClientCertificate,
         user_id: None,
+        client_id: None,
         email: None,
         team: None,
         org: None,
@@ -133,10 +134,19 @@ async fn streams_of_a_certificate_end_when_its_rule_is_another() {
         role: Role::User,
         grants: ServerGrants::default(),
         expires_at: None,
+        marks: portcullis_core::CredentialMarks::default(),
+    };
+    let stands = |one: &Principal| {
+        let admission = Admission {
+            side: Side::Inside,
+            address: None,
+            generation: 1,
+        };
+        rooms.standings.holds(one, &admission)
     };
     let (x, y) = (holder("x.example"), holder("y.example"));
-    rooms.standings.changed(&file("a"), &file("a"));
-    assert!(rooms.standings.holds(&x) && rooms.standings.holds(&y));
-    rooms.standings.changed(&file("a"), &file(""));
-    assert!(!rooms.standings.holds(&x) && rooms.standings.holds(&y));
+    rooms.standings.changed(&file("a"), &file("a"), 2);
+    assert!(stands(&x) && stands(&y));
+    rooms.standings.changed(&file("a"), &file(""), 3);
+    assert!(!stands(&x) && stands(&y));
 }
