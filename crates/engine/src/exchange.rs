@@ -11,8 +11,8 @@ use portcullis_credentials::{CredentialKind, UpstreamCredential};
 use portcullis_mcp::{Edits, Envelope, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
-    EventStream, LegacySession, Outgoing, Owner, Presents, Reply, SessionReply, SessionWish,
-    UpstreamError, UpstreamErrorKind,
+    EventStream, LegacySession, NotPresented, Outgoing, Owner, Presents, Reply, SessionReply,
+    SessionWish, Unsent, UpstreamError, UpstreamErrorKind,
 };
 
 use crate::audit::AuditGuard;
@@ -26,8 +26,9 @@ use crate::snapshot::ServerEntry;
 pub(crate) struct Presenting<'a>(pub(crate) &'a UpstreamCredential);
 
 impl Presents for Presenting<'_> {
-    fn present(&self, headers: &mut HeaderMap) {
-        self.0.apply(headers);
+    fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
+        self.0.apply(request.headers);
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 use portcullis_core::{ErrorKind, ServerId};
 use portcullis_egress::{EgressError, EgressErrorKind};
 
+use crate::transport::NotPresented;
+
 /// A failed upstream request. The text is for the operator; callers get the kind.
 #[derive(Debug, thiserror::Error)]
 #[error("server `{server}`: {kind}")]
@@ -22,6 +24,9 @@ pub enum UpstreamErrorKind {
     /// It refused our credential with 401.
     #[error("refused the credential (401)")]
     Unauthorized,
+    /// The credential could not be put on the request; nothing was sent.
+    #[error("was not asked: the credential cannot be put on the request")]
+    NotPresented,
     /// It refused what was asked with 403.
     #[error("refused the request (403)")]
     Forbidden,
@@ -76,6 +81,13 @@ impl UpstreamError {
         }
     }
 
+    pub(crate) fn not_presented(server: &ServerId, error: NotPresented) -> Self {
+        Self {
+            source: Some(error.0),
+            ..Self::new(server, UpstreamErrorKind::NotPresented)
+        }
+    }
+
     pub(crate) fn egress(server: &ServerId, error: EgressError) -> Self {
         let kind = match error.kind {
             EgressErrorKind::Timeout => UpstreamErrorKind::Timeout,
@@ -107,7 +119,7 @@ impl UpstreamError {
             | UpstreamErrorKind::Unreachable(_) => ErrorKind::UpstreamUnreachable,
             UpstreamErrorKind::Timeout => ErrorKind::Timeout,
             UpstreamErrorKind::TooManySessions => ErrorKind::Unavailable,
-            UpstreamErrorKind::WrongPermit => ErrorKind::Internal,
+            UpstreamErrorKind::WrongPermit | UpstreamErrorKind::NotPresented => ErrorKind::Internal,
         }
     }
 
@@ -119,7 +131,7 @@ impl UpstreamError {
             UpstreamErrorKind::RateLimited | UpstreamErrorKind::TooManySessions => "rate_limited",
             UpstreamErrorKind::Timeout => "timeout",
             UpstreamErrorKind::Unreachable(_) | UpstreamErrorKind::Broken => "unreachable",
-            UpstreamErrorKind::WrongPermit => "internal",
+            UpstreamErrorKind::WrongPermit | UpstreamErrorKind::NotPresented => "internal",
             _ => "upstream_error",
         }
     }

@@ -12,7 +12,7 @@ use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, Snapshot};
 use portcullis_policy::authorize_service;
 use portcullis_server::listen::{ServerTls, TlsFiles};
-use portcullis_upstream::Presents;
+use portcullis_upstream::{NotPresented, Presents, Unsent};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
@@ -192,8 +192,9 @@ fn document(found: Findings) -> Value {
 struct Presenting<'a>(&'a UpstreamCredential);
 
 impl Presents for Presenting<'_> {
-    fn present(&self, headers: &mut http::HeaderMap) {
-        self.0.apply(headers);
+    fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
+        self.0.apply(request.headers);
+        Ok(())
     }
 }
 
