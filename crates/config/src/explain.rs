@@ -10,9 +10,9 @@ use portcullis_core::{Role, ServerGrants};
 
 use crate::diagnostic::Notice;
 use crate::model::{
-    AssertionAudience, Auth, ClientAuth, ClientProof, Compat, Config, DebugHeaders,
-    ExchangeProfile, FileKey, KeyMaterial, Listen, LogFormat, McpServer, OAuthClient, Revision,
-    Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName,
+    AssertionAudience, Auth, AwsIdentity, AwsSource, ClientAuth, ClientProof, Compat, Config,
+    DebugHeaders, ExchangeProfile, FileKey, KeyMaterial, Listen, LogFormat, McpServer, OAuthClient,
+    Revision, Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName,
 };
 use crate::references::Origin;
 
@@ -313,6 +313,10 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
             token_validation(page, &oauth2.token_validation);
         }
         Auth::TokenExchange(exchange) => token_exchange(page, exchange),
+        Auth::AwsSigV4(signature) => {
+            page.value(4, "aws_service_name", quoted(&signature.service));
+            aws_identity(page, 4, &signature.identity);
+        }
     }
 }
 
@@ -345,6 +349,43 @@ fn token_exchange(page: &mut Page<'_>, exchange: &TokenExchange) {
         page.value(4, "scopes", quoted(&exchange.scopes));
     }
     token_validation(page, &exchange.token_validation);
+}
+
+fn aws_identity(page: &mut Page<'_>, indent: usize, identity: &AwsIdentity) {
+    page.value(indent, "aws_region_name", quoted(&identity.region));
+    let role = match &identity.source {
+        AwsSource::Keys {
+            id,
+            secret,
+            session_token,
+        } => {
+            page.value(indent, "aws_access_key_id", quoted(id));
+            page.value(indent, "aws_secret_access_key", shown(secret));
+            if let Some(token) = session_token {
+                page.value(indent, "aws_session_token", shown(token));
+            }
+            identity.role.as_ref()
+        }
+        AwsSource::WebIdentity { token_file, role } => {
+            page.path(indent, "aws_web_identity_token_file", Some(token_file));
+            if let Some(next) = &identity.role {
+                page.comment(indent, &format!("assumes {} first", role.arn));
+                Some(next)
+            } else {
+                Some(role)
+            }
+        }
+    };
+    if let Some(role) = role {
+        page.value(indent, "aws_role_name", quoted(&role.arn));
+        page.value(indent, "aws_session_name", quoted(&role.session_name));
+        page.optional(indent, "aws_external_id", role.external_id.as_ref());
+    }
+    page.value(
+        indent,
+        "aws_sts_endpoint",
+        quoted(url(&identity.sts_endpoint)),
+    );
 }
 
 fn oauth_client(page: &mut Page<'_>, client: &OAuthClient) {

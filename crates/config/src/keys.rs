@@ -1,6 +1,7 @@
 //! The one table of keys. The reader knows no other keys, and the reference page and the editors'
 //! schema are printed from it, so that the three cannot drift apart.
 
+pub(crate) mod aws;
 pub(crate) mod issuers;
 pub(crate) mod litellm;
 pub(crate) mod ours;

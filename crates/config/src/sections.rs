@@ -1,6 +1,8 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod aws_identity;
+pub(crate) mod aws_sigv4;
 pub(crate) mod grants;
 pub(crate) mod headers;
 pub(crate) mod identity;

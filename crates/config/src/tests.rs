@@ -1,5 +1,6 @@
 //! The room's promises, from text to configuration or to messages.
 
+mod aws;
 mod callers;
 mod exposure;
 mod forms;

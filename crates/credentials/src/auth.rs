@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
+use portcullis_aws::{Identity, Scope};
 use portcullis_core::{ScopeSet, ServerId, Sha256};
 use portcullis_oauth::TokenRules;
 use url::Url;
@@ -31,6 +32,8 @@ pub enum UpstreamAuth {
     ClientCredentials(Box<ClientCredentials>),
     /// The caller's own token, exchanged for one of this server (on behalf of the caller).
     TokenExchange(Arc<TokenExchange>),
+    /// A signature of each request (AWS Signature Version 4).
+    AwsSigV4(Box<AwsSignature>),
 }
 
 impl UpstreamAuth {
@@ -39,9 +42,18 @@ impl UpstreamAuth {
     pub const fn acts_for_caller(&self) -> bool {
         match self {
             Self::TokenExchange(_) => true,
-            Self::None | Self::Static(_) | Self::ClientCredentials(_) => false,
+            Self::None | Self::Static(_) | Self::ClientCredentials(_) | Self::AwsSigV4(_) => false,
         }
     }
+}
+
+/// Who signs, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsSignature {
+    /// Where the keys come from.
+    pub identity: Identity,
+    /// The region and the service that signatures are good for.
+    pub scope: Scope,
 }
 
 /// One header with a sensitive value.

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod auth;
+mod aws;
 mod broker;
 mod client;
 mod credential;
@@ -15,10 +16,12 @@ mod subjects;
 mod token;
 mod token_endpoint;
 
-pub use auth::{ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth};
+pub use auth::{
+    AwsSignature, ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth,
+};
 pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
-pub use credential::{CredentialKind, UpstreamCredential};
+pub use credential::{CredentialKind, Finished, UpstreamCredential};
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
 pub use static_auth::InvalidStaticHeader;

@@ -291,7 +291,7 @@ impl Wire {
                 _ => Err(self.error(UpstreamErrorKind::BadAnswer)),
             },
             StatusCode::UNAUTHORIZED => Err(self.error(UpstreamErrorKind::Unauthorized)),
-            StatusCode::FORBIDDEN => Err(self.error(UpstreamErrorKind::Forbidden)),
+            StatusCode::FORBIDDEN => Err(self.error(forbidden(&head.headers))),
             StatusCode::TOO_MANY_REQUESTS => Err(self.error(UpstreamErrorKind::RateLimited)),
             StatusCode::NOT_FOUND if in_session => Err(self.error(UpstreamErrorKind::SessionLost)),
             // The revisions define 4xx statuses whose body is the JSON-RPC answer.
@@ -331,6 +331,32 @@ impl Wire {
             }
         }
         Ok(if all.is_empty() { first } else { all.freeze() })
+    }
+}
+
+/// What a 403 is about. Services of AWS answer so where others answer 401, and name in a header what
+/// they found before they did anything.
+fn forbidden(headers: &HeaderMap) -> UpstreamErrorKind {
+    let named = headers
+        .get("x-amzn-errortype")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(':').next())
+        .and_then(|value| value.rsplit('#').next());
+    match named {
+        Some(
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClientException",
+        ) => UpstreamErrorKind::KeysRefused,
+        Some(
+            "IncompleteSignature"
+            | "IncompleteSignatureException"
+            | "InvalidSignatureException"
+            | "RequestExpired"
+            | "SignatureDoesNotMatch",
+        ) => UpstreamErrorKind::SignatureRefused,
+        _ => UpstreamErrorKind::Forbidden,
     }
 }
 

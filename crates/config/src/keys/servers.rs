@@ -1,6 +1,6 @@
 //! Upstream MCP servers.
 
-use super::{Key, Kind, Section, inert, unavailable};
+use super::{Key, Kind, Section, aws, inert, unavailable};
 
 /// `auth_type` values that this build can present.
 pub(crate) const AUTH_TYPES: &[&str] = &[
@@ -34,7 +34,6 @@ pub(crate) const REVISIONS: &[&str] = &[
 
 const NO_STDIO: &str = "stdio servers are not available in this build yet; serve it over Streamable HTTP and give its `url`";
 const NO_ID_JAG: &str = "enterprise-managed authorization is not available in this build yet";
-const NO_SIGV4: &str = "AWS SigV4 is not available in this build yet";
 /// RFC 8693 §3.
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -60,7 +59,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new(
             "auth_type",
             Kind::Choice(AUTH_TYPES),
-            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller). The others are not available in this build yet.",
+            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller), `aws_sigv4` (each request is signed). The others are not available in this build yet.",
         )
         .default("none"),
         Key::new("auth_value", Kind::Secret, "The static credential."),
@@ -97,6 +96,16 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("requested_token_type", Kind::Text, "`requested_token_type` (RFC 8693 §3); not sent when absent."),
         Key::new("actor_token", Kind::Secret, "`actor_token`: who acts for the caller (RFC 8693 §2.1)."),
         Key::new("actor_token_type", Kind::Text, "Its type.").default(ACCESS_TOKEN),
+        aws::ACCESS_KEY_ID,
+        aws::SECRET_ACCESS_KEY,
+        aws::SESSION_TOKEN,
+        aws::REGION,
+        Key::new("aws_service_name", Kind::Text, "Signing name of the service.").default("bedrock-agentcore"),
+        aws::ROLE,
+        aws::SESSION_NAME,
+        aws::EXTERNAL_ID,
+        aws::TOKEN_FILE,
+        aws::STS_ENDPOINT,
         Key::new("token_validation", Kind::TextMap, "What a token response must say beside the token, by dotted path: `team.enterprise_id: T12345`. A response that says anything else is refused.").restricts(),
         Key::new("static_headers", Kind::SecretMap, "Headers sent with every request."),
         Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
@@ -130,7 +139,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new(
             "allow_insecure_http",
             Kind::Flag,
-            "Accept plain http beyond loopback for this server and its token endpoint: credentials cross the network in the clear.",
+            "Accept plain http beyond loopback for this server, its token endpoint and `aws_sts_endpoint`: credentials cross the network in the clear.",
         )
         .default("false"),
         Key::new("mcp_info", Kind::Anything, "Free facts for lists: `logo_url` and the like."),
@@ -164,13 +173,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         unavailable("id_jag_subject_source", "", NO_ID_JAG),
         unavailable("id_jag_resource_client_id", "", NO_ID_JAG),
         unavailable("id_jag_resource_client_secret", "", NO_ID_JAG),
-        unavailable("aws_access_key_id", "", NO_SIGV4),
-        unavailable("aws_secret_access_key", "", NO_SIGV4),
-        unavailable("aws_session_token", "", NO_SIGV4),
-        unavailable("aws_region_name", "", NO_SIGV4),
-        unavailable("aws_service_name", "", NO_SIGV4),
-        unavailable("aws_role_name", "", NO_SIGV4),
-        unavailable("aws_session_name", "", NO_SIGV4),
     ],
 };
 

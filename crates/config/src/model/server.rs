@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
 use url::Url;
 
-use super::Sourced;
+use super::{AwsSigV4, Sourced};
 
 /// One entry of `mcp_servers`.
 #[derive(Clone, Debug)]
@@ -99,6 +99,8 @@ pub enum Auth {
     ClientCredentials(Box<ClientCredentials>),
     /// The caller's token, exchanged for one of this server.
     TokenExchange(Box<TokenExchange>),
+    /// A signature of each request (AWS Signature Version 4).
+    AwsSigV4(Box<AwsSigV4>),
 }
 
 impl Auth {
@@ -114,6 +116,7 @@ impl Auth {
             Self::Header(_) => "header",
             Self::ClientCredentials(_) => "oauth2",
             Self::TokenExchange(_) => "oauth2_token_exchange",
+            Self::AwsSigV4(_) => "aws_sigv4",
         }
     }
 

@@ -175,6 +175,8 @@ fn documented_defaults_are_the_defaults_in_force() {
                 "token_exchange_profile",
                 "subject_token_type",
                 "actor_token_type",
+                "aws_service_name",
+                "aws_session_name",
             ]
             .contains(&key.name)
         {

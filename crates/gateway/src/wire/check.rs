@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use portcullis_config::{CommandLine, Config, ConfigError, ConfigErrors, Level, Loaded, Notice};
 use portcullis_core::{Clock, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, CredentialBroker, UpstreamCredential};
+use portcullis_credentials::{Broker, CredentialBroker, Finished, UpstreamCredential};
 use portcullis_egress::HttpClient;
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, Snapshot};
@@ -193,8 +193,21 @@ struct Presenting<'a>(&'a UpstreamCredential);
 
 impl Presents for Presenting<'_> {
     fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
-        self.0.apply(request.headers);
-        Ok(())
+        let Unsent {
+            method,
+            uri,
+            headers,
+            body,
+        } = request;
+        let finished = Finished {
+            method,
+            uri,
+            headers,
+            body,
+        };
+        self.0
+            .apply(finished)
+            .map_err(|error| NotPresented(Box::new(error)))
     }
 }
 
