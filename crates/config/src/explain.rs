@@ -12,7 +12,8 @@ use crate::diagnostic::Notice;
 use crate::model::{
     AssertionAudience, Auth, AwsIdentity, AwsSource, ClientAuth, ClientProof, Compat, Config,
     DebugHeaders, ExchangeProfile, FileKey, KeyMaterial, Listen, LogFormat, McpServer, OAuthClient,
-    Revision, Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName,
+    Revision, Secrets, Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName, VaultAuth,
+    VaultStore,
 };
 use crate::references::Origin;
 
@@ -34,6 +35,7 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
             mcp_server(&mut page, server);
         }
     }
+    secrets(&mut page, &config.secrets);
     page.heading(0, "store");
     page.value(2, "path", quoted(config.store.path.display()));
     page.heading(0, "audit");
@@ -50,6 +52,59 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
     page.value(2, "metrics", config.telemetry.metrics);
     page.remarks("insecure choices", &config.insecure_choices);
     page.text
+}
+
+/// Where values are asked for, when a store is named.
+fn secrets(page: &mut Page<'_>, secrets: &Secrets) {
+    if secrets.vault.is_none() && secrets.aws.is_none() {
+        return;
+    }
+    page.heading(0, "secrets");
+    page.value(2, "refresh", seconds(secrets.refresh));
+    page.value(2, "max_stale", seconds(secrets.max_stale));
+    if let Some(vault) = &secrets.vault {
+        vault_store(page, vault);
+    }
+    if let Some(aws) = &secrets.aws {
+        page.heading(2, "aws");
+        aws_identity(page, 4, &aws.identity);
+        page.value(4, "aws_endpoint", quoted(url(&aws.endpoint)));
+        page.value(4, "allow_insecure_http", aws.identity.allow_insecure_http);
+    }
+}
+
+fn vault_store(page: &mut Page<'_>, vault: &VaultStore) {
+    page.heading(2, "vault");
+    page.value(4, "address", quoted(url(&vault.address)));
+    page.optional(4, "namespace", vault.namespace.as_ref());
+    page.value(4, "mount", quoted(&vault.mount));
+    match &vault.auth {
+        VaultAuth::Token(token) => {
+            page.value(4, "auth", "token");
+            page.value(4, "token", shown(token));
+        }
+        VaultAuth::AppRole {
+            mount,
+            role_id,
+            secret_id,
+        } => {
+            page.value(4, "auth", "approle");
+            page.value(4, "auth_mount", quoted(mount));
+            page.value(4, "role_id", quoted(role_id));
+            page.value(4, "secret_id", shown(secret_id));
+        }
+        VaultAuth::Kubernetes {
+            mount,
+            role,
+            token_file,
+        } => {
+            page.value(4, "auth", "kubernetes");
+            page.value(4, "auth_mount", quoted(mount));
+            page.value(4, "role", quoted(role));
+            page.path(4, "token_file", Some(token_file));
+        }
+    }
+    page.value(4, "allow_insecure_http", vault.allow_insecure_http);
 }
 
 fn server(page: &mut Page<'_>, config: &Config) {
@@ -443,6 +498,7 @@ fn shown<T>(secret: &Sourced<T>) -> String {
         Origin::Literal => "(set)".to_owned(),
         Origin::Variable(name) => format!("(from env {name})"),
         Origin::File(path) => format!("(from file {})", path.display()),
+        Origin::Stored(reference) => format!("(from {reference})"),
     }
 }
 

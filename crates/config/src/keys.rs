@@ -5,6 +5,7 @@ pub(crate) mod aws;
 pub(crate) mod issuers;
 pub(crate) mod litellm;
 pub(crate) mod ours;
+pub(crate) mod secrets;
 pub(crate) mod servers;
 
 /// A map with fixed keys.

@@ -29,16 +29,16 @@ pub use excerpt::Excerpt;
 pub use explain::explain;
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
-    AssertionAudience, Audit, Auth, AwsIdentity, AwsRole, AwsSigV4, AwsSource, ClaimNames,
-    ClientAuth, ClientCredentials, ClientKey, ClientProof, Compat, Config, DebugHeaders,
-    ExchangeProfile, FileKey, Forwarded, Identity, Introspection, IssuerGrants, JWS_ALGORITHMS,
-    KeyMaterial, Listen, LogFormat, LogLevel, McpServer, OAuthClient, Revision, Rfc8693, Server,
-    Sourced, StaticHeader, Store, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
-    ToolScopes,
+    AssertionAudience, Audit, Auth, AwsIdentity, AwsRole, AwsSigV4, AwsSource, AwsStore,
+    ClaimNames, ClientAuth, ClientCredentials, ClientKey, ClientProof, Compat, Config,
+    DebugHeaders, ExchangeProfile, FileKey, Forwarded, Identity, Introspection, IssuerGrants,
+    JWS_ALGORITHMS, KeyMaterial, Listen, LogFormat, LogLevel, McpServer, OAuthClient, Revision,
+    Rfc8693, Secrets, Server, Sourced, StaticHeader, Store, Telemetry, Tls, TokenExchange,
+    TokenIssuer, TokenTypeName, ToolScopes, VaultAuth, VaultStore,
 };
 pub use reference::reference_markdown;
 pub use references::Origin;
 pub use sample::sample_config;
 pub use schema::schema_json;
-pub use sources::{CommandLine, Sources};
+pub use sources::{CommandLine, Sources, Stored};
 pub use tree::MAX_FILE_BYTES;

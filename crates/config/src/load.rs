@@ -7,7 +7,7 @@ use crate::findings::{Findings, Place};
 use crate::keys::ours::ROOT;
 use crate::model::{Compat, Config};
 use crate::sections::grants::Surroundings;
-use crate::sections::{addresses, identity, mcp_server, process, server};
+use crate::sections::{addresses, identity, mcp_server, process, secrets, server};
 use crate::sources::Sources;
 use crate::tree::{self, MAX_FILE_BYTES, Node};
 use crate::{overrides, validate::exposure};
@@ -91,7 +91,7 @@ fn finish(
 fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     let empty = Node::empty_map();
     let fields = Fields::open(findings, &ROOT, root, String::new());
-    compat::environment::define(&fields);
+    findings.without_stores(|| compat::environment::define(&fields));
     let compat = match fields.choice("compat") {
         Some("litellm") => Compat::LiteLlm,
         _ => Compat::None,
@@ -100,6 +100,8 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     compat::environment::announce(&fields);
     let general = fields.section_or_empty("general_settings", &empty)?;
     let litellm = fields.section_or_empty("litellm_settings", &empty)?;
+    let secrets = fields.section_or_empty("secrets", &empty)?;
+    let secrets = findings.without_stores(|| secrets::read(&secrets));
     let mcp_servers = mcp_server::all(&fields, &litellm, compat);
     let server = server::read(&fields.section_or_empty("server", &empty)?, &general);
     let identity = identity::read(
@@ -122,6 +124,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             .into_iter()
             .filter_map(|entry| entry.server)
             .collect(),
+        secrets,
         store,
         audit,
         telemetry,

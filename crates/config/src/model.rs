@@ -5,6 +5,7 @@ mod aws;
 mod identity;
 mod issuer;
 mod process;
+mod secrets;
 mod server;
 
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
@@ -15,6 +16,7 @@ pub use issuer::{
 pub use process::{
     Audit, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store, Telemetry, Tls,
 };
+pub use secrets::{AwsStore, Secrets, VaultAuth, VaultStore};
 pub use server::{
     AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof, ExchangeProfile, McpServer,
     OAuthClient, Revision, Rfc8693, StaticHeader, TokenExchange, ToolScopes,
@@ -31,6 +33,8 @@ pub struct Config {
     pub identity: Identity,
     /// `mcp_servers`, `servers`; in the order of the file.
     pub mcp_servers: Vec<McpServer>,
+    /// `secrets`
+    pub secrets: Secrets,
     /// `store`
     pub store: Store,
     /// `audit`

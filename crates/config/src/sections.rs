@@ -11,6 +11,7 @@ pub(crate) mod mcp_server;
 pub(crate) mod oauth_client;
 pub(crate) mod process;
 pub(crate) mod scopes;
+pub(crate) mod secrets;
 pub(crate) mod server;
 pub(crate) mod token_exchange;
 pub(crate) mod upstream_auth;

@@ -5,6 +5,7 @@ pub mod gateway;
 mod nobody;
 mod patience;
 pub mod upstream;
+pub mod vault;
 
 pub use nobody::Nobody;
 pub use patience::{PATIENCE, eventually};

@@ -85,6 +85,10 @@ mcp_servers:
   e: {url: https://a.b/m, auth_type: api_key}
 ";
     assert!(World::default().load(text).is_err());
+    for login in ["token", "approle", "kubernetes"] {
+        let text = format!("secrets: {{aws: {{}}, vault: {{auth: {login}}}}}");
+        assert!(World::default().load(&text).is_err());
+    }
     for section in all_sections() {
         for key in section.keys {
             let works = matches!(key.standing, Standing::Works);

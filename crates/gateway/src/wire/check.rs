@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::servers::{self, Making};
+use super::stored::{StoredValues, Why};
 use super::{CheckReport, files, outbound};
 use crate::cli::exit::{CommandError, with_causes};
 
@@ -27,7 +28,16 @@ pub async fn check(
     explain: bool,
 ) -> Result<CheckReport, CommandError> {
     let file = files::path_of(file);
-    let Loaded { config, notices } = match files::read(&file, CommandLine::default())? {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let line = CommandLine::default();
+    let read = if online {
+        let (name, text) = (file.display().to_string(), files::text(&file)?);
+        let stored = StoredValues::new(Arc::clone(&clock));
+        stored.parse(&name, &text, line, Why::Asked).await?
+    } else {
+        files::read(&file, line)?
+    };
+    let Loaded { config, notices } = match read {
         Ok(loaded) => loaded,
         Err(errors) => return Ok(report(Findings::refused(errors))),
     };
@@ -37,7 +47,6 @@ pub async fn check(
         relaxed: config.insecure_choices.clone(),
         ..Findings::of(&file, notices)
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     if let Some((snapshot, client)) = build(&config, &clock, &mut found.errors.errors)
         && online
     {
