@@ -6,6 +6,7 @@ use portcullis_core::SecretValue;
 use url::Url;
 
 use crate::fields::{At, Fields};
+use crate::findings::Place;
 use crate::model::{AwsIdentity, AwsRole, AwsSource, Sourced};
 use crate::references::Origin;
 use crate::validate::urls::{PlainHttp, callable};
@@ -23,11 +24,12 @@ const KEYS: [&str; 3] = [
 struct Recorded;
 
 /// `None` only when something was recorded as an error. `inferred`: the region that the address of
-/// what is called leaves no doubt about.
+/// what is called leaves no doubt about; `asked`: what wants an identity.
 pub(crate) fn read(
     fields: &Fields<'_, '_>,
     inferred: Option<&str>,
     plain: PlainHttp,
+    asked: &Place,
 ) -> Option<AwsIdentity> {
     let region = region(fields, inferred);
     let session_name = session_name(fields);
@@ -58,7 +60,7 @@ pub(crate) fn read(
         }
         let source = match keys(fields).ok()? {
             Some(source) => source,
-            None => of_the_environment(fields, &session_name)?,
+            None => of_the_environment(fields, &session_name, asked)?,
         };
         let role = role.map(|arn| AwsRole {
             arn,
@@ -156,20 +158,18 @@ fn keys(fields: &Fields<'_, '_>) -> Result<Option<AwsSource>, Recorded> {
 
 /// `AWS_ACCESS_KEY_ID` and its companions, else `AWS_WEB_IDENTITY_TOKEN_FILE`: what the SDKs take
 /// too, in their order, and nothing beyond it.
-fn of_the_environment(fields: &Fields<'_, '_>, session_name: &str) -> Option<AwsSource> {
+fn of_the_environment(
+    fields: &Fields<'_, '_>,
+    session_name: &str,
+    asked: &Place,
+) -> Option<AwsSource> {
     let variable = |name: &str| {
         fields
             .findings
             .variable(name)
             .filter(|value| !value.is_empty())
     };
-    let place = || {
-        if fields.has("auth_type") {
-            fields.place("auth_type")
-        } else {
-            fields.own_place()
-        }
-    };
+    let place = || asked.clone();
     let secret = |name: &str| {
         variable(name).map(|value| Sourced {
             value: SecretValue::new(value),

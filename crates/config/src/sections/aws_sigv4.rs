@@ -53,7 +53,12 @@ pub(crate) fn read(
             .map(|service| service.value),
     };
     let inferred = url.and_then(region_of);
-    let identity = aws_identity::read(fields, inferred.as_deref(), plain);
+    let identity = aws_identity::read(
+        fields,
+        inferred.as_deref(),
+        plain,
+        &fields.place("auth_type"),
+    );
     let (identity, service) = (identity?, service?);
     sound.then(|| Auth::AwsSigV4(Box::new(AwsSigV4 { identity, service })))
 }

@@ -40,7 +40,7 @@ fn plain_http(fields: &Fields<'_, '_>) -> PlainHttp {
 
 fn aws(fields: &Fields<'_, '_>) -> Option<AwsStore> {
     let plain = plain_http(fields);
-    let identity = aws_identity::read(fields, None, plain);
+    let identity = aws_identity::read(fields, None, plain, &fields.own_place());
     let written = match fields.url("aws_endpoint") {
         Some(url) => Some(callable(fields.findings, url, plain)?),
         None if fields.has("aws_endpoint") => return None,
@@ -114,6 +114,8 @@ fn vault(root: &Fields<'_, '_>) -> Option<VaultStore> {
         None if role_id.is_some() => "approle",
         None => "token",
     };
+    let namespace = text("namespace", "VAULT_NAMESPACE");
+    let token_file = fields.file_path("token_file");
     let auth_mount = path(&fields, "auth_mount", kind);
     let mount = path(&fields, "mount", "secret");
     let auth = match kind {
@@ -129,15 +131,14 @@ fn vault(root: &Fields<'_, '_>) -> Option<VaultStore> {
         "kubernetes" => VaultAuth::Kubernetes {
             role: fields.require("role", fields.text("role"))?.value,
             mount: auth_mount?,
-            token_file: fields
-                .file_path("token_file")
+            token_file: token_file
                 .unwrap_or_else(|| "/var/run/secrets/kubernetes.io/serviceaccount/token".into()),
         },
         _ => VaultAuth::Token(secret("token", "VAULT_TOKEN")?),
     };
     Some(VaultStore {
         address: address?,
-        namespace: text("namespace", "VAULT_NAMESPACE"),
+        namespace,
         mount: mount?,
         auth,
         allow_insecure_http: plain != PlainHttp::Refused,
