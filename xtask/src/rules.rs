@@ -13,14 +13,15 @@ pub(crate) const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &["core"]),
     ("store", &["core"]),
     ("egress", &["core"]),
-    ("vault", &["egress", "core"]),
+    ("aws", &["egress", "core"]),
+    ("vault", &["aws", "egress", "core"]),
     ("store-sql", &["store", "core"]),
     ("store-redis", &["store", "core"]),
     ("upstream", &["mcp", "policy", "egress", "core"]),
     ("identity", &["oauth", "store", "vault", "egress", "core"]),
     (
         "credentials",
-        &["oauth", "policy", "store", "vault", "egress", "core"],
+        &["oauth", "policy", "store", "vault", "aws", "egress", "core"],
     ),
     (
         "engine",
@@ -77,6 +78,7 @@ pub(crate) const MAY_KNOW: &[(&str, &[&str])] = &[
             "store-redis",
             "store",
             "vault",
+            "aws",
             "egress",
             "config",
             "policy",
@@ -109,6 +111,7 @@ const WORLDLY: &[&str] = &[
 
 /// Libraries with one door: only this room links them.
 const ONE_DOOR: &[(&str, &str)] = &[
+    ("aws-sigv4", "aws"),
     ("hyper-rustls", "egress"),
     ("rustls-native-certs", "egress"),
     ("sqlx", "store-sql"),

@@ -12,9 +12,10 @@ use portcullis_core::{Role, ServerGrants};
 
 use crate::diagnostic::Notice;
 use crate::model::{
-    ActorSource, AssertionAudience, Auth, ClientAuth, ClientCertificate, ClientProof, Compat,
-    Config, DebugHeaders, ExchangeProfile, FileKey, KeyMaterial, Listen, LogFormat, McpServer,
-    OAuthClient, Revision, Sourced, StaticHeader, TokenExchange, TokenIssuer, TokenTypeName,
+    ActorSource, AssertionAudience, Auth, AwsIdentity, AwsSource, ClientAuth, ClientCertificate,
+    ClientProof, Compat, Config, DebugHeaders, ExchangeProfile, FileKey, KeyMaterial, Listen,
+    LogFormat, McpServer, OAuthClient, Revision, Secrets, Sourced, StaticHeader, TokenExchange,
+    TokenIssuer, TokenTypeName, VaultAuth, VaultStore,
 };
 use crate::references::Origin;
 
@@ -36,6 +37,7 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
             mcp_server(&mut page, server);
         }
     }
+    secrets(&mut page, &config.secrets);
     page.heading(0, "store");
     page.value(2, "path", quoted(config.store.path.display()));
     page.heading(0, "audit");
@@ -53,6 +55,59 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
     page.value(2, "metrics", config.telemetry.metrics);
     page.remarks("insecure choices", &config.insecure_choices);
     page.text
+}
+
+/// Where values are asked for, when a store is named.
+fn secrets(page: &mut Page<'_>, secrets: &Secrets) {
+    if secrets.vault.is_none() && secrets.aws.is_none() {
+        return;
+    }
+    page.heading(0, "secrets");
+    page.value(2, "refresh", seconds(secrets.refresh));
+    page.value(2, "max_stale", seconds(secrets.max_stale));
+    if let Some(vault) = &secrets.vault {
+        vault_store(page, vault);
+    }
+    if let Some(aws) = &secrets.aws {
+        page.heading(2, "aws");
+        aws_identity(page, 4, &aws.identity);
+        page.value(4, "aws_endpoint", quoted(url(&aws.endpoint)));
+        page.value(4, "allow_insecure_http", aws.identity.allow_insecure_http);
+    }
+}
+
+fn vault_store(page: &mut Page<'_>, vault: &VaultStore) {
+    page.heading(2, "vault");
+    page.value(4, "address", quoted(url(&vault.address)));
+    page.optional(4, "namespace", vault.namespace.as_ref());
+    page.value(4, "mount", quoted(&vault.mount));
+    match &vault.auth {
+        VaultAuth::Token(token) => {
+            page.value(4, "auth", "token");
+            page.value(4, "token", shown(token));
+        }
+        VaultAuth::AppRole {
+            mount,
+            role_id,
+            secret_id,
+        } => {
+            page.value(4, "auth", "approle");
+            page.value(4, "auth_mount", quoted(mount));
+            page.value(4, "role_id", quoted(role_id));
+            page.value(4, "secret_id", shown(secret_id));
+        }
+        VaultAuth::Kubernetes {
+            mount,
+            role,
+            token_file,
+        } => {
+            page.value(4, "auth", "kubernetes");
+            page.value(4, "auth_mount", quoted(mount));
+            page.value(4, "role", quoted(role));
+            page.path(4, "token_file", Some(token_file));
+        }
+    }
+    page.value(4, "allow_insecure_http", vault.allow_insecure_http);
 }
 
 fn server(page: &mut Page<'_>, config: &Config) {
@@ -352,6 +407,10 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
         }
         Auth::TokenExchange(exchange) => token_exchange(page, exchange),
         Auth::IdJag(terms) => id_jag::id_jag(page, terms),
+        Auth::AwsSigV4(signature) => {
+            page.value(4, "aws_service_name", quoted(&signature.service));
+            aws_identity(page, 4, &signature.identity);
+        }
         Auth::MappedKeys(keys) => {
             for key in &keys.keys {
                 page.comment(
@@ -400,6 +459,43 @@ fn token_exchange(page: &mut Page<'_>, exchange: &TokenExchange) {
         page.value(4, "scopes", quoted(&exchange.scopes));
     }
     token_validation(page, &exchange.token_validation);
+}
+
+fn aws_identity(page: &mut Page<'_>, indent: usize, identity: &AwsIdentity) {
+    page.value(indent, "aws_region_name", quoted(&identity.region));
+    let role = match &identity.source {
+        AwsSource::Keys {
+            id,
+            secret,
+            session_token,
+        } => {
+            page.value(indent, "aws_access_key_id", quoted(id));
+            page.value(indent, "aws_secret_access_key", shown(secret));
+            if let Some(token) = session_token {
+                page.value(indent, "aws_session_token", shown(token));
+            }
+            identity.role.as_ref()
+        }
+        AwsSource::WebIdentity { token_file, role } => {
+            page.path(indent, "aws_web_identity_token_file", Some(token_file));
+            if let Some(next) = &identity.role {
+                page.comment(indent, &format!("assumes {} first", role.arn));
+                Some(next)
+            } else {
+                Some(role)
+            }
+        }
+    };
+    if let Some(role) = role {
+        page.value(indent, "aws_role_name", quoted(&role.arn));
+        page.value(indent, "aws_session_name", quoted(&role.session_name));
+        page.optional(indent, "aws_external_id", role.external_id.as_ref());
+    }
+    page.value(
+        indent,
+        "aws_sts_endpoint",
+        quoted(url(&identity.sts_endpoint)),
+    );
 }
 
 fn oauth_client(page: &mut Page<'_>, client: &OAuthClient) {
@@ -457,6 +553,7 @@ fn shown<T>(secret: &Sourced<T>) -> String {
         Origin::Literal => "(set)".to_owned(),
         Origin::Variable(name) => format!("(from env {name})"),
         Origin::File(path) => format!("(from file {})", path.display()),
+        Origin::Stored(reference) => format!("(from {reference})"),
     }
 }
 

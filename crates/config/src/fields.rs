@@ -16,7 +16,7 @@ use crate::diagnostic::LITERAL_SECRET;
 use crate::findings::{Findings, Place};
 use crate::keys::{Key, Kind, Section, Standing, all_sections};
 use crate::model::Sourced;
-use crate::references::{Origin, Syntax};
+use crate::references::{Origin, Syntax, is_stored};
 use crate::suggest::nearest;
 use crate::tree::{Entry, Node, Span, Value};
 
@@ -380,6 +380,10 @@ impl<'t, 's> Fields<'t, 's> {
         if !secret && scalar::showable(text) {
             self.findings.harmless(node);
         }
+        if matches!(syntax, Syntax::All | Syntax::Secret) && is_stored(text) {
+            let resolved = self.findings.stored(text, secret, place)?;
+            return Some((resolved.text, resolved.origin));
+        }
         match self.findings.resolve(text, syntax) {
             Ok(resolved) if !secret && breaks_lines(&resolved.text, syntax) => {
                 self.findings.error(
@@ -417,6 +421,7 @@ fn origin_help(origin: &Origin) -> Option<String> {
         Origin::Literal => None,
         Origin::Variable(name) => Some(format!("the variable `{name}` is set but empty")),
         Origin::File(path) => Some(format!("{} holds only blanks", path.display())),
+        Origin::Stored(reference) => Some(format!("`{reference}` holds only blanks")),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Everything found while reading: errors, notices, and which values are harmless to show.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{ConfigError, Level, Notice};
 use crate::excerpt::Showable;
-use crate::references::{Resolved, Syntax, Unresolved, resolve};
-use crate::sources::Sources;
+use crate::references::{Origin, Resolved, Syntax, Unresolved, resolve};
+use crate::sources::{Sources, Stored};
 use crate::tree::{Node, Span};
 
 /// Where a finding points.
@@ -25,6 +25,10 @@ pub(crate) struct Findings<'s> {
     notices: RefCell<Vec<Notice>>,
     insecure: RefCell<Vec<String>>,
     harmless: RefCell<Vec<Span>>,
+    /// What is read now may not come from a secret store.
+    stores_closed: Cell<bool>,
+    /// How many values were left out because their store was not asked.
+    unasked: Cell<usize>,
 }
 
 /// More mistakes than this help nobody, and each costs an excerpt.
@@ -49,6 +53,8 @@ impl<'s> Findings<'s> {
             notices: RefCell::default(),
             insecure: RefCell::default(),
             harmless: RefCell::default(),
+            stores_closed: Cell::default(),
+            unasked: Cell::default(),
         }
     }
 
@@ -73,6 +79,51 @@ impl<'s> Findings<'s> {
             &|name| self.variable(name),
             self.sources.read_file,
         )
+    }
+
+    /// Reads something that may not come from a secret store: what is needed to ask one, and what is
+    /// needed everywhere.
+    pub(crate) fn without_stores<T>(&self, read: impl FnOnce() -> T) -> T {
+        self.stores_closed.set(true);
+        let value = read();
+        self.stores_closed.set(false);
+        value
+    }
+
+    /// How many values were left out so far because their store was not asked.
+    pub(crate) fn unasked(&self) -> usize {
+        self.unasked.get()
+    }
+
+    /// The value of a reference into a secret store. `None`: left out, or recorded as an error.
+    pub(crate) fn stored(&self, raw: &str, secret: bool, place: &Place) -> Option<Resolved> {
+        if self.stores_closed.get() || !secret {
+            self.error(
+                place.clone(),
+                "a secret store is not asked for what stands here",
+                "write it here, or use `file:/…` or an environment variable",
+            );
+            return None;
+        }
+        match (self.sources.stored)(raw) {
+            Stored::Value(value) => Some(Resolved {
+                text: value.expose().to_owned(),
+                origin: Origin::Stored(raw.to_owned()),
+            }),
+            Stored::Failed(reason) => {
+                self.error(
+                    place.clone(),
+                    format!("`{raw}`: {reason}"),
+                    "look at `secrets`, at the path and the field, and at what our role may read",
+                );
+                None
+            }
+            Stored::Unasked => {
+                self.unasked.set(self.unasked.get() + 1);
+                self.info(place.clone(), format!("`{raw}` was not fetched"));
+                None
+            }
+        }
     }
 
     pub(crate) fn error(&self, place: Place, message: impl Into<String>, help: impl Into<Help>) {

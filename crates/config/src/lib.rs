@@ -32,12 +32,13 @@ pub use explain::explain;
 pub use key_map::{KEY_MAP_VARIABLE, KeyHolder, KeyMapError, MappedKey, read_key_map};
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
-    ActorSource, AssertionAudience, Audit, Auth, ClaimNames, ClientAuth, ClientCa,
-    ClientCertificate, ClientCredentials, ClientKey, ClientProof, Compat, Config, DebugHeaders,
-    ExchangeProfile, FileKey, Forwarded, IdJag, Identity, Introspection, IssuerGrants,
-    JWS_ALGORITHMS, KeyMaterial, KeyStyle, Listen, LogFormat, LogLevel, MappedKeys, McpServer,
-    OAuthClient, Revision, Rfc8693, Server, Sourced, StaticHeader, Store, Telemetry, Tls,
-    TokenExchange, TokenIssuer, TokenTypeName, ToolScopes,
+    ActorSource, AssertionAudience, Audit, Auth, AwsIdentity, AwsRole, AwsSigV4, AwsSource,
+    AwsStore, ClaimNames, ClientAuth, ClientCa, ClientCertificate, ClientCredentials, ClientKey,
+    ClientProof, Compat, Config, DebugHeaders, ExchangeProfile, FileKey, Forwarded, IdJag,
+    Identity, Introspection, IssuerGrants, JWS_ALGORITHMS, KeyMaterial, KeyStyle, Listen,
+    LogFormat, LogLevel, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, Secrets, Server,
+    Sourced, StaticHeader, Store, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
+    ToolScopes, VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;
@@ -45,5 +46,5 @@ pub use references::Origin;
 pub use sample::sample_config;
 pub use schema::schema_json;
 pub use sections::issuers::{LONGEST_LEEWAY, LONGEST_TOKEN_LIFETIME};
-pub use sources::{CommandLine, Sources};
+pub use sources::{CommandLine, Sources, Stored};
 pub use tree::MAX_FILE_BYTES;

@@ -8,7 +8,7 @@ use crate::keys::ours::ROOT;
 use crate::model::{Compat, Config};
 use crate::sections::client_certificates::ClientCas;
 use crate::sections::grants::Surroundings;
-use crate::sections::{addresses, identity, mcp_server, process, server};
+use crate::sections::{addresses, identity, mcp_server, process, secrets, server};
 use crate::sources::Sources;
 use crate::tree::{self, MAX_FILE_BYTES, Node};
 use crate::{overrides, validate::exposure};
@@ -92,7 +92,7 @@ fn finish(
 fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     let empty = Node::empty_map();
     let fields = Fields::open(findings, &ROOT, root, String::new());
-    compat::environment::define(&fields);
+    findings.without_stores(|| compat::environment::define(&fields));
     let compat = match fields.choice("compat") {
         Some("litellm") => Compat::LiteLlm,
         _ => Compat::None,
@@ -101,6 +101,8 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     compat::environment::announce(&fields);
     let general = fields.section_or_empty("general_settings", &empty)?;
     let litellm = fields.section_or_empty("litellm_settings", &empty)?;
+    let secrets = fields.section_or_empty("secrets", &empty)?;
+    let secrets = findings.without_stores(|| secrets::read(&secrets));
     let mcp_servers = mcp_server::all(&fields, &litellm, compat);
     let listening = fields.section_or_empty("server", &empty)?;
     let server = server::read(&listening, &general);
@@ -129,6 +131,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             .into_iter()
             .filter_map(|entry| entry.server)
             .collect(),
+        secrets,
         store,
         audit,
         telemetry,

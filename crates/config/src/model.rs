@@ -1,12 +1,15 @@
 //! The configuration, resolved: no reference left to follow, no form of LiteLLM's or a guide's
 //! left to interpret.
 
+mod aws;
 mod id_jag;
 mod identity;
 mod issuer;
 mod process;
+mod secrets;
 mod server;
 
+pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
 pub use id_jag::IdJag;
 pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{
@@ -16,6 +19,7 @@ pub use process::{
     Audit, ClientCa, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store,
     Telemetry, Tls,
 };
+pub use secrets::{AwsStore, Secrets, VaultAuth, VaultStore};
 pub use server::{
     ActorSource, AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof,
     ExchangeProfile, KeyStyle, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, StaticHeader,
@@ -33,6 +37,8 @@ pub struct Config {
     pub identity: Identity,
     /// `mcp_servers`, `servers`; in the order of the file.
     pub mcp_servers: Vec<McpServer>,
+    /// `secrets`
+    pub secrets: Secrets,
     /// `store`
     pub store: Store,
     /// `audit`

@@ -18,6 +18,8 @@ The file is YAML or JSON. Every single value may be written elsewhere:
 | `${VAR:?message}` | an error with this message when it is not set or empty |
 | `os.environ/VAR` | the variable's value |
 | `file:/run/secrets/x` | the file's text without the line break at its end |
+| `vault:path#field` | a secret in HashiCorp Vault ([secrets](#secrets)) |
+| `aws-sm:name#field` | a secret in AWS Secrets Manager |
 | `$${` | a literal `${` |
 
 `PORTCULLIS__SECTION__KEY` in the environment wins over a single value of the file, for example

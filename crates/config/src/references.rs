@@ -11,6 +11,8 @@ pub enum Origin {
     Variable(String),
     /// Read from this file.
     File(PathBuf),
+    /// Given by a secret store for this reference.
+    Stored(String),
 }
 
 /// A value with all references followed.
@@ -40,6 +42,14 @@ pub(crate) enum Syntax {
     EnvironOnly,
 }
 
+/// Whether this is a reference into a secret store.
+pub(crate) fn is_stored(raw: &str) -> bool {
+    ["vault:", "aws-sm:"]
+        .iter()
+        .any(|scheme| raw.starts_with(scheme))
+        && raw.contains('#')
+}
+
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<String>;
 
@@ -56,18 +66,10 @@ pub(crate) fn resolve(
     if syntax == Syntax::EnvironOnly {
         return Ok(literal(raw));
     }
-    if matches!(syntax, Syntax::All | Syntax::Secret) {
-        if let Some(path) = raw.strip_prefix("file:") {
-            return file(path, read_file);
-        }
-        for scheme in ["vault:", "aws-sm:"] {
-            if raw.starts_with(scheme) && raw.contains('#') {
-                return Err(Unresolved {
-                    message: format!("`{scheme}…#…` is not available in this build yet"),
-                    help: Some("use `file:/run/secrets/…` or an environment variable".to_owned()),
-                });
-            }
-        }
+    if matches!(syntax, Syntax::All | Syntax::Secret)
+        && let Some(path) = raw.strip_prefix("file:")
+    {
+        return file(path, read_file);
     }
     interpolate(raw, syntax, lookup)
 }

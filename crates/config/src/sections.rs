@@ -1,6 +1,8 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod aws_identity;
+pub(crate) mod aws_sigv4;
 pub(crate) mod client_certificates;
 pub(crate) mod grants;
 pub(crate) mod headers;
@@ -11,6 +13,7 @@ pub(crate) mod mcp_server;
 pub(crate) mod oauth_client;
 pub(crate) mod process;
 pub(crate) mod scopes;
+pub(crate) mod secrets;
 pub(crate) mod server;
 pub(crate) mod token_exchange;
 pub(crate) mod upstream_auth;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use portcullis_core::SecretValue;
+
 /// Doors to the outside.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
@@ -14,8 +16,21 @@ pub struct Sources<'a> {
     pub env_names: &'a dyn Fn() -> Vec<String>,
     /// A file's text, for `file:` values.
     pub read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// A secret's value in a store, by its reference as it is written.
+    pub stored: &'a dyn Fn(&str) -> Stored,
     /// What the command line says.
     pub command_line: CommandLine<'a>,
+}
+
+/// What is known of a value in a secret store.
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// The value.
+    Value(SecretValue),
+    /// There is none, for this reason.
+    Failed(String),
+    /// It was not asked for, or has not been given for too long: what needs it is left out.
+    Unasked,
 }
 
 /// Values from the command line: they win over everything else.
@@ -34,6 +49,7 @@ impl Sources<'static> {
             env: &|_| None,
             env_names: &Vec::new,
             read_file: &|_| Err(io::ErrorKind::NotFound.into()),
+            stored: &|_| Stored::Unasked,
             command_line: CommandLine::default(),
         }
     }

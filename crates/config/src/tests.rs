@@ -1,5 +1,6 @@
 //! The room's promises, from text to configuration or to messages.
 
+mod aws;
 mod callers;
 mod certificates;
 mod exposure;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use crate::{CommandLine, ConfigErrors, Loaded, Sources, load};
+use crate::{CommandLine, ConfigErrors, Loaded, Sources, Stored, load};
 
 /// A key that no rule calls weak.
 const STRONG: &str = "sk-pc-7Qm2vT9dKx4RzP1sWn8uYb3";
@@ -28,6 +29,7 @@ struct World {
     env: BTreeMap<&'static str, &'static str>,
     files: BTreeMap<&'static str, &'static str>,
     command_line: CommandLine<'static>,
+    stored: BTreeMap<&'static str, Stored>,
 }
 
 impl World {
@@ -54,6 +56,7 @@ impl World {
                 env: &env,
                 env_names: &env_names,
                 read_file: &read_file,
+                stored: &|raw| self.stored.get(raw).cloned().unwrap_or(Stored::Unasked),
                 command_line: self.command_line,
             },
         )

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
+use portcullis_aws::{Identity, Scope};
 use portcullis_core::{ScopeSet, ServerId, Sha256};
 use portcullis_oauth::TokenRules;
 use url::Url;
@@ -33,6 +34,8 @@ pub enum UpstreamAuth {
     TokenExchange(Arc<TokenExchange>),
     /// The one of the server's keys that was set apart for the caller.
     MappedKey(Arc<MappedKeys>),
+    /// A signature of each request (AWS Signature Version 4).
+    AwsSigV4(Box<AwsSignature>),
 }
 
 impl UpstreamAuth {
@@ -41,7 +44,7 @@ impl UpstreamAuth {
     pub const fn acts_for_caller(&self) -> bool {
         match self {
             Self::TokenExchange(_) | Self::MappedKey(_) => true,
-            Self::None | Self::Static(_) | Self::ClientCredentials(_) => false,
+            Self::None | Self::Static(_) | Self::ClientCredentials(_) | Self::AwsSigV4(_) => false,
         }
     }
 
@@ -49,9 +52,22 @@ impl UpstreamAuth {
     pub const fn takes_subject(&self) -> bool {
         match self {
             Self::TokenExchange(_) => true,
-            Self::None | Self::Static(_) | Self::ClientCredentials(_) | Self::MappedKey(_) => false,
+            Self::None
+            | Self::Static(_)
+            | Self::ClientCredentials(_)
+            | Self::MappedKey(_)
+            | Self::AwsSigV4(_) => false,
         }
     }
+}
+
+/// Who signs, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsSignature {
+    /// Where the keys come from.
+    pub identity: Identity,
+    /// The region and the service that signatures are good for.
+    pub scope: Scope,
 }
 
 /// One header with a sensitive value.

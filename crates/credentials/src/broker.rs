@@ -7,18 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
+use portcullis_aws::{AccessKeys, Identity};
 use portcullis_core::{Clock, Entropy, ServerId};
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_policy::Evidence;
 use tokio_util::task::TaskTracker;
 
 use crate::actor::Actors;
+use crate::aws;
+use crate::credential::Signing;
 use crate::directory::Directory;
 use crate::discovery::{Anchor, discover, not_discovered};
 use crate::error::Failure;
 use crate::slot::{Grant, Next, Outcome, Slot};
 use crate::subjects::Subjects;
-use crate::token::{Moment, Token};
+use crate::token::{Moment, Presented, Token};
 use crate::token_endpoint::Endpoint;
 use crate::{
     ClientCredentials, CredentialBroker, CredentialError, CredentialErrorKind, CredentialKind,
@@ -61,6 +64,37 @@ impl Registry {
     }
 }
 
+/// What every caller of a server shares.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Client(&'a ClientCredentials),
+    Aws(&'a Identity),
+}
+
+impl Wanted<'_> {
+    fn is(self, grant: &Grant) -> bool {
+        match (self, grant) {
+            (Self::Client(wanted), Grant::ClientCredentials(known)) => *wanted == **known,
+            (Self::Aws(wanted), Grant::Aws(known)) => *wanted == **known,
+            _ => false,
+        }
+    }
+
+    fn cache_key(self) -> [u8; 32] {
+        match self {
+            Self::Client(client) => client.cache_key(),
+            Self::Aws(identity) => aws::cache_key(identity),
+        }
+    }
+
+    fn grant(self) -> Grant {
+        match self {
+            Self::Client(client) => Grant::ClientCredentials(Box::new(client.clone())),
+            Self::Aws(identity) => Grant::Aws(Box::new(identity.clone())),
+        }
+    }
+}
+
 impl Broker {
     /// An empty broker. Token requests run on `tasks`, so that a caller who leaves strands nobody
     /// who waits for the same token.
@@ -84,23 +118,19 @@ impl Broker {
         }
     }
 
-    fn slot(&self, server: &ServerId, client: &ClientCredentials) -> Arc<Slot> {
+    fn slot(&self, server: &ServerId, wanted: Wanted<'_>) -> Arc<Slot> {
         let known = self
             .registry
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .by_server
             .get(server)
-            .and_then(|slots| {
-                slots.iter().find(|slot| {
-                    matches!(&slot.grant, Grant::ClientCredentials(known) if **known == *client)
-                })
-            })
+            .and_then(|slots| slots.iter().find(|slot| wanted.is(&slot.grant)))
             .cloned();
-        known.unwrap_or_else(|| self.new_slot(server, client))
+        known.unwrap_or_else(|| self.new_slot(server, wanted))
     }
 
-    fn new_slot(&self, server: &ServerId, client: &ClientCredentials) -> Arc<Slot> {
+    fn new_slot(&self, server: &ServerId, wanted: Wanted<'_>) -> Arc<Slot> {
         let mut guard = self
             .registry
             .write()
@@ -108,12 +138,8 @@ impl Broker {
         let registry = &mut *guard;
         let slot = registry
             .slots
-            .entry(client.cache_key())
-            .or_insert_with(|| {
-                Arc::new(Slot::new(Grant::ClientCredentials(Box::new(
-                    client.clone(),
-                ))))
-            })
+            .entry(wanted.cache_key())
+            .or_insert_with(|| Arc::new(Slot::new(wanted.grant())))
             .clone();
         let of_server = registry.by_server.entry(server.clone()).or_default();
         if !of_server.iter().any(|known| Arc::ptr_eq(known, &slot)) {
@@ -160,6 +186,24 @@ impl Broker {
         }
     }
 
+    /// The keys of an identity, and where they were fetched to if they are temporary.
+    async fn keys(
+        &self,
+        server: &ServerId,
+        identity: &Identity,
+    ) -> Result<(AccessKeys, Option<(Arc<Slot>, [u8; 32])>), CredentialError> {
+        if let Some(fixed) = identity.fixed() {
+            return Ok((fixed.clone(), None));
+        }
+        let slot = self.slot(server, Wanted::Aws(identity));
+        let token = self.token(&slot).await;
+        let token = token.map_err(|failure| failure.for_server(server))?;
+        match &token.presented {
+            Presented::AwsKeys(keys) => Ok((keys.clone(), Some((slot, token.fingerprint)))),
+            Presented::Bearer(_) => Err(not_of_its_kind(server)),
+        }
+    }
+
     fn fetch(&self, slot: &Arc<Slot>, sender: tokio::sync::watch::Sender<Option<Outcome>>) {
         let (door, slot) = (self.door.clone(), slot.clone());
         self.tasks.spawn(async move {
@@ -182,6 +226,7 @@ impl Door {
                 let requested = Moment::now(&*self.clock);
                 (self.request_token(client, &endpoint).await?, requested)
             }
+            Grant::Aws(identity) => return self.assume(identity).await,
             Grant::Exchange(bargain) => {
                 let requested = Moment::now(&*self.clock);
                 (self.exchange(bargain).await?, requested)
@@ -268,12 +313,12 @@ impl CredentialBroker for Broker {
                 UpstreamCredential::new(CredentialKind::StaticToken, headers, None)
             }
             UpstreamAuth::ClientCredentials(client) => {
-                let slot = self.slot(&auth.server, client);
+                let slot = self.slot(&auth.server, Wanted::Client(client));
                 let token = self
                     .token(&slot)
                     .await
                     .map_err(|failure| failure.for_server(&auth.server))?;
-                let bearer = (AUTHORIZATION, token.header.clone());
+                let bearer = bearer(&auth.server, &token)?;
                 UpstreamCredential::new(
                     CredentialKind::M2mClientCredentials,
                     fixed.chain([bearer]).collect(),
@@ -283,6 +328,16 @@ impl CredentialBroker for Broker {
             UpstreamAuth::MappedKey(keys) => keys
                 .credential(evidence, fixed)
                 .map_err(|failure| failure.for_server(&auth.server))?,
+            UpstreamAuth::AwsSigV4(signature) => {
+                let (keys, fetched) = self.keys(&auth.server, &signature.identity).await?;
+                UpstreamCredential::new(CredentialKind::AwsSigV4, fixed.collect(), fetched).signing(
+                    Signing {
+                        keys,
+                        scope: signature.scope.clone(),
+                        clock: self.door.clock.clone(),
+                    },
+                )
+            }
             // Never another identity in the caller's place: without a token there is nothing.
             UpstreamAuth::TokenExchange(terms) => {
                 let subject = evidence.subject().ok_or_else(|| {
@@ -299,7 +354,7 @@ impl CredentialBroker for Broker {
                     .token(&slot)
                     .await
                     .map_err(|failure| failure.for_server(&auth.server))?;
-                let bearer = (AUTHORIZATION, token.header.clone());
+                let bearer = bearer(&auth.server, &token)?;
                 UpstreamCredential::new(
                     terms.kind(),
                     fixed.chain([bearer]).collect(),
@@ -327,6 +382,18 @@ impl CredentialBroker for Broker {
             .retain(|server, _| servers.contains(server));
         registry.forget_unused();
     }
+}
+
+fn bearer(server: &ServerId, token: &Token) -> Result<(HeaderName, HeaderValue), CredentialError> {
+    match &token.presented {
+        Presented::Bearer(value) => Ok((AUTHORIZATION, value.clone())),
+        Presented::AwsKeys(_) => Err(not_of_its_kind(server)),
+    }
+}
+
+/// A slot holds what its own grant asks for, so nobody should ever see this.
+fn not_of_its_kind(server: &ServerId) -> CredentialError {
+    Failure::new(CredentialErrorKind::BadResponse).for_server(server)
 }
 
 fn pair(header: &StaticHeader) -> (HeaderName, HeaderValue) {

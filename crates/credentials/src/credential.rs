@@ -7,7 +7,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use portcullis_aws::{AccessKeys, Scope, SigningError, sign};
+use portcullis_core::Clock;
 
 use crate::slot::Slot;
 
@@ -26,6 +28,8 @@ pub enum CredentialKind {
     IdJag,
     /// The one of the server's keys that was set apart for the caller.
     MappedKey,
+    /// A signature of the request.
+    AwsSigV4,
 }
 
 impl CredentialKind {
@@ -38,8 +42,30 @@ impl CredentialKind {
             Self::TokenExchange => "token-exchange",
             Self::IdJag => "id-jag",
             Self::MappedKey => "mapped-key",
+            Self::AwsSigV4 => "aws-sigv4",
         }
     }
+}
+
+/// A request that lacks nothing but its credential.
+#[derive(Debug)]
+pub struct Finished<'r> {
+    /// Its method.
+    pub method: &'r Method,
+    /// Its absolute URI.
+    pub uri: &'r Uri,
+    /// All its headers.
+    pub headers: &'r mut HeaderMap,
+    /// Its whole body.
+    pub body: &'r [u8],
+}
+
+/// What signs a request.
+#[derive(Clone)]
+pub(crate) struct Signing {
+    pub(crate) keys: AccessKeys,
+    pub(crate) scope: Scope,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// A credential that can only be applied to an outgoing request; nothing reads it back.
@@ -50,6 +76,7 @@ pub struct UpstreamCredential {
     /// Where it was fetched to, and its SHA-256, so that `rejected` drops this one and not its
     /// successor.
     fetched: Option<(Arc<Slot>, [u8; 32])>,
+    signing: Option<Signing>,
 }
 
 impl UpstreamCredential {
@@ -62,7 +89,13 @@ impl UpstreamCredential {
             kind,
             headers,
             fetched,
+            signing: None,
         }
+    }
+
+    pub(crate) fn signing(mut self, signing: Signing) -> Self {
+        self.signing = Some(signing);
+        self
     }
 
     /// What kind it is.
@@ -79,6 +112,14 @@ impl UpstreamCredential {
     /// have it. Headers that are no secrets by their name, and values too short to be told from
     /// anything else, do not count.
     pub fn appears_in(&self, text: &[u8]) -> bool {
+        // Of signing keys only this one leaves the house; a signature is good for nothing else.
+        let token = self
+            .signing
+            .as_ref()
+            .and_then(|signing| signing.keys.session_token());
+        if token.is_some_and(|token| holds(text, token.expose().as_bytes())) {
+            return true;
+        }
         self.headers
             .iter()
             .filter(|(name, _)| is_secret(name))
@@ -89,11 +130,22 @@ impl UpstreamCredential {
             })
     }
 
-    /// Puts it on a request, replacing whatever the same headers held.
-    pub fn apply(&self, headers: &mut HeaderMap) {
+    /// Puts it on a request, replacing whatever the same headers held. A signature covers the
+    /// request as it is now, and may not be possible.
+    pub fn apply(&self, request: Finished<'_>) -> Result<(), SigningError> {
         for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
+            request.headers.insert(name.clone(), value.clone());
         }
+        let Some(Signing { keys, scope, clock }) = &self.signing else {
+            return Ok(());
+        };
+        let Finished {
+            method,
+            uri,
+            headers,
+            body,
+        } = request;
+        sign(method, uri, headers, body, keys, scope, clock.now())
     }
 }
 

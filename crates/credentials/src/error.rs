@@ -63,6 +63,17 @@ pub enum CredentialErrorKind {
         "no token endpoint could be discovered (write it down: `token_url`, or the endpoints of `oauth2_id_jag`)"
     )]
     NotDiscovered,
+    /// The Security Token Service refused us; `code` is its error code, if it is a known one.
+    #[error("AWS refused to give keys (HTTP {status}{})", code.map(|code| format!(", {code}")).unwrap_or_default())]
+    AwsRefused {
+        /// HTTP status.
+        status: u16,
+        /// The code.
+        code: Option<&'static str>,
+    },
+    /// The file that holds the web identity's token cannot be used.
+    #[error("the web identity's token cannot be had (aws_web_identity_token_file)")]
+    NoWebIdentity,
     /// The evidence is for another server: a defect of ours, and no reason to present anything.
     #[error("the permit is for another server")]
     OtherServer,
@@ -73,6 +84,7 @@ impl CredentialError {
     pub const fn error_kind(&self) -> ErrorKind {
         match self.kind {
             CredentialErrorKind::Refused { .. }
+            | CredentialErrorKind::AwsRefused { .. }
             | CredentialErrorKind::BadResponse
             | CredentialErrorKind::RuleBroken
             | CredentialErrorKind::NotAllowed
@@ -81,7 +93,9 @@ impl CredentialError {
             | CredentialErrorKind::SubjectEnded
             | CredentialErrorKind::SubjectRefused { .. } => ErrorKind::Unauthenticated,
             CredentialErrorKind::NoKey => ErrorKind::Forbidden,
-            CredentialErrorKind::Unavailable => ErrorKind::Unavailable,
+            CredentialErrorKind::Unavailable | CredentialErrorKind::NoWebIdentity => {
+                ErrorKind::Unavailable
+            }
             CredentialErrorKind::OtherServer => ErrorKind::Internal,
         }
     }

@@ -3,6 +3,7 @@
 
 mod actor;
 mod auth;
+mod aws;
 mod broker;
 mod client;
 mod credential;
@@ -21,10 +22,12 @@ mod token_endpoint;
 mod try_out;
 
 pub use actor::{Actor, ActorToken};
-pub use auth::{ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth};
+pub use auth::{
+    AwsSignature, ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth,
+};
 pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
-pub use credential::{CredentialKind, UpstreamCredential};
+pub use credential::{CredentialKind, Finished, UpstreamCredential};
 pub use directory::Authority;
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};

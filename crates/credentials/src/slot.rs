@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use portcullis_aws::Identity;
 use portcullis_core::Timestamp;
 use tokio::sync::watch;
 
@@ -27,20 +28,23 @@ const DISCOVERY_KEPT: Duration = Duration::from_hours(1);
 pub(crate) enum Grant {
     ClientCredentials(Box<ClientCredentials>),
     Exchange(Bargain),
+    Aws(Box<Identity>),
 }
 
 impl Grant {
+    /// Who asks, for logs.
     pub(crate) fn client_id(&self) -> &str {
         match self {
             Self::ClientCredentials(client) => &client.client.client_id,
             Self::Exchange(bargain) => &bargain.terms.client.client_id,
+            Self::Aws(identity) => crate::aws::who(identity),
         }
     }
 
     /// The moment beyond which nothing got by it is used.
     pub(crate) const fn ends(&self) -> Option<Timestamp> {
         match self {
-            Self::ClientCredentials(_) => None,
+            Self::ClientCredentials(_) | Self::Aws(_) => None,
             Self::Exchange(bargain) => bargain.ends,
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use portcullis_aws::{AccessKeys, TemporaryKeys};
 use portcullis_core::{AccessToken, Clock, Timestamp};
 use portcullis_oauth::TokenResponse;
 
@@ -32,9 +33,17 @@ impl Moment {
     }
 }
 
-/// A token ready to be presented. Not `Debug`: the header value is the secret.
+/// What a token is, ready for use. Not `Debug`: it is the secret.
+pub(crate) enum Presented {
+    /// The value of `Authorization`.
+    Bearer(HeaderValue),
+    /// Keys that sign.
+    AwsKeys(AccessKeys),
+}
+
+/// A token, or temporary keys.
 pub(crate) struct Token {
-    pub(crate) header: HeaderValue,
+    pub(crate) presented: Presented,
     pub(crate) fingerprint: [u8; 32],
     obtained: Moment,
     usable: Duration,
@@ -58,11 +67,23 @@ impl Token {
         let usable = ends.map_or(usable, |ends| usable.min(ends.since(requested.wall)));
         Some(Self {
             renewable: ends.is_none(),
-            header: bearer(&response.access_token)?,
+            presented: Presented::Bearer(bearer(&response.access_token)?),
             fingerprint: response.access_token.fingerprint(),
             obtained: requested,
             usable,
         })
+    }
+
+    /// Keys that end.
+    pub(crate) fn from_aws(temporary: TemporaryKeys, requested: Moment) -> Self {
+        let lifetime = temporary.ends.since(requested.wall);
+        Self {
+            renewable: true,
+            fingerprint: *temporary.keys.fingerprint(),
+            presented: Presented::AwsKeys(temporary.keys),
+            obtained: requested,
+            usable: lifetime.saturating_sub(MARGIN).max(SHORTEST_USE),
+        }
     }
 
     /// The greater of what both clocks say: a machine that slept is seen by the wall clock, a wall

@@ -1,5 +1,6 @@
 //! The one door to an upstream: credential, forward, and the two repeats that are safe because the
-//! upstream said that it did nothing: a refused token (401) and a forgotten session (404).
+//! upstream said that it did nothing: a refused token (401, or ended keys of AWS) and a forgotten
+//! session (404).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use portcullis_core::ErrorKind;
-use portcullis_credentials::{CredentialKind, UpstreamCredential};
+use portcullis_credentials::{CredentialKind, Finished, UpstreamCredential};
 use portcullis_mcp::{Edits, Envelope, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
-    EventStream, LegacySession, Outgoing, Owner, Presents, Reply, SessionReply, SessionWish,
-    UpstreamError, UpstreamErrorKind,
+    EventStream, LegacySession, NotPresented, Outgoing, Owner, Presents, Reply, SessionReply,
+    SessionWish, Unsent, UpstreamError, UpstreamErrorKind,
 };
 
 use crate::audit::AuditGuard;
@@ -26,8 +27,22 @@ use crate::snapshot::ServerEntry;
 pub(crate) struct Presenting<'a>(pub(crate) &'a UpstreamCredential);
 
 impl Presents for Presenting<'_> {
-    fn present(&self, headers: &mut HeaderMap) {
-        self.0.apply(headers);
+    fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
+        let Unsent {
+            method,
+            uri,
+            headers,
+            body,
+        } = request;
+        let finished = Finished {
+            method,
+            uri,
+            headers,
+            body,
+        };
+        self.0
+            .apply(finished)
+            .map_err(|error| NotPresented(Box::new(error)))
     }
 }
 
@@ -128,7 +143,7 @@ impl Gateway {
             });
             note.status = error.status();
             match error.kind {
-                UpstreamErrorKind::Unauthorized if !refreshed => {
+                kind if kind.refuses_credential() && !refreshed => {
                     refreshed = true;
                     if !self.credentials.rejected(&entry.auth, &credential).await {
                         return Err(error.into());
@@ -242,7 +257,7 @@ impl Gateway {
                 Err(error) => error,
             };
             note.status = error.status();
-            let may_help = error.kind == UpstreamErrorKind::Unauthorized && !refreshed;
+            let may_help = error.kind.refuses_credential() && !refreshed;
             if !may_help || !self.credentials.rejected(&entry.auth, &credential).await {
                 return Err(error.into());
             }

@@ -20,6 +20,8 @@ pub enum ReloadCause {
     FileChanged,
     /// Somebody asked by the API.
     Request,
+    /// A secret store gives another value, or none any more.
+    SecretChanged,
 }
 
 /// What became of a reload: the generation in force, or why the file was refused.

@@ -25,6 +25,7 @@ mod rotation;
 mod serve;
 mod servers;
 mod standing;
+mod stored;
 mod trail;
 
 #[cfg(test)]

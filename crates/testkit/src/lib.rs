@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod aws;
 pub mod gateway;
 mod nobody;
 mod patience;
 pub mod upstream;
+pub mod vault;
 
 pub use nobody::Nobody;
 pub use patience::{PATIENCE, eventually};

@@ -3,6 +3,8 @@
 use portcullis_core::{ErrorKind, ServerId};
 use portcullis_egress::{EgressError, EgressErrorKind};
 
+use crate::transport::NotPresented;
+
 /// A failed upstream request. The text is for the operator; callers get the kind.
 #[derive(Debug, thiserror::Error)]
 #[error("server `{server}`: {kind}")]
@@ -22,6 +24,17 @@ pub enum UpstreamErrorKind {
     /// It refused our credential with 401.
     #[error("refused the credential (401)")]
     Unauthorized,
+    /// It does not take our keys any more; nothing was executed.
+    #[error("does not know our keys, or says that they have ended (403)")]
+    KeysRefused,
+    /// It calculated another signature; nothing was executed.
+    #[error(
+        "refused the signature (403): look at the clock, aws_region_name, aws_service_name and the secret key"
+    )]
+    SignatureRefused,
+    /// The credential could not be put on the request; nothing was sent.
+    #[error("was not asked: the credential cannot be put on the request")]
+    NotPresented,
     /// It refused what was asked with 403.
     #[error("refused the request (403)")]
     Forbidden,
@@ -67,12 +80,26 @@ pub enum UpstreamErrorKind {
     WrongPermit,
 }
 
+impl UpstreamErrorKind {
+    /// Whether the server refused the credential before it did anything, and another one may do.
+    pub const fn refuses_credential(self) -> bool {
+        matches!(self, Self::Unauthorized | Self::KeysRefused)
+    }
+}
+
 impl UpstreamError {
     pub(crate) fn new(server: &ServerId, kind: UpstreamErrorKind) -> Self {
         Self {
             server: server.clone(),
             kind,
             source: None,
+        }
+    }
+
+    pub(crate) fn not_presented(server: &ServerId, error: NotPresented) -> Self {
+        Self {
+            source: Some(error.0),
+            ..Self::new(server, UpstreamErrorKind::NotPresented)
         }
     }
 
@@ -95,6 +122,8 @@ impl UpstreamError {
         match self.kind {
             UpstreamErrorKind::Unauthorized
             | UpstreamErrorKind::Forbidden
+            | UpstreamErrorKind::KeysRefused
+            | UpstreamErrorKind::SignatureRefused
             | UpstreamErrorKind::RateLimited
             | UpstreamErrorKind::Era
             | UpstreamErrorKind::Revision
@@ -107,19 +136,21 @@ impl UpstreamError {
             | UpstreamErrorKind::Unreachable(_) => ErrorKind::UpstreamUnreachable,
             UpstreamErrorKind::Timeout => ErrorKind::Timeout,
             UpstreamErrorKind::TooManySessions => ErrorKind::Unavailable,
-            UpstreamErrorKind::WrongPermit => ErrorKind::Internal,
+            UpstreamErrorKind::WrongPermit | UpstreamErrorKind::NotPresented => ErrorKind::Internal,
         }
     }
 
     /// The word of LiteLLM's `server_outcomes` for it.
     pub const fn outcome(&self) -> &'static str {
         match self.kind {
-            UpstreamErrorKind::Unauthorized => "auth_required",
+            UpstreamErrorKind::Unauthorized
+            | UpstreamErrorKind::KeysRefused
+            | UpstreamErrorKind::SignatureRefused => "auth_required",
             UpstreamErrorKind::Forbidden => "forbidden",
             UpstreamErrorKind::RateLimited | UpstreamErrorKind::TooManySessions => "rate_limited",
             UpstreamErrorKind::Timeout => "timeout",
             UpstreamErrorKind::Unreachable(_) | UpstreamErrorKind::Broken => "unreachable",
-            UpstreamErrorKind::WrongPermit => "internal",
+            UpstreamErrorKind::WrongPermit | UpstreamErrorKind::NotPresented => "internal",
             _ => "upstream_error",
         }
     }
@@ -128,7 +159,9 @@ impl UpstreamError {
     pub const fn status(&self) -> Option<u16> {
         match self.kind {
             UpstreamErrorKind::Unauthorized => Some(401),
-            UpstreamErrorKind::Forbidden => Some(403),
+            UpstreamErrorKind::Forbidden
+            | UpstreamErrorKind::KeysRefused
+            | UpstreamErrorKind::SignatureRefused => Some(403),
             UpstreamErrorKind::RateLimited => Some(429),
             UpstreamErrorKind::SessionLost => Some(404),
             UpstreamErrorKind::Status(status) => Some(status),

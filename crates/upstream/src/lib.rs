@@ -19,5 +19,5 @@ pub use server::{ProtocolChoice, UpstreamServer};
 pub use session::{LegacySession, SessionReply};
 pub use sessions::Closing;
 pub use stream::EventStream;
-pub use transport::{Outgoing, Presents, Reply};
+pub use transport::{NotPresented, Outgoing, Presents, Reply, Unsent};
 pub use upstream::{SessionWish, Upstream};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use portcullis_egress::{EgressPolicy, HttpClient, RequestBody, ResponseBody};
 use portcullis_mcp::{Envelope, Kind, Revision};
@@ -25,9 +25,29 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 /// Something that can put a credential on a request. This room does not ask what it is; values marked
 /// as sensitive are taken out of whatever the server answers.
 pub trait Presents: Send + Sync {
-    /// Puts it there, replacing what was there.
-    fn present(&self, headers: &mut HeaderMap);
+    /// Puts it there, replacing what was there. Nothing of the request changes afterwards, but for
+    /// what the connection itself needs (`Host` or `:authority`, `Content-Length`). On an error
+    /// nothing is sent.
+    fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented>;
 }
+
+/// A request that lacks nothing but its credential.
+#[derive(Debug)]
+pub struct Unsent<'r> {
+    /// Its method.
+    pub method: &'r Method,
+    /// Its absolute URI.
+    pub uri: &'r Uri,
+    /// All its headers.
+    pub headers: &'r mut HeaderMap,
+    /// Its whole body.
+    pub body: &'r [u8],
+}
+
+/// The credential could not be put on the request. The cause is for the operator and names no secret.
+#[derive(Debug, thiserror::Error)]
+#[error("the credential cannot be put on this request")]
+pub struct NotPresented(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// A message on its way out.
 #[derive(Clone, Debug)]
@@ -102,8 +122,7 @@ impl Wire {
             HeaderValue::from_static("application/json, text/event-stream"),
         );
         self.address(&mut headers, outgoing.revision, session);
-        presents.present(&mut headers);
-        let request = self.request(Method::POST, headers, outgoing.body);
+        let request = self.request(presents, Method::POST, headers, outgoing.body)?;
         let exchange = async {
             let response = self.send(request).await?;
             self.read(response, session.is_some()).await
@@ -123,8 +142,8 @@ impl Wire {
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        presents.present(&mut headers);
-        let response = self.send(self.request(Method::POST, headers, body)).await?;
+        let request = self.request(presents, Method::POST, headers, body)?;
+        let response = self.send(request).await?;
         let headers = response.headers().clone();
         match self.read(response, false).await {
             // A server that does not know `initialize`, or wants another revision's form.
@@ -154,8 +173,7 @@ impl Wire {
         if let Some(id) = last_event_id {
             headers.insert(LAST_EVENT_ID, id);
         }
-        presents.present(&mut headers);
-        let request = self.request(Method::GET, headers, Bytes::new());
+        let request = self.request(presents, Method::GET, headers, Bytes::new())?;
         let response = self.within(self.server.timeout, self.send(request)).await?;
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(None);
@@ -177,8 +195,7 @@ impl Wire {
     ) -> Result<(), UpstreamError> {
         let mut headers = HeaderMap::with_capacity(6);
         self.address(&mut headers, Some(revision), Some(session));
-        presents.present(&mut headers);
-        let request = self.request(Method::DELETE, headers, Bytes::new());
+        let request = self.request(presents, Method::DELETE, headers, Bytes::new())?;
         self.within(self.server.timeout, self.send(request))
             .await
             .map(drop)
@@ -202,12 +219,28 @@ impl Wire {
         }
     }
 
-    fn request(&self, method: Method, headers: HeaderMap, body: Bytes) -> Request<RequestBody> {
+    /// The finished request: the credential comes last, because it may be a signature of the rest.
+    fn request(
+        &self,
+        presents: &dyn Presents,
+        method: Method,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Request<RequestBody>, UpstreamError> {
+        let unsent = Unsent {
+            method: &method,
+            uri: &self.server.uri,
+            headers: &mut headers,
+            body: &body,
+        };
+        presents
+            .present(unsent)
+            .map_err(|error| UpstreamError::not_presented(&self.server.id, error))?;
         let mut request = Request::new(RequestBody::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.server.uri.clone();
         *request.headers_mut() = headers;
-        request
+        Ok(request)
     }
 
     pub(crate) async fn send(
@@ -258,7 +291,7 @@ impl Wire {
                 _ => Err(self.error(UpstreamErrorKind::BadAnswer)),
             },
             StatusCode::UNAUTHORIZED => Err(self.error(UpstreamErrorKind::Unauthorized)),
-            StatusCode::FORBIDDEN => Err(self.error(UpstreamErrorKind::Forbidden)),
+            StatusCode::FORBIDDEN => Err(self.error(forbidden(&head.headers))),
             StatusCode::TOO_MANY_REQUESTS => Err(self.error(UpstreamErrorKind::RateLimited)),
             StatusCode::NOT_FOUND if in_session => Err(self.error(UpstreamErrorKind::SessionLost)),
             // The revisions define 4xx statuses whose body is the JSON-RPC answer.
@@ -298,6 +331,32 @@ impl Wire {
             }
         }
         Ok(if all.is_empty() { first } else { all.freeze() })
+    }
+}
+
+/// What a 403 is about. Services of AWS answer so where others answer 401, and name in a header what
+/// they found before they did anything.
+fn forbidden(headers: &HeaderMap) -> UpstreamErrorKind {
+    let named = headers
+        .get("x-amzn-errortype")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(':').next())
+        .and_then(|value| value.rsplit('#').next());
+    match named {
+        Some(
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClientException",
+        ) => UpstreamErrorKind::KeysRefused,
+        Some(
+            "IncompleteSignature"
+            | "IncompleteSignatureException"
+            | "InvalidSignatureException"
+            | "RequestExpired"
+            | "SignatureDoesNotMatch",
+        ) => UpstreamErrorKind::SignatureRefused,
+        _ => UpstreamErrorKind::Forbidden,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The root and our own sections.
 
-use super::{Key, Kind, Section, certificates, inert, issuers, litellm, servers, unavailable};
+use super::{
+    Key, Kind, Section, certificates, inert, issuers, litellm, secrets, servers, unavailable,
+};
 
 pub(crate) static ROOT: Section = Section {
     name: "config",
@@ -66,10 +68,10 @@ pub(crate) static ROOT: Section = Section {
             "",
             "rate limits are not available in this build yet; limit at the ingress and remove the section",
         ),
-        unavailable(
+        Key::new(
             "secrets",
-            "",
-            "secret stores are not available in this build yet: use `file:/run/secrets/…` or an environment variable",
+            Kind::Section(&secrets::SECRETS),
+            "Stores that secrets may live in.",
         ),
         unavailable(
             "include",

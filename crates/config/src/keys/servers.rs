@@ -1,6 +1,6 @@
 //! Upstream MCP servers.
 
-use super::{Key, Kind, Section, inert, unavailable};
+use super::{Key, Kind, Section, aws, inert, unavailable};
 
 /// `auth_type` values that this build can present.
 pub(crate) const AUTH_TYPES: &[&str] = &[
@@ -33,7 +33,6 @@ pub(crate) const REVISIONS: &[&str] = &[
 ];
 
 const NO_STDIO: &str = "stdio servers are not available in this build yet; serve it over Streamable HTTP and give its `url`";
-const NO_SIGV4: &str = "AWS SigV4 is not available in this build yet";
 /// RFC 8693 §3.
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -62,7 +61,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new(
             "auth_type",
             Kind::Choice(AUTH_TYPES),
-            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller), `oauth2_id_jag` (the same by way of the caller's organisation: enterprise-managed authorization). The others are not available in this build yet.",
+            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller), `oauth2_id_jag` (the same by way of the caller's organisation: enterprise-managed authorization), `aws_sigv4` (each request is signed). The others are not available in this build yet.",
         )
         .default("none"),
         Key::new("auth_value", Kind::Secret, "The static credential."),
@@ -111,6 +110,16 @@ pub(crate) static MCP_SERVER: Section = Section {
             Kind::Choice(&["client_secret_post", "client_secret_basic", "private_key_jwt"]),
             "How the client authenticates in the second leg; `token_endpoint_auth_method` when absent. `private_key_jwt` signs with `client_private_key`.",
         ),
+        aws::ACCESS_KEY_ID,
+        aws::SECRET_ACCESS_KEY,
+        aws::SESSION_TOKEN,
+        aws::REGION,
+        Key::new("aws_service_name", Kind::Text, "Signing name of the service.").default("bedrock-agentcore"),
+        aws::ROLE,
+        aws::SESSION_NAME,
+        aws::EXTERNAL_ID,
+        aws::TOKEN_FILE,
+        aws::STS_ENDPOINT,
         Key::new("token_validation", Kind::TextMap, "What a token response must say beside the token, by dotted path: `team.enterprise_id: T12345`. A response that says anything else is refused.").restricts(),
         Key::new("static_headers", Kind::SecretMap, "Headers sent with every request."),
         Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
@@ -144,7 +153,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new(
             "allow_insecure_http",
             Kind::Flag,
-            "Accept plain http beyond loopback for this server and its token endpoint: credentials cross the network in the clear.",
+            "Accept plain http beyond loopback for this server, its token endpoint and `aws_sts_endpoint`: credentials cross the network in the clear.",
         )
         .default("false"),
         Key::new("mcp_info", Kind::Anything, "Free facts for lists: `logo_url` and the like."),
@@ -173,13 +182,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         unavailable("oauth_passthrough", "false", "forwarding the caller's own bearer is not available in this build yet"),
         unavailable("is_byok", "false", "per-user upstream keys are not available in this build yet"),
         unavailable("upstream_token_header", "Authorization", "the token is always sent as `Authorization`"),
-        unavailable("aws_access_key_id", "", NO_SIGV4),
-        unavailable("aws_secret_access_key", "", NO_SIGV4),
-        unavailable("aws_session_token", "", NO_SIGV4),
-        unavailable("aws_region_name", "", NO_SIGV4),
-        unavailable("aws_service_name", "", NO_SIGV4),
-        unavailable("aws_role_name", "", NO_SIGV4),
-        unavailable("aws_session_name", "", NO_SIGV4),
     ],
 };
 

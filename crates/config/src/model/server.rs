@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
 use url::Url;
 
-use super::Sourced;
+use super::{AwsSigV4, Sourced};
 use crate::key_map::MappedKey;
 
 /// One entry of `mcp_servers`.
@@ -104,6 +104,8 @@ pub enum Auth {
     IdJag(Box<super::IdJag>),
     /// For each caller the key that was set apart for them. No file says this: `portcullis proxy` does.
     MappedKeys(Box<MappedKeys>),
+    /// A signature of each request (AWS Signature Version 4).
+    AwsSigV4(Box<AwsSigV4>),
 }
 
 impl Auth {
@@ -121,6 +123,7 @@ impl Auth {
             Self::TokenExchange(_) => "oauth2_token_exchange",
             Self::IdJag(_) => "oauth2_id_jag",
             Self::MappedKeys(_) => "mapped_key",
+            Self::AwsSigV4(_) => "aws_sigv4",
         }
     }
 

@@ -47,13 +47,16 @@ pub(crate) fn all(
         if let Some(alias) = &alias {
             names.claim(root.findings, &alias.place, &alias.value, &owner);
         }
+        let unasked = root.findings.unasked();
         let server = read(
             &fields,
             name,
             alias.map(|alias| alias.value),
             default.as_ref(),
             compat,
-        );
+        )
+        // Without one of its values it would be called as somebody else.
+        .filter(|_| root.findings.unasked() == unasked);
         servers.push(NamedServer {
             name: name.to_owned(),
             server,

@@ -8,6 +8,7 @@ use crate::compat::default_oauth2::DefaultOauth2;
 use crate::compat::oauth_flow;
 use crate::fields::{At, Fields};
 use crate::model::{Auth, ClientCredentials, Sourced, StaticHeader};
+use crate::sections::aws_sigv4;
 use crate::sections::headers::{self, ServerHeaders};
 use crate::sections::id_jag;
 use crate::sections::oauth_client::{self, Keys};
@@ -43,6 +44,7 @@ pub(crate) fn read(
         }
         token_exchange::refuse_keys(fields)?;
         id_jag::refuse_keys(fields)?;
+        aws_sigv4::refuse_keys(fields)?;
         let token_validation = oauth_client::token_validation(fields)?;
         return match map.oauth2 {
             Written::Usable(oauth2) => Some(Auth::ClientCredentials(Box::new(ClientCredentials {
@@ -60,6 +62,9 @@ pub(crate) fn read(
         if declared != Some("oauth2_token_exchange") {
             token_exchange::refuse_keys(fields)?;
         }
+    }
+    if declared != Some("aws_sigv4") {
+        aws_sigv4::refuse_keys(fields)?;
     }
     let Some(auth_type) = declared else {
         return undeclared(fields, headers, map.present, default);
@@ -83,6 +88,7 @@ pub(crate) fn read(
         "oauth2" => oauth2(fields, url, plain),
         "oauth2_token_exchange" => token_exchange::read(fields, url, plain),
         "oauth2_id_jag" => id_jag::read(fields, url, plain),
+        "aws_sigv4" => aws_sigv4::read(fields, headers, url, plain),
         other => {
             fields.findings.error(
                 fields.place("auth_type"),

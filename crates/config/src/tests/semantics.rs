@@ -227,7 +227,7 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
         ),
         (
             "auth_type: aws_sigv4, aws_region_name: us-east-1",
-            "AWS SigV4 is not available",
+            "there is nobody to sign as",
         ),
         ("transport: sse", "HTTP+SSE servers are not available"),
         (

@@ -90,6 +90,10 @@ mcp_servers:
     // Our own issuers silence LiteLLM's.
     let text = "general_settings: {enable_jwt_auth: true, litellm_jwtauth: {issuers: [{}]}}";
     assert!(World::default().load(text).is_err());
+    for login in ["token", "approle", "kubernetes"] {
+        let text = format!("secrets: {{aws: {{}}, vault: {{auth: {login}}}}}");
+        assert!(World::default().load(&text).is_err());
+    }
     for section in all_sections() {
         for key in section.keys {
             let works = matches!(key.standing, Standing::Works);
@@ -183,6 +187,8 @@ fn documented_defaults_are_the_defaults_in_force() {
                 "actor_token_type",
                 "id_jag_subject_source",
                 "id_jag_resource",
+                "aws_service_name",
+                "aws_session_name",
             ]
             .contains(&key.name)
         {

@@ -90,14 +90,6 @@ fn a_reference_that_leads_nowhere_is_named_with_its_key() {
             "file:/run/secrets/blank",
             "the file /run/secrets/blank is empty",
         ),
-        (
-            "vault:kv/app#token",
-            "`vault:…#…` is not available in this build yet",
-        ),
-        (
-            "aws-sm:prod/app#token",
-            "use `file:/run/secrets/…` or an environment variable",
-        ),
         ("'${SET'", "a `${` without its `}`"),
         ("'${A B}'", "no variable name"),
     ] {
@@ -171,4 +163,44 @@ fn a_header_is_not_sent_with_half_of_its_value() {
         errors.contains("the variable `EMPTY` is set but empty"),
         "{errors}"
     );
+}
+
+/// What is left out leaves nothing half done, and opens nothing: no server, no key, no issuer.
+#[test]
+fn what_needs_a_value_that_was_not_fetched_is_left_out_whole_and_is_no_error() {
+    let text = "
+identity:
+  master_key: vault:a#m
+  keys: [{id: ci, key: 'vault:a#k', servers: [a]}]
+mcp_config: {default_oauth2: {token_url: https://t.example.com, client_id: c, client_secret: vault:a#d}}
+mcp_servers:
+  a: {url: https://a.example.com/mcp, auth_type: basic, auth_value: vault:a#b}
+  b: {url: https://b.example.com/mcp, auth_type: none, static_headers: {X-Key: vault:a#h, X-Two: two}}
+  c: {url: https://c.example.com/mcp, auth_type: oauth2, client_id: c, client_secret: aws-sm:a#c, token_url: https://t.example.com}
+  d: {url: https://d.example.com/mcp}
+  e: {url: https://e.example.com/mcp, auth_type: aws_sigv4, aws_access_key_id: AKIDE, aws_secret_access_key: vault:a#e}
+  f: {url: https://f.example.com/mcp, auth_type: none}
+";
+    let world = World::with_env(&[("PORTCULLIS_MASTER_KEY", STRONG)]);
+    let loaded = world.load(text).unwrap_or_else(|errors| panic!("{errors}"));
+    let names: Vec<&str> = loaded
+        .config
+        .mcp_servers
+        .iter()
+        .map(|s| s.id.as_str())
+        .collect();
+    assert_eq!(names, ["f"]);
+    assert!(loaded.config.identity.master_key.is_none());
+    assert!(loaded.config.identity.keys.is_empty());
+}
+
+#[test]
+fn a_secret_store_is_not_asked_for_what_is_needed_to_ask_it_or_is_no_secret() {
+    for text in [
+        "secrets: {vault: {address: 'https://v.example.com', token: 'vault:a#b'}}",
+        "environment_variables: {X: 'vault:a#b'}",
+        "server: {host: 'vault:a#b'}",
+    ] {
+        refused(text, "a secret store is not asked for what stands here");
+    }
 }

@@ -28,8 +28,7 @@ fn fixed(auth: UpstreamAuth) -> ServerAuth {
 async fn a_server_without_auth_gets_its_static_headers_and_nothing_else() {
     let credential = house().obtain(&fixed(UpstreamAuth::None)).await.unwrap();
     assert_eq!(credential.kind(), CredentialKind::NoAuth);
-    let mut headers = HeaderMap::new();
-    credential.apply(&mut headers);
+    let headers = crate::headers(&credential);
     assert_eq!(headers.len(), 2);
     assert!(headers["x-tenant"].is_sensitive());
 }
@@ -40,7 +39,7 @@ async fn a_static_header_of_the_same_name_wins_and_is_sent_once() {
     let credential = house().obtain(&auth).await.unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-api-key", "from the caller".parse().unwrap());
-    credential.apply(&mut headers);
+    crate::put_on(&credential, &mut headers);
     let values: Vec<_> = headers.get_all("x-api-key").iter().collect();
     assert_eq!(values, ["written-by-hand"]);
 }

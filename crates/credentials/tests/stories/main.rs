@@ -23,8 +23,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use portcullis_core::{ClientSecret, ManualClock, ScopeSet, SeededEntropy, ServerId};
 use portcullis_credentials::{
-    Broker, ClientCredentials, ClientProof, CredentialBroker, CredentialError, ServerAuth,
-    TokenClient, TokenEndpoint, UpstreamAuth, UpstreamCredential,
+    Broker, ClientCredentials, ClientProof, CredentialBroker, CredentialError, Finished,
+    ServerAuth, TokenClient, TokenEndpoint, UpstreamAuth, UpstreamCredential,
 };
 use portcullis_egress::{RootSource, Settings};
 use portcullis_oauth::TokenRules;
@@ -86,9 +86,27 @@ impl House {
 }
 
 pub(crate) fn presented(credential: &UpstreamCredential) -> String {
+    headers(credential)["authorization"]
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// Everything that it puts on a request.
+pub(crate) fn headers(credential: &UpstreamCredential) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    credential.apply(&mut headers);
-    headers["authorization"].to_str().unwrap().to_owned()
+    put_on(credential, &mut headers);
+    headers
+}
+
+pub(crate) fn put_on(credential: &UpstreamCredential, headers: &mut HeaderMap) {
+    let finished = Finished {
+        method: &http::Method::POST,
+        uri: &http::Uri::from_static("https://mcp.example.com/mcp"),
+        headers,
+        body: b"{}",
+    };
+    credential.apply(finished).unwrap();
 }
 
 pub(crate) fn client(token_endpoint: TokenEndpoint) -> ClientCredentials {

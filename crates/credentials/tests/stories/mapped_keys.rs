@@ -90,7 +90,7 @@ async fn the_key_that_policy_chose_is_presented_over_what_is_sent_for_everybody(
     let credential = house.broker.obtain(&evidence("b"), &auth).await.unwrap();
     assert_eq!(credential.kind(), CredentialKind::MappedKey);
     let mut headers = HeaderMap::new();
-    credential.apply(&mut headers);
+    crate::put_on(&credential, &mut headers);
     let values: Vec<_> = headers.get_all("authorization").iter().collect();
     assert_eq!(values, ["Bearer canary-b"]);
     assert!(headers["authorization"].is_sensitive());

@@ -6,19 +6,20 @@ use std::sync::Arc;
 
 use portcullis_config::{CommandLine, Config, ConfigError, ConfigErrors, Level, Loaded, Notice};
 use portcullis_core::{Clock, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, CredentialBroker, UpstreamCredential};
+use portcullis_credentials::{Broker, CredentialBroker, Finished, UpstreamCredential};
 use portcullis_egress::HttpClient;
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, Snapshot};
 use portcullis_policy::authorize_service;
 use portcullis_server::listen::ServerTls;
-use portcullis_upstream::Presents;
+use portcullis_upstream::{NotPresented, Presents, Unsent};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::issuers::Issuers;
 use super::serve::tls_files;
 use super::servers::{self, Making};
+use super::stored::{StoredValues, Why};
 use super::{CheckReport, files, outbound};
 use crate::cli::exit::{CommandError, with_causes};
 
@@ -29,7 +30,16 @@ pub async fn check(
     explain: bool,
 ) -> Result<CheckReport, CommandError> {
     let file = files::path_of(file);
-    let Loaded { config, notices } = match files::read(&file, CommandLine::default())? {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let line = CommandLine::default();
+    let read = if online {
+        let (name, text) = (file.display().to_string(), files::text(&file)?);
+        let stored = StoredValues::new(Arc::clone(&clock));
+        stored.parse(&name, &text, line, Why::Asked).await?
+    } else {
+        files::read(&file, line)?
+    };
+    let Loaded { config, notices } = match read {
         Ok(loaded) => loaded,
         Err(errors) => return Ok(report(Findings::refused(errors))),
     };
@@ -39,7 +49,6 @@ pub async fn check(
         relaxed: config.insecure_choices.clone(),
         ..Findings::of(&file, notices)
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     if let Some((snapshot, client)) = build(&config, &clock, &mut found.errors.errors)
         && online
     {
@@ -217,8 +226,22 @@ fn document(found: Findings) -> Value {
 struct Presenting<'a>(&'a UpstreamCredential);
 
 impl Presents for Presenting<'_> {
-    fn present(&self, headers: &mut http::HeaderMap) {
-        self.0.apply(headers);
+    fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
+        let Unsent {
+            method,
+            uri,
+            headers,
+            body,
+        } = request;
+        let finished = Finished {
+            method,
+            uri,
+            headers,
+            body,
+        };
+        self.0
+            .apply(finished)
+            .map_err(|error| NotPresented(Box::new(error)))
     }
 }
 

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::rooms::{Rooms, Storage, refusal};
+use super::stored::{StoredValues, Why};
 use super::{files, serve};
 use crate::cli::exit::CommandError;
 use crate::cli::target::TargetArgs;
@@ -133,9 +134,12 @@ struct Written {
 }
 
 impl Written {
-    fn read(file: Option<&Path>) -> Result<Self, CommandError> {
+    async fn read(file: Option<&Path>) -> Result<Self, CommandError> {
         let file = files::path_of(file);
-        let Loaded { config, notices } = files::load(&file, CommandLine::default())?;
+        let stored = StoredValues::new(Arc::new(SystemClock::start()));
+        let Loaded { config, notices } = stored
+            .load(&file, CommandLine::default(), Why::Asked)
+            .await?;
         // It was read a moment ago; only lines are looked for in it now.
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         Ok(Self {
@@ -198,7 +202,7 @@ pub async fn doctor_server(
     file: Option<&Path>,
     server: &str,
 ) -> Result<DoctorReport, CommandError> {
-    let written = Written::read(file)?;
+    let written = Written::read(file).await?;
     let surgery = Surgery::open(&written.config).await?;
     let findings = chain::walk(&written, &surgery.rooms, server).await;
     surgery.close().await;
@@ -214,7 +218,7 @@ pub async fn doctor(
     file: Option<&Path>,
     target: &TargetArgs,
 ) -> Result<DoctorReport, CommandError> {
-    let written = Written::read(file)?;
+    let written = Written::read(file).await?;
     let surgery = Surgery::open(&written.config).await?;
     let findings = checklist::evaluate(&written, &surgery.rooms, target).await;
     surgery.close().await;

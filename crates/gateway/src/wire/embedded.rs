@@ -17,7 +17,8 @@ use tokio_util::task::TaskTracker;
 
 use super::rooms::{Rooms, Storage, refusal};
 use super::serve::{end, state};
-use super::{files, hosts, housekeeping};
+use super::stored::{StoredValues, Why};
+use super::{hosts, housekeeping};
 use crate::cli::exit::CommandError;
 
 /// A gateway without a listener.
@@ -74,7 +75,10 @@ impl Embedded {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Self, CommandError> {
-        let config = files::parse("embedded.yaml", text, command_line)
+        let stored = StoredValues::new(Arc::clone(&clock));
+        let config = stored
+            .parse("embedded.yaml", text, command_line, Why::Asked)
+            .await?
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use portcullis_config::{CommandLine, ConfigErrors, Loaded, Sources};
+use portcullis_config::{CommandLine, ConfigErrors, Loaded, Sources, Stored};
+use portcullis_vault::StoredRef;
 
 use crate::cli::exit::CommandError;
 use crate::cli::init::DEFAULT_FILE;
@@ -18,21 +19,45 @@ pub(super) fn read(
     file: &Path,
     command_line: CommandLine<'_>,
 ) -> Result<Result<Loaded, ConfigErrors>, CommandError> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read {}", file.display()))
-        .map_err(|error| CommandError::Usage(format!("{error:#}")))?;
+    let text = text(file)?;
     Ok(parse(&file.display().to_string(), &text, command_line))
 }
 
-/// Resolves a text with the process's environment.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the binary is the configuration's door to the environment"
-)]
+/// A file's text.
+pub(super) fn text(file: &Path) -> Result<String, CommandError> {
+    std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read {}", file.display()))
+        .map_err(|error| CommandError::Usage(format!("{error:#}")))
+}
+
+/// Resolves a text with the process's environment. Secret stores are not asked: what needs a value
+/// of theirs is left out.
 pub(super) fn parse(
     name: &str,
     text: &str,
     command_line: CommandLine<'_>,
+) -> Result<Loaded, ConfigErrors> {
+    parse_with(
+        name,
+        text,
+        command_line,
+        &|raw| match raw.parse::<StoredRef>() {
+            Ok(_) => Stored::Unasked,
+            Err(error) => Stored::Failed(error.to_string()),
+        },
+    )
+}
+
+/// The same with what secret stores gave.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the binary is the configuration's door to the environment"
+)]
+pub(super) fn parse_with(
+    name: &str,
+    text: &str,
+    command_line: CommandLine<'_>,
+    stored: &dyn Fn(&str) -> Stored,
 ) -> Result<Loaded, ConfigErrors> {
     let sources = Sources {
         env: &|name| std::env::var(name).ok(),
@@ -42,12 +67,13 @@ pub(super) fn parse(
                 .collect()
         },
         read_file: &|path| std::fs::read_to_string(path),
+        stored,
         command_line,
     };
     portcullis_config::load(name, text, &sources)
 }
 
-/// A configuration, or the error that a command ends with.
+/// A configuration, or the error that a command ends with; secret stores are not asked.
 pub(super) fn load(file: &Path, command_line: CommandLine<'_>) -> Result<Loaded, CommandError> {
     read(file, command_line)?.map_err(|errors| CommandError::Configuration(errors.to_string()))
 }

@@ -9,12 +9,12 @@ use portcullis_config::{CommandLine, Config, Loaded, Server, Telemetry};
 use portcullis_server::listen::ServerTls;
 use portcullis_server::{NotReloaded, Reload};
 
-use super::files;
 use super::frontage::frontage;
 use super::identity::Callers;
 use super::rooms::Rooms;
 use super::serve::announce;
 use super::servers::{self, Making};
+use super::stored::{StoredValues, Why};
 use crate::lifecycle::{ReloadCause, ReloadRequester, Reloaded, Reloads};
 use crate::telemetry::LogControl;
 
@@ -37,13 +37,14 @@ pub(super) struct Reloading {
     pub(super) config: Config,
     pub(super) tls: Vec<Arc<ServerTls>>,
     pub(super) logs: LogControl,
+    pub(super) stored: Arc<StoredValues>,
 }
 
 impl Reloading {
     /// Performs reloads as they are asked for.
     pub(super) async fn run(mut self, rooms: &Rooms, mut reloads: Reloads) {
         while let Some(due) = reloads.next().await {
-            let reloaded = self.reload(rooms, due.cause);
+            let reloaded = self.reload(rooms, due.cause).await;
             if let Some(answer) = due.answer {
                 // Whoever asked may have gone away.
                 let _ = answer.send(reloaded);
@@ -51,7 +52,7 @@ impl Reloading {
         }
     }
 
-    fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
+    async fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
         for tls in &self.tls {
             if let Err(error) = tls.reload() {
                 tracing::error!(
@@ -60,7 +61,11 @@ impl Reloading {
                 );
             }
         }
-        let reloaded = self.read_and_swap(rooms);
+        let why = match cause {
+            ReloadCause::SecretChanged => Why::Refresh,
+            _ => Why::Asked,
+        };
+        let reloaded = self.read_and_swap(rooms, why).await;
         match &reloaded {
             Ok(generation) => {
                 tracing::info!(?cause, generation, "configuration reloaded");
@@ -78,12 +83,13 @@ impl Reloading {
         reloaded
     }
 
-    fn read_and_swap(&mut self, rooms: &Rooms) -> Reloaded {
+    async fn read_and_swap(&mut self, rooms: &Rooms, why: Why) -> Reloaded {
         let command_line = CommandLine {
             host: self.host.as_deref(),
             port: self.port,
         };
-        let loaded = files::load(&self.file, command_line).map_err(|error| error.to_string())?;
+        let loaded = self.stored.load(&self.file, command_line, why).await;
+        let loaded = loaded.map_err(|error| error.to_string())?;
         let Loaded { config, notices } = loaded;
         let before = rooms.gateway.snapshot();
         let generation = before.generation() + 1;
@@ -131,6 +137,8 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         identity: _,
         mcp_servers: _,
         compat: _,
+        // The stores are opened anew when they change.
+        secrets: _,
         insecure_choices: _,
     } = before;
     let Server {

@@ -14,9 +14,10 @@ use portcullis_server::{
 
 use super::reload::Reloading;
 use super::rooms::{Rooms, Storage, refusal};
+use super::stored::{StoredValues, Why};
 use super::{ServeOptions, files, first_start, hosts, housekeeping};
 use crate::cli::exit::{CommandError, Exit};
-use crate::lifecycle::{FileWatch, Lifecycle, Reloads};
+use crate::lifecycle::{FileWatch, Lifecycle, ReloadCause, Reloads};
 
 /// How long the audit trail and upstream sessions may take to end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -36,7 +37,9 @@ pub async fn serve(
         host: options.host,
         port: options.port,
     };
-    let Loaded { config, notices } = files::load(&file, command_line)?;
+    let clock = Arc::new(SystemClock::start());
+    let stored = Arc::new(StoredValues::new(Arc::clone(&clock) as _));
+    let Loaded { config, notices } = stored.load(&file, command_line, Why::Asked).await?;
     let logs = options.logs.cloned().unwrap_or_default();
     logs.apply(&config.telemetry);
     announce(&config, &notices);
@@ -45,7 +48,6 @@ pub async fn serve(
     let listeners = Listeners::bind(&config).await?;
     let url = listeners.url(&config)?;
     let storage = Storage::of(&config);
-    let clock = Arc::new(SystemClock::start());
     let (tasks, soft) = (&lifecycle.tasks, &lifecycle.stop.soft);
     let rooms = Rooms::build(&config, &storage, clock, tasks, soft)
         .await
@@ -67,6 +69,7 @@ pub async fn serve(
         tls: listeners.certificates(),
         config: config.clone(),
         logs,
+        stored: Arc::clone(&stored),
     };
     let stopped = lifecycle.stop.soft.clone();
     let reloaded = Arc::clone(&rooms);
@@ -75,6 +78,19 @@ pub async fn serve(
             .run_until_cancelled(reloading.run(&reloaded, reloads))
             .await;
         drop(watch);
+    });
+
+    let (stopped, changes) = (lifecycle.stop.soft.clone(), lifecycle.reload.clone());
+    lifecycle.tasks.spawn(async move {
+        let watching = async {
+            loop {
+                tokio::time::sleep(stored.interval()).await;
+                if stored.changed().await {
+                    changes.request(ReloadCause::SecretChanged);
+                }
+            }
+        };
+        stopped.run_until_cancelled(watching).await;
     });
 
     let reload: Arc<dyn Reload> = Arc::new(lifecycle.reload.clone());

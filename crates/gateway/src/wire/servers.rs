@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use portcullis_aws::{AccessKeys, Identity, Role, Scope, Source, StsEndpoint, WebIdentity};
 use portcullis_config::{
-    ActorSource, Auth, Config, ExchangeProfile as Profile, McpServer, Revision,
+    ActorSource, Auth, AwsIdentity, AwsRole, AwsSource, Config, ExchangeProfile as Profile,
+    McpServer, Revision,
 };
 use portcullis_core::Clock;
 use portcullis_credentials::{
-    Actor, ActorToken, Authority, ClientCredentials, CredentialKind, ExchangeProfile,
+    Actor, ActorToken, Authority, AwsSignature, ClientCredentials, CredentialKind, ExchangeProfile,
     InvalidStaticHeader, ServerAuth, StaticHeader, TokenEndpoint, TokenExchange, UpstreamAuth,
 };
 use portcullis_egress::{Destination, HttpClient};
@@ -87,6 +89,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,
         UpstreamAuth::TokenExchange(ref terms) => terms.kind(),
         UpstreamAuth::MappedKey(_) => CredentialKind::MappedKey,
+        UpstreamAuth::AwsSigV4(_) => CredentialKind::AwsSigV4,
     };
     let upstream = UpstreamServer {
         id: server.id.clone(),
@@ -191,7 +194,46 @@ fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
             UpstreamAuth::TokenExchange(Arc::new(id_jag(terms, server.allow_insecure_http)?))
         }
         Auth::MappedKeys(written) => mapped_keys::auth(written)?,
+        Auth::AwsSigV4(signature) => UpstreamAuth::AwsSigV4(Box::new(AwsSignature {
+            identity: aws_identity(&signature.identity),
+            scope: Scope {
+                region: signature.identity.region.clone(),
+                service: signature.service.clone(),
+            },
+        })),
     })
+}
+
+/// Fixed once here: nothing is looked for at a call.
+pub(super) fn aws_identity(written: &AwsIdentity) -> Identity {
+    let role = |role: &AwsRole| Role {
+        arn: role.arn.clone(),
+        session_name: role.session_name.clone(),
+        external_id: role.external_id.clone(),
+    };
+    Identity {
+        source: match &written.source {
+            AwsSource::Keys {
+                id,
+                secret,
+                session_token,
+            } => {
+                let token = session_token.as_ref().map(|token| token.value.clone());
+                Source::Keys(AccessKeys::new(id, &secret.value, token))
+            }
+            AwsSource::WebIdentity { token_file, role } => Source::WebIdentity(WebIdentity {
+                token_file: token_file.clone(),
+                role_arn: role.arn.clone(),
+                session_name: role.session_name.clone(),
+            }),
+        },
+        role: written.role.as_ref().map(role),
+        sts: StsEndpoint {
+            url: written.sts_endpoint.clone(),
+            region: written.region.clone(),
+            allow_insecure_http: written.allow_insecure_http,
+        },
+    }
 }
 
 fn exchange_profile(

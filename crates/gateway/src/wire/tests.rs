@@ -8,6 +8,7 @@ mod on_record;
 mod reload;
 mod servers;
 mod small_world;
+mod stored;
 
 use portcullis_config::{CommandLine, Config};
 

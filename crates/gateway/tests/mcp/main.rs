@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod aggregate;
 #[cfg(test)]
+mod aws;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod faults;

@@ -137,6 +137,18 @@ pub(super) fn of_credential(
             &["token_url"],
             "the endpoint does not answer usably: look at its health".to_owned(),
         ),
+        CredentialErrorKind::AwsRefused { .. } => key(
+            &["aws_role_name"],
+            "AWS gives us no keys: compare the access key, the role, its trust policy and \
+             `aws_external_id`"
+                .to_owned(),
+        ),
+        CredentialErrorKind::NoWebIdentity => key(
+            &["aws_web_identity_token_file"],
+            "name the file in which the platform keeps the web identity's token, and let this \
+             process read it"
+                .to_owned(),
+        ),
         CredentialErrorKind::NoSubject
         | CredentialErrorKind::SubjectEnded
         | CredentialErrorKind::NoKey
@@ -207,6 +219,20 @@ fn of_upstream(error: &UpstreamError, key: impl Fn(&[&str], String) -> Change) -
         UpstreamErrorKind::Timeout => key(
             &["timeout"],
             "the server takes longer than `timeout`: raise it, or look at the server".to_owned(),
+        ),
+        UpstreamErrorKind::KeysRefused => key(
+            &["aws_access_key_id"],
+            "AWS does not know these keys, or no longer: renew them".to_owned(),
+        ),
+        UpstreamErrorKind::SignatureRefused => key(
+            &["aws_secret_access_key"],
+            "AWS finds another signature: compare the secret key, `aws_region_name`, \
+             `aws_service_name` and this machine's clock"
+                .to_owned(),
+        ),
+        UpstreamErrorKind::NotPresented => key(
+            &["auth_type"],
+            "the credential cannot be put on a request: this gateway's log says why".to_owned(),
         ),
         UpstreamErrorKind::Unreachable(_) | UpstreamErrorKind::WrongPermit => key(
             &["url"],

@@ -4,7 +4,7 @@
 
 use portcullis_config::{
     Auth, CommandLine, Config, ConfigErrors, KEY_MAP_VARIABLE, KeyStyle, Loaded, MappedKey,
-    MappedKeys, Sources,
+    MappedKeys, Sources, Stored,
 };
 use portcullis_core::{ScopeSet, SecretValue};
 use portcullis_credentials::StaticHeader;
@@ -50,6 +50,7 @@ pub(super) fn lower(options: &ProxyOptions, keys: &[MappedKey]) -> Result<Loaded
         env: &|_| None,
         env_names: &Vec::new,
         read_file: &|path| std::fs::read_to_string(path),
+        stored: &|_| Stored::Failed("the command line names no secret store".to_owned()),
         command_line: CommandLine::default(),
     };
     let mut loaded = portcullis_config::load("the command line", &written, &nothing)

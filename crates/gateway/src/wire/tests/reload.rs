@@ -15,6 +15,7 @@ use super::small_world::SmallWorld;
 use crate::lifecycle::reloads;
 use crate::wire::reload::Reloading;
 use crate::wire::serve::state;
+use crate::wire::stored::StoredValues;
 
 /// A world whose administrator can have this file read.
 async fn rereading(file: &Path) -> SmallWorld {
@@ -35,6 +36,7 @@ async fn rereading(file: &Path) -> SmallWorld {
         config,
         tls: Vec::new(),
         logs: crate::telemetry::LogControl::default(),
+        stored: Arc::new(StoredValues::new(rooms.vaults.clock.clone())),
     };
     TaskTracker::new().spawn(async move { reloading.run(&rooms, due).await });
     world

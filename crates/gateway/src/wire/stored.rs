@@ -1,0 +1,267 @@
+//! Values that live in secret stores: fetched while the file is read, looked at again and again
+//! while we serve, and kept through an outage for as long as the file says.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use portcullis_config::{CommandLine, Config, ConfigErrors, Loaded, Secrets, Stored, VaultAuth};
+use portcullis_core::Clock;
+use portcullis_egress::HttpClient;
+use portcullis_vault::{
+    Found, Login, SecretBook, SecretStores, SecretsManager, StoreError, StoredRef, VaultKv,
+    VaultSettings,
+};
+
+use super::servers::aws_identity;
+use super::{files, outbound};
+use crate::cli::exit::{CommandError, with_causes};
+
+/// Why values are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Somebody wants this file in force: what a store refuses is a mistake to be told.
+    Asked,
+    /// A value changed: what a store refuses now is kept as long as an outage would be.
+    Refresh,
+}
+
+/// What each reference is worth now; `None`: nothing.
+type Worth = BTreeMap<StoredRef, Option<[u8; 32]>>;
+
+/// The stores, what they gave, and what of it is in force.
+pub(super) struct StoredValues {
+    clock: Arc<dyn Clock>,
+    book: SecretBook,
+    /// Stores keep their logins as long as their settings are the same.
+    open: Mutex<Option<Open>>,
+    in_force: Mutex<Worth>,
+}
+
+#[derive(Clone)]
+struct Open {
+    secrets: Secrets,
+    ca_file: Option<PathBuf>,
+    stores: SecretStores,
+}
+
+impl StoredValues {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            book: SecretBook::new(Arc::clone(&clock)),
+            clock,
+            open: Mutex::default(),
+            in_force: Mutex::default(),
+        }
+    }
+
+    /// Reads a file and everything that it refers to.
+    pub(super) async fn load(
+        &self,
+        file: &Path,
+        command_line: CommandLine<'_>,
+        why: Why,
+    ) -> Result<Loaded, CommandError> {
+        let text = files::text(file)?;
+        let name = file.display().to_string();
+        self.parse(&name, &text, command_line, why)
+            .await?
+            .map_err(|errors| CommandError::Configuration(errors.to_string()))
+    }
+
+    /// Reads a text: once to see what it refers to, and again with the answers. A file that is wrong
+    /// in itself costs no question.
+    pub(super) async fn parse(
+        &self,
+        name: &str,
+        text: &str,
+        command_line: CommandLine<'_>,
+        why: Why,
+    ) -> Result<Result<Loaded, ConfigErrors>, CommandError> {
+        let mut answers: BTreeMap<StoredRef, Stored> = BTreeMap::new();
+        loop {
+            let (loaded, asked) = read_with(name, text, command_line, &answers);
+            let Ok(found) = &loaded else {
+                return Ok(loaded);
+            };
+            if asked.is_empty() {
+                self.book.keep_only(&answers.keys().cloned().collect());
+                *self.in_force() = answers.iter().map(worth).collect();
+                return Ok(loaded);
+            }
+            let open = self.open(&found.config)?;
+            answers.extend(self.ask(&open, &asked, why).await);
+        }
+    }
+
+    /// How often to look, as the file in force says.
+    pub(super) fn interval(&self) -> Duration {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref()
+            .map_or(Duration::from_mins(5), |open| open.secrets.refresh)
+    }
+
+    /// Asks again for everything in force; whether anything is worth another value now.
+    pub(super) async fn changed(&self) -> bool {
+        let wanted: BTreeSet<StoredRef> = self.in_force().keys().cloned().collect();
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some(open) = open.filter(|_| !wanted.is_empty()) else {
+            return false;
+        };
+        let now = self.ask(&open, &wanted, Why::Refresh).await;
+        let now: Worth = now.iter().map(worth).collect();
+        now != *self.in_force()
+    }
+
+    async fn ask(
+        &self,
+        open: &Open,
+        wanted: &BTreeSet<StoredRef>,
+        why: Why,
+    ) -> BTreeMap<StoredRef, Stored> {
+        let max_stale = open.secrets.max_stale;
+        let found = self.book.fetch(&open.stores, wanted, max_stale).await;
+        found
+            .into_iter()
+            .map(|(reference, found)| {
+                let answer = judge(&reference, found, why);
+                (reference, answer)
+            })
+            .collect()
+    }
+
+    fn in_force(&self) -> MutexGuard<'_, Worth> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, config: &Config) -> Result<Open, CommandError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*open
+            && known.secrets == config.secrets
+            && known.ca_file == config.server.ca_file
+        {
+            return Ok(known.clone());
+        }
+        let client = outbound::client(config.server.ca_file.clone())?;
+        let fresh = Open {
+            stores: stores(&config.secrets, &client, &self.clock),
+            secrets: config.secrets.clone(),
+            ca_file: config.server.ca_file.clone(),
+        };
+        Ok(open.insert(fresh).clone())
+    }
+}
+
+impl std::fmt::Debug for StoredValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredValues")
+    }
+}
+
+fn read_with(
+    name: &str,
+    text: &str,
+    command_line: CommandLine<'_>,
+    answers: &BTreeMap<StoredRef, Stored>,
+) -> (Result<Loaded, ConfigErrors>, BTreeSet<StoredRef>) {
+    let asked = RefCell::new(BTreeSet::new());
+    let loaded = files::parse_with(name, text, command_line, &|raw| {
+        let reference: StoredRef = match raw.parse() {
+            Ok(reference) => reference,
+            Err(error) => return Stored::Failed(format!("{error}")),
+        };
+        answers.get(&reference).cloned().unwrap_or_else(|| {
+            asked.borrow_mut().insert(reference);
+            Stored::Unasked
+        })
+    });
+    (loaded, asked.into_inner())
+}
+
+fn worth((reference, answer): (&StoredRef, &Stored)) -> (StoredRef, Option<[u8; 32]>) {
+    let value = match answer {
+        Stored::Value(value) => Some(value.fingerprint()),
+        Stored::Failed(_) | Stored::Unasked => None,
+    };
+    (reference.clone(), value)
+}
+
+fn judge(reference: &StoredRef, found: Found, why: Why) -> Stored {
+    let told = |error: &StoreError| Stored::Failed(with_causes(error, ": "));
+    match found {
+        Found::Fresh(value) => Stored::Value(value),
+        Found::Failed(error) => told(&error),
+        Found::Kept(_, error) | Found::Lapsed(error) if why == Why::Asked && !error.is_outage() => {
+            told(&error)
+        }
+        Found::Kept(value, error) => {
+            tracing::warn!(
+                %reference,
+                error = &*error as &dyn std::error::Error,
+                "the value is not given any more; the last one stays in use for secrets.max_stale"
+            );
+            Stored::Value(value)
+        }
+        Found::Lapsed(error) => {
+            tracing::error!(
+                %reference,
+                error = &*error as &dyn std::error::Error,
+                "the value has not been given for longer than secrets.max_stale: what needs it is not served"
+            );
+            Stored::Unasked
+        }
+    }
+}
+
+fn stores(secrets: &Secrets, client: &Arc<dyn HttpClient>, clock: &Arc<dyn Clock>) -> SecretStores {
+    let vault = secrets.vault.as_ref().map(|written| {
+        let settings = VaultSettings {
+            address: written.address.clone(),
+            namespace: written.namespace.clone(),
+            mount: written.mount.clone(),
+            login: match &written.auth {
+                VaultAuth::Token(token) => Login::Token(token.value.clone()),
+                VaultAuth::AppRole {
+                    mount,
+                    role_id,
+                    secret_id,
+                } => Login::AppRole {
+                    mount: mount.clone(),
+                    role_id: role_id.clone(),
+                    secret_id: secret_id.value.clone(),
+                },
+                VaultAuth::Kubernetes {
+                    mount,
+                    role,
+                    token_file,
+                } => Login::Kubernetes {
+                    mount: mount.clone(),
+                    role: role.clone(),
+                    token_file: token_file.clone(),
+                },
+            },
+            allow_insecure_http: written.allow_insecure_http,
+        };
+        Arc::new(VaultKv::new(
+            settings,
+            Arc::clone(client),
+            Arc::clone(clock),
+        )) as _
+    });
+    let aws = secrets.aws.as_ref().map(|written| {
+        Arc::new(SecretsManager::new(
+            written.endpoint.clone(),
+            written.identity.region.clone(),
+            aws_identity(&written.identity),
+            Arc::clone(client),
+            Arc::clone(clock),
+        )) as _
+    });
+    SecretStores { vault, aws }
+}

@@ -1,0 +1,254 @@
+//! Values of secret stores: at the start, through a rotation, through an outage.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_config::{Auth, CommandLine, Loaded};
+use portcullis_core::ManualClock;
+use portcullis_testkit::aws::Account;
+use portcullis_testkit::upstream::FakeUpstream;
+use portcullis_testkit::vault::{FakeVault, ROOT_TOKEN, secrets_manager};
+use serde_json::json;
+
+use crate::wire::stored::{StoredValues, Why};
+
+struct House {
+    vault: FakeVault,
+    clock: Arc<ManualClock>,
+    stored: StoredValues,
+    login: String,
+}
+
+const SERVERS: &str = "
+mcp_servers:
+  a: {url: 'https://a.example.com/mcp', auth_type: bearer_token, auth_value: 'vault:apps/a#token'}
+  b: {url: 'https://b.example.com/mcp', static_headers: {X-Key: 'vault:apps/a#key', X-Tenant: t}}
+  c: {url: 'https://c.example.com/mcp'}
+";
+
+impl House {
+    async fn new(login: &str) -> Self {
+        let vault = FakeVault::start().await;
+        vault.put(
+            "apps/a",
+            json!({"token": "canary-token-1", "key": "canary-key-1", "n": 7}),
+        );
+        let clock = Arc::new(ManualClock::at_millis(1_795_000_000_000));
+        Self {
+            vault,
+            stored: StoredValues::new(Arc::clone(&clock) as _),
+            clock,
+            login: login.to_owned(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let address = self.vault.address();
+        let login = &self.login;
+        format!("secrets: {{max_stale: 10m, vault: {{address: '{address}', {login}}}}}{SERVERS}")
+    }
+
+    async fn read(&self, text: &str, why: Why) -> Result<Loaded, String> {
+        let line = CommandLine::default();
+        let parsed = self
+            .stored
+            .parse("config.yaml", text, line, why)
+            .await
+            .unwrap();
+        parsed.map_err(|errors| errors.to_string())
+    }
+}
+
+fn token(loaded: &Loaded) -> &str {
+    match &loaded.config.mcp_servers[0].auth {
+        Auth::BearerToken(value) => value.value.expose(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn names(loaded: &Loaded) -> Vec<&str> {
+    let servers = loaded.config.mcp_servers.iter();
+    servers.map(|server| server.id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_document_is_read_once_and_its_fields_stand_where_they_are_referred_to() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    let loaded = house.read(&house.text(), Why::Asked).await.unwrap();
+    assert_eq!(token(&loaded), "canary-token-1");
+    assert_eq!(loaded.config.mcp_servers[1].static_headers.len(), 2);
+    assert_eq!(house.vault.reads(), 1);
+    let page = portcullis_config::explain(&loaded.config, &loaded.notices);
+    assert!(page.contains("(from vault:apps/a#token)"), "{page}");
+    assert!(!page.contains("canary"), "{page}");
+}
+
+#[tokio::test]
+async fn all_that_is_missing_is_told_at_once_with_its_line_and_nothing_of_what_vault_says() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    let more = "  d: {url: 'https://d.example.com/mcp', auth_type: token, auth_value: 'vault:none#x'}\n  e: {url: 'https://e.example.com/mcp', auth_type: token, auth_value: 'vault:apps/a#n'}\n  f: {url: 'https://f.example.com/mcp', auth_type: token, auth_value: 'aws-sm:x#y'}\n";
+    let text = house.text() + more;
+    let errors = house.read(&text, Why::Asked).await.unwrap_err();
+    for expected in [
+        "mcp_servers.d.auth_value: `vault:none#x`: there is no such secret",
+        "mcp_servers.e.auth_value: `vault:apps/a#n`: the secret has no such field",
+        "mcp_servers.f.auth_value: `aws-sm:x#y`: no such secret store is set up",
+        "config.yaml:7:",
+        "3 errors",
+    ] {
+        assert!(errors.contains(expected), "{expected} in\n{errors}");
+    }
+    assert!(!errors.contains("canary"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_at_the_start_lets_nothing_start() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    house.vault.seal(true);
+    let errors = house.read(&house.text(), Why::Asked).await.unwrap_err();
+    assert!(errors.contains("cannot answer now (HTTP 503)"), "{errors}");
+    assert!(!errors.contains("canary"), "{errors}");
+    let wrong = House::new("token: canary-wrong").await;
+    let errors = wrong.read(&wrong.text(), Why::Asked).await.unwrap_err();
+    assert!(errors.contains("refused us (HTTP 403)"), "{errors}");
+    assert!(!errors.contains("canary"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_rotated_value_is_noticed_and_read() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    house.read(&house.text(), Why::Asked).await.unwrap();
+    assert!(!house.stored.changed().await);
+    house.vault.put(
+        "apps/a",
+        json!({"token": "canary-token-2", "key": "canary-key-1"}),
+    );
+    assert!(house.stored.changed().await);
+    let loaded = house.read(&house.text(), Why::Refresh).await.unwrap();
+    assert_eq!(token(&loaded), "canary-token-2");
+    assert!(!house.stored.changed().await);
+}
+
+/// Through an outage, or after a deletion, the last values are used for as long as the file says and
+/// not a moment longer; then what needs them is gone, whole, and comes back with them.
+#[tokio::test]
+async fn values_outlive_an_outage_for_a_bounded_time_only() {
+    for deleted in [false, true] {
+        let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+        house.read(&house.text(), Why::Asked).await.unwrap();
+        if deleted {
+            house.vault.delete("apps/a");
+        } else {
+            house.vault.seal(true);
+        }
+        house.clock.advance(Duration::from_secs(599));
+        assert!(!house.stored.changed().await);
+        let loaded = house.read(&house.text(), Why::Refresh).await.unwrap();
+        assert_eq!(token(&loaded), "canary-token-1");
+        // Whoever asks for a reload is told of a deletion, and of an outage is not kept from it.
+        let asked = house.read(&house.text(), Why::Asked).await;
+        assert_eq!(asked.is_err(), deleted);
+        house.clock.advance(Duration::from_secs(1));
+        assert!(house.stored.changed().await);
+        let loaded = house.read(&house.text(), Why::Refresh).await.unwrap();
+        assert_eq!(names(&loaded), ["c"], "no server without its credential");
+        assert!(!house.stored.changed().await);
+        house.vault.seal(false);
+        house.vault.put(
+            "apps/a",
+            json!({"token": "canary-token-3", "key": "k-canary"}),
+        );
+        assert!(house.stored.changed().await);
+        let loaded = house.read(&house.text(), Why::Refresh).await.unwrap();
+        assert_eq!(names(&loaded), ["a", "b", "c"]);
+        assert_eq!(token(&loaded), "canary-token-3");
+    }
+}
+
+/// One login serves until two thirds of its lease; a token that was revoked costs one more.
+#[tokio::test]
+async fn logins_are_renewed_ahead_of_their_end_and_after_a_revocation() {
+    let folder = tempfile::tempdir().unwrap();
+    let jwt = folder.path().join("jwt");
+    std::fs::write(&jwt, "canary-jwt\n").unwrap();
+    for login in [
+        "role_id: the-role, secret_id: canary-secret-id".to_owned(),
+        format!("role: gateway, token_file: '{}'", jwt.display()),
+    ] {
+        let house = House::new(&login).await;
+        house.read(&house.text(), Why::Asked).await.unwrap();
+        assert!(!house.stored.changed().await);
+        assert_eq!(house.vault.logins(), 1);
+        house.clock.advance(Duration::from_mins(40));
+        house.read(&house.text(), Why::Asked).await.unwrap();
+        assert_eq!(house.vault.logins(), 2);
+        house.vault.revoke_tokens();
+        let loaded = house.read(&house.text(), Why::Asked).await.unwrap();
+        assert_eq!(token(&loaded), "canary-token-1");
+        assert_eq!(house.vault.logins(), 3);
+    }
+}
+
+#[tokio::test]
+async fn secrets_manager_is_asked_with_a_signature() {
+    let aws = FakeUpstream::modern().await;
+    let account = Account::lasting("AKIDLASTING", "canary-secret");
+    secrets_manager(
+        &aws,
+        account,
+        "prod/app",
+        json!({"token": "canary-token-aws"}),
+    );
+    let text = |secret: &str, name: &str| {
+        format!(
+            "secrets: {{aws: {{aws_region_name: eu-west-1, aws_access_key_id: AKIDLASTING, aws_secret_access_key: {secret}, aws_endpoint: 'http://{}/'}}}}\nmcp_servers: {{a: {{url: 'https://a.example.com/mcp', auth_type: bearer_token, auth_value: 'aws-sm:{name}#token'}}}}",
+            aws.address()
+        )
+    };
+    let house = House::new("").await;
+    let loaded = house
+        .read(&text("canary-secret", "prod/app"), Why::Asked)
+        .await
+        .unwrap();
+    assert_eq!(token(&loaded), "canary-token-aws");
+    for (secret, name, expected) in [
+        ("canary-wrong", "prod/app", "InvalidSignatureException"),
+        ("canary-secret", "prod/other", "there is no such secret"),
+    ] {
+        let house = House::new("").await;
+        let errors = house
+            .read(&text(secret, name), Why::Asked)
+            .await
+            .unwrap_err();
+        assert!(errors.contains(expected), "{errors}");
+        assert!(!errors.contains("canary"), "{errors}");
+    }
+}
+
+/// Reading a file to look at it asks nobody, says what it left out, and finds all else.
+#[tokio::test]
+async fn a_check_without_online_asks_nobody_and_says_what_it_left_out() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, house.text()).unwrap();
+    let report = crate::wire::check(Some(&file), false, true).await.unwrap();
+    assert_eq!(report.errors, 0, "{}", report.text);
+    assert!(
+        report.text.contains("`vault:apps/a#key` was not fetched"),
+        "{}",
+        report.text
+    );
+    assert_eq!(house.vault.reads(), 0);
+    std::fs::write(
+        &file,
+        house.text().replace("apps/a#token", "apps/../sys#token"),
+    )
+    .unwrap();
+    let report = crate::wire::check(Some(&file), false, false).await.unwrap();
+    assert!(
+        report.text.contains("not a place in a secret store"),
+        "{}",
+        report.text
+    );
+}
