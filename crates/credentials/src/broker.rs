@@ -20,7 +20,7 @@ use crate::token::{Moment, Token};
 use crate::token_endpoint::Endpoint;
 use crate::{
     ClientCredentials, CredentialBroker, CredentialError, CredentialErrorKind, CredentialKind,
-    ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, UpstreamCredential,
+    Errand, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, UpstreamCredential,
 };
 
 /// A server has one client, two while a reload is under way, and another for discovery; what goes
@@ -244,6 +244,7 @@ impl CredentialBroker for Broker {
         &self,
         evidence: &Evidence,
         auth: &ServerAuth,
+        _errand: Errand<'_>,
     ) -> Result<UpstreamCredential, CredentialError> {
         if *evidence.server() != auth.server {
             return Err(

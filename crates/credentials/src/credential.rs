@@ -22,6 +22,8 @@ pub enum CredentialKind {
     M2mClientCredentials,
     /// A token got in exchange for the caller's.
     TokenExchange,
+    /// Nothing but a token that we signed for this request.
+    SignedJwt,
 }
 
 impl CredentialKind {
@@ -32,6 +34,7 @@ impl CredentialKind {
             Self::StaticToken => "static-token",
             Self::M2mClientCredentials => "m2m-client-credentials",
             Self::TokenExchange => "token-exchange",
+            Self::SignedJwt => "signed-jwt",
         }
     }
 }
@@ -41,6 +44,8 @@ impl CredentialKind {
 pub struct UpstreamCredential {
     kind: CredentialKind,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Which of the headers hold a token of ours, whatever they are called.
+    signed: Vec<HeaderName>,
     /// Where it was fetched to, and its SHA-256, so that `rejected` drops this one and not its
     /// successor.
     fetched: Option<(Arc<Slot>, [u8; 32])>,
@@ -55,8 +60,20 @@ impl UpstreamCredential {
         Self {
             kind,
             headers,
+            signed: Vec::new(),
             fetched,
         }
+    }
+
+    /// The same with headers that we signed, which take the place of any of these names.
+    pub(crate) fn vouched_for(mut self, signed: Vec<(HeaderName, HeaderValue)>) -> Self {
+        if self.kind == CredentialKind::NoAuth {
+            self.kind = CredentialKind::SignedJwt;
+        }
+        let signed_tokens = signed.iter().filter(|(_, value)| value.is_sensitive());
+        self.signed = signed_tokens.map(|(name, _)| name.clone()).collect();
+        self.headers.extend(signed);
+        self
     }
 
     /// What kind it is.
@@ -75,7 +92,7 @@ impl UpstreamCredential {
     pub fn appears_in(&self, text: &[u8]) -> bool {
         self.headers
             .iter()
-            .filter(|(name, _)| is_secret(name))
+            .filter(|(name, _)| is_secret(name) || self.signed.contains(name))
             .any(|(name, value)| {
                 secrets_of(name, value.as_bytes())
                     .iter()

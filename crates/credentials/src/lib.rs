@@ -7,8 +7,10 @@ mod client;
 mod credential;
 mod discovery;
 mod document;
+mod errand;
 mod error;
 mod exchange;
+mod signing;
 mod slot;
 mod static_auth;
 mod subjects;
@@ -19,8 +21,13 @@ pub use auth::{ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, Upstr
 pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
 pub use credential::{CredentialKind, UpstreamCredential};
+pub use errand::Errand;
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
+pub use signing::{
+    Audience, ChannelToken, KeyBook, PublishedKey, Scopes, Signer, SignerTerms, SigningBroker,
+    SubjectFault, VerifiesSubjects,
+};
 pub use static_auth::InvalidStaticHeader;
 
 use std::collections::BTreeSet;
@@ -32,12 +39,13 @@ use portcullis_policy::Evidence;
 /// Where a permitted request gets what it presents upstream.
 #[async_trait]
 pub trait CredentialBroker: Send + Sync + std::fmt::Debug {
-    /// The credential for one server. Fails closed: never another, stronger or empty credential in
-    /// its place.
+    /// The credential for one errand at one server. Fails closed: never another, stronger or empty
+    /// credential in its place.
     async fn obtain(
         &self,
         evidence: &Evidence,
         auth: &ServerAuth,
+        errand: Errand<'_>,
     ) -> Result<UpstreamCredential, CredentialError>;
 
     /// The upstream refused this credential with 401. Forgets it, so that the next `obtain` gets a

@@ -201,6 +201,10 @@ impl EngineError {
                 };
                 (status_of(kind), RpcError::new(code::INTERNAL_ERROR, text))
             }
+            Self::Credential(error) if error.kind == CredentialErrorKind::SubjectLacksClaims => {
+                let text = "your own token lacks a claim that this server's operator requires";
+                (status_of(kind), RpcError::new(code::INTERNAL_ERROR, text))
+            }
             Self::NoLongerStands
             | Self::Credential(_)
             | Self::Upstream(_)

@@ -109,16 +109,21 @@ impl View {
         &self.principal
     }
 
-    /// Asks the policy. A token that the caller brought goes along only where the server's
-    /// authentication is about the caller.
+    /// Asks the policy. A token that the caller brought, and the caller's name, go along only where
+    /// the server's authentication is about the caller.
     pub(crate) fn authorize(
         &self,
         entry: &ServerEntry,
         operation: Operation<'_>,
     ) -> Result<Permit<()>, Denied> {
         let permit = authorize(self.caller(), &entry.policy, operation, ())?;
-        Ok(if entry.auth.auth.acts_for_caller() {
+        let permit = if entry.auth.reads_subject() {
             permit.on_behalf(self.on_behalf.clone())
+        } else {
+            permit
+        };
+        Ok(if entry.auth.tells_errands() {
+            permit.naming(&self.principal, operation)
         } else {
             permit
         })

@@ -9,5 +9,6 @@ mod meta;
 mod migrations;
 mod open;
 mod sessions;
+mod signing_keys;
 
 pub use open::{Durability, Location, OpenError, Settings, SqliteStores};

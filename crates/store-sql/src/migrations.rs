@@ -4,7 +4,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 3] = [
+const SQLITE: [(i64, &str, &str); 4] = [
     (
         1,
         "keys, audit, sessions, meta",
@@ -19,6 +19,11 @@ const SQLITE: [(i64, &str, &str); 3] = [
         3,
         "audit rows in order",
         include_str!("../migrations/sqlite/0003_audit_rows_in_order.sql"),
+    ),
+    (
+        5,
+        "signing keys",
+        include_str!("../migrations/sqlite/0005_signing_keys.sql"),
     ),
 ];
 

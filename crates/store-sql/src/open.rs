@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::meta::SqlMeta;
 use crate::migrations;
 use crate::sessions::SqlSessions;
+use crate::signing_keys::SqlSigningKeys;
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +137,7 @@ impl SqliteStores {
             audit: Arc::new(SqlAudit::new(self.database.clone())),
             sessions: Arc::new(SqlSessions::new(self.database.clone())),
             meta: Arc::new(SqlMeta::new(self.database.clone())),
+            signing_keys: Arc::new(SqlSigningKeys::new(self.database.clone())),
         }
     }
 

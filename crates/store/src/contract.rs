@@ -12,6 +12,7 @@ mod api_keys;
 mod audit;
 mod meta;
 mod sessions;
+mod signing_keys;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -74,6 +75,13 @@ macro_rules! store_contract {
                 of_many_first_writers_all_get_the_same_answer
                 a_value_is_replaced_as_a_whole
                 names_and_values_may_be_anything;
+            signing_keys:
+                keys_come_back_as_they_were_stored_in_order
+                of_many_first_keys_exactly_one_is_stored
+                of_many_successors_exactly_one_is_stored
+                algorithms_follow_each_their_own
+                a_kid_stands_for_one_key_only
+                a_key_that_was_removed_is_gone;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

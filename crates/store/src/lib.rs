@@ -10,6 +10,7 @@ pub mod memory;
 mod meta;
 mod page;
 mod sessions;
+mod signing_keys;
 
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
@@ -17,6 +18,7 @@ pub use error::{BackendError, StoreError, StoreErrorKind};
 pub use meta::MetaStore;
 pub use page::{MAX_PAGE, Page, PageRequest};
 pub use sessions::{SessionStore, TerminatedSession};
+pub use signing_keys::{SigningKeyRecord, SigningKeyStore};
 
 use std::sync::Arc;
 
@@ -31,4 +33,6 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     /// Single values such as the key ring's canary.
     pub meta: Arc<dyn MetaStore>,
+    /// Keys that sign for upstream servers.
+    pub signing_keys: Arc<dyn SigningKeyStore>,
 }

@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod meta;
 mod sessions;
+mod signing_keys;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -16,6 +17,7 @@ pub fn stores() -> Stores {
         audit: Arc::new(audit::MemoryAudit::default()),
         sessions: Arc::new(sessions::MemorySessions::default()),
         meta: Arc::new(meta::MemoryMeta::default()),
+        signing_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
     }
 }
 

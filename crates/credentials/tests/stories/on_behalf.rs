@@ -50,6 +50,7 @@ fn obo(terms: TokenExchange) -> ServerAuth {
         server: ServerId::from("obo"),
         auth: UpstreamAuth::TokenExchange(Arc::new(terms)),
         static_headers: Vec::new(),
+        signer: None,
     }
 }
 
@@ -112,7 +113,14 @@ async fn obtain(
     auth: &ServerAuth,
     subject: &str,
 ) -> Result<UpstreamCredential, CredentialError> {
-    house.broker.obtain(&evidence(Some(subject)), auth).await
+    house
+        .broker
+        .obtain(
+            &evidence(Some(subject)),
+            auth,
+            portcullis_credentials::Errand::Session,
+        )
+        .await
 }
 
 #[tokio::test]
@@ -177,7 +185,11 @@ async fn without_a_token_of_the_caller_nothing_is_asked_and_nothing_presented() 
         beside_key: false,
     })));
     for evidence in [evidence(None), service.evidence().clone()] {
-        let error = house.broker.obtain(&evidence, &auth).await.unwrap_err();
+        let error = house
+            .broker
+            .obtain(&evidence, &auth, portcullis_credentials::Errand::Session)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, CredentialErrorKind::NoSubject);
         assert_eq!(error.error_kind(), ErrorKind::Unauthenticated);
     }
@@ -196,7 +208,10 @@ async fn each_caller_gets_their_own_token_with_one_request() {
         let user = call % 50;
         calls.spawn(async move {
             let evidence = evidence(Some(&jwt(&format!("user-{user}"), 3600)));
-            let credential = broker.obtain(&evidence, &auth).await.unwrap();
+            let credential = broker
+                .obtain(&evidence, &auth, portcullis_credentials::Errand::Session)
+                .await
+                .unwrap();
             (user, presented(&credential))
         });
     }

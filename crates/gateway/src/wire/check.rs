@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use portcullis_config::{CommandLine, Config, ConfigError, ConfigErrors, Level, Loaded, Notice};
 use portcullis_core::{Clock, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, CredentialBroker, UpstreamCredential};
+use portcullis_credentials::{Broker, CredentialBroker, Errand, UpstreamCredential};
 use portcullis_egress::HttpClient;
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, Snapshot};
@@ -230,7 +230,7 @@ async fn probe(snapshot: &Snapshot, broker: &Broker) -> Vec<Probe> {
 async fn ask(entry: &ServerEntry, broker: &Broker) -> Result<(), String> {
     let permit = authorize_service(&entry.id);
     let credential = broker
-        .obtain(permit.evidence(), &entry.auth)
+        .obtain(permit.evidence(), &entry.auth, Errand::DISCOVER)
         .await
         .map_err(|error| with_causes(&error, ": "))?;
     let asked = entry

@@ -71,6 +71,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
     let auth = ServerAuth {
         server: server.id.clone(),
         auth: auth(server)?,
+        signer: None,
         static_headers: server
             .static_headers
             .iter()

@@ -28,6 +28,11 @@ impl Claims {
         self.issued_at
     }
 
+    /// A claim by its exact name.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
     /// A claim that is one text.
     pub fn text(&self, path: &str) -> Option<&str> {
         self.at(path)
