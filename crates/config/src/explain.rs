@@ -1,6 +1,8 @@
 //! The resolved configuration as an operator reads it: every value that is in force, why an
 //! inferred one is what it is, and no secret.
 
+mod signer;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::path::Path;
@@ -33,6 +35,9 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
         for server in &config.mcp_servers {
             mcp_server(&mut page, server);
         }
+    }
+    if let Some(signer) = &config.jwt_signer {
+        signer::guardrails(&mut page, signer);
     }
     page.heading(0, "store");
     page.value(2, "path", quoted(config.store.path.display()));
@@ -249,6 +254,9 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
     }
     page.value(4, "auth_type", server.auth.auth_type());
     auth(page, &server.auth);
+    if server.signed {
+        page.value(4, "jwt_signer", true);
+    }
     if !server.static_headers.is_empty() {
         page.heading(4, "static_headers");
         for StaticHeader { name, value } in &server.static_headers {

@@ -5,6 +5,7 @@ pub(crate) mod issuers;
 pub(crate) mod litellm;
 pub(crate) mod ours;
 pub(crate) mod servers;
+pub(crate) mod signer;
 
 /// A map with fixed keys.
 #[derive(Debug)]

@@ -29,11 +29,12 @@ pub use excerpt::Excerpt;
 pub use explain::explain;
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
-    AssertionAudience, Audit, Auth, ClaimNames, ClientAuth, ClientCredentials, ClientKey,
-    ClientProof, Compat, Config, DebugHeaders, ExchangeProfile, FileKey, Forwarded, Identity,
-    Introspection, IssuerGrants, JWS_ALGORITHMS, KeyMaterial, Listen, LogFormat, LogLevel,
-    McpServer, OAuthClient, Revision, Rfc8693, Server, Sourced, StaticHeader, Store, Telemetry,
-    Tls, TokenExchange, TokenIssuer, TokenTypeName, ToolScopes,
+    AssertionAudience, Audit, Auth, ClaimNames, ClaimSource, ClientAuth, ClientCredentials,
+    ClientKey, ClientProof, Compat, Config, DebugHeaders, ExchangeProfile, FileKey, Forwarded,
+    Identity, Introspection, IssuerGrants, JWS_ALGORITHMS, JwtSigner, KeyMaterial, Listen,
+    LogFormat, LogLevel, McpServer, OAuthClient, Revision, Rfc8693, Server, SignerAudience,
+    SignerClaims, SignerScopes, Sourced, StaticHeader, Store, SubjectIntrospection, Telemetry, Tls,
+    TokenExchange, TokenIssuer, TokenTypeName, TokenVerification, ToolScopes,
 };
 pub use reference::reference_markdown;
 pub use references::Origin;

@@ -96,12 +96,13 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
         Some("litellm") => Compat::LiteLlm,
         _ => Compat::None,
     };
-    compat::guardrails::refuse(&fields);
-    compat::environment::announce(&fields);
+    let signer = compat::guardrails::read(&fields);
+    compat::environment::announce(&fields, signer.is_some());
     let general = fields.section_or_empty("general_settings", &empty)?;
     let litellm = fields.section_or_empty("litellm_settings", &empty)?;
-    let mcp_servers = mcp_server::all(&fields, &litellm, compat);
+    let mcp_servers = mcp_server::all(&fields, &litellm, compat, signer.as_ref());
     let server = server::read(&fields.section_or_empty("server", &empty)?, &general);
+    let jwt_signer = signer.and_then(|signer| signer.finish(&fields, &server, compat));
     let identity = identity::read(
         &fields.section_or_empty("identity", &empty)?,
         &general,
@@ -122,6 +123,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             .into_iter()
             .filter_map(|entry| entry.server)
             .collect(),
+        jwt_signer,
         store,
         audit,
         telemetry,

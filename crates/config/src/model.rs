@@ -5,6 +5,7 @@ mod identity;
 mod issuer;
 mod process;
 mod server;
+mod signer;
 
 pub use identity::{FileKey, Identity, KeyMaterial};
 pub use issuer::{
@@ -18,6 +19,11 @@ pub use server::{
     OAuthClient, Revision, Rfc8693, StaticHeader, TokenExchange, ToolScopes,
 };
 
+pub use signer::{
+    ClaimSource, JwtSigner, SignerAudience, SignerClaims, SignerScopes, SubjectIntrospection,
+    TokenVerification,
+};
+
 use crate::references::Origin;
 
 /// Everything the operator decided.
@@ -29,6 +35,8 @@ pub struct Config {
     pub identity: Identity,
     /// `mcp_servers`, `servers`; in the order of the file.
     pub mcp_servers: Vec<McpServer>,
+    /// The `mcp_jwt_signer` of `guardrails`.
+    pub jwt_signer: Option<JwtSigner>,
     /// `store`
     pub store: Store,
     /// `audit`

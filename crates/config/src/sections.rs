@@ -10,5 +10,6 @@ pub(crate) mod oauth_client;
 pub(crate) mod process;
 pub(crate) mod scopes;
 pub(crate) mod server;
+pub(crate) mod signer;
 pub(crate) mod token_exchange;
 pub(crate) mod upstream_auth;

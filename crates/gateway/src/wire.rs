@@ -19,6 +19,8 @@ mod rooms;
 mod rotation;
 mod serve;
 mod servers;
+mod signer;
+mod signing_keys;
 mod standing;
 mod trail;
 
@@ -40,7 +42,7 @@ pub use embedded::Embedded;
 pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;
-pub use rotation::rotate_ring;
+pub use rotation::{RotatedSigner, rotate_ring, rotate_signer};
 pub use serve::serve;
 pub use trail::verify_audit;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
-use portcullis_core::{ClientSecret, Clock, Principal, PrincipalKind, Timestamp};
+use portcullis_core::{ClientSecret, Clock, Principal, PrincipalKind};
 use portcullis_egress::{Destination, HttpClient, RequestBody};
-use portcullis_oauth::jose::{TokenFault, read_introspected};
+use portcullis_oauth::jose::{Claims, TokenFault, Verified, read_introspected};
 use portcullis_oauth::{ClientAuthentication, TokenRequest};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -69,7 +69,7 @@ type Slot = Arc<tokio::sync::Mutex<Option<Answer>>>;
 
 #[derive(Clone)]
 struct Answer {
-    said: Result<Arc<Principal>, AuthnErrorKind>,
+    said: Result<Arc<Verified<Claims>>, AuthnErrorKind>,
     /// Monotonic.
     until: Duration,
 }
@@ -101,12 +101,24 @@ impl Introspection {
         &self,
         presented: &Presented,
     ) -> Result<Arc<Principal>, AuthnError> {
-        let slot = self.slot(presented.fingerprint());
+        let token = presented.key().expose();
+        let claims = self.claims(presented.fingerprint(), token).await?;
+        let kind = PrincipalKind::IntrospectedToken;
+        Ok(Arc::new(self.issuer.principal(&claims, kind)))
+    }
+
+    /// What the token with this fingerprint says.
+    pub(crate) async fn claims(
+        &self,
+        fingerprint: &[u8; 32],
+        token: &str,
+    ) -> Result<Arc<Verified<Claims>>, AuthnError> {
+        let slot = self.slot(fingerprint);
         let mut answer = slot.lock().await;
         if let Some(answer) = self.usable(answer.as_ref()) {
             return answer;
         }
-        let said = self.ask(presented.key().expose()).await;
+        let said = self.ask(token).await;
         let kept = match &said {
             Ok(_) => KEPT,
             Err(AuthnErrorKind::Unavailable) => FAILURE_KEPT,
@@ -120,18 +132,21 @@ impl Introspection {
     }
 
     /// What is remembered; never beyond the token's own end, by the clock that judges it.
-    fn usable(&self, answer: Option<&Answer>) -> Option<Result<Arc<Principal>, AuthnError>> {
+    fn usable(&self, answer: Option<&Answer>) -> Option<Result<Arc<Verified<Claims>>, AuthnError>> {
         let answer = answer.filter(|answer| self.clock.monotonic() < answer.until)?;
         match &answer.said {
-            Ok(principal) if is_over(principal, self.clock.now()) => {
-                Some(Err(TokenFault::Expired.into()))
-            }
-            Ok(principal) => Some(Ok(Arc::clone(principal))),
+            Ok(claims) if self.is_over(claims) => Some(Err(TokenFault::Expired.into())),
+            Ok(claims) => Some(Ok(Arc::clone(claims))),
             Err(fault) => Some(Err((*fault).into())),
         }
     }
 
-    async fn ask(&self, token: &str) -> Result<Arc<Principal>, AuthnErrorKind> {
+    fn is_over(&self, claims: &Claims) -> bool {
+        let end = claims.expires_at();
+        end.is_some_and(|end| self.clock.now() >= end.after(self.issuer.rules.leeway))
+    }
+
+    async fn ask(&self, token: &str) -> Result<Arc<Verified<Claims>>, AuthnErrorKind> {
         let unavailable = || AuthnErrorKind::Unavailable;
         let _one_of_few = self.asking.acquire().await.map_err(|_| unavailable())?;
         let request = self.request(token).ok_or_else(unavailable)?;
@@ -145,10 +160,7 @@ impl Introspection {
             // Not what an authorization server answers: nothing is known of the token.
             Err(TokenFault::Malformed) => Err(self.failed(&TokenFault::Malformed)),
             Err(fault) => Err(AuthnErrorKind::Token(fault)),
-            Ok(claims) => {
-                let kind = PrincipalKind::IntrospectedToken;
-                Ok(Arc::new(self.issuer.principal(&claims, kind)))
-            }
+            Ok(claims) => Ok(Arc::new(claims)),
         }
     }
 
@@ -216,10 +228,6 @@ impl Introspection {
     fn answers(&self) -> MutexGuard<'_, HashMap<[u8; 32], Slot>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn is_over(principal: &Principal, now: Timestamp) -> bool {
-    principal.expires_at.is_some_and(|end| now >= end)
 }
 
 impl fmt::Debug for Introspection {

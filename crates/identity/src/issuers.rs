@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use portcullis_core::{Clock, PrincipalKind};
-use portcullis_oauth::jose::{Claims, Jws, TokenFault, Unverified, Verified, verify_access_token};
+use portcullis_oauth::jose::{
+    Claims, Jws, TokenFault, TokenRules, Unverified, Verified, verify_access_token,
+};
 
 use crate::{
     Authenticated, Authenticator, AuthnError, AuthnErrorKind, CredentialSource, Introspection,
@@ -53,7 +55,8 @@ impl TokenIssuers {
         // Read before it is verified, and used for nothing but to find who would have signed it.
         let issuer = token.claimed_issuer()?;
         if let Some(signing) = self.signing.get(&issuer) {
-            let claims = signing.verify(&token, &*self.clock).await?;
+            let rules = &signing.issuer.rules;
+            let claims = verify(&token, &signing.keys, rules, &*self.clock).await?;
             let principal = signing.issuer.principal(&claims, PrincipalKind::Jwt);
             return Ok(Some(Authenticated {
                 principal: Arc::new(principal),
@@ -66,23 +69,22 @@ impl TokenIssuers {
     }
 }
 
-impl Signing {
-    async fn verify(
-        &self,
-        token: &Unverified<Jws<'_>>,
-        clock: &dyn Clock,
-    ) -> Result<Verified<Claims>, AuthnError> {
-        let unavailable = |_| AuthnErrorKind::Unavailable;
-        let keys = self.keys.keys().await.map_err(unavailable)?;
-        let rules = &self.issuer.rules;
-        match verify_access_token(token, &keys, rules, clock.now()) {
-            Err(TokenFault::UnknownKey) => {
-                let newer = self.keys.newer_than(&keys).await;
-                let newer = newer.ok_or(TokenFault::UnknownKey)?;
-                Ok(verify_access_token(token, &newer, rules, clock.now())?)
-            }
-            judged => Ok(judged?),
+/// Believes a token by its issuer's keys, which are asked for anew once for a key that is not known.
+pub(crate) async fn verify(
+    token: &Unverified<Jws<'_>>,
+    cache: &Arc<JwksCache>,
+    rules: &TokenRules,
+    clock: &dyn Clock,
+) -> Result<Verified<Claims>, AuthnError> {
+    let unavailable = |_| AuthnErrorKind::Unavailable;
+    let keys = cache.keys().await.map_err(unavailable)?;
+    match verify_access_token(token, &keys, rules, clock.now()) {
+        Err(TokenFault::UnknownKey) => {
+            let newer = cache.newer_than(&keys).await;
+            let newer = newer.ok_or(TokenFault::UnknownKey)?;
+            Ok(verify_access_token(token, &newer, rules, clock.now())?)
         }
+        judged => Ok(judged?),
     }
 }
 

@@ -19,6 +19,7 @@ mod key_seal;
 mod master_key;
 mod on_behalf;
 mod store_keys;
+mod subject_check;
 
 pub use authentication::Authentication;
 pub use authn::{
@@ -38,6 +39,7 @@ pub use key_index::{KeyIndex, KeyIndexSettings};
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
 pub use store_keys::StoreKeys;
+pub use subject_check::SubjectCheck;
 
 // What `KeyAdmin` speaks in, so that a surface needs no store to use it.
 pub use portcullis_store::{ApiKeyRecord, Page, PageRequest};

@@ -106,6 +106,29 @@ impl AssertionKey {
         Self::of(&der, pem.fingerprint(), algorithm, key_id)
     }
 
+    /// Every key of a PEM: the first of this algorithm, the others of it if they fit.
+    pub(crate) fn all_from_pem(
+        pem: &SecretValue,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Vec<Self>, InvalidAssertionKey> {
+        let mut keys: Vec<Self> = Vec::new();
+        for der in PrivateKeyDer::pem_slice_iter(pem.expose().as_bytes()) {
+            let der = der.map_err(|_| InvalidAssertionKey::NotPem)?;
+            let text = sha256(der.secret_der());
+            let key = match Self::of(&der, text, algorithm, None) {
+                Err(InvalidAssertionKey::WrongAlgorithm) if !keys.is_empty() => {
+                    Self::of(&der, text, None, None)
+                }
+                read => read,
+            };
+            keys.push(key?);
+        }
+        if keys.is_empty() {
+            return Err(InvalidAssertionKey::NotPem);
+        }
+        Ok(keys)
+    }
+
     /// The same of a key in DER (PKCS #8).
     pub(crate) fn from_pkcs8(
         der: &[u8],

@@ -16,6 +16,7 @@ mod query;
 mod reply;
 mod rest;
 mod router;
+mod signer_documents;
 mod state;
 mod wrong_method;
 
@@ -27,4 +28,5 @@ pub use frontage::{Frontage, ResourceFacts};
 pub use health::{Readiness, ReadinessReport};
 pub use layers::{HostRule, OriginRule};
 pub use router::{admin_router, router};
+pub use signer_documents::{PublishedKeys, SignerFacts};
 pub use state::{ServerDeps, ServerState};

@@ -57,14 +57,26 @@ impl KeyBook {
         }
     }
 
-    /// The operator's one key, which does not change while the process runs.
-    pub fn hold(&self, key: SigningKey) {
-        let key = PublishedKey {
-            key: Arc::new(key),
-            signs_from: Timestamp::from_millis(0),
-        };
+    /// The operator's keys, which do not change while the process runs: the first signs, the others
+    /// are published only, because they will sign or have signed.
+    pub fn hold(&self, keys: Vec<SigningKey>) {
+        let mut held: Vec<PublishedKey> = Vec::new();
+        for key in keys {
+            // Verifiers refuse both of two keys with one id.
+            if held.iter().any(|one| one.key.key_id() == key.key_id()) {
+                continue;
+            }
+            held.push(PublishedKey {
+                key: Arc::new(key),
+                signs_from: if held.is_empty() {
+                    Timestamp::from_millis(0)
+                } else {
+                    Timestamp::from_millis(i64::MAX)
+                },
+            });
+        }
         self.page.store(Arc::new(Page {
-            keys: vec![key],
+            keys: held,
             read: None,
         }));
     }
@@ -198,8 +210,12 @@ mod tests {
         assert!(book.signing_key(ES256).is_none());
         book.read(vec![only.clone()]);
         assert!(book.signing_key(ES256).is_some());
-        book.hold(SigningKey::clone(&only.key));
+        let own = SigningKey::clone(&only.key);
+        let next = SigningKey::clone(&key());
+        book.hold(vec![own.clone(), next.clone(), own.clone()]);
         clock.advance(KeyBook::STALE * 2);
-        assert!(book.signing_key(ES256).is_some(), "the operator's own");
+        let signing = book.signing_key(ES256).unwrap();
+        assert_eq!(signing.key_id(), own.key_id(), "the operator's own");
+        assert_eq!(published(&book), [own.key_id(), next.key_id()]);
     }
 }

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::servers::{self, Making};
+use super::signer::Prepared;
 use super::{CheckReport, files, outbound};
 use crate::cli::exit::{CommandError, with_causes};
 
@@ -67,10 +68,21 @@ fn build(
     let client = outbound::client(config.server.ca_file.clone())
         .map_err(|error| problems.push(ConfigError::found_later("", error.to_string())))
         .ok()?;
+    let signer = match &config.jwt_signer {
+        None => None,
+        Some(signer) => Some(
+            Prepared::of_file(signer, config, clock)
+                .map_err(|error| {
+                    problems.push(ConfigError::found_later("guardrails", format!("{error:#}")));
+                })
+                .ok()?,
+        ),
+    };
     let making = Making {
         client: &client,
         clock,
         metrics: &Metrics::new(),
+        signer: signer.as_ref(),
     };
     let snapshot = servers::snapshot(config, None, 1, &making)
         .map_err(|error| problems.push(ConfigError::found_later("", format!("{error:#}"))))
@@ -205,7 +217,7 @@ struct Probe {
 
 enum Asked {
     Answered,
-    /// Nobody is calling, so there is nothing to present.
+    /// Nobody is calling, so there is nothing to present; or the key that signs is the gateway's.
     CallersOnly,
     Failed(String),
 }
@@ -215,7 +227,7 @@ async fn probe(snapshot: &Snapshot, broker: &Broker) -> Vec<Probe> {
     let asking = snapshot.servers().iter().map(|entry| async move {
         Probe {
             server: entry.id.to_string(),
-            asked: if entry.auth.auth.acts_for_caller() {
+            asked: if entry.auth.auth.acts_for_caller() || entry.auth.tells_errands() {
                 Asked::CallersOnly
             } else {
                 ask(entry, broker)

@@ -42,7 +42,7 @@ impl Reloading {
     /// Performs reloads as they are asked for.
     pub(super) async fn run(mut self, rooms: &Rooms, mut reloads: Reloads) {
         while let Some(due) = reloads.next().await {
-            let reloaded = self.reload(rooms, due.cause);
+            let reloaded = self.reload(rooms, due.cause).await;
             if let Some(answer) = due.answer {
                 // Whoever asked may have gone away.
                 let _ = answer.send(reloaded);
@@ -50,7 +50,7 @@ impl Reloading {
         }
     }
 
-    fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
+    async fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
         for tls in &self.tls {
             if let Err(error) = tls.reload() {
                 tracing::error!(
@@ -59,7 +59,7 @@ impl Reloading {
                 );
             }
         }
-        let reloaded = self.read_and_swap(rooms);
+        let reloaded = self.read_and_swap(rooms).await;
         match &reloaded {
             Ok(generation) => {
                 tracing::info!(?cause, generation, "configuration reloaded");
@@ -77,7 +77,7 @@ impl Reloading {
         reloaded
     }
 
-    fn read_and_swap(&mut self, rooms: &Rooms) -> Reloaded {
+    async fn read_and_swap(&mut self, rooms: &Rooms) -> Reloaded {
         let command_line = CommandLine {
             host: self.host.as_deref(),
             port: self.port,
@@ -86,10 +86,16 @@ impl Reloading {
         let Loaded { config, notices } = loaded;
         let before = rooms.gateway.snapshot();
         let generation = before.generation() + 1;
+        let signer = rooms
+            .signing
+            .prepare(&config)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
         let making = Making {
             client: &rooms.client,
             clock: &rooms.vaults.clock,
             metrics: &rooms.metrics,
+            signer: signer.as_ref(),
         };
         let snapshot = servers::snapshot(&config, Some(&before), generation, &making)
             .map_err(|error| format!("{error:#}"))?;
@@ -102,7 +108,10 @@ impl Reloading {
             tracing::warn!("{what} changed in the file; it takes effect at the next start");
         }
         rooms.authentication.store(Arc::new(authentication));
-        rooms.frontage.store(Arc::new(frontage(&config)));
+        rooms
+            .frontage
+            .store(Arc::new(frontage(&config, signer.as_ref())));
+        rooms.signing.put_in_force(signer.as_ref());
         rooms.standings.changed(&self.config, &config);
         rooms.gateway.replace_snapshot(snapshot);
         rooms.metrics.config_loaded(generation);
@@ -123,6 +132,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         // Snapshot and authentication are made anew.
         identity: _,
         mcp_servers: _,
+        jwt_signer: _,
         compat: _,
         insecure_choices: _,
     } = before;

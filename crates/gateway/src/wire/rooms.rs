@@ -1,13 +1,13 @@
 //! Everything a gateway is made of, built once at start.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use portcullis_config::Config;
-use portcullis_core::{Clock, Entropy, Sealer, SystemClock, SystemEntropy};
-use portcullis_credentials::Broker;
+use portcullis_core::{Clock, Entropy, Sealer, Stocked, SystemClock, SystemEntropy};
+use portcullis_credentials::{Broker, SigningBroker};
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
@@ -24,6 +24,7 @@ use super::frontage::frontage;
 use super::issuers::Issuers;
 use super::macs::RingMac;
 use super::servers::{self, Making};
+use super::signer::Signing;
 use super::standing::Standings;
 use super::{identity, outbound};
 use crate::cli::exit::CommandError;
@@ -159,6 +160,7 @@ pub(super) struct Rooms {
     pub(super) standings: Arc<Standings>,
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
+    pub(super) signing: Signing,
 }
 
 impl Rooms {
@@ -176,10 +178,22 @@ impl Rooms {
         index.run(tracker, stop.clone());
         let metrics = Arc::new(Metrics::new());
         let audit = start_audit(config, &vaults, &metrics, tracker).await?;
+        let signing = Signing {
+            store: Arc::clone(&vaults.stores.signing_keys),
+            ring: Arc::clone(&vaults.ring),
+            clock: Arc::clone(&vaults.clock),
+            client: Arc::clone(&client),
+            tracker: tracker.clone(),
+            followed: ArcSwapOption::empty(),
+            verifier: Mutex::default(),
+        };
+        let signer = signing.prepare(config).await?;
+        signing.put_in_force(signer.as_ref());
         let making = Making {
             client: &client,
             clock: &vaults.clock,
             metrics: &metrics,
+            signer: signer.as_ref(),
         };
         let snapshot = servers::snapshot(config, None, 1, &making)?;
         metrics.config_loaded(1);
@@ -199,6 +213,12 @@ impl Rooms {
             Arc::clone(&vaults.entropy),
             tracker.clone(),
         );
+        let credentials = SigningBroker::new(
+            credentials,
+            Arc::clone(&vaults.clock),
+            Arc::new(Stocked::of(Arc::clone(&vaults.entropy))),
+            tracker.clone(),
+        );
         let gateway = Gateway::new(GatewayDeps {
             snapshot,
             credentials: Arc::new(credentials),
@@ -214,7 +234,7 @@ impl Rooms {
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
             authentication: Arc::new(ArcSwap::from_pointee(authentication)),
-            frontage: Arc::new(ArcSwap::from_pointee(frontage(config))),
+            frontage: Arc::new(ArcSwap::from_pointee(frontage(config, signer.as_ref()))),
             keys,
             index,
             audit,
@@ -224,6 +244,7 @@ impl Rooms {
             standings,
             issuers,
             client,
+            signing,
             vaults,
         })
     }

@@ -28,12 +28,14 @@ pub struct SigningKey {
 pub struct KeyNotMade;
 
 impl SigningKey {
-    /// Reads the operator's key. Without an algorithm the key's kind decides.
+    /// Reads the operator's keys, at least one. The first is of this algorithm; without one its kind
+    /// decides.
     pub fn from_pem(
         pem: &SecretValue,
         algorithm: Option<SigningAlgorithm>,
-    ) -> Result<Self, InvalidAssertionKey> {
-        AssertionKey::from_pem(pem, algorithm, None).map(Self::named)
+    ) -> Result<Vec<Self>, InvalidAssertionKey> {
+        let keys = AssertionKey::all_from_pem(pem, algorithm)?;
+        Ok(keys.into_iter().map(Self::named).collect())
     }
 
     /// Reads a key that was kept (PKCS #8 in DER).

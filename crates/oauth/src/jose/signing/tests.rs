@@ -95,9 +95,19 @@ fn a_key_that_cannot_sign_as_is_asked_is_refused() {
     ] {
         assert_eq!(SigningKey::from_pem(&pem, algorithm).unwrap_err(), why);
     }
-    let read = SigningKey::from_pem(&ec, None).unwrap();
-    assert_eq!(read.algorithm(), SigningAlgorithm::Es256);
-    let rsa = SigningKey::from_pem(&pem(&PKCS_RSA_SHA256), None).unwrap();
-    assert_eq!(rsa.algorithm(), SigningAlgorithm::Rs256);
+    let algorithms = |pem: &SecretValue, algorithm| -> Vec<SigningAlgorithm> {
+        let keys = SigningKey::from_pem(pem, algorithm).unwrap();
+        keys.iter().map(SigningKey::algorithm).collect()
+    };
+    let rsa = pem(&PKCS_RSA_SHA256);
+    let both = SecretValue::new(format!("{}{}", rsa.expose(), ec.expose()));
+    let (rs256, es256) = (SigningAlgorithm::Rs256, SigningAlgorithm::Es256);
+    assert_eq!(algorithms(&ec, None), [es256]);
+    assert_eq!(algorithms(&rsa, None), [rs256]);
+    assert_eq!(algorithms(&both, Some(rs256)), [rs256, es256]);
+    assert!(
+        SigningKey::from_pem(&both, Some(es256)).is_err(),
+        "the first one signs"
+    );
     assert!(SigningKey::from_pkcs8(b"nonsense", SigningAlgorithm::Es256).is_err());
 }
