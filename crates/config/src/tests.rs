@@ -7,6 +7,7 @@ mod issuers;
 mod overrides;
 mod rendering;
 mod semantics;
+mod signer;
 mod strictness;
 mod table;
 mod values;

@@ -13,6 +13,8 @@ const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
 const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/client@2.4.0";
 const NODE: &str = "22.23.3";
 const PYTHON_CLIENT: &str = "mcp==2.3.0";
+const JOSE: &str = "jose@6.2.17";
+const PYJWT: &str = "PyJWT[crypto]==2.15.1";
 
 /// Installed tools.
 #[derive(Debug)]
@@ -33,7 +35,9 @@ impl Judges {
         let node = folder.join(format!("node_modules/{platform}/bin/node"));
         let judges = Self { folder, node };
         let stamp = judges.folder.join("installed.txt");
-        let wanted = format!("{SUITE}\n{TYPESCRIPT_CLIENT}\n{platform}@{NODE}\n{PYTHON_CLIENT}\n");
+        let wanted = format!(
+            "{SUITE}\n{TYPESCRIPT_CLIENT}\n{platform}@{NODE}\n{PYTHON_CLIENT}\n{JOSE}\n{PYJWT}\n"
+        );
         if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(judges);
         }
@@ -50,6 +54,7 @@ impl Judges {
             "--save-exact",
             SUITE,
             TYPESCRIPT_CLIENT,
+            JOSE,
             &format!("{platform}@{NODE}"),
         ]))?;
         run(Command::new("python3")
@@ -61,6 +66,7 @@ impl Judges {
             "install",
             "--quiet",
             PYTHON_CLIENT,
+            PYJWT,
         ]))?;
         run(Command::new(&judges.node).arg("--version"))?;
         std::fs::write(&stamp, wanted)?;

@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Process, binary, free_port};
+use crate::{KeyProxy, Process, binary, free_port};
 
 /// The only key of the stack; long and dull, as a test's key should be.
 const KEY: &str = "sk-end-to-end-0123456789abcdef0123456789abcdef";
@@ -45,6 +45,7 @@ pub struct Stack {
     port: u16,
     gateway: Process,
     fixture: Fixture,
+    recorder: Option<KeyProxy>,
     _folder: TempDir,
 }
 
@@ -52,11 +53,38 @@ impl Stack {
     /// Starts fixture and gateway and waits until both answer.
     pub async fn start() -> anyhow::Result<Self> {
         let fixture = Fixture::start().await?;
+        let configuration = configuration(fixture.port());
+        Self::of(fixture, None, &configuration).await
+    }
+
+    /// The same with a gateway that signs by this algorithm, and somebody between it and the fixture
+    /// who writes down what it presents.
+    pub async fn signing(algorithm: &str) -> anyhow::Result<Self> {
+        let fixture = Fixture::start().await?;
+        let recorder = KeyProxy::start(fixture.port(), None).await?;
+        let mut configuration = configuration(recorder.port());
+        configuration["guardrails"] = json!([{
+            "guardrail_name": "mcp-jwt-signer",
+            "litellm_params": {
+                "guardrail": "mcp_jwt_signer",
+                "mode": "pre_mcp_call",
+                "default_on": true,
+                "algorithm": algorithm,
+            },
+        }]);
+        Self::of(fixture, Some(recorder), &configuration).await
+    }
+
+    async fn of(
+        fixture: Fixture,
+        recorder: Option<KeyProxy>,
+        configuration: &Value,
+    ) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let port = free_port().await?;
         let file = folder.path().join("portcullis.yaml");
         // JSON is YAML.
-        std::fs::write(&file, configuration(fixture.port()).to_string())?;
+        std::fs::write(&file, configuration.to_string())?;
         let arguments = [
             "--config".to_owned(),
             file.to_str()
@@ -71,6 +99,7 @@ impl Stack {
             port,
             gateway,
             fixture,
+            recorder,
             _folder: folder,
         })
     }
@@ -88,6 +117,13 @@ impl Stack {
     /// The server behind it.
     pub fn fixture(&self) -> &Fixture {
         &self.fixture
+    }
+
+    /// Every bearer token that the gateway presented, where somebody writes them down.
+    pub fn bearers(&self) -> Vec<String> {
+        self.recorder
+            .as_ref()
+            .map_or_else(Vec::new, KeyProxy::bearers)
     }
 
     /// The key that opens it.

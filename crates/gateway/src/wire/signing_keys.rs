@@ -179,3 +179,111 @@ async fn make(
         signs_from,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use portcullis_core::SystemEntropy;
+    use portcullis_store::memory;
+
+    use super::*;
+
+    const ES256: SigningAlgorithm = SigningAlgorithm::Es256;
+    const START: Timestamp = Timestamp::from_secs(1_795_000_000);
+
+    struct House {
+        store: Arc<dyn SigningKeyStore>,
+        ring: Arc<KeyRing>,
+    }
+
+    impl House {
+        fn new() -> Self {
+            Self {
+                store: memory::stores().signing_keys,
+                ring: Arc::new(KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap()),
+            }
+        }
+
+        async fn started(&self) -> Vec<PublishedKey> {
+            let keys = read_or_make(&*self.store, &self.ring, ES256, START).await;
+            keys.unwrap()
+        }
+
+        async fn rotated(&self, now: Timestamp, distrust: bool) -> anyhow::Result<Rotated> {
+            rotate(&*self.store, &self.ring, ES256, now, distrust).await
+        }
+
+        async fn kids(&self) -> Vec<String> {
+            let keys = read(&*self.store, &self.ring).await.unwrap();
+            keys.iter().map(|one| one.key.key_id().to_owned()).collect()
+        }
+    }
+
+    /// SIGN-06.
+    #[tokio::test]
+    async fn replicas_that_start_together_agree_on_one_key() {
+        let house = House::new();
+        let starts = (0..8).map(|_| house.started());
+        let found = futures_util::future::join_all(starts).await;
+        assert!(
+            found
+                .iter()
+                .all(|keys| keys == &found[0] && keys.len() == 1)
+        );
+        assert_eq!(house.started().await, found[0], "and after a restart");
+    }
+
+    #[tokio::test]
+    async fn a_rotation_adds_a_key_and_forgets_those_that_are_over() {
+        let house = House::new();
+        let first = house.started().await[0].key.key_id().to_owned();
+        let second = house.rotated(START, false).await.unwrap();
+        assert_eq!(second.signs_from, START.after(KeyBook::NOTICE));
+        assert!(second.removed.is_empty());
+        assert_eq!(house.kids().await, [first.clone(), second.kid.clone()]);
+        let early = house
+            .rotated(START.after(Duration::from_secs(1)), false)
+            .await;
+        assert!(early.unwrap_err().to_string().contains("published already"));
+        let later = second.signs_from.after(KeyBook::OVERLAP);
+        let third = house.rotated(later, false).await.unwrap();
+        assert_eq!(third.removed, [first]);
+        assert_eq!(house.kids().await, [second.kid, third.kid]);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_not_trusted_any_more_is_gone_at_once() {
+        let house = House::new();
+        house.started().await;
+        house.rotated(START, false).await.unwrap();
+        let before = house.kids().await;
+        let only = house.rotated(START, true).await.unwrap();
+        assert_eq!(only.signs_from, START);
+        assert_eq!(only.removed, before);
+        assert_eq!(house.kids().await, [only.kid]);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_somebody_changed_is_not_signed_with() {
+        let house = House::new();
+        house.started().await;
+        let record = house.store.list().await.unwrap().remove(0);
+        let mut damaged = record.clone();
+        damaged.sealed_key[30] ^= 1;
+        let mut moved = record.clone();
+        moved.kid = "another-row".to_owned();
+        let mut renamed = record.clone();
+        renamed.algorithm = "RS256".to_owned();
+        let mut unknown = record.clone();
+        unknown.algorithm = "none".to_owned();
+        for changed in [damaged, moved, renamed, unknown] {
+            let store = memory::stores().signing_keys;
+            store.append(&changed, None).await.unwrap();
+            assert!(read(&*store, &house.ring).await.is_err(), "{}", changed.kid);
+        }
+        let other = KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap();
+        assert!(read(&*house.store, &other).await.is_err());
+    }
+}

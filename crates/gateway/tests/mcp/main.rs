@@ -25,6 +25,8 @@ mod rest;
 #[cfg(test)]
 mod rest_waits;
 #[cfg(test)]
+mod signer;
+#[cfg(test)]
 mod slow_readers;
 #[cfg(test)]
 mod sockets;
