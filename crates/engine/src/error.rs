@@ -203,7 +203,8 @@ impl EngineError {
             }
             Self::Credential(error) if error.kind == CredentialErrorKind::SubjectLacksClaims => {
                 let text = "your own token lacks a claim that this server's operator requires";
-                (status_of(kind), RpcError::new(code::INTERNAL_ERROR, text))
+                let rpc = RpcError::new(code::INTERNAL_ERROR, text);
+                (StatusCode::FORBIDDEN, rpc)
             }
             Self::NoLongerStands
             | Self::Credential(_)

@@ -48,7 +48,8 @@ fn the_guides_signer_loads_and_signs_for_every_server() {
     assert_eq!(signer.scopes, SignerScopes::Least);
     assert_eq!(signer.header, "authorization");
     assert!(loaded.config.mcp_servers[0].signed);
-    assert!(loaded.notices.is_empty(), "{:?}", loaded.notices);
+    let warned = |notice: &crate::Notice| notice.level == crate::Level::Warning;
+    assert!(!loaded.notices.iter().any(warned), "{:?}", loaded.notices);
     let page = crate::explain(&loaded.config, &loaded.notices);
     assert!(page.contains("guardrail: mcp_jwt_signer"), "{page}");
     assert!(page.contains("jwt_signer: true"), "{page}");

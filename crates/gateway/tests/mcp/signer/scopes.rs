@@ -73,7 +73,7 @@ async fn each_request_of_a_session_carries_a_token_for_itself() {
 
 async fn alice_key(house: &House) -> String {
     let events = house.request_events().await;
-    events[0]["principal"]["key_id"]
+    events[0]["key_id"]
         .as_str()
         .unwrap_or_else(|| panic!("{}", events[0]))
         .to_owned()
@@ -122,7 +122,6 @@ async fn no_tool_talks_itself_into_another_scope() {
         "a.b",
         "a_b",
         "d\u{e9}j\u{e0}",
-        "x\\nmcp:tools/y:call",
     ];
     let upstream = FakeUpstream::legacy().await;
     upstream.tool_names(&evil);
@@ -143,6 +142,12 @@ async fn no_tool_talks_itself_into_another_scope() {
         assert!(scopes.insert(tokens[1].to_owned()), "{scope}");
     }
     assert!(!scopes.contains("mcp:tools/delete_all:call"));
+    // What cannot stand on one line is not even listed.
+    upstream.tool_names(&["echo", "x\\nmcp:tools/y:call"]);
+    let before = upstream.count("tools/call");
+    let answer = alice.call("x\\nmcp:tools/y:call", "{}").await;
+    assert_eq!(answer.code(), -32602, "{answer:?}");
+    assert_eq!(upstream.count("tools/call"), before);
     house.end().await;
 }
 
