@@ -368,7 +368,7 @@ struct Carried<'a> {
 const fn errand_of<'a>(envelope: &Envelope<'a>) -> Errand<'a> {
     match envelope.kind {
         Kind::Request { method, .. } | Kind::Notification { method } => Errand::Method(method),
-        _ => Errand::Session,
+        Kind::Response { .. } => Errand::Session,
     }
 }
 

@@ -41,8 +41,8 @@ pub struct SignerFacts {
 pub(crate) async fn jwks(State(state): State<ServerState>) -> Response<Body> {
     let frontage = state.frontage.load();
     match &frontage.signer {
-        Some(signer) => cached(signer.keys.jwks(), "public, max-age=300"),
-        None => cached(json!({"keys": []}), "public, max-age=60"),
+        Some(signer) => cached(&signer.keys.jwks(), "public, max-age=300"),
+        None => cached(&json!({"keys": []}), "public, max-age=60"),
     }
 }
 
@@ -59,10 +59,10 @@ pub(crate) async fn metadata(State(state): State<ServerState>) -> Response<Body>
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [signer.algorithm],
     });
-    cached(document, "public, max-age=300")
+    cached(&document, "public, max-age=300")
 }
 
-fn cached(document: Value, how_long: &'static str) -> Response<Body> {
+fn cached(document: &Value, how_long: &'static str) -> Response<Body> {
     let mut response = reply(StatusCode::OK, document.to_string());
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(how_long));

@@ -53,7 +53,7 @@ impl Stack {
     /// Starts fixture and gateway and waits until both answer.
     pub async fn start() -> anyhow::Result<Self> {
         let fixture = Fixture::start().await?;
-        let configuration = configuration(fixture.port());
+        let configuration = configuration(fixture.port(), &json!([]));
         Self::of(fixture, None, &configuration).await
     }
 
@@ -62,8 +62,7 @@ impl Stack {
     pub async fn signing(algorithm: &str) -> anyhow::Result<Self> {
         let fixture = Fixture::start().await?;
         let recorder = KeyProxy::start(fixture.port(), None).await?;
-        let mut configuration = configuration(recorder.port());
-        configuration["guardrails"] = json!([{
+        let guardrails = json!([{
             "guardrail_name": "mcp-jwt-signer",
             "litellm_params": {
                 "guardrail": "mcp_jwt_signer",
@@ -72,6 +71,7 @@ impl Stack {
                 "algorithm": algorithm,
             },
         }]);
+        let configuration = configuration(recorder.port(), &guardrails);
         Self::of(fixture, Some(recorder), &configuration).await
     }
 
@@ -137,8 +137,9 @@ impl Stack {
     }
 }
 
-fn configuration(fixture: u16) -> Value {
+fn configuration(fixture: u16, guardrails: &Value) -> Value {
     json!({
+        "guardrails": guardrails,
         "general_settings": {"master_key": KEY},
         "mcp_servers": {"conf": {
             "url": format!("http://127.0.0.1:{fixture}/mcp"),

@@ -188,7 +188,7 @@ mod tests {
         clock.advance(KeyBook::LONGEST_TOKEN);
         read();
         assert_eq!(published(&book), both);
-        clock.advance(KeyBook::OVERLAP - KeyBook::LONGEST_TOKEN);
+        clock.advance(KeyBook::OVERLAP.saturating_sub(KeyBook::LONGEST_TOKEN));
         read();
         assert_eq!(published(&book), [second.key_id()]);
         assert!(book.signing_key(SigningAlgorithm::Rs256).is_none());

@@ -176,9 +176,7 @@ fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable>
         return Ok(named.unwrap_or_else(|| caller.subject.as_ref().to_owned()));
     }
     let say = |source: &SubjectSource| match source {
-        SubjectSource::Token(claim) if claim == "sub" => {
-            issue.verified.map(|verified| verified.subject())
-        }
+        SubjectSource::Token(claim) if claim == "sub" => issue.verified.map(Claims::subject),
         SubjectSource::Token(claim) => issue.verified.and_then(|verified| verified.text(claim)),
         SubjectSource::UserId => caller.user_id.as_deref(),
         SubjectSource::Email => caller.email.as_deref(),

@@ -19,7 +19,7 @@ pub(super) fn read(fields: &Fields<'_, '_>, verifies: bool) -> Option<SignerClai
     let optional = of_token(fields, "optional_claims", verifies);
     let add = object(fields, "add_claims");
     let set = object(fields, "set_claims");
-    let remove = names(fields, "remove_claims");
+    let remove = Some(names(fields, "remove_claims"));
     let optional = optional.filter(|names| not_ours(fields, "optional_claims", names));
     let remove = remove.filter(|names| not_ours(fields, "remove_claims", names));
     let remove: BTreeSet<String> = remove?.into_iter().collect();
@@ -87,7 +87,7 @@ fn sources(fields: &Fields<'_, '_>, verifies: bool) -> Option<Vec<ClaimSource>> 
 }
 
 fn of_token(fields: &Fields<'_, '_>, key: &str, verifies: bool) -> Option<Vec<String>> {
-    let names = names(fields, key)?;
+    let names = names(fields, key);
     if !names.is_empty() && !verifies {
         fields.findings.error(
             fields.place(key),
@@ -99,9 +99,9 @@ fn of_token(fields: &Fields<'_, '_>, key: &str, verifies: bool) -> Option<Vec<St
     Some(names)
 }
 
-fn names(fields: &Fields<'_, '_>, key: &str) -> Option<Vec<String>> {
+fn names(fields: &Fields<'_, '_>, key: &str) -> Vec<String> {
     let texts = fields.texts(key).unwrap_or_default();
-    Some(texts.into_iter().map(|text| text.value).collect())
+    texts.into_iter().map(|text| text.value).collect()
 }
 
 fn object(fields: &Fields<'_, '_>, key: &str) -> Option<Map<String, Value>> {

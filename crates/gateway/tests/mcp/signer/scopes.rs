@@ -35,7 +35,9 @@ async fn each_request_of_a_session_carries_a_token_for_itself() {
     upstream
         .arrived("notifications/roots/list_changed", 1)
         .await;
+    let listening = alice.get(&[]).await;
     upstream.arrived("GET", 1).await;
+    drop(listening);
     let mut own = HashMap::new();
     for request in upstream.requests() {
         let claims = judge.claims(&request);
