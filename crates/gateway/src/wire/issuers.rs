@@ -106,7 +106,7 @@ pub(super) fn subject_check(
     client: &Arc<dyn HttpClient>,
     clock: &Arc<dyn Clock>,
     tracker: &TaskTracker,
-) -> anyhow::Result<SubjectCheck> {
+) -> SubjectCheck {
     let rules = TokenRules {
         issuer: verification.issuer.clone(),
         audiences: verification.audiences.iter().cloned().collect(),
@@ -154,7 +154,7 @@ pub(super) fn subject_check(
         };
         Introspection::new(nobody, settings, Arc::clone(client), Arc::clone(clock))
     });
-    Ok(SubjectCheck::new(signing, introspection, Arc::clone(clock)))
+    SubjectCheck::new(signing, introspection, Arc::clone(clock))
 }
 
 fn settings(

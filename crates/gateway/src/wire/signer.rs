@@ -64,7 +64,7 @@ impl Signing {
         }
         prepared.verifier = match &signer.verification {
             None => None,
-            Some(verification) => Some(self.verifier(verification)?),
+            Some(verification) => Some(self.verifier(verification)),
         };
         Ok(Some(prepared))
     }
@@ -97,23 +97,20 @@ impl Signing {
         }
     }
 
-    fn verifier(
-        &self,
-        verification: &TokenVerification,
-    ) -> anyhow::Result<Arc<dyn VerifiesSubjects>> {
+    fn verifier(&self, verification: &TokenVerification) -> Arc<dyn VerifiesSubjects> {
         let mut known = self.verifier.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, verifier)) = &*known
             && of == verification
         {
-            return Ok(Arc::clone(verifier));
+            return Arc::clone(verifier);
         }
-        let check = issuers::subject_check(verification, &self.client, &self.clock, &self.tracker)?;
+        let check = issuers::subject_check(verification, &self.client, &self.clock, &self.tracker);
         let verifier: Arc<dyn VerifiesSubjects> = Arc::new(Verifier {
             check,
             timeout: verification.timeout,
         });
         *known = Some((verification.clone(), Arc::clone(&verifier)));
-        Ok(verifier)
+        verifier
     }
 }
 

@@ -57,13 +57,10 @@ pub(super) async fn read(
     ring: &KeyRing,
 ) -> anyhow::Result<Vec<PublishedKey>> {
     let records = store.list().await?;
-    records
-        .into_iter()
-        .map(|record| open(ring, record))
-        .collect()
+    records.iter().map(|record| open(ring, record)).collect()
 }
 
-fn open(ring: &KeyRing, record: SigningKeyRecord) -> anyhow::Result<PublishedKey> {
+fn open(ring: &KeyRing, record: &SigningKeyRecord) -> anyhow::Result<PublishedKey> {
     let about = || format!("signing key {}", record.kid);
     let algorithm = record.algorithm.parse();
     let Ok(algorithm) = algorithm else {

@@ -24,7 +24,9 @@ fn guardrail(lines: &[&str]) -> String {
                     guardrail: mcp_jwt_signer\n    mode: pre_mcp_call\n"
         .to_owned();
     for line in lines {
-        text += &format!("    {line}\n");
+        text.push_str("    ");
+        text.push_str(line);
+        text.push('\n');
     }
     text
 }

@@ -115,6 +115,7 @@ async fn a_key_of_the_operators_that_cannot_sign_refuses_the_start() {
 
 #[tokio::test]
 async fn a_reload_makes_changes_and_ends_the_signer() {
+    const KEYS: &str = "/.well-known/jwks.json";
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     let mut world = SmallWorld::start(SIGNER).await;
@@ -138,7 +139,6 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
     };
     TaskTracker::new().spawn(async move { reloading.run(&rooms, due).await });
 
-    const KEYS: &str = "/.well-known/jwks.json";
     let before = world.get(KEYS).await.body;
     assert_eq!(before["keys"][0]["alg"], "ES256");
     for (text, algorithms) in [

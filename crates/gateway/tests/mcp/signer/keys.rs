@@ -69,11 +69,7 @@ async fn replicas_and_restarts_sign_by_one_key() {
         guardrail(&["default_on: true", "algorithm: ES256"]),
     ];
     let mut kids = std::collections::BTreeSet::new();
-    let houses = [
-        House::beside(&database, &servers),
-        House::beside(&database, &servers),
-        House::beside(&database, &servers),
-    ];
+    let houses = (0..3).map(|_| House::beside(&database, &servers));
     for house in futures_util::future::join_all(houses).await {
         let judge = Judge::of(&house).await;
         assert_eq!(judge.0.keys.len(), 1);
