@@ -2,6 +2,7 @@
 //! inferred one is what it is, and no secret.
 
 mod id_jag;
+mod signer;
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -38,6 +39,9 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
         }
     }
     secrets(&mut page, &config.secrets);
+    if let Some(signer) = &config.jwt_signer {
+        signer::guardrails(&mut page, signer);
+    }
     page.heading(0, "store");
     page.value(2, "path", quoted(config.store.path.display()));
     page.heading(0, "audit");
@@ -342,6 +346,9 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
     }
     page.value(4, "auth_type", server.auth.auth_type());
     auth(page, &server.auth);
+    if server.signed {
+        page.value(4, "jwt_signer", true);
+    }
     if !server.static_headers.is_empty() {
         page.heading(4, "static_headers");
         for StaticHeader { name, value } in &server.static_headers {

@@ -9,6 +9,7 @@ pub(crate) mod litellm;
 pub(crate) mod ours;
 pub(crate) mod secrets;
 pub(crate) mod servers;
+pub(crate) mod signer;
 
 /// A map with fixed keys.
 #[derive(Debug)]

@@ -97,15 +97,16 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
         Some("litellm") => Compat::LiteLlm,
         _ => Compat::None,
     };
-    compat::guardrails::refuse(&fields);
-    compat::environment::announce(&fields);
+    let signer = compat::guardrails::read(&fields);
+    compat::environment::announce(&fields, signer.is_some());
     let general = fields.section_or_empty("general_settings", &empty)?;
     let litellm = fields.section_or_empty("litellm_settings", &empty)?;
     let secrets = fields.section_or_empty("secrets", &empty)?;
     let secrets = findings.without_stores(|| secrets::read(&secrets));
-    let mcp_servers = mcp_server::all(&fields, &litellm, compat);
+    let mcp_servers = mcp_server::all(&fields, &litellm, compat, signer.as_ref());
     let listening = fields.section_or_empty("server", &empty)?;
     let server = server::read(&listening, &general);
+    let jwt_signer = signer.and_then(|signer| signer.finish(&fields, &server, compat));
     let identity = identity::read(
         &fields.section_or_empty("identity", &empty)?,
         &general,
@@ -132,6 +133,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             .filter_map(|entry| entry.server)
             .collect(),
         secrets,
+        jwt_signer,
         store,
         audit,
         telemetry,

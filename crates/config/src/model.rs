@@ -8,6 +8,7 @@ mod issuer;
 mod process;
 mod secrets;
 mod server;
+mod signer;
 
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
 pub use id_jag::IdJag;
@@ -26,6 +27,11 @@ pub use server::{
     TokenExchange, ToolScopes,
 };
 
+pub use signer::{
+    ClaimSource, JwtSigner, SignerAudience, SignerClaims, SignerScopes, SubjectIntrospection,
+    TokenVerification,
+};
+
 use crate::references::Origin;
 
 /// Everything the operator decided.
@@ -39,6 +45,8 @@ pub struct Config {
     pub mcp_servers: Vec<McpServer>,
     /// `secrets`
     pub secrets: Secrets,
+    /// The `mcp_jwt_signer` of `guardrails`.
+    pub jwt_signer: Option<JwtSigner>,
     /// `store`
     pub store: Store,
     /// `audit`

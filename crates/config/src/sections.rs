@@ -15,5 +15,6 @@ pub(crate) mod process;
 pub(crate) mod scopes;
 pub(crate) mod secrets;
 pub(crate) mod server;
+pub(crate) mod signer;
 pub(crate) mod token_exchange;
 pub(crate) mod upstream_auth;

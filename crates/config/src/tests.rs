@@ -10,6 +10,7 @@ mod jwt_auth;
 mod overrides;
 mod rendering;
 mod semantics;
+mod signer;
 mod strictness;
 mod table;
 mod values;

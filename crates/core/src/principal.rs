@@ -56,7 +56,7 @@ pub struct CredentialMarks {
 }
 
 /// A caller whose credential was verified. There is no anonymous or default principal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Unique over all ways of authenticating; what sessions, caches and cursors are bound to.
     pub id: PrincipalId,

@@ -8,7 +8,7 @@ use portcullis_core::{ScopeSet, ServerId, Sha256};
 use portcullis_oauth::TokenRules;
 use url::Url;
 
-use crate::{MappedKeys, TokenClient, TokenExchange};
+use crate::{MappedKeys, Signer, TokenClient, TokenExchange};
 
 /// One server's authentication, resolved: no references left to look up.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,21 @@ pub struct ServerAuth {
     pub auth: UpstreamAuth,
     /// `static_headers`: sent on every request; values are marked sensitive.
     pub static_headers: Vec<StaticHeader>,
+    /// What we vouch for beside it, if we do.
+    pub signer: Option<Arc<Signer>>,
+}
+
+impl ServerAuth {
+    /// Whether the caller's own token is needed to present anything.
+    pub fn reads_subject(&self) -> bool {
+        let verifies = self.signer.as_ref().is_some_and(|signer| signer.verifies());
+        self.auth.acts_for_caller() || verifies
+    }
+
+    /// Whether what is presented tells who asks for what, so that it is another for each request.
+    pub const fn tells_errands(&self) -> bool {
+        self.signer.is_some()
+    }
 }
 
 /// The ways of authenticating.

@@ -25,7 +25,7 @@ use crate::token::{Moment, Presented, Token};
 use crate::token_endpoint::Endpoint;
 use crate::{
     ClientCredentials, CredentialBroker, CredentialError, CredentialErrorKind, CredentialKind,
-    ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, UpstreamCredential,
+    Errand, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, UpstreamCredential,
 };
 
 /// A server has one client, two while a reload is under way, and another for discovery; what goes
@@ -295,6 +295,7 @@ impl CredentialBroker for Broker {
         &self,
         evidence: &Evidence,
         auth: &ServerAuth,
+        _errand: Errand<'_>,
     ) -> Result<UpstreamCredential, CredentialError> {
         if *evidence.server() != auth.server {
             return Err(

@@ -30,6 +30,8 @@ pub enum CredentialKind {
     MappedKey,
     /// A signature of the request.
     AwsSigV4,
+    /// Nothing but a token that we signed for this request.
+    SignedJwt,
 }
 
 impl CredentialKind {
@@ -43,6 +45,7 @@ impl CredentialKind {
             Self::IdJag => "id-jag",
             Self::MappedKey => "mapped-key",
             Self::AwsSigV4 => "aws-sigv4",
+            Self::SignedJwt => "signed-jwt",
         }
     }
 }
@@ -73,6 +76,8 @@ pub(crate) struct Signing {
 pub struct UpstreamCredential {
     kind: CredentialKind,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Which of the headers hold a token of ours, whatever they are called.
+    signed: Vec<HeaderName>,
     /// Where it was fetched to, and its SHA-256, so that `rejected` drops this one and not its
     /// successor.
     fetched: Option<(Arc<Slot>, [u8; 32])>,
@@ -88,6 +93,7 @@ impl UpstreamCredential {
         Self {
             kind,
             headers,
+            signed: Vec::new(),
             fetched,
             signing: None,
         }
@@ -95,6 +101,17 @@ impl UpstreamCredential {
 
     pub(crate) fn signing(mut self, signing: Signing) -> Self {
         self.signing = Some(signing);
+        self
+    }
+
+    /// The same with headers that we signed, which take the place of any of these names.
+    pub(crate) fn vouched_for(mut self, signed: Vec<(HeaderName, HeaderValue)>) -> Self {
+        if self.kind == CredentialKind::NoAuth {
+            self.kind = CredentialKind::SignedJwt;
+        }
+        let signed_tokens = signed.iter().filter(|(_, value)| value.is_sensitive());
+        self.signed = signed_tokens.map(|(name, _)| name.clone()).collect();
+        self.headers.extend(signed);
         self
     }
 
@@ -122,7 +139,7 @@ impl UpstreamCredential {
         }
         self.headers
             .iter()
-            .filter(|(name, _)| is_secret(name))
+            .filter(|(name, _)| is_secret(name) || self.signed.contains(name))
             .any(|(name, value)| {
                 secrets_of(name, value.as_bytes())
                     .iter()

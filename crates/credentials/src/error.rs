@@ -52,6 +52,18 @@ pub enum CredentialErrorKind {
     /// No key was set apart for whoever acts.
     #[error("no key of this server was set apart for whoever acts")]
     NoKey,
+    /// The caller's token is not believed.
+    #[error("the caller's token was not verified")]
+    SubjectNotVerified,
+    /// Whoever verifies callers' tokens does not answer.
+    #[error("the caller's token cannot be verified now")]
+    Unverifiable,
+    /// The caller's token says less than the operator requires.
+    #[error("the caller's token does not say what the signer needs")]
+    SubjectLacksClaims,
+    /// Nothing could be signed: there is no key, or what is to be said does not fit.
+    #[error("the request cannot be signed")]
+    CannotSign,
     /// It breaks a rule of `token_validation`.
     #[error("the token response breaks a rule of token_validation")]
     RuleBroken,
@@ -91,11 +103,15 @@ impl CredentialError {
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
             CredentialErrorKind::NoSubject
             | CredentialErrorKind::SubjectEnded
-            | CredentialErrorKind::SubjectRefused { .. } => ErrorKind::Unauthenticated,
-            CredentialErrorKind::NoKey => ErrorKind::Forbidden,
-            CredentialErrorKind::Unavailable | CredentialErrorKind::NoWebIdentity => {
-                ErrorKind::Unavailable
+            | CredentialErrorKind::SubjectRefused { .. }
+            | CredentialErrorKind::SubjectNotVerified => ErrorKind::Unauthenticated,
+            CredentialErrorKind::NoKey | CredentialErrorKind::SubjectLacksClaims => {
+                ErrorKind::Forbidden
             }
+            CredentialErrorKind::Unavailable
+            | CredentialErrorKind::NoWebIdentity
+            | CredentialErrorKind::Unverifiable
+            | CredentialErrorKind::CannotSign => ErrorKind::Unavailable,
             CredentialErrorKind::OtherServer => ErrorKind::Internal,
         }
     }

@@ -10,10 +10,12 @@ mod credential;
 mod directory;
 mod discovery;
 mod document;
+mod errand;
 mod error;
 mod exchange;
 mod id_jag;
 mod mapped_keys;
+mod signing;
 mod slot;
 mod static_auth;
 mod subjects;
@@ -29,10 +31,15 @@ pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
 pub use credential::{CredentialKind, Finished, UpstreamCredential};
 pub use directory::Authority;
+pub use errand::Errand;
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
 pub use id_jag::IdJagTerms;
 pub use mapped_keys::MappedKeys;
+pub use signing::{
+    Audience, ChannelToken, KeyBook, PublishedKey, Scopes, Signer, SignerTerms, SigningBroker,
+    SubjectFault, VerifiesSubjects,
+};
 pub use static_auth::InvalidStaticHeader;
 pub use try_out::find_token_endpoint;
 
@@ -45,12 +52,13 @@ use portcullis_policy::Evidence;
 /// Where a permitted request gets what it presents upstream.
 #[async_trait]
 pub trait CredentialBroker: Send + Sync + std::fmt::Debug {
-    /// The credential for one server. Fails closed: never another, stronger or empty credential in
-    /// its place.
+    /// The credential for one errand at one server. Fails closed: never another, stronger or empty
+    /// credential in its place.
     async fn obtain(
         &self,
         evidence: &Evidence,
         auth: &ServerAuth,
+        errand: Errand<'_>,
     ) -> Result<UpstreamCredential, CredentialError>;
 
     /// The upstream refused this credential with 401. Forgets it, so that the next `obtain` gets a

@@ -223,6 +223,11 @@ impl EngineError {
                 };
                 (status_of(kind), RpcError::new(code::INTERNAL_ERROR, text))
             }
+            Self::Credential(error) if error.kind == CredentialErrorKind::SubjectLacksClaims => {
+                let text = "your own token lacks a claim that this server's operator requires";
+                let rpc = RpcError::new(code::INTERNAL_ERROR, text);
+                (StatusCode::FORBIDDEN, rpc)
+            }
             Self::NoLongerStands
             | Self::Credential(_)
             | Self::Upstream(_)

@@ -8,8 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use portcullis_core::ErrorKind;
-use portcullis_credentials::{CredentialKind, Finished, UpstreamCredential};
-use portcullis_mcp::{Edits, Envelope, Revision};
+use portcullis_credentials::{
+    CredentialError, CredentialKind, Errand, Finished, UpstreamCredential,
+};
+use portcullis_mcp::{Edits, Envelope, Kind, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
     EventStream, LegacySession, NotPresented, Outgoing, Owner, Presents, Reply, SessionReply,
@@ -113,14 +115,18 @@ impl Gateway {
         let mut refreshed = false;
         let mut reopened = false;
         loop {
-            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+            let credential = self.obtain(entry, evidence, errand_of(envelope)).await?;
+            let opening = self.opening(entry, evidence, speech).await?;
             note.credential = Some(credential.kind());
             let (edits, headers) = (edits.clone(), headers.clone());
             let watch = Watch::start(self, entry);
             let sent = attempt(
                 entry,
                 evidence,
-                &credential,
+                Carried {
+                    credential: &credential,
+                    opening: opening.as_ref().unwrap_or(&credential),
+                },
                 speech,
                 envelope,
                 edits,
@@ -167,10 +173,16 @@ impl Gateway {
         note: &mut Note,
     ) -> Result<Arc<LegacySession>, EngineError> {
         let opened = self
-            .presenting(entry, evidence, note, |credential| async move {
-                let presents = Presenting(&credential);
-                entry.upstream.session(evidence, &presents, wish).await
-            })
+            .presenting(
+                entry,
+                evidence,
+                Errand::OPEN,
+                note,
+                |credential| async move {
+                    let presents = Presenting(&credential);
+                    entry.upstream.session(evidence, &presents, wish).await
+                },
+            )
             .await;
         if let Err(error) = &opened {
             tracing::info!(mcp.server.id = %entry.id, error = %error, "session not opened");
@@ -189,10 +201,16 @@ impl Gateway {
         evidence: &Evidence,
     ) -> Result<bool, EngineError> {
         let mut note = Note::default();
-        let asked = self.presenting(entry, evidence, &mut note, |credential| async move {
-            let presents = Presenting(&credential);
-            entry.upstream.speaks_modern(evidence, &presents).await
-        });
+        let asked = self.presenting(
+            entry,
+            evidence,
+            Errand::DISCOVER,
+            &mut note,
+            |credential| async move {
+                let presents = Presenting(&credential);
+                entry.upstream.speaks_modern(evidence, &presents).await
+            },
+        );
         Ok(asked.await?.1)
     }
 
@@ -205,13 +223,21 @@ impl Gateway {
         text: String,
     ) -> Result<(), EngineError> {
         let text = &text;
+        let told = Envelope::parse(text.as_bytes());
+        let errand = told.as_ref().map_or(Errand::Session, errand_of);
         let mut note = Note::default();
-        let told = self.presenting(entry, evidence, &mut note, |credential| async move {
-            let presents = Presenting(&credential);
-            session
-                .notify(&presents, text.clone(), HeaderMap::new())
-                .await
-        });
+        let told = self.presenting(
+            entry,
+            evidence,
+            errand,
+            &mut note,
+            |credential| async move {
+                let presents = Presenting(&credential);
+                session
+                    .notify(&presents, text.clone(), HeaderMap::new())
+                    .await
+            },
+        );
         told.await.map(drop)
     }
 
@@ -226,6 +252,7 @@ impl Gateway {
         self.presenting(
             entry,
             evidence,
+            Errand::Session,
             &mut Note::default(),
             |credential| async move {
                 let presents = Presenting(&credential);
@@ -241,6 +268,7 @@ impl Gateway {
         &self,
         entry: &ServerEntry,
         evidence: &Evidence,
+        errand: Errand<'_>,
         note: &mut Note,
         does: impl Fn(UpstreamCredential) -> Doing + Send,
     ) -> Result<(UpstreamCredential, T), EngineError>
@@ -250,7 +278,7 @@ impl Gateway {
     {
         let mut refreshed = false;
         loop {
-            let credential = self.credentials.obtain(evidence, &entry.auth).await?;
+            let credential = self.obtain(entry, evidence, errand).await?;
             note.credential = Some(credential.kind());
             let error = match does(credential.clone()).await {
                 Ok(done) => return Ok((credential, done)),
@@ -265,13 +293,37 @@ impl Gateway {
         }
     }
 
+    async fn obtain(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        errand: Errand<'_>,
+    ) -> Result<UpstreamCredential, CredentialError> {
+        self.credentials.obtain(evidence, &entry.auth, errand).await
+    }
+
+    /// What a session is opened with before a request goes into it, where a credential tells what it
+    /// is for and so cannot serve for both.
+    async fn opening(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        speech: &Speech,
+    ) -> Result<Option<UpstreamCredential>, CredentialError> {
+        match speech {
+            Speech::Legacy(wish, _)
+                if entry.auth.tells_errands()
+                    && entry.upstream.open_session(evidence, wish).is_none() =>
+            {
+                self.obtain(entry, evidence, Errand::OPEN).await.map(Some)
+            }
+            Speech::Legacy(..) | Speech::Modern => Ok(None),
+        }
+    }
+
     pub(crate) async fn close_session(&self, entry: &ServerEntry, session: &LegacySession) {
         let permit = portcullis_policy::authorize_service(&entry.id);
-        let Ok(credential) = self
-            .credentials
-            .obtain(permit.evidence(), &entry.auth)
-            .await
-        else {
+        let Ok(credential) = self.obtain(entry, permit.evidence(), Errand::Session).await else {
             return;
         };
         if let Err(error) = session.close(&Presenting(&credential)).await {
@@ -322,16 +374,31 @@ impl Drop for Watch<'_> {
     }
 }
 
+/// The credential of a request, and of the session that it may have to open.
+#[derive(Clone, Copy)]
+struct Carried<'a> {
+    credential: &'a UpstreamCredential,
+    opening: &'a UpstreamCredential,
+}
+
+/// What a message asks for.
+const fn errand_of<'a>(envelope: &Envelope<'a>) -> Errand<'a> {
+    match envelope.kind {
+        Kind::Request { method, .. } | Kind::Notification { method } => Errand::Method(method),
+        Kind::Response { .. } => Errand::Session,
+    }
+}
+
 async fn attempt(
     entry: &ServerEntry,
     evidence: &Evidence,
-    credential: &UpstreamCredential,
+    carried: Carried<'_>,
     speech: &Speech,
     envelope: &Envelope<'_>,
     edits: Edits<'_>,
     headers: HeaderMap,
 ) -> Result<Opened, UpstreamError> {
-    let presents = Presenting(credential);
+    let presents = Presenting(carried.credential);
     match speech {
         Speech::Modern => {
             let body = Bytes::from(edits.finish());
@@ -347,7 +414,8 @@ async fn attempt(
                 .map(Opened::Modern)
         }
         Speech::Legacy(wish, owner) => {
-            let session = entry.upstream.session(evidence, &presents, wish).await?;
+            let opening = Presenting(carried.opening);
+            let session = entry.upstream.session(evidence, &opening, wish).await?;
             let reply = session
                 .request(&presents, envelope, edits, *owner, headers)
                 .await?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use portcullis_credentials::CredentialKind;
+use portcullis_credentials::{CredentialKind, Errand};
 use portcullis_mcp::{Members, Revision};
 use portcullis_policy::authorize_service;
 
@@ -16,7 +16,8 @@ impl Gateway {
     /// What we present: got, and not presented yet.
     pub async fn try_credential(&self, entry: &ServerEntry) -> Result<CredentialKind, EngineError> {
         let permit = authorize_service(&entry.id);
-        let credential = self.credentials.obtain(permit.evidence(), &entry.auth);
+        let (evidence, auth) = (permit.evidence(), &entry.auth);
+        let credential = self.credentials.obtain(evidence, auth, Errand::DISCOVER);
         Ok(credential.await?.kind())
     }
 

@@ -114,16 +114,21 @@ impl View {
         &self.admission
     }
 
-    /// Asks the policy. A token that the caller brought goes along only where the server's
-    /// authentication is about the caller.
+    /// Asks the policy. A token that the caller brought, and the caller's name, go along only where
+    /// the server's authentication is about the caller.
     pub(crate) fn authorize(
         &self,
         entry: &ServerEntry,
         operation: Operation<'_>,
     ) -> Result<Permit<()>, Denied> {
         let permit = authorize(self.caller(), &entry.policy, operation, ())?;
-        Ok(if entry.auth.auth.takes_subject() {
+        let permit = if entry.auth.reads_subject() {
             permit.on_behalf(self.on_behalf.clone(), &self.principal.scopes)
+        } else {
+            permit
+        };
+        Ok(if entry.auth.tells_errands() {
+            permit.naming(&self.principal, operation)
         } else {
             permit
         })

@@ -158,7 +158,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Servers(args) => servers::run(args, &mut out).await,
         Verb::Tools(args) => tools::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,
-        Verb::Rotate(args) => rotate::run(&global, &args, &mut out),
+        Verb::Rotate(args) => rotate::run(&global, &args, &mut out).await,
         Verb::Completions(args) => completions::run(&args, &mut out),
         Verb::Schema => schema::run(&mut out),
     }

@@ -24,6 +24,8 @@ mod rooms;
 mod rotation;
 mod serve;
 mod servers;
+mod signer;
+mod signing_keys;
 mod standing;
 mod stored;
 mod trail;
@@ -49,7 +51,7 @@ pub use keys::generate_key;
 pub use outbound::http_client;
 pub use proxy::{ProxyOptions, proxy};
 pub use revocations::{lift_revocation, revocations, revoke};
-pub use rotation::rotate_ring;
+pub use rotation::{RotatedSigner, rotate_ring, rotate_signer};
 pub use serve::serve;
 pub use trail::verify_audit;
 

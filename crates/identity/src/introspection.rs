@@ -8,15 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
-use portcullis_core::{ClientSecret, Clock, Principal, PrincipalKind, Timestamp};
+use portcullis_core::{ClientSecret, Clock, Principal, PrincipalKind};
 use portcullis_egress::{Destination, HttpClient, RequestBody};
-use portcullis_oauth::jose::{TokenFault, read_introspected};
+use portcullis_oauth::jose::{Claims, TokenFault, Verified, read_introspected};
 use portcullis_oauth::{ClientAuthentication, TokenRequest};
 use url::Url;
 
 use crate::document::exchange;
 use crate::turns::Turns;
-use crate::{AuthnError, AuthnErrorKind, ClientCertificate, Presented, TrustedIssuer};
+use crate::{Arrival, AuthnError, AuthnErrorKind, ClientCertificate, Presented, TrustedIssuer};
 
 /// How long an answer is believed, if the token does not end sooner.
 const KEPT: Duration = Duration::from_mins(1);
@@ -71,7 +71,7 @@ type Slot = Arc<tokio::sync::Mutex<Option<Answer>>>;
 
 #[derive(Clone)]
 struct Answer {
-    said: Result<Arc<Principal>, AuthnErrorKind>,
+    said: Result<Arc<Verified<Claims>>, AuthnErrorKind>,
     /// Monotonic.
     until: Duration,
 }
@@ -103,14 +103,29 @@ impl Introspection {
         &self,
         presented: &Presented,
     ) -> Result<Arc<Principal>, AuthnError> {
-        let proved = presented.arrival().proved(self.clock.now());
+        let token = presented.key().expose();
+        let fingerprint = presented.fingerprint();
+        let claims = self.claims(fingerprint, token, presented.arrival()).await?;
+        let kind = PrincipalKind::IntrospectedToken;
+        let principal = self.issuer.principal(&claims, kind, presented.arrival());
+        Ok(Arc::new(principal))
+    }
+
+    /// What the token with this fingerprint says, to whoever came like this.
+    pub(crate) async fn claims(
+        &self,
+        fingerprint: &[u8; 32],
+        token: &str,
+        arrival: &Arrival,
+    ) -> Result<Arc<Verified<Claims>>, AuthnError> {
+        let proved = arrival.proved(self.clock.now());
         let holder = proved.map(ClientCertificate::thumbprint);
-        let slot = self.slot((*presented.fingerprint(), holder.copied()));
+        let slot = self.slot((*fingerprint, holder.copied()));
         let mut answer = slot.lock().await;
         if let Some(answer) = self.usable(answer.as_ref()) {
             return answer;
         }
-        let said = self.ask(presented, holder).await;
+        let said = self.ask(token, arrival, holder).await;
         let kept = match &said {
             Ok(_) => KEPT,
             Err(AuthnErrorKind::Unavailable) => FAILURE_KEPT,
@@ -124,29 +139,31 @@ impl Introspection {
     }
 
     /// What is remembered; never beyond the token's own end, by the clock that judges it.
-    fn usable(&self, answer: Option<&Answer>) -> Option<Result<Arc<Principal>, AuthnError>> {
+    fn usable(&self, answer: Option<&Answer>) -> Option<Result<Arc<Verified<Claims>>, AuthnError>> {
         let answer = answer.filter(|answer| self.clock.monotonic() < answer.until)?;
         match &answer.said {
-            Ok(principal) if is_over(principal, self.clock.now()) => {
-                Some(Err(TokenFault::Expired.into()))
-            }
-            Ok(principal) => Some(Ok(Arc::clone(principal))),
+            Ok(claims) if self.is_over(claims) => Some(Err(TokenFault::Expired.into())),
+            Ok(claims) => Some(Ok(Arc::clone(claims))),
             Err(fault) => Some(Err((*fault).into())),
         }
     }
 
+    fn is_over(&self, claims: &Claims) -> bool {
+        let end = claims.expires_at();
+        end.is_some_and(|end| self.clock.now() >= end.after(self.issuer.rules.leeway))
+    }
+
     async fn ask(
         &self,
-        presented: &Presented,
+        token: &str,
+        arrival: &Arrival,
         holder: Option<&[u8; 32]>,
-    ) -> Result<Arc<Principal>, AuthnErrorKind> {
+    ) -> Result<Arc<Verified<Claims>>, AuthnErrorKind> {
         let unavailable = || AuthnErrorKind::Unavailable;
-        let arrival = presented.arrival();
         let _turn = self.turns.take(arrival.address).await.ok_or_else(|| {
             tracing::warn!(issuer = %self.issuer(), "too many tokens to ask about at one time");
             unavailable()
         })?;
-        let token = presented.key().expose();
         let request = self.request(token).ok_or_else(unavailable)?;
         let destination = Destination::Operator {
             allow_insecure_http: self.settings.allow_insecure_http,
@@ -158,10 +175,7 @@ impl Introspection {
             // Not what an authorization server answers: nothing is known of the token.
             Err(TokenFault::Malformed) => Err(self.failed(&TokenFault::Malformed)),
             Err(fault) => Err(AuthnErrorKind::Token(fault)),
-            Ok(claims) => {
-                let kind = PrincipalKind::IntrospectedToken;
-                Ok(Arc::new(self.issuer.principal(&claims, kind, arrival)))
-            }
+            Ok(claims) => Ok(Arc::new(claims)),
         }
     }
 
@@ -229,10 +243,6 @@ impl Introspection {
     fn answers(&self) -> MutexGuard<'_, HashMap<Asked, Slot>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn is_over(principal: &Principal, now: Timestamp) -> bool {
-    principal.expires_at.is_some_and(|end| now >= end)
 }
 
 impl fmt::Debug for Introspection {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portcullis_core::{Clock, PrincipalKind};
 use portcullis_oauth::jose::{
-    Claims, Jwks, Jws, TokenFault, Unverified, Verified, verify_access_token,
+    Claims, Jwks, Jws, TokenFault, TokenRules, Unverified, Verified, verify_access_token,
 };
 
 use crate::{
@@ -56,7 +56,8 @@ impl TokenIssuers {
         // Read before it is verified, and used for nothing but to find who would have signed it.
         let issuer = token.claimed_issuer()?;
         if let Some(signing) = self.signing.get(&issuer) {
-            let claims = signing.verify(&token, arrival, &*self.clock).await?;
+            let rules = &signing.issuer.rules;
+            let claims = verify(&token, &signing.keys, rules, arrival, &*self.clock).await?;
             let kind = PrincipalKind::Jwt;
             let principal = signing.issuer.principal(&claims, kind, arrival);
             return Ok(Some(Authenticated {
@@ -70,28 +71,28 @@ impl TokenIssuers {
     }
 }
 
-impl Signing {
-    async fn verify(
-        &self,
-        token: &Unverified<Jws<'_>>,
-        arrival: &Arrival,
-        clock: &dyn Clock,
-    ) -> Result<Verified<Claims>, AuthnError> {
-        let unavailable = |_| AuthnErrorKind::Unavailable;
-        let keys = self.keys.keys().await.map_err(unavailable)?;
-        let verify = |keys: &Jwks| {
-            let now = clock.now();
-            let holder = arrival.proved(now).map(ClientCertificate::thumbprint);
-            verify_access_token(token, keys, &self.issuer.rules, holder, now)
-        };
-        match verify(&keys) {
-            Err(TokenFault::UnknownKey) => {
-                let newer = self.keys.newer_than(&keys).await;
-                let newer = newer.ok_or(TokenFault::UnknownKey)?;
-                Ok(verify(&newer)?)
-            }
-            judged => Ok(judged?),
+/// Believes a token by its issuer's keys, which are asked for anew once for a key that is not known.
+pub(crate) async fn verify(
+    token: &Unverified<Jws<'_>>,
+    cache: &Arc<JwksCache>,
+    rules: &TokenRules,
+    arrival: &Arrival,
+    clock: &dyn Clock,
+) -> Result<Verified<Claims>, AuthnError> {
+    let unavailable = |_| AuthnErrorKind::Unavailable;
+    let keys = cache.keys().await.map_err(unavailable)?;
+    let judge = |keys: &Jwks| {
+        let now = clock.now();
+        let holder = arrival.proved(now).map(ClientCertificate::thumbprint);
+        verify_access_token(token, keys, rules, holder, now)
+    };
+    match judge(&keys) {
+        Err(TokenFault::UnknownKey) => {
+            let newer = cache.newer_than(&keys).await;
+            let newer = newer.ok_or(TokenFault::UnknownKey)?;
+            Ok(judge(&newer)?)
         }
+        judged => Ok(judged?),
     }
 }
 

@@ -28,6 +28,7 @@ mod revocation_set;
 mod revocations;
 mod seal_parts;
 mod store_keys;
+mod subject_check;
 mod try_out;
 mod turns;
 
@@ -60,6 +61,7 @@ pub use revocation_admin::{
 pub use revocation_seal::revocation_seal;
 pub use revocations::Revocations;
 pub use store_keys::StoreKeys;
+pub use subject_check::SubjectCheck;
 pub use try_out::NoAnswer;
 
 // What the administrations speak in, so that a surface needs no store to use them.

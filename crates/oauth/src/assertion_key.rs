@@ -7,10 +7,12 @@ use std::sync::Arc;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
     RSA_PSS_SHA256, RsaKeyPair,
 };
-use portcullis_core::{SecretValue, Sha256};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_core::{SecretValue, Sha256, sha256};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -101,7 +103,49 @@ impl AssertionKey {
         }
         let der = PrivateKeyDer::from_pem_slice(pem.expose().as_bytes())
             .map_err(|_| InvalidAssertionKey::NotPem)?;
-        let pair = Pair::read(&der).ok_or(InvalidAssertionKey::Unsupported)?;
+        Self::of(&der, pem.fingerprint(), algorithm, key_id)
+    }
+
+    /// Every key of a PEM: the first of this algorithm, the others of it if they fit.
+    pub(crate) fn all_from_pem(
+        pem: &SecretValue,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Vec<Self>, InvalidAssertionKey> {
+        let mut keys: Vec<Self> = Vec::new();
+        for der in PrivateKeyDer::pem_slice_iter(pem.expose().as_bytes()) {
+            let der = der.map_err(|_| InvalidAssertionKey::NotPem)?;
+            let text = sha256(der.secret_der());
+            let key = match Self::of(&der, text, algorithm, None) {
+                Err(InvalidAssertionKey::WrongAlgorithm) if !keys.is_empty() => {
+                    Self::of(&der, text, None, None)
+                }
+                read => read,
+            };
+            keys.push(key?);
+        }
+        if keys.is_empty() {
+            return Err(InvalidAssertionKey::NotPem);
+        }
+        Ok(keys)
+    }
+
+    /// The same of a key in DER (PKCS #8).
+    pub(crate) fn from_pkcs8(
+        der: &[u8],
+        algorithm: SigningAlgorithm,
+    ) -> Result<Self, InvalidAssertionKey> {
+        let fingerprint = sha256(der);
+        let der = PrivateKeyDer::Pkcs8(der.into());
+        Self::of(&der, fingerprint, Some(algorithm), None)
+    }
+
+    fn of(
+        der: &PrivateKeyDer<'_>,
+        text: [u8; 32],
+        algorithm: Option<SigningAlgorithm>,
+        key_id: Option<&str>,
+    ) -> Result<Self, InvalidAssertionKey> {
+        let pair = Pair::read(der).ok_or(InvalidAssertionKey::Unsupported)?;
         let algorithm = match (&pair, algorithm) {
             (Pair::Rsa(_), None) => SigningAlgorithm::Rs256,
             (Pair::P256(_), None) => SigningAlgorithm::Es256,
@@ -112,7 +156,7 @@ impl AssertionKey {
             _ => return Err(InvalidAssertionKey::WrongAlgorithm),
         };
         let fingerprint = Sha256::new()
-            .part(&pem.fingerprint())
+            .part(&text)
             .part(algorithm.as_str().as_bytes())
             .part(key_id.unwrap_or_default().as_bytes())
             .finish();
@@ -137,6 +181,45 @@ impl AssertionKey {
     /// What tells it from every other key, for caches.
     pub const fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
+    }
+
+    /// The public half as members of a JWK (RFC 7518 §6, RFC 8037 §2): exactly those that a thumbprint
+    /// is made of, in its order (RFC 7638 §3.2).
+    pub(crate) fn public_members(&self) -> Vec<(&'static str, String)> {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let word = str::to_owned;
+        match &*self.pair {
+            Pair::Rsa(pair) => {
+                let public = pair.public_key();
+                vec![
+                    (
+                        "e",
+                        text(public.exponent().big_endian_without_leading_zero()),
+                    ),
+                    ("kty", word("RSA")),
+                    (
+                        "n",
+                        text(public.modulus().big_endian_without_leading_zero()),
+                    ),
+                ]
+            }
+            Pair::P256(pair) => {
+                // SEC 1 §2.3.3: 04, x, y.
+                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
+                let (x, y) = point.split_at(point.len() / 2);
+                vec![
+                    ("crv", word("P-256")),
+                    ("kty", word("EC")),
+                    ("x", text(x)),
+                    ("y", text(y)),
+                ]
+            }
+            Pair::Ed25519(pair) => vec![
+                ("crv", word("Ed25519")),
+                ("kty", word("OKP")),
+                ("x", text(pair.public_key().as_ref())),
+            ],
+        }
     }
 
     /// The signature in the form of RFC 7518 §3.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{SecretValue, Timestamp, hex};
 use serde_json::json;
 
 use crate::assertion_key::{AssertionKey, SigningFailed};
+use crate::jose::compact;
 
 /// `client_assertion_type` (RFC 7523 §2.2).
 pub const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -36,14 +35,7 @@ pub fn client_assertion(
         "iat": issued,
         "exp": issued.saturating_add(LIFETIME.as_secs().cast_signed()),
     });
-    let message = [header, claims]
-        .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
-        .join(".");
-    let signature = key.sign(message.as_bytes())?;
-    Ok(SecretValue::new(format!(
-        "{message}.{}",
-        URL_SAFE_NO_PAD.encode(signature)
-    )))
+    compact(key, &header, &claims)
 }
 
 #[cfg(test)]

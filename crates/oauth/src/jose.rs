@@ -1,4 +1,4 @@
-//! Signed tokens of other issuers: JWS (RFC 7515), keys (RFC 7517), and what a JWT must say before it
+//! Signed tokens, of other issuers and our own: JWS (RFC 7515), keys (RFC 7517), and what a JWT must say before it
 //! is believed (RFC 7519, RFC 8725, RFC 9068).
 //!
 //! Only asymmetric signatures in compact form are known. Nothing in a token chooses how it is
@@ -13,6 +13,7 @@ mod fault;
 mod json;
 mod jwk;
 mod jws;
+mod signing;
 
 pub use access_token::{TokenRules, TokenType, read_introspected, verify_access_token};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
@@ -20,3 +21,5 @@ pub use claims::Claims;
 pub use fault::TokenFault;
 pub use jwk::{Jwks, JwksError};
 pub use jws::{Jws, Unverified, Verified};
+pub(crate) use signing::compact;
+pub use signing::{KeyNotMade, SigningKey};

@@ -13,6 +13,7 @@ mod token_request;
 mod token_response;
 mod token_rules;
 mod unverified;
+mod vouching;
 
 pub use assertion_key::{AssertionKey, InvalidAssertionKey, SigningAlgorithm, SigningFailed};
 pub use challenge::{Challenge, InvalidChallenge};
@@ -25,3 +26,7 @@ pub use token_request::{ClientAuthentication, InvalidTokenRequest, TokenRequest}
 pub use token_response::{InvalidTokenResponse, TokenResponse};
 pub use token_rules::TokenRules;
 pub use unverified::claimed_expiry;
+pub use vouching::{
+    ClaimRules, Issue, NameTooLong, OUR_CLAIMS, SubjectSource, Unvouchable, errand_scope,
+    full_scope, vouched_claims,
+};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, PrincipalId, ScopeSet, ServerId, SubjectToken, sha256};
+use portcullis_core::{OnBehalf, Principal, PrincipalId, ScopeSet, ServerId, SubjectToken, sha256};
+
+use crate::Operation;
 
 /// For whom an upstream request is made. Upstream sessions and credentials are never shared
 /// between two different values.
@@ -45,6 +47,14 @@ pub struct Evidence {
     acting: Acting,
     rule: &'static str,
     on_behalf: Option<Arc<OnBehalf>>,
+    named: Option<Arc<Named>>,
+}
+
+/// Who asks for what, for a server that is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    caller: Arc<Principal>,
+    tool: Option<String>,
 }
 
 impl Evidence {
@@ -54,6 +64,7 @@ impl Evidence {
             acting,
             rule,
             on_behalf: None,
+            named: None,
         }
     }
 
@@ -70,6 +81,16 @@ impl Evidence {
     /// The caller's token, where the server is one that may be asked with it.
     pub fn subject(&self) -> Option<&SubjectToken> {
         self.on_behalf.as_ref().map(|brought| &brought.subject)
+    }
+
+    /// The caller, where the server is one that is told who asks. The service identity is none.
+    pub fn caller(&self) -> Option<&Principal> {
+        self.named.as_ref().map(|named| &*named.caller)
+    }
+
+    /// The tool that was permitted, as its server spells it, where the server is told who asks.
+    pub fn tool(&self) -> Option<&str> {
+        self.named.as_ref()?.tool.as_deref()
     }
 
     /// The rule that allowed it, for the audit event.
@@ -102,6 +123,24 @@ impl<T> Permit<T> {
                 Acting::Scoped(principal, sha256(scopes.to_string().as_bytes()))
             };
             self.evidence.on_behalf = Some(brought);
+        }
+        self
+    }
+
+    /// The same permission, with the caller's name and the operation that was permitted. Only for a
+    /// server to which we vouch for its callers: a name goes no further than it has to.
+    #[must_use]
+    pub fn naming(mut self, caller: &Arc<Principal>, operation: Operation<'_>) -> Self {
+        if matches!(&self.evidence.acting, Acting::Principal(id) | Acting::Bearer(id, _) if *id == caller.id)
+        {
+            let tool = match operation {
+                Operation::CallTool { tool, .. } => Some(tool.to_owned()),
+                Operation::Read | Operation::Use => None,
+            };
+            self.evidence.named = Some(Arc::new(Named {
+                caller: Arc::clone(caller),
+                tool,
+            }));
         }
         self
     }

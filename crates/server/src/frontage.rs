@@ -5,6 +5,7 @@ use portcullis_core::{AddressRange, ScopeSet};
 
 use crate::debug::DebugHeaders;
 use crate::forwarded::Forwarded;
+use crate::signer_documents::SignerFacts;
 
 /// The face that we show, and whom we take callers to be.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Frontage {
     pub inside: Vec<AddressRange>,
     /// What our protected-resource documents say.
     pub resource: ResourceFacts,
+    /// What is published of the signer, if there is one.
+    pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.
     pub debug_headers: DebugHeaders,
 }

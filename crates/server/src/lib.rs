@@ -16,6 +16,7 @@ mod query;
 mod reply;
 mod rest;
 mod router;
+mod signer_documents;
 mod state;
 mod wrong_method;
 
@@ -28,4 +29,5 @@ pub use frontage::{Frontage, ResourceFacts};
 pub use health::{Readiness, ReadinessReport};
 pub use layers::{HostRule, OriginRule};
 pub use router::{admin_router, router, sole_server_router};
+pub use signer_documents::{PublishedKeys, SignerFacts};
 pub use state::{ServerDeps, ServerState};

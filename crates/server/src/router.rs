@@ -8,7 +8,7 @@ use portcullis_core::ServerId;
 use crate::layers::guard;
 use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
-use crate::{admin, health, mcp, protected_resource, rest, wrong_method};
+use crate::{admin, health, mcp, protected_resource, rest, signer_documents, wrong_method};
 
 /// The data listener.
 pub fn router(state: ServerState) -> Router {
@@ -23,6 +23,8 @@ pub fn router(state: ServerState) -> Router {
         .route("/mcp-rest/tools/list", get(rest::list))
         .route("/mcp-rest/tools/call", post(rest::call))
         .route(WELL_KNOWN, get(protected_resource::document))
+        .route(signer_documents::JWKS, get(signer_documents::jwks))
+        .route(signer_documents::METADATA, get(signer_documents::metadata))
         .route(
             &format!("{WELL_KNOWN}/{{*path}}"),
             get(protected_resource::document),

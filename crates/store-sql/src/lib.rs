@@ -10,5 +10,6 @@ mod migrations;
 mod open;
 mod revocations;
 mod sessions;
+mod signing_keys;
 
 pub use open::{Durability, Location, OpenError, Settings, SqliteStores};

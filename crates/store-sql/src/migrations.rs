@@ -4,7 +4,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 4] = [
+const SQLITE: [(i64, &str, &str); 5] = [
     (
         1,
         "keys, audit, sessions, meta",
@@ -24,6 +24,11 @@ const SQLITE: [(i64, &str, &str); 4] = [
         4,
         "revocations",
         include_str!("../migrations/sqlite/0004_revocations.sql"),
+    ),
+    (
+        5,
+        "signing keys",
+        include_str!("../migrations/sqlite/0005_signing_keys.sql"),
     ),
 ];
 

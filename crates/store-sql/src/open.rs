@@ -18,6 +18,7 @@ use crate::meta::SqlMeta;
 use crate::migrations;
 use crate::revocations::SqlRevocations;
 use crate::sessions::SqlSessions;
+use crate::signing_keys::SqlSigningKeys;
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +139,7 @@ impl SqliteStores {
             sessions: Arc::new(SqlSessions::new(self.database.clone())),
             meta: Arc::new(SqlMeta::new(self.database.clone())),
             revocations: Arc::new(SqlRevocations::new(self.database.clone())),
+            signing_keys: Arc::new(SqlSigningKeys::new(self.database.clone())),
         }
     }
 

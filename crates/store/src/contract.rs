@@ -13,6 +13,7 @@ mod audit;
 mod meta;
 mod revocations;
 mod sessions;
+mod signing_keys;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -85,6 +86,13 @@ macro_rules! store_contract {
                 pages_cover_every_entry_once_in_order
                 the_feed_reports_in_order_and_resumes
                 purging_forgets_what_is_over_and_what_was_lifted_long_ago;
+            signing_keys:
+                keys_come_back_as_they_were_stored_in_order
+                of_many_first_keys_exactly_one_is_stored
+                of_many_successors_exactly_one_is_stored
+                algorithms_follow_each_their_own
+                a_kid_stands_for_one_key_only
+                a_key_that_was_removed_is_gone;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

@@ -11,6 +11,7 @@ mod meta;
 mod page;
 mod revocations;
 mod sessions;
+mod signing_keys;
 
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
@@ -21,6 +22,7 @@ pub use revocations::{
     Lifted, ReadRevocation, RevocationRecord, RevocationStore, RevokedTarget, UnreadableRevocation,
 };
 pub use sessions::{SessionStore, TerminatedSession};
+pub use signing_keys::{SigningKeyRecord, SigningKeyStore};
 
 use std::sync::Arc;
 
@@ -37,4 +39,6 @@ pub struct Stores {
     pub meta: Arc<dyn MetaStore>,
     /// The revocation list.
     pub revocations: Arc<dyn RevocationStore>,
+    /// Keys that sign for upstream servers.
+    pub signing_keys: Arc<dyn SigningKeyStore>,
 }

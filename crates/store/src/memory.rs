@@ -5,6 +5,7 @@ mod audit;
 mod meta;
 mod revocations;
 mod sessions;
+mod signing_keys;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,6 +19,7 @@ pub fn stores() -> Stores {
         sessions: Arc::new(sessions::MemorySessions::default()),
         meta: Arc::new(meta::MemoryMeta::default()),
         revocations: Arc::new(revocations::MemoryRevocations::default()),
+        signing_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
     }
 }
 

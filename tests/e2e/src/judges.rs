@@ -15,6 +15,8 @@ const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/client@2.4.0";
 const OPENID_PROVIDER: &str = "oidc-provider@9.13.3";
 const NODE: &str = "22.23.3";
 const PYTHON_CLIENT: &str = "mcp==2.3.0";
+const JOSE: &str = "jose@6.2.17";
+const PYJWT: &str = "PyJWT[crypto]==2.15.1";
 
 /// Installed tools.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl Judges {
         let judges = Self { folder, node };
         let stamp = judges.folder.join("installed.txt");
         let wanted = format!(
-            "{SUITE}\n{TYPESCRIPT_CLIENT}\n{OPENID_PROVIDER}\n{platform}@{NODE}\n{PYTHON_CLIENT}\n"
+            "{SUITE}\n{TYPESCRIPT_CLIENT}\n{OPENID_PROVIDER}\n{JOSE}\n{platform}@{NODE}\n{PYTHON_CLIENT}\n{PYJWT}\n"
         );
         if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(judges);
@@ -55,6 +57,7 @@ impl Judges {
             SUITE,
             TYPESCRIPT_CLIENT,
             OPENID_PROVIDER,
+            JOSE,
             &format!("{platform}@{NODE}"),
         ]))?;
         run(Command::new("python3")
@@ -66,6 +69,7 @@ impl Judges {
             "install",
             "--quiet",
             PYTHON_CLIENT,
+            PYJWT,
         ]))?;
         run(Command::new(&judges.node).arg("--version"))?;
         std::fs::write(&stamp, wanted)?;

@@ -2,6 +2,8 @@
 //! path and body pass as sent, streams pass frame by frame, a client that leaves takes its
 //! upstream connection along.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{Either, Full};
@@ -20,7 +22,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct KeyProxy {
     port: u16,
     stop: CancellationToken,
+    bearers: Bearers,
 }
+
+/// What came in `Authorization: Bearer`.
+type Bearers = Arc<Mutex<Vec<String>>>;
 
 impl KeyProxy {
     /// Listens on a free loopback port in front of `upstream`; without a key it only passes on.
@@ -32,14 +38,18 @@ impl KeyProxy {
             .transpose()
             .context("the key does not fit into a header")?;
         let stop = CancellationToken::new();
+        let bearers = Bearers::default();
+        let seen = Arc::clone(&bearers);
         let tracker = TaskTracker::new();
         let (stopped, tasks) = (stop.clone(), tracker.clone());
         tracker.spawn(async move {
             while let Some(Ok((stream, _))) = stopped.run_until_cancelled(listener.accept()).await {
                 let (authorization, tasks_inside) = (authorization.clone(), tasks.clone());
+                let seen = Arc::clone(&seen);
                 let serve = hyper::server::conn::http1::Builder::new().serve_connection(
                     TokioIo::new(stream),
                     service_fn(move |request| {
+                        note(&request, &seen);
                         forward(
                             request,
                             upstream,
@@ -51,18 +61,37 @@ impl KeyProxy {
                 tasks.spawn(stopped.clone().run_until_cancelled_owned(serve));
             }
         });
-        Ok(Self { port, stop })
+        Ok(Self {
+            port,
+            stop,
+            bearers,
+        })
     }
 
     /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
+
+    /// Every bearer token that came by, in order.
+    pub fn bearers(&self) -> Vec<String> {
+        let bearers = self.bearers.lock();
+        bearers.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Drop for KeyProxy {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+fn note(request: &Request<Incoming>, seen: &Bearers) {
+    let value = request.headers().get(AUTHORIZATION);
+    let value = value.and_then(|value| value.to_str().ok());
+    if let Some(token) = value.and_then(|value| value.strip_prefix("Bearer ")) {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.push(token.to_owned());
     }
 }
 

@@ -10,6 +10,7 @@ mod post;
 mod process;
 mod stack;
 mod under_test;
+mod verifier;
 
 pub use binaries::{binary, look_in, workspace};
 pub use driver::{Driver, Target};
@@ -21,3 +22,4 @@ pub use post::{Answer, Headers, call_tool, get_json, post};
 pub use process::{Process, free_port, http_get};
 pub use stack::{Fixture, Stack};
 pub use under_test::{Scenario, visit};
+pub use verifier::Verifier;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Gateway, KEY, Process, binary, free_port};
+use crate::{Gateway, KEY, KeyProxy, Process, binary, free_port};
 
 /// The conformance fixture on a free port.
 #[derive(Debug)]
@@ -40,14 +40,41 @@ impl Fixture {
 pub struct Stack {
     gateway: Gateway,
     fixture: Fixture,
+    recorder: Option<KeyProxy>,
 }
 
 impl Stack {
     /// Starts fixture and gateway and waits until both answer.
     pub async fn start() -> anyhow::Result<Self> {
         let fixture = Fixture::start().await?;
-        let gateway = Gateway::start(configuration(fixture.port())).await?;
-        Ok(Self { gateway, fixture })
+        let gateway = Gateway::start(configuration(fixture.port(), &json!([]))).await?;
+        Ok(Self {
+            gateway,
+            fixture,
+            recorder: None,
+        })
+    }
+
+    /// The same with a gateway that signs by this algorithm, and somebody between it and the fixture
+    /// who writes down what it presents.
+    pub async fn signing(algorithm: &str) -> anyhow::Result<Self> {
+        let fixture = Fixture::start().await?;
+        let recorder = KeyProxy::start(fixture.port(), None).await?;
+        let guardrails = json!([{
+            "guardrail_name": "mcp-jwt-signer",
+            "litellm_params": {
+                "guardrail": "mcp_jwt_signer",
+                "mode": "pre_mcp_call",
+                "default_on": true,
+                "algorithm": algorithm,
+            },
+        }]);
+        let gateway = Gateway::start(configuration(recorder.port(), &guardrails)).await?;
+        Ok(Self {
+            gateway,
+            fixture,
+            recorder: Some(recorder),
+        })
     }
 
     /// Where the gateway listens.
@@ -65,6 +92,13 @@ impl Stack {
         &self.fixture
     }
 
+    /// Every bearer token that the gateway presented, where somebody writes them down.
+    pub fn bearers(&self) -> Vec<String> {
+        self.recorder
+            .as_ref()
+            .map_or_else(Vec::new, KeyProxy::bearers)
+    }
+
     /// The key that opens it.
     pub fn key(&self) -> &'static str {
         KEY
@@ -76,8 +110,9 @@ impl Stack {
     }
 }
 
-fn configuration(fixture: u16) -> Value {
+fn configuration(fixture: u16, guardrails: &Value) -> Value {
     json!({
+        "guardrails": guardrails,
         "mcp_servers": {"conf": {
             "url": format!("http://127.0.0.1:{fixture}/mcp"),
             "transport": "http",

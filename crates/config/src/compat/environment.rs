@@ -23,7 +23,7 @@ pub(crate) fn define(root: &Fields<'_, '_>) {
 }
 
 /// Says of known variables what will not happen.
-pub(crate) fn announce(root: &Fields<'_, '_>) {
+pub(crate) fn announce(root: &Fields<'_, '_>, signs: bool) {
     const WITHOUT_EFFECT: &[(&str, &str)] = &[
         (
             "LITELLM_MCP_AUTH_AUTO_PATCH",
@@ -31,7 +31,7 @@ pub(crate) fn announce(root: &Fields<'_, '_>) {
         ),
         (
             "MCP_JWT_SIGNING_KEY",
-            "not used: the JWT signer is not available in this build yet",
+            "not used: there is no `mcp_jwt_signer` among `guardrails`",
         ),
         (
             "LITELLM_ENABLE_MCP_STDIO",
@@ -47,7 +47,8 @@ pub(crate) fn announce(root: &Fields<'_, '_>) {
         ),
     ];
     for (name, text) in WITHOUT_EFFECT {
-        if root.findings.variable(name).is_some() {
+        let used = signs && *name == "MCP_JWT_SIGNING_KEY";
+        if !used && root.findings.variable(name).is_some() {
             let place = Place {
                 path: (*name).to_owned(),
                 ..Place::default()

@@ -1,27 +1,37 @@
-//! `guardrails`: what guards must not be dropped in silence.
+//! `guardrails`: the one that is known, and all others, which must not be dropped in silence.
 
 use crate::fields::Fields;
+use crate::sections::signer::{self, Draft};
 
-/// Every guardrail is an error as long as none is available.
-pub(crate) fn refuse(root: &Fields<'_, '_>) {
+/// The signer, if there is one. Every other guardrail is an error.
+pub(crate) fn read(root: &Fields<'_, '_>) -> Option<Draft> {
+    let mut signer = None;
     for guardrail in root.sections("guardrails") {
         guardrail.text("guardrail_name");
         let settings = guardrail.anything("litellm_params");
         let kind = settings
             .as_ref()
             .and_then(|settings| settings.get("guardrail")?.as_str());
-        if kind == Some("mcp_jwt_signer") {
+        if kind != Some("mcp_jwt_signer") {
             root.findings.error(
                 guardrail.own_place(),
-                "the `mcp_jwt_signer` guardrail is not available in this build yet: upstream servers would receive unsigned calls",
-                "remove the guardrail and authenticate with `auth_type` on each server until it is",
-            );
-        } else {
-            root.findings.error(
-                guardrail.own_place(),
-                "guardrails are not available in this build yet, and a guardrail is never ignored",
+                "only the `mcp_jwt_signer` guardrail is available in this build, and a guardrail is never ignored",
                 "remove the entry if the calls may pass without it",
             );
+            continue;
         }
+        let Some(fields) = guardrail.section("litellm_params") else {
+            continue;
+        };
+        if signer.is_some() {
+            root.findings.error(
+                guardrail.own_place(),
+                "a second `mcp_jwt_signer`",
+                "keep one: a request carries one token",
+            );
+            continue;
+        }
+        signer = Some(signer::read(root, &fields));
     }
+    signer
 }

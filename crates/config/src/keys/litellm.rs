@@ -1,5 +1,6 @@
 //! What LiteLLM knows and what of it happens here.
 
+use super::signer::SIGNER;
 use super::{Key, Kind, Section, inert, jwt_auth, unavailable};
 
 pub(crate) const NO_LLM: &str =
@@ -310,7 +311,7 @@ pub(crate) static GUARDRAIL: Section = Section {
     doc: "One guardrail.",
     keys: &[
         Key::new("guardrail_name", Kind::Text, "Its name."),
-        Key::new("litellm_params", Kind::Anything, "Its settings."),
+        Key::new("litellm_params", Kind::Section(&SIGNER), "Its settings."),
         inert("guardrail_info", "it is not shown"),
     ],
 };

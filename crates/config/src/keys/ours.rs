@@ -56,7 +56,7 @@ pub(crate) static ROOT: Section = Section {
         Key::new(
             "guardrails",
             Kind::Sections(&litellm::GUARDRAIL),
-            "LiteLLM's guardrails. None is available in this build yet, and a guardrail is never ignored: each entry is an error.",
+            "LiteLLM's guardrails. `mcp_jwt_signer` is the only one that is available in this build; a guardrail is never ignored, so each other entry is an error.",
         ),
         unavailable(
             "policy",

@@ -151,6 +151,12 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("allow_elicitation", Kind::Flag, "It may ask the client's user.").default("false"),
         Key::new("timeout", Kind::Span, "Longest wait for an answer.").default("60s"),
         Key::new(
+            "jwt_signer",
+            Kind::Flag,
+            "Whether the `mcp_jwt_signer` guardrail signs what is sent to it. Absent: what `default_on` of the guardrail says.",
+        )
+        .restricts(),
+        Key::new(
             "allow_insecure_http",
             Kind::Flag,
             "Accept plain http beyond loopback for this server, its token endpoint and `aws_sts_endpoint`: credentials cross the network in the clear.",

@@ -26,6 +26,8 @@ pub struct McpServer {
     pub protocol_version: Revision,
     /// What we present.
     pub auth: Auth,
+    /// Whether requests carry a token of our own (`mcp_jwt_signer`).
+    pub signed: bool,
     /// Sent with every request.
     pub static_headers: Vec<StaticHeader>,
     /// Groups that a grant may name.

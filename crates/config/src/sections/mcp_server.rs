@@ -10,6 +10,7 @@ use crate::fields::{At, Fields};
 use crate::findings::Place;
 use crate::keys::servers::{HTTP_SSE, MCP_SERVER, REVISIONS};
 use crate::model::{Auth, Compat, McpServer, Revision};
+use crate::sections::signer::{self, Draft};
 use crate::sections::{headers, scopes, upstream_auth};
 use crate::validate::names::Names;
 use crate::validate::urls::{PlainHttp, callable};
@@ -26,6 +27,7 @@ pub(crate) fn all(
     root: &Fields<'_, '_>,
     litellm: &Fields<'_, '_>,
     compat: Compat,
+    signer: Option<&Draft>,
 ) -> Vec<NamedServer> {
     let default = default_oauth2::read(root);
     let mut aliases = aliases(litellm);
@@ -54,6 +56,7 @@ pub(crate) fn all(
             alias.map(|alias| alias.value),
             default.as_ref(),
             compat,
+            signer,
         )
         // Without one of its values it would be called as somebody else.
         .filter(|_| root.findings.unasked() == unasked);
@@ -115,6 +118,7 @@ fn read(
     alias: Option<String>,
     default: Option<&DefaultOauth2>,
     compat: Compat,
+    signer: Option<&Draft>,
 ) -> Option<McpServer> {
     let http = transport(fields);
     let plain = plain_http(fields, compat);
@@ -130,6 +134,9 @@ fn read(
     if let Some(auth) = &auth {
         refuse_shared_header(fields, auth, &headers.names);
     }
+    let wish = signer::wish(fields, signer);
+    let signed =
+        signer.is_some_and(|signer| signer.signs_for(fields, wish, auth.as_ref(), &headers.names));
     let (allowed_tools, disallowed_tools) = tools(fields);
     let access_groups = fields.text_set("access_groups").unwrap_or_default();
     let timeout = fields.span("timeout").unwrap_or(DEFAULT_TIMEOUT);
@@ -161,6 +168,7 @@ fn read(
         url: url?,
         protocol_version,
         auth: auth?,
+        signed,
         static_headers: headers.headers,
         access_groups,
         allow_all_keys,

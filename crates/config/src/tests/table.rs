@@ -74,7 +74,7 @@ identity:
   keys: [{id: a, key: k}, {id: b, sha256: s}]
   issuers: [{claims: {}, groups: {g: {}}, introspection: {}}]
   client_certificates: [{}]
-guardrails: [{}]
+guardrails: [{litellm_params: {guardrail: mcp_jwt_signer, token_introspection_endpoint: 'https://a.b/i'}}]
 mcp_config: {default_oauth2: {}}
 mcp_servers:
   a: {url: https://a.b/m, auth_type: header, auth_value: v}

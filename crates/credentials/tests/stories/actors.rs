@@ -44,6 +44,7 @@ fn acting(as1: &AuthorizationServer) -> ServerAuth {
             allow_insecure_http: false,
         })),
         static_headers: Vec::new(),
+        signer: None,
     }
 }
 

@@ -68,7 +68,16 @@ async fn a_thousand_first_calls_make_one_token_request() {
         let (broker, auth) = (house.broker.clone(), m2m(as1.url("/token")));
         calls.spawn(async move {
             let permit = portcullis_policy::authorize_service(&auth.server);
-            presented(&broker.obtain(permit.evidence(), &auth).await.unwrap())
+            presented(
+                &broker
+                    .obtain(
+                        permit.evidence(),
+                        &auth,
+                        portcullis_credentials::Errand::Session,
+                    )
+                    .await
+                    .unwrap(),
+            )
         });
     }
     as1.received(1).await;

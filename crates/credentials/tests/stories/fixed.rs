@@ -17,6 +17,7 @@ fn fixed(auth: UpstreamAuth) -> ServerAuth {
     ServerAuth {
         server: ServerId::from("fixed"),
         auth,
+        signer: None,
         static_headers: vec![
             StaticHeader::new("x-tenant", &secret("a")).unwrap(),
             StaticHeader::new("x-api-key", &secret("written-by-hand")).unwrap(),
@@ -59,7 +60,11 @@ async fn a_permit_for_one_server_opens_no_credential_of_another() {
     let permit = authorize_service(&ServerId::from("elsewhere"));
     let error = house()
         .broker
-        .obtain(permit.evidence(), &auth)
+        .obtain(
+            permit.evidence(),
+            &auth,
+            portcullis_credentials::Errand::Session,
+        )
         .await
         .unwrap_err();
     assert_eq!(error.kind, CredentialErrorKind::OtherServer);

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{ClientSecret, ErrorKind, ScopeSet, SecretValue, ServerId};
 use portcullis_credentials::{
     AssertionAudience, Authority, ClientProof, CredentialBroker, CredentialErrorKind,
-    CredentialKind, ExchangeProfile, IdJagTerms, ServerAuth, TokenClient, TokenExchange,
+    CredentialKind, Errand, ExchangeProfile, IdJagTerms, ServerAuth, TokenClient, TokenExchange,
     UpstreamAuth,
 };
 use portcullis_oauth::{AssertionKey, TokenRules};
@@ -109,6 +109,7 @@ fn managed(terms: TokenExchange) -> ServerAuth {
         server: ServerId::from("obo"),
         auth: UpstreamAuth::TokenExchange(Arc::new(terms)),
         static_headers: Vec::new(),
+        signer: None,
     }
 }
 
@@ -163,7 +164,11 @@ async fn without_a_token_of_the_caller_no_leg_is_taken() {
         evidence(None),
         authorize_service(&auth.server).evidence().clone(),
     ] {
-        let error = house.broker.obtain(&evidence, &auth).await.unwrap_err();
+        let error = house
+            .broker
+            .obtain(&evidence, &auth, Errand::OPEN)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, CredentialErrorKind::NoSubject);
     }
     let over = obtain(&house, &auth, &jwt("alice", -1)).await.unwrap_err();
@@ -318,7 +323,7 @@ async fn each_person_takes_each_leg_once_however_often_they_call() {
             let evidence = evidence(Some(&jwt(&format!("user-{user}"), 3600)));
             (
                 user,
-                presented(&broker.obtain(&evidence, &auth).await.unwrap()),
+                presented(&broker.obtain(&evidence, &auth, Errand::OPEN).await.unwrap()),
             )
         });
     }

@@ -66,7 +66,13 @@ impl House {
         auth: &ServerAuth,
     ) -> Result<UpstreamCredential, CredentialError> {
         let permit = authorize_service(&auth.server);
-        self.broker.obtain(permit.evidence(), auth).await
+        self.broker
+            .obtain(
+                permit.evidence(),
+                auth,
+                portcullis_credentials::Errand::Session,
+            )
+            .await
     }
 
     /// Returns when no token request is under way.
@@ -129,6 +135,7 @@ pub(crate) fn server(name: &str, client: ClientCredentials) -> ServerAuth {
         server: ServerId::from(name),
         auth: UpstreamAuth::ClientCredentials(Box::new(client)),
         static_headers: Vec::new(),
+        signer: None,
     }
 }
 

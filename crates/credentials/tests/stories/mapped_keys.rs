@@ -8,8 +8,8 @@ use portcullis_core::{
     ErrorKind, Principal, PrincipalKind, Role, ScopeSet, SecretValue, ServerGrants, ServerId, Side,
 };
 use portcullis_credentials::{
-    CredentialBroker, CredentialErrorKind, CredentialKind, MappedKeys, ServerAuth, StaticHeader,
-    UpstreamAuth,
+    CredentialBroker, CredentialErrorKind, CredentialKind, Errand, MappedKeys, ServerAuth,
+    StaticHeader, UpstreamAuth,
 };
 use portcullis_policy::{
     Caller, Evidence, Holder, KeyRule, KeyRules, Operation, ServerPolicy, authorize,
@@ -30,6 +30,7 @@ fn auth(people: &[&str]) -> ServerAuth {
     ServerAuth {
         server: ServerId::from("keyed"),
         auth: UpstreamAuth::MappedKey(Arc::new(MappedKeys::new(people.iter().map(key)))),
+        signer: None,
         static_headers: vec![
             StaticHeader::new("authorization", &SecretValue::new("Bearer everybody")).unwrap(),
         ],
@@ -87,7 +88,11 @@ fn evidence(name: &str) -> Evidence {
 async fn the_key_that_policy_chose_is_presented_over_what_is_sent_for_everybody() {
     let house = house();
     let auth = auth(&["a", "b"]);
-    let credential = house.broker.obtain(&evidence("b"), &auth).await.unwrap();
+    let credential = house
+        .broker
+        .obtain(&evidence("b"), &auth, Errand::OPEN)
+        .await
+        .unwrap();
     assert_eq!(credential.kind(), CredentialKind::MappedKey);
     let mut headers = HeaderMap::new();
     crate::put_on(&credential, &mut headers);
@@ -107,7 +112,7 @@ async fn without_a_key_of_ones_own_nothing_is_presented() {
     for evidence in [service.evidence().clone(), evidence("c")] {
         let error = house
             .broker
-            .obtain(&evidence, &auth(&["a", "b"]))
+            .obtain(&evidence, &auth(&["a", "b"]), Errand::OPEN)
             .await
             .unwrap_err();
         assert_eq!(error.kind, CredentialErrorKind::NoKey);

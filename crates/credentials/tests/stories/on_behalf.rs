@@ -12,8 +12,8 @@ use portcullis_core::{
 };
 use portcullis_credentials::{
     Actor, ActorToken, Authority, ClientProof, CredentialBroker, CredentialError,
-    CredentialErrorKind, CredentialKind, ExchangeProfile, ServerAuth, TokenClient, TokenExchange,
-    UpstreamAuth, UpstreamCredential,
+    CredentialErrorKind, CredentialKind, Errand, ExchangeProfile, ServerAuth, TokenClient,
+    TokenExchange, UpstreamAuth, UpstreamCredential,
 };
 use portcullis_oauth::TokenRules;
 use portcullis_policy::{Caller, Evidence, Operation, ServerPolicy, authorize, authorize_service};
@@ -54,6 +54,7 @@ fn obo(terms: TokenExchange) -> ServerAuth {
         server: ServerId::from("obo"),
         auth: UpstreamAuth::TokenExchange(Arc::new(terms)),
         static_headers: Vec::new(),
+        signer: None,
     }
 }
 
@@ -125,7 +126,14 @@ pub(crate) async fn obtain(
     auth: &ServerAuth,
     subject: &str,
 ) -> Result<UpstreamCredential, CredentialError> {
-    house.broker.obtain(&evidence(Some(subject)), auth).await
+    house
+        .broker
+        .obtain(
+            &evidence(Some(subject)),
+            auth,
+            portcullis_credentials::Errand::Session,
+        )
+        .await
 }
 
 #[tokio::test]
@@ -195,7 +203,11 @@ async fn without_a_token_of_the_caller_nothing_is_asked_and_nothing_presented() 
     let service =
         authorize_service(&auth.server).on_behalf(Some(Arc::new(brought)), &ScopeSet::default());
     for evidence in [evidence(None), service.evidence().clone()] {
-        let error = house.broker.obtain(&evidence, &auth).await.unwrap_err();
+        let error = house
+            .broker
+            .obtain(&evidence, &auth, portcullis_credentials::Errand::Session)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, CredentialErrorKind::NoSubject);
         assert_eq!(error.error_kind(), ErrorKind::Unauthenticated);
     }
@@ -214,7 +226,10 @@ async fn each_caller_gets_their_own_token_with_one_request() {
         let user = call % 50;
         calls.spawn(async move {
             let evidence = evidence(Some(&jwt(&format!("user-{user}"), 3600)));
-            let credential = broker.obtain(&evidence, &auth).await.unwrap();
+            let credential = broker
+                .obtain(&evidence, &auth, portcullis_credentials::Errand::Session)
+                .await
+                .unwrap();
             (user, presented(&credential))
         });
     }
@@ -242,7 +257,10 @@ async fn one_key_has_a_bounded_number_of_exchanges_under_way() {
         let (broker, auth) = (house.broker.clone(), obo(terms(&as1)));
         calls.spawn(async move {
             let evidence = evidence_of(key, Some(&jwt(&format!("user-{user}"), 3600)));
-            broker.obtain(&evidence, &auth).await.map(|_| key)
+            broker
+                .obtain(&evidence, &auth, Errand::OPEN)
+                .await
+                .map(|_| key)
         });
     };
     for user in 0..100 {
@@ -274,16 +292,28 @@ async fn a_key_with_made_up_tokens_beside_it_makes_nobody_else_exchange_anew() {
     let house = house();
     let auth = obo(terms(&as1));
     let alice = evidence_of("key:alice", Some(&jwt("alice", 3600)));
-    let first = house.broker.obtain(&alice, &auth).await.unwrap();
+    let first = house
+        .broker
+        .obtain(&alice, &auth, Errand::OPEN)
+        .await
+        .unwrap();
     as1.publish(
         "/token",
         Answer::status(400, r#"{"error":"invalid_grant"}"#),
     );
     for number in 0..10_100 {
         let mallory = evidence_of("key:mallory", Some(&format!("made-up-{number}")));
-        house.broker.obtain(&mallory, &auth).await.unwrap_err();
+        house
+            .broker
+            .obtain(&mallory, &auth, Errand::OPEN)
+            .await
+            .unwrap_err();
     }
-    let again = house.broker.obtain(&alice, &auth).await.unwrap();
+    let again = house
+        .broker
+        .obtain(&alice, &auth, Errand::OPEN)
+        .await
+        .unwrap();
     assert_eq!(presented(&again), presented(&first));
 }
 

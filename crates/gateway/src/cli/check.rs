@@ -28,7 +28,7 @@ pub(super) async fn run(
     out: &mut Output,
 ) -> Result<Exit, CommandError> {
     let file = args.file.or_else(|| global.config.clone());
-    let work = wire::check(file.as_deref(), args.online, args.explain);
+    let work = Box::pin(wire::check(file.as_deref(), args.online, args.explain));
     let report = progress::during("checking", work).await?;
     out.json(&report.json)?;
     out.line(report.text.trim_end())?;

@@ -22,9 +22,17 @@ pub enum RotateVerb {
     /// Add a sealing key to the key ring of the configured store; what the former one sealed still
     /// opens, and running gateways take the new one up by themselves
     Ring,
+    /// Publish a new key of the JWT signer, which signs a quarter of an hour later; the former one
+    /// stays published until its last token has ended, and running gateways follow by themselves
+    Signer {
+        /// Sign with the new key at once, and publish no former key any more: for a key that somebody
+        /// else may have. Servers refuse what was signed before
+        #[arg(long)]
+        distrust: bool,
+    },
 }
 
-pub(super) fn run(
+pub(super) async fn run(
     global: &Global,
     args: &RotateArgs,
     out: &mut Output,
@@ -34,6 +42,23 @@ pub(super) fn run(
             let (ring, active) = wire::rotate_ring(global.config.as_deref())?;
             out.json(&json!({"ring": ring, "active": active}))?;
             out.line(&format!("{} now seals with {active}", ring.display()))?;
+            Ok(Exit::Done)
+        }
+        RotateVerb::Signer { distrust } => {
+            let config = global.config.as_deref();
+            let rotated = wire::rotate_signer(config, distrust).await?;
+            out.json(&json!({
+                "kid": rotated.kid,
+                "signs_from": rotated.signs_from.to_string(),
+                "removed": rotated.removed,
+            }))?;
+            out.line(&format!(
+                "{} is published and signs from {}",
+                rotated.kid, rotated.signs_from
+            ))?;
+            for kid in &rotated.removed {
+                out.line(&format!("{kid} is no longer published"))?;
+            }
             Ok(Exit::Done)
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use portcullis_config::{CommandLine, Config, ConfigError, ConfigErrors, Level, Loaded, Notice};
 use portcullis_core::{Clock, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, CredentialBroker, Finished, UpstreamCredential};
+use portcullis_credentials::{Broker, CredentialBroker, Errand, Finished, UpstreamCredential};
 use portcullis_egress::HttpClient;
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, Snapshot};
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::issuers::Issuers;
 use super::serve::tls_files;
 use super::servers::{self, Making};
+use super::signer::Prepared;
 use super::stored::{StoredValues, Why};
 use super::{CheckReport, files, outbound};
 use crate::cli::exit::{CommandError, with_causes};
@@ -82,10 +83,21 @@ fn build(
     let client = outbound::client(config.server.ca_file.clone())
         .map_err(|error| problems.push(ConfigError::found_later("", error.to_string())))
         .ok()?;
+    let signer = match &config.jwt_signer {
+        None => None,
+        Some(signer) => Some(
+            Prepared::of_file(signer, config, clock)
+                .map_err(|error| {
+                    problems.push(ConfigError::found_later("guardrails", format!("{error:#}")));
+                })
+                .ok()?,
+        ),
+    };
     let making = Making {
         client: &client,
         clock,
         metrics: &Metrics::new(),
+        signer: signer.as_ref(),
     };
     let snapshot = servers::snapshot(config, None, 1, &making)
         .map_err(|error| problems.push(ConfigError::found_later("", format!("{error:#}"))))
@@ -253,7 +265,7 @@ struct Probe {
 
 enum Asked {
     Answered,
-    /// Nobody is calling, so there is nothing to present.
+    /// Nobody is calling, so there is nothing to present; or the key that signs is the gateway's.
     CallersOnly,
     Failed(String),
 }
@@ -263,7 +275,7 @@ async fn probe(snapshot: &Snapshot, broker: &Broker) -> Vec<Probe> {
     let asking = snapshot.servers().iter().map(|entry| async move {
         Probe {
             server: entry.id.to_string(),
-            asked: if entry.auth.auth.acts_for_caller() {
+            asked: if entry.auth.auth.acts_for_caller() || entry.auth.tells_errands() {
                 Asked::CallersOnly
             } else {
                 ask(entry, broker)
@@ -278,7 +290,7 @@ async fn probe(snapshot: &Snapshot, broker: &Broker) -> Vec<Probe> {
 async fn ask(entry: &ServerEntry, broker: &Broker) -> Result<(), String> {
     let permit = authorize_service(&entry.id);
     let credential = broker
-        .obtain(permit.evidence(), &entry.auth)
+        .obtain(permit.evidence(), &entry.auth, Errand::DISCOVER)
         .await
         .map_err(|error| with_causes(&error, ": "))?;
     let asked = entry

@@ -3,7 +3,9 @@
 use portcullis_config::Config;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
 
-pub(super) fn frontage(config: &Config) -> Frontage {
+use super::signer::Prepared;
+
+pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
     Frontage {
         forwarded: config.server.forwarded.as_ref().map(|forwarded| Forwarded {
             proxies: forwarded.proxies.clone(),
@@ -19,6 +21,9 @@ pub(super) fn frontage(config: &Config) -> Frontage {
                 .collect(),
             scopes_supported: config.identity.scopes_supported.clone(),
         },
+        signer: signer
+            .zip(config.jwt_signer.as_ref())
+            .map(|(prepared, signer)| prepared.facts(signer)),
         debug_headers: match config.server.debug_headers {
             portcullis_config::DebugHeaders::Off => DebugHeaders::Off,
             portcullis_config::DebugHeaders::Admin => DebugHeaders::Admin,

@@ -12,10 +12,10 @@ use super::rooms::Rooms;
 
 /// How often the revocation list is tidied, and compared with the store.
 const REVOCATIONS: Duration = Duration::from_mins(1);
-/// How soon a ring that another process rotated is taken up.
+/// How soon a ring or a signing key that another process rotated is taken up.
 const RING: Duration = Duration::from_secs(5);
 
-pub(super) fn start(rooms: &Rooms, tracker: &TaskTracker, stop: &CancellationToken) {
+pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &CancellationToken) {
     let gateway: &Arc<Gateway> = &rooms.gateway;
     let ring = Arc::clone(&rooms.vaults.ring);
     let stopped = stop.clone();
@@ -47,6 +47,19 @@ pub(super) fn start(rooms: &Rooms, tracker: &TaskTracker, stop: &CancellationTok
             }
         };
         stopped.run_until_cancelled(tidying).await;
+    });
+    let signing = Arc::clone(rooms);
+    let stopped = stop.clone();
+    tracker.spawn(async move {
+        let following = async {
+            let mut ticks = tokio::time::interval(RING);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                signing.signing.follow().await;
+            }
+        };
+        stopped.run_until_cancelled(following).await;
     });
     let warming = Arc::clone(gateway);
     let stopped = stop.clone();

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_config::{ClientAuth as WrittenClientAuth, TokenIssuer, TokenTypeName};
+use portcullis_config::{
+    ClientAuth as WrittenClientAuth, TokenIssuer, TokenTypeName, TokenVerification,
+};
 use portcullis_core::Clock;
 use portcullis_egress::HttpClient;
 use portcullis_identity::{
     ClaimNames, ClientAuth, Introspection, IntrospectionSettings, IssuerGrants, JwksCache,
-    JwksSettings, JwksSource, TokenIssuers, TrustedIssuer,
+    JwksSettings, JwksSource, SubjectCheck, TokenIssuers, TrustedIssuer,
 };
-use portcullis_oauth::jose::{TokenRules, TokenType};
+use portcullis_oauth::jose::{Algorithm, TokenRules, TokenType};
 use tokio_util::task::TaskTracker;
 
 use crate::cli::exit::with_causes;
@@ -122,6 +125,64 @@ fn source_of(issuer: &TokenIssuer) -> JwksSource {
         jwks_uri: issuer.jwks_uri.clone(),
         allow_insecure_http: issuer.allow_insecure_http,
     }
+}
+
+/// What judges the tokens that callers bring for the signer. The file is the whole of the trust: who
+/// signs tokens for our own door is another question.
+pub(super) fn subject_check(
+    verification: &TokenVerification,
+    client: &Arc<dyn HttpClient>,
+    clock: &Arc<dyn Clock>,
+    tracker: &TaskTracker,
+) -> SubjectCheck {
+    let rules = TokenRules {
+        issuer: verification.issuer.clone(),
+        audiences: verification.audiences.iter().cloned().collect(),
+        algorithms: Algorithm::ALL.to_vec(),
+        types: ["at+jwt", "JWT"].map(TokenType::named).to_vec(),
+        leeway: Duration::from_secs(30),
+        max_lifetime: Duration::from_hours(24),
+    };
+    let signing = verification.discovery.as_ref().map(|url| {
+        let source = JwksSource {
+            issuer: verification.issuer.clone(),
+            issuer_url: url.clone(),
+            jwks_uri: None,
+            allow_insecure_http: false,
+        };
+        let cache = JwksCache::new(
+            source,
+            Arc::clone(client),
+            Arc::clone(clock),
+            tracker.clone(),
+            JwksSettings::default(),
+        );
+        cache.warm_up();
+        (rules.clone(), cache)
+    });
+    let introspection = verification.introspection.as_ref().map(|written| {
+        let settings = IntrospectionSettings {
+            endpoint: written.url.clone(),
+            allow_insecure_http: false,
+            client_id: written.client_id.clone(),
+            client_secret: written.client_secret.value.clone(),
+            client_auth: ClientAuth::Basic,
+        };
+        // Only what the token says is asked for: it opens no door of ours.
+        let nobody = TrustedIssuer {
+            rules,
+            claims: ClaimNames {
+                user_id: None,
+                email: None,
+                team: None,
+                org: None,
+                groups: None,
+            },
+            grants: IssuerGrants::default(),
+        };
+        Introspection::new(nobody, settings, Arc::clone(client), Arc::clone(clock))
+    });
+    SubjectCheck::new(signing, introspection, Arc::clone(clock))
 }
 
 fn settings(

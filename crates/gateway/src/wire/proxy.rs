@@ -166,10 +166,11 @@ impl Reloading {
             client: &rooms.client,
             clock: &rooms.vaults.clock,
             metrics: &rooms.metrics,
+            signer: None,
         };
         let snapshot = servers::snapshot(&config, Some(&before), generation, &making)
             .map_err(|error| format!("{error:#}"))?;
-        rooms.frontage.store(Arc::new(frontage(&config)));
+        rooms.frontage.store(Arc::new(frontage(&config, None)));
         rooms.gateway.replace_snapshot(snapshot);
         rooms.metrics.config_loaded(generation);
         rooms.readiness.serve(generation);

@@ -93,10 +93,16 @@ impl Reloading {
         let Loaded { config, notices } = loaded;
         let before = rooms.gateway.snapshot();
         let generation = before.generation() + 1;
+        let signer = rooms
+            .signing
+            .prepare(&config)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
         let making = Making {
             client: &rooms.client,
             clock: &rooms.vaults.clock,
             metrics: &rooms.metrics,
+            signer: signer.as_ref(),
         };
         let snapshot = servers::snapshot(&config, Some(&before), generation, &making)
             .map_err(|error| format!("{error:#}"))?;
@@ -115,7 +121,10 @@ impl Reloading {
             tracing::warn!("{what} changed in the file; it takes effect at the next start");
         }
         rooms.authentication.store(Arc::new(authentication));
-        rooms.frontage.store(Arc::new(frontage(&config)));
+        rooms
+            .frontage
+            .store(Arc::new(frontage(&config, signer.as_ref())));
+        rooms.signing.put_in_force(signer.as_ref());
         rooms.standings.changed(&self.config, &config, generation);
         rooms.gateway.replace_snapshot(snapshot);
         rooms.metrics.config_loaded(generation);
@@ -136,6 +145,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         // Snapshot and authentication are made anew.
         identity: _,
         mcp_servers: _,
+        jwt_signer: _,
         compat: _,
         // The stores are opened anew when they change.
         secrets: _,

@@ -1,13 +1,13 @@
 //! Everything a gateway is made of, built once at start.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use portcullis_config::Config;
-use portcullis_core::{Clock, Entropy, Sealer, SystemClock, SystemEntropy};
-use portcullis_credentials::Broker;
+use portcullis_core::{Clock, Entropy, Sealer, Stocked, SystemClock, SystemEntropy};
+use portcullis_credentials::{Broker, SigningBroker};
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
@@ -29,6 +29,7 @@ use super::issuers::Issuers;
 use super::macs::RingMac;
 use super::outbound;
 use super::servers::{self, Making};
+use super::signer::Signing;
 use super::standing::Standings;
 use crate::cli::exit::CommandError;
 
@@ -185,6 +186,7 @@ pub(super) struct Rooms {
     pub(super) standings: Arc<Standings>,
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
+    pub(super) signing: Signing,
 }
 
 impl Rooms {
@@ -208,10 +210,22 @@ impl Rooms {
         );
         let metrics = Arc::new(Metrics::new());
         let audit = start_audit(config, &vaults, &metrics, tracker).await?;
+        let signing = Signing {
+            store: Arc::clone(&vaults.stores.signing_keys),
+            ring: Arc::clone(&vaults.ring),
+            clock: Arc::clone(&vaults.clock),
+            client: Arc::clone(&client),
+            tracker: tracker.clone(),
+            followed: ArcSwapOption::empty(),
+            verifier: Mutex::default(),
+        };
+        let signer = signing.prepare(config).await?;
+        signing.put_in_force(signer.as_ref());
         let making = Making {
             client: &client,
             clock: &vaults.clock,
             metrics: &metrics,
+            signer: signer.as_ref(),
         };
         let snapshot = servers::snapshot(config, None, 1, &making)?;
         metrics.config_loaded(1);
@@ -227,7 +241,7 @@ impl Rooms {
             clock: &vaults.clock,
         };
         let authentication = callers.authentication(config, 1)?;
-        let frontage = Arc::new(ArcSwap::from_pointee(frontage(config)));
+        let frontage = Arc::new(ArcSwap::from_pointee(frontage(config, signer.as_ref())));
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
             Arc::clone(&revocations),
@@ -237,6 +251,12 @@ impl Rooms {
             Arc::clone(&client),
             Arc::clone(&vaults.clock),
             Arc::clone(&vaults.entropy),
+            tracker.clone(),
+        );
+        let credentials = SigningBroker::new(
+            credentials,
+            Arc::clone(&vaults.clock),
+            Arc::new(Stocked::of(Arc::clone(&vaults.entropy))),
             tracker.clone(),
         );
         let gateway = Gateway::new(GatewayDeps {
@@ -266,6 +286,7 @@ impl Rooms {
             standings,
             issuers,
             client,
+            signing,
             vaults,
         })
     }

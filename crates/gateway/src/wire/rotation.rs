@@ -1,15 +1,16 @@
-//! `rotate ring`: a new sealing key in the ring of the configured store.
+//! `rotate ring`: a new sealing key in the ring of the configured store; `rotate signer`: a new
+//! signing key in the store itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use portcullis_config::CommandLine;
-use portcullis_core::{SystemClock, SystemEntropy};
+use portcullis_core::{SystemClock, SystemEntropy, Timestamp};
 use portcullis_vault::KeyRing;
 
-use super::files;
-use super::rooms::ring_path;
+use super::rooms::{Storage, Vaults, ring_path};
+use super::{files, signing_keys};
 use crate::cli::exit::CommandError;
 
 /// Adds a new active key; returns the ring's file and the key's id. There must be a ring: making one
@@ -31,15 +32,59 @@ pub fn rotate_ring(config: Option<&Path>) -> Result<(PathBuf, String), CommandEr
     Ok((path, active.to_string()))
 }
 
+/// What `rotate signer` did.
+#[derive(Debug)]
+pub struct RotatedSigner {
+    /// The new key.
+    pub kid: String,
+    /// Since when it signs.
+    pub signs_from: Timestamp,
+    /// Keys that are no longer published.
+    pub removed: Vec<String>,
+}
+
+/// Publishes a new signing key, which signs after verifiers have had time to see it; with
+/// `distrust` it signs at once and no former key is published any more.
+pub async fn rotate_signer(
+    config: Option<&Path>,
+    distrust: bool,
+) -> Result<RotatedSigner, CommandError> {
+    let file = files::path_of(config);
+    let config = files::load(&file, CommandLine::default())?.config;
+    let Some(signer) = &config.jwt_signer else {
+        return Err(CommandError::Usage(
+            "there is no `mcp_jwt_signer` among the guardrails of this file".to_owned(),
+        ));
+    };
+    if signer.signing_key.is_some() {
+        return Err(CommandError::Usage(
+            "the signing key is your own: put the next one behind it in the same PEM, so that it is \
+             published; then let them change places, and drop the old one after the longest token"
+                .to_owned(),
+        ));
+    }
+    let vaults = Vaults::open(&Storage::of(&config)).await?;
+    let (store, ring) = (&*vaults.stores.signing_keys, &vaults.ring);
+    let algorithm = signing_keys::algorithm(signer);
+    let now = vaults.clock.now();
+    let rotated = signing_keys::rotate(store, ring, algorithm, now, distrust)
+        .await
+        .context("the signing key was not rotated")?;
+    Ok(RotatedSigner {
+        kid: rotated.kid,
+        signs_from: rotated.signs_from,
+        removed: rotated.removed,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use portcullis_core::{Purpose, Sealer, Timestamp};
+    use portcullis_core::{Purpose, Sealer};
 
     use super::*;
     use crate::wire::housekeeping::follow_ring;
-    use crate::wire::rooms::{Storage, Vaults};
 
     const PURPOSE: Purpose = Purpose::McpSession;
     const WHO: &[u8] = b"key:alice";

@@ -26,6 +26,7 @@ use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 use super::id_jag::id_jag;
 use super::mapped_keys;
 use super::oauth_client::token_client;
+use super::signer::Prepared;
 
 /// Longest silence on an upstream's stream.
 const STREAM_IDLE: Duration = Duration::from_mins(5);
@@ -35,6 +36,8 @@ pub(super) struct Making<'a> {
     pub(super) client: &'a Arc<dyn HttpClient>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) metrics: &'a Metrics,
+    /// What signs, if the file has a signer.
+    pub(super) signer: Option<&'a Prepared>,
 }
 
 /// The snapshot of a configuration. Servers whose address and credentials did not change keep
@@ -58,8 +61,8 @@ pub(super) fn snapshot(
         .mcp_servers
         .iter()
         .map(|server| {
-            let fresh =
-                entry(server, making).with_context(|| format!("mcp_servers.{}", server.id))?;
+            let fresh = entry(config, server, making)
+                .with_context(|| format!("mcp_servers.{}", server.id))?;
             Ok(Arc::new(match known.get(server.id.as_str()) {
                 Some(before) if same_connections(before, &fresh) => fresh.carrying_over(before),
                 _ => fresh,
@@ -73,10 +76,15 @@ fn same_connections(before: &ServerEntry, now: &ServerEntry) -> bool {
     before.upstream.server() == now.upstream.server() && before.auth == now.auth
 }
 
-fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry> {
+fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry> {
+    let signer = match (making.signer, &config.jwt_signer) {
+        (Some(prepared), Some(signer)) if server.signed => Some(prepared.signer(signer, server)?),
+        _ => None,
+    };
     let auth = ServerAuth {
         server: server.id.clone(),
         auth: auth(server)?,
+        signer,
         static_headers: server
             .static_headers
             .iter()
@@ -84,6 +92,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
             .collect::<Result<_, _>>()?,
     };
     let kind = match auth.auth {
+        UpstreamAuth::None if auth.signer.is_some() => CredentialKind::SignedJwt,
         UpstreamAuth::None => CredentialKind::NoAuth,
         UpstreamAuth::Static(_) => CredentialKind::StaticToken,
         UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,

@@ -7,6 +7,7 @@ mod not_on_record;
 mod on_record;
 mod reload;
 mod servers;
+mod signer;
 mod small_world;
 mod stored;
 

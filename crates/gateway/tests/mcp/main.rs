@@ -33,6 +33,8 @@ mod rest_waits;
 #[cfg(test)]
 mod revoked;
 #[cfg(test)]
+mod signer;
+#[cfg(test)]
 mod slow_readers;
 #[cfg(test)]
 mod sockets;

@@ -134,6 +134,11 @@ impl House {
         self.router.clone()
     }
 
+    /// A request that is no governed one: nothing of it is on record.
+    pub(crate) fn forget_one(&self) {
+        self.asked.fetch_sub(1, Ordering::SeqCst);
+    }
+
     /// Requests that no [`Client`] counted.
     pub(crate) fn also_asked(&self, requests: usize) {
         self.asked.fetch_add(requests, Ordering::SeqCst);

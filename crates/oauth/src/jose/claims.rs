@@ -51,6 +51,11 @@ impl Claims {
         self.members.get("sid").and_then(Value::as_str)
     }
 
+    /// A claim by its exact name.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
     /// A claim that is one text.
     pub fn text(&self, path: &str) -> Option<&str> {
         self.at(path)

@@ -149,8 +149,15 @@ pub(super) fn of_credential(
              process read it"
                 .to_owned(),
         ),
+        CredentialErrorKind::CannotSign => elsewhere(
+            "the signer has no key to sign with: look at this gateway's log, and at \
+             `MCP_JWT_SIGNING_KEY`",
+        ),
         CredentialErrorKind::NoSubject
         | CredentialErrorKind::SubjectEnded
+        | CredentialErrorKind::SubjectNotVerified
+        | CredentialErrorKind::SubjectLacksClaims
+        | CredentialErrorKind::Unverifiable
         | CredentialErrorKind::NoKey
         | CredentialErrorKind::OtherServer => {
             elsewhere("the server is called in callers' own names only: call it as one of them")

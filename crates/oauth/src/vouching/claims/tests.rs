@@ -1,0 +1,234 @@
+use std::sync::Arc;
+
+use portcullis_core::{KeyId, PrincipalKind, Role, ScopeSet, ServerGrants};
+
+use super::*;
+use crate::jose::{TokenRules, read_introspected};
+
+const NOW: i64 = 1_795_000_000;
+
+fn rules() -> ClaimRules {
+    ClaimRules {
+        issuer: "https://gw.example".to_owned(),
+        gateway: "portcullis".to_owned(),
+        ..ClaimRules::default()
+    }
+}
+
+fn nobody() -> Principal {
+    Principal {
+        id: "master".into(),
+        subject: "master".into(),
+        kind: PrincipalKind::ApiKey,
+        user_id: None,
+        email: None,
+        team: None,
+        org: None,
+        groups: BTreeSet::default(),
+        scopes: ScopeSet::default(),
+        key_id: None,
+        issuer: None,
+        role: Role::User,
+        grants: ServerGrants::default(),
+        expires_at: None,
+        client_id: None,
+        marks: portcullis_core::CredentialMarks::default(),
+    }
+}
+
+fn alice() -> Principal {
+    let text = |text: &str| Some(Arc::from(text));
+    Principal {
+        user_id: text("alice"),
+        email: text("alice@example.com"),
+        team: text("blue"),
+        org: text("acme"),
+        key_id: Some(KeyId::from("k-1")),
+        ..nobody()
+    }
+}
+
+/// What an issuer says of a token that it vouches for.
+fn verified(more: &Value) -> Claims {
+    let mut said = json!({"active": true, "sub": "bob", "aud": "gw", "exp": NOW + 100});
+    for (name, value) in more.as_object().unwrap() {
+        said[name] = value.clone();
+    }
+    let rules = TokenRules {
+        issuer: "https://idp.example".to_owned(),
+        audiences: vec!["gw".to_owned()],
+        algorithms: Vec::new(),
+        types: Vec::new(),
+        leeway: Duration::ZERO,
+        max_lifetime: Duration::from_hours(1),
+    };
+    let now = Timestamp::from_secs(NOW);
+    let read = read_introspected(said.to_string().as_bytes(), &rules, None, now);
+    read.unwrap().into_inner()
+}
+
+fn issue<'a>(caller: Option<&'a Principal>, verified: Option<&'a Claims>) -> Issue<'a> {
+    Issue {
+        caller,
+        verified,
+        audience: "mcp",
+        scope: "mcp:tools/list",
+        now: Timestamp::from_secs(NOW),
+        lifetime: Duration::from_mins(5),
+        unique: &[7; 16],
+    }
+}
+
+#[test]
+fn a_caller_is_named_as_the_guide_says() {
+    let claims = vouched_claims(&rules(), &issue(Some(&alice()), None)).unwrap();
+    assert_eq!(
+        claims,
+        json!({
+            "iss": "https://gw.example", "sub": "alice", "aud": "mcp",
+            "iat": NOW, "nbf": NOW, "exp": NOW + 300, "jti": "07".repeat(16),
+            "scope": "mcp:tools/list", "act": {"sub": "blue"},
+            "email": "alice@example.com", "client_id": "k-1",
+        })
+    );
+}
+
+#[test]
+fn a_callers_client_is_its_key_or_the_client_that_its_token_was_given_to() {
+    let client = |caller: &Principal| {
+        let claims = vouched_claims(&rules(), &issue(Some(caller), None)).unwrap();
+        claims["client_id"].clone()
+    };
+    let mut caller = alice();
+    caller.client_id = Some("agent".into());
+    assert_eq!(client(&caller), "k-1");
+    caller.key_id = None;
+    assert_eq!(client(&caller), "agent");
+    caller.client_id = None;
+    assert_eq!(client(&caller), "portcullis");
+}
+
+#[test]
+fn who_is_not_known_is_named_by_what_is() {
+    let of = |caller: &Principal| {
+        let claims = vouched_claims(&rules(), &issue(Some(caller), None)).unwrap();
+        (claims["sub"].clone(), claims["act"]["sub"].clone())
+    };
+    let pair = |sub: &str, act: &str| (json!(sub), json!(act));
+    let mut caller = alice();
+    caller.team = None;
+    assert_eq!(of(&caller), pair("alice", "acme"));
+    caller.org = None;
+    assert_eq!(of(&caller), pair("alice", "portcullis"));
+    caller.user_id = None;
+    assert_eq!(of(&caller), pair("k-1", "portcullis"));
+    assert_eq!(of(&nobody()), pair("master", "portcullis"));
+    let service = vouched_claims(&rules(), &issue(None, None)).unwrap();
+    assert_eq!(service["sub"], "portcullis");
+    assert!(service.get("act").is_none() && service.get("email").is_none());
+}
+
+#[test]
+fn the_subject_comes_from_the_first_source_that_knows_it_and_from_no_other() {
+    use SubjectSource::{Email, Nobody, Team, Token, UserId};
+    let token = verified(&json!({"who": "carol", "o": {"who": "dave"}}));
+    for (sources, with_token, expected) in [
+        (vec![Token("sub".to_owned()), UserId], true, Some("bob")),
+        (vec![Token("sub".to_owned()), UserId], false, Some("alice")),
+        (vec![Token("who".to_owned())], true, Some("carol")),
+        (vec![Token("o.who".to_owned())], true, Some("dave")),
+        (
+            vec![Token("absent".to_owned()), Email],
+            true,
+            Some("alice@example.com"),
+        ),
+        (vec![Nobody, Team], true, Some("blue")),
+        (vec![Token("absent".to_owned()), Nobody], true, None),
+        (vec![Token("sub".to_owned())], false, None),
+    ] {
+        let rules = ClaimRules {
+            subject: sources.clone(),
+            ..rules()
+        };
+        let found = vouched_claims(&rules, &issue(Some(&alice()), with_token.then_some(&token)));
+        match expected {
+            Some(expected) => assert_eq!(found.unwrap()["sub"], expected, "{sources:?}"),
+            None => assert_eq!(found.unwrap_err(), Unvouchable::NoSubject, "{sources:?}"),
+        }
+    }
+}
+
+/// SIGN-01.
+#[test]
+fn what_the_gateway_says_is_said_by_nobody_else() {
+    let claims = OUR_CLAIMS.map(|name| (name.to_owned(), json!("forged")));
+    let forged: Map<String, Value> = claims.into_iter().collect();
+    let rules = ClaimRules {
+        optional: OUR_CLAIMS.map(str::to_owned).to_vec(),
+        add: forged.clone(),
+        set: forged,
+        remove: OUR_CLAIMS.map(str::to_owned).into(),
+        ..rules()
+    };
+    let token =
+        verified(&json!({"scope": "admin", "act": {"sub": "x"}, "iss": "https://idp.example"}));
+    let judged = vouched_claims(&rules, &issue(Some(&alice()), Some(&token))).unwrap();
+    for (name, expected) in [
+        ("iss", json!("https://gw.example")),
+        ("aud", json!("mcp")),
+        ("scope", json!("mcp:tools/list")),
+        ("act", json!({"sub": "blue"})),
+        ("sub", json!("alice")),
+        ("nbf", json!(NOW)),
+    ] {
+        assert_eq!(judged[name], expected, "{name}");
+    }
+}
+
+#[test]
+fn other_claims_follow_the_operators_rules() {
+    let map = |value: Value| value.as_object().unwrap().clone();
+    let rules = ClaimRules {
+        required: vec!["groups".to_owned()],
+        optional: ["groups", "email", "absent"].map(str::to_owned).to_vec(),
+        add: map(json!({"tenant": "a", "client_id": "other"})),
+        set: map(json!({"env": "prod", "groups": ["set"]})),
+        remove: BTreeSet::from(["email".to_owned()]),
+        ..rules()
+    };
+    let token = verified(&json!({"groups": ["staff"], "email": "bob@example.com"}));
+    let judged = vouched_claims(&rules, &issue(Some(&alice()), Some(&token))).unwrap();
+    assert_eq!(judged["tenant"], "a");
+    assert_eq!(judged["client_id"], "k-1", "added only where there is none");
+    assert_eq!(judged["env"], "prod");
+    assert_eq!(judged["groups"], json!(["set"]));
+    assert!(judged.get("email").is_none() && judged.get("absent").is_none());
+
+    let poor = verified(&json!({"groups": null}));
+    for token in [Some(&poor), None] {
+        let refused = vouched_claims(&rules, &issue(Some(&alice()), token)).unwrap_err();
+        assert_eq!(
+            refused,
+            Unvouchable::MissingClaims(vec!["groups".to_owned()])
+        );
+    }
+    assert!(
+        vouched_claims(&rules, &issue(None, None)).is_ok(),
+        "we bring no token"
+    );
+}
+
+/// SIGN-04.
+#[test]
+fn no_token_outlives_what_it_is_based_on() {
+    let mut caller = alice();
+    let exp = |caller: &Principal, token: Option<&Claims>| {
+        vouched_claims(&rules(), &issue(Some(caller), token)).map(|claims| claims["exp"].clone())
+    };
+    let token = verified(&json!({}));
+    assert_eq!(exp(&caller, Some(&token)).unwrap(), NOW + 100);
+    caller.expires_at = Some(Timestamp::from_secs(NOW + 40));
+    assert_eq!(exp(&caller, Some(&token)).unwrap(), NOW + 40);
+    caller.expires_at = Some(Timestamp::from_secs(NOW));
+    assert_eq!(exp(&caller, None).unwrap_err(), Unvouchable::Ended);
+}

@@ -1,0 +1,70 @@
+//! `/.well-known/jwks.json` and `/.well-known/openid-configuration`: how servers verify the tokens
+//! that we sign for them. Asked without a credential; nothing in them follows from a request.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, HeaderValue};
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::reply::{json as reply, text_error};
+use crate::state::ServerState;
+
+/// Where the keys are.
+pub(crate) const JWKS: &str = "/.well-known/jwks.json";
+/// Where a verifier starts (OpenID Connect Discovery §4).
+pub(crate) const METADATA: &str = "/.well-known/openid-configuration";
+
+/// The keys that verifiers may know.
+pub trait PublishedKeys: Send + Sync + fmt::Debug {
+    /// The key set (RFC 7517 §5), public halves only.
+    fn jwks(&self) -> Value;
+}
+
+/// What is published of a signer.
+#[derive(Clone, Debug)]
+pub struct SignerFacts {
+    /// `iss` of its tokens.
+    pub issuer: String,
+    /// Where its documents are: an origin.
+    pub origin: String,
+    /// How it signs.
+    pub algorithm: &'static str,
+    /// Its keys.
+    pub keys: Arc<dyn PublishedKeys>,
+}
+
+/// The keys: kept by verifiers for much less than a new key is published before it signs.
+pub(crate) async fn jwks(State(state): State<ServerState>) -> Response<Body> {
+    let frontage = state.frontage.load();
+    match &frontage.signer {
+        Some(signer) => cached(&signer.keys.jwks(), "public, max-age=300"),
+        None => cached(&json!({"keys": []}), "public, max-age=60"),
+    }
+}
+
+/// The metadata: what OpenID Connect Discovery §3 requires of an issuer that logs nobody in.
+pub(crate) async fn metadata(State(state): State<ServerState>) -> Response<Body> {
+    let frontage = state.frontage.load();
+    let Some(signer) = &frontage.signer else {
+        return text_error(StatusCode::NOT_FOUND, "not_found");
+    };
+    let document = json!({
+        "issuer": signer.issuer,
+        "jwks_uri": format!("{}{JWKS}", signer.origin),
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [signer.algorithm],
+    });
+    cached(&document, "public, max-age=300")
+}
+
+fn cached(document: &Value, how_long: &'static str) -> Response<Body> {
+    let mut response = reply(StatusCode::OK, document.to_string());
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(how_long));
+    response
+}
