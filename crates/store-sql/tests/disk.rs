@@ -524,6 +524,7 @@ async fn the_trail_of_an_older_program_is_kept() {
         "INSERT INTO audit_rows SELECT * FROM present_rows",
         "DROP TABLE present_rows",
         "DROP TABLE revocations",
+        "DROP TABLE signing_keys",
         "DELETE FROM change_counters WHERE feed = 'revocations'",
         "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {

@@ -17,7 +17,7 @@ pub(super) struct Activity {
     asked: AtomicBool,
     in_flight: AtomicUsize,
     waiting_for_peer: AtomicUsize,
-    /// Milliseconds after `opened`.
+    /// Nanoseconds after `opened`: who was answered first must be told also among fast answers.
     moved: AtomicU64,
 }
 
@@ -58,7 +58,7 @@ impl Activity {
     pub(super) fn standing(&self) -> Standing {
         let in_flight = self.in_flight.load(Ordering::Acquire);
         let unread = self.waiting_for_peer.load(Ordering::Acquire);
-        let moved = self.opened + Duration::from_millis(self.moved.load(Ordering::Acquire));
+        let moved = self.opened + Duration::from_nanos(self.moved.load(Ordering::Acquire));
         if !self.asked.load(Ordering::Relaxed) {
             Standing::Unused
         } else if in_flight == 0 {
@@ -72,8 +72,8 @@ impl Activity {
 
     /// Something of an answer went on its way.
     pub(super) fn moves(&self) {
-        let millis = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved.store(millis, Ordering::Release);
+        let nanos = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.moved.store(nanos, Ordering::Release);
     }
 }
 
