@@ -17,6 +17,7 @@ use crate::audit::{AuditLog, ChainMac};
 use crate::call::Admission;
 use crate::legacy::{Listeners, OpenedSessions, Pushes, Terminated};
 use crate::snapshot::{ServerEntry, Snapshot};
+use crate::vigil::Vigil;
 
 /// What is looked at again for as long as a request lasts.
 pub trait Standing: Send + Sync + fmt::Debug {
@@ -68,6 +69,7 @@ pub struct Gateway {
     pub(crate) opened: OpenedSessions,
     pub(crate) pushes: Pushes,
     pub(crate) listeners: Listeners,
+    pub(crate) vigil: Vigil,
 }
 
 impl Gateway {
@@ -87,6 +89,7 @@ impl Gateway {
             opened: OpenedSessions::default(),
             pushes: Pushes::default(),
             listeners: Listeners::default(),
+            vigil: Vigil::default(),
         })
     }
 
@@ -121,10 +124,11 @@ impl Gateway {
             Side::Outside => Side::Outside,
         };
         let caller = Caller { principal, side };
-        self.snapshot()
-            .servers()
-            .iter()
-            .find(|now| Arc::ptr_eq(&now.upstream, &entry.upstream))
+        self.snapshot
+            .load()
+            .named(entry.id.as_str())
+            .map(|(_, now)| now)
+            .filter(|now| Arc::ptr_eq(&now.upstream, &entry.upstream))
             .is_some_and(|now| authorize(caller, &now.policy, Operation::Use, ()).is_ok())
     }
 

@@ -27,6 +27,7 @@ mod snapshot;
 mod tasks;
 mod try_out;
 mod view;
+mod vigil;
 
 pub use answer::{Answer, ByteStream};
 pub use call::{Admission, Call};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use portcullis_core::ErrorKind;
 use portcullis_mcp::sse;
 
 use crate::answer::ByteStream;
@@ -13,44 +12,35 @@ use crate::audit::Outcome;
 use crate::backlog::NewsReceiver;
 use crate::call::Call;
 use crate::gateway::Gateway;
-use crate::pulse::{Pulse, STANDING};
+use crate::pulse::KEEP_ALIVE;
 use crate::snapshot::ServerEntry;
+use crate::vigil::Watch;
 
 /// An open stream. A client ends it whenever it likes, so its end is no abandonment.
 pub(crate) struct OpenStream {
-    gateway: Arc<Gateway>,
     call: Option<Call>,
     messages: NewsReceiver,
     /// Said when nobody is left who could send a message.
     farewell: Option<Bytes>,
-    /// The server of a named endpoint: without it there is nothing left to hear.
-    named: Option<Arc<ServerEntry>>,
-    pulse: Pulse,
+    watch: Watch,
 }
 
 impl OpenStream {
+    /// `named`: the server of a named endpoint.
     pub(crate) fn new(
         gateway: &Arc<Gateway>,
         call: Call,
         messages: NewsReceiver,
         farewell: Option<Bytes>,
+        named: Option<&Arc<ServerEntry>>,
     ) -> Self {
-        let pulse = Pulse::started(gateway.clock.monotonic());
-        let gateway = Arc::clone(gateway);
+        let watch = gateway.watch(&call, named);
         Self {
-            gateway,
             call: Some(call),
             messages,
             farewell,
-            named: None,
-            pulse,
+            watch,
         }
-    }
-
-    /// The same of a named endpoint.
-    pub(crate) fn of(mut self, named: Option<&Arc<ServerEntry>>) -> Self {
-        self.named = named.cloned();
-        self
     }
 
     /// The client's bytes. `first` goes out at once, so that the client knows that it is heard.
@@ -60,44 +50,21 @@ impl OpenStream {
     }
 
     async fn next(mut self) -> Option<(Bytes, Self)> {
-        loop {
-            let now = self.gateway.clock.monotonic();
-            if self.pulse.must_look(now) && !self.stands() {
+        let said = tokio::select! {
+            biased;
+            kind = self.watch.over() => {
+                if let Some(call) = self.call.take() {
+                    call.audit.finish(Outcome::Kind(kind));
+                }
                 return None;
             }
-            match tokio::time::timeout(STANDING, self.messages.recv()).await {
-                Ok(Some(bytes)) => {
-                    self.pulse.spoke(now);
-                    return Some((bytes, self));
-                }
-                Ok(None) => return self.farewell.take().map(|bytes| (bytes, self)),
-                Err(_) if self.pulse.must_speak(self.gateway.clock.monotonic()) => {
-                    return Some((Bytes::from_static(sse::keep_alive()), self));
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Whether its principal still stands, and its server is still there; if not, the event says so.
-    fn stands(&mut self) -> bool {
-        let Some(call) = self.call.as_ref() else {
-            return false;
+            message = self.messages.recv() => match message {
+                Some(bytes) => bytes,
+                None => self.farewell.take()?,
+            },
+            () = tokio::time::sleep(KEEP_ALIVE) => Bytes::from_static(sse::keep_alive()),
         };
-        let gateway = &self.gateway;
-        let kind = if !gateway.still_stands(&call.principal, &call.admission) {
-            ErrorKind::Unauthenticated
-        } else if let Some(named) = &self.named
-            && !gateway.still_serves(&call.principal, &call.admission, named)
-        {
-            ErrorKind::NotFound
-        } else {
-            return true;
-        };
-        if let Some(call) = self.call.take() {
-            call.audit.finish(Outcome::Kind(kind));
-        }
-        false
+        Some((said, self))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// with the pulse of the stores, a revocation ends it within a second on every process.
 pub(crate) const STANDING: Duration = Duration::from_millis(500);
 /// A silent stream gets a comment this often, so that nothing on the way closes it.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// When a stream was last looked at, and when it last said something.
 #[derive(Clone, Copy, Debug)]

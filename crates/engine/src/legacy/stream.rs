@@ -63,7 +63,7 @@ impl Gateway {
                 self.listen_if_wanted(&call, entry, permit.evidence(), &session, client);
             }
         }
-        let open = OpenStream::new(self, call, messages, None).of(view.named());
+        let open = OpenStream::new(self, call, messages, None, view.named());
         Answer::Stream(open.into_stream(Bytes::from_static(sse::keep_alive())))
     }
 

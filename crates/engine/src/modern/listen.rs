@@ -165,7 +165,7 @@ impl Gateway {
         }
         let farewell = encode(&SseEvent::message(farewell.to_string()));
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
-        OpenStream::new(self, call, receiver, Some(farewell)).into_stream(first)
+        OpenStream::new(self, call, receiver, Some(farewell), None).into_stream(first)
     }
 }
 

@@ -1,0 +1,137 @@
+//! One look at everybody who only listens: whether they still may. A timer of its own in each of
+//! thousands of silent streams would cost more than all that they hear.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use portcullis_core::{ErrorKind, Principal};
+use tokio::sync::Notify;
+
+use crate::call::{Admission, Call};
+use crate::gateway::Gateway;
+use crate::pulse::STANDING;
+use crate::snapshot::ServerEntry;
+
+/// Streams looked at before other tasks of the thread get a turn.
+const LOOKS_PER_TURN: usize = 256;
+
+/// Who is watched over.
+#[derive(Debug, Default)]
+pub(crate) struct Vigil(Mutex<Watched>);
+
+#[derive(Debug, Default)]
+struct Watched {
+    next: u64,
+    streams: HashMap<u64, Arc<Stream>>,
+    /// Somebody looks already.
+    kept: bool,
+}
+
+#[derive(Debug)]
+struct Stream {
+    principal: Arc<Principal>,
+    admission: Admission,
+    /// The server of a named endpoint: without it there is nothing left to hear.
+    named: Option<Arc<ServerEntry>>,
+    verdict: OnceLock<ErrorKind>,
+    judged: Notify,
+}
+
+/// One stream under watch, until it is dropped.
+pub(crate) struct Watch {
+    gateway: Arc<Gateway>,
+    number: u64,
+    stream: Arc<Stream>,
+}
+
+impl Vigil {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everybody; nobody is left to look for them when there is nobody.
+    fn roll(&self) -> Vec<Arc<Stream>> {
+        let mut watched = self.watched();
+        watched.kept = !watched.streams.is_empty();
+        watched.streams.values().cloned().collect()
+    }
+}
+
+impl Gateway {
+    /// Watches over the stream of a call.
+    pub(crate) fn watch(self: &Arc<Self>, call: &Call, named: Option<&Arc<ServerEntry>>) -> Watch {
+        let stream = Arc::new(Stream {
+            principal: Arc::clone(&call.principal),
+            admission: call.admission,
+            named: named.cloned(),
+            verdict: OnceLock::new(),
+            judged: Notify::new(),
+        });
+        let mut watched = self.vigil.watched();
+        let number = watched.next;
+        watched.next = number.wrapping_add(1);
+        watched.streams.insert(number, Arc::clone(&stream));
+        if !std::mem::replace(&mut watched.kept, true) {
+            self.tracker.spawn(keep_vigil(Arc::clone(self)));
+        }
+        drop(watched);
+        Watch {
+            gateway: Arc::clone(self),
+            number,
+            stream,
+        }
+    }
+
+    /// Why a stream may not go on, if so.
+    fn verdict(&self, stream: &Stream) -> Option<ErrorKind> {
+        let (principal, admission) = (&stream.principal, &stream.admission);
+        if !self.still_stands(principal, admission) {
+            Some(ErrorKind::Unauthenticated)
+        } else if let Some(named) = &stream.named
+            && !self.still_serves(principal, admission, named)
+        {
+            Some(ErrorKind::NotFound)
+        } else {
+            None
+        }
+    }
+}
+
+async fn keep_vigil(gateway: Arc<Gateway>) {
+    loop {
+        tokio::time::sleep(STANDING).await;
+        let everybody = gateway.vigil.roll();
+        if everybody.is_empty() {
+            return;
+        }
+        for some in everybody.chunks(LOOKS_PER_TURN) {
+            for stream in some {
+                if let Some(kind) = gateway.verdict(stream)
+                    && stream.verdict.set(kind).is_ok()
+                {
+                    stream.judged.notify_one();
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Watch {
+    /// Returns when the stream must end, and why.
+    pub(crate) async fn over(&self) -> ErrorKind {
+        loop {
+            if let Some(kind) = self.stream.verdict.get() {
+                return *kind;
+            }
+            self.stream.judged.notified().await;
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut watched = self.gateway.vigil.watched();
+        watched.streams.remove(&self.number);
+    }
+}
