@@ -29,11 +29,12 @@ pub use excerpt::Excerpt;
 pub use explain::explain;
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
-    AssertionAudience, Audit, Auth, ClaimNames, ClientAuth, ClientCredentials, ClientKey,
-    ClientProof, Compat, Config, DebugHeaders, ExchangeProfile, FileKey, Forwarded, Identity,
-    Introspection, IssuerGrants, JWS_ALGORITHMS, KeyMaterial, Listen, LogFormat, LogLevel,
-    McpServer, OAuthClient, Revision, Rfc8693, Server, Sourced, StaticHeader, Store, Telemetry,
-    Tls, TokenExchange, TokenIssuer, TokenTypeName, ToolScopes,
+    AssertionAudience, Audit, Auth, CallerHeaders, ClaimNames, ClientAuth, ClientCredentials,
+    ClientKey, ClientProof, Compat, Config, Cookies, DebugHeaders, Delegation, ExchangeProfile,
+    FileKey, Forwarded, Forwarding, HeaderTemplate, Identity, Introspection, IssuerGrants,
+    JWS_ALGORITHMS, KeyMaterial, Listen, LogFormat, LogLevel, McpServer, OAuthClient, Revision,
+    Rfc8693, Server, Sourced, StaticHeader, Store, Telemetry, Tls, TokenExchange, TokenIssuer,
+    TokenTypeName, ToolScopes,
 };
 pub use reference::reference_markdown;
 pub use references::Origin;

@@ -1,11 +1,13 @@
 //! The configuration, resolved: no reference left to follow, no form of LiteLLM's or a guide's
 //! left to interpret.
 
+mod forwarding;
 mod identity;
 mod issuer;
 mod process;
 mod server;
 
+pub use forwarding::{CallerHeaders, Cookies, Delegation, Forwarding, HeaderTemplate};
 pub use identity::{FileKey, Identity, KeyMaterial};
 pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,

@@ -1,6 +1,9 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod delegation;
+pub(crate) mod discovery_auth;
+pub(crate) mod forwarding;
 pub(crate) mod grants;
 pub(crate) mod headers;
 pub(crate) mod identity;

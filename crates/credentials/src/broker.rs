@@ -253,7 +253,10 @@ impl CredentialBroker for Broker {
         // Where two want the same header, the last one stays: a static header of the file beats a
         // fixed credential of the file, and a token beats both.
         let fixed = auth.static_headers.iter().map(pair);
-        Ok(match &auth.auth {
+        if let Some(of_caller) = crate::forwarded::instead(evidence, auth) {
+            return of_caller;
+        }
+        let credential = match auth.of(evidence.acting()) {
             UpstreamAuth::None => {
                 UpstreamCredential::new(CredentialKind::NoAuth, fixed.collect(), None)
             }
@@ -296,7 +299,11 @@ impl CredentialBroker for Broker {
                     Some((slot, token.fingerprint)),
                 )
             }
-        })
+            UpstreamAuth::Passthrough(without) => {
+                crate::forwarded::without_bearer(*without, evidence, auth)?
+            }
+        };
+        Ok(crate::forwarded::joined(credential, evidence))
     }
 
     async fn rejected(&self, _auth: &ServerAuth, credential: &UpstreamCredential) -> bool {
@@ -319,6 +326,6 @@ impl CredentialBroker for Broker {
     }
 }
 
-fn pair(header: &StaticHeader) -> (HeaderName, HeaderValue) {
+pub(crate) fn pair(header: &StaticHeader) -> (HeaderName, HeaderValue) {
     (header.name.clone(), header.value.clone())
 }

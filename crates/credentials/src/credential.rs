@@ -22,6 +22,12 @@ pub enum CredentialKind {
     M2mClientCredentials,
     /// A token got in exchange for the caller's.
     TokenExchange,
+    /// What the caller addressed to this server.
+    PerRequestHeader,
+    /// The caller's own bearer token.
+    Oauth2Passthrough,
+    /// Nothing of ours, beside headers of the caller's that the file lists.
+    ExtraHeaders,
 }
 
 impl CredentialKind {
@@ -32,6 +38,9 @@ impl CredentialKind {
             Self::StaticToken => "static-token",
             Self::M2mClientCredentials => "m2m-client-credentials",
             Self::TokenExchange => "token-exchange",
+            Self::PerRequestHeader => "per-request-header",
+            Self::Oauth2Passthrough => "oauth2-passthrough",
+            Self::ExtraHeaders => "extra-headers",
         }
     }
 }
@@ -62,6 +71,17 @@ impl UpstreamCredential {
     /// What kind it is.
     pub const fn kind(&self) -> CredentialKind {
         self.kind
+    }
+
+    /// The same with more headers, which others of these names give way to.
+    pub(crate) fn joined_by(
+        mut self,
+        kind: CredentialKind,
+        more: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Self {
+        self.kind = kind;
+        self.headers.extend(more);
+        self
     }
 
     pub(crate) fn fetched(&self) -> Option<(&Slot, &[u8; 32])> {
@@ -146,9 +166,11 @@ fn holds(text: &[u8], value: &[u8]) -> bool {
 }
 
 fn is_secret(name: &HeaderName) -> bool {
-    ["auth", "key", "token", "secret", "cookie", "password"]
-        .iter()
-        .any(|word| name.as_str().contains(word))
+    [
+        "auth", "key", "token", "secret", "cookie", "password", "session", "jwt",
+    ]
+    .iter()
+    .any(|word| name.as_str().contains(word))
 }
 
 impl fmt::Debug for UpstreamCredential {

@@ -9,18 +9,24 @@ mod discovery;
 mod document;
 mod error;
 mod exchange;
+mod forwarded;
+mod forwarding;
 mod slot;
 mod static_auth;
 mod subjects;
 mod token;
 mod token_endpoint;
 
-pub use auth::{ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth};
+pub use auth::{
+    ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, WithoutBearer,
+};
 pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
 pub use credential::{CredentialKind, UpstreamCredential};
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
+pub use forwarded::challenge_of;
+pub use forwarding::{Addressed, CallerHeaders, CookieRule, Forwarding, Template};
 pub use static_auth::InvalidStaticHeader;
 
 use std::collections::BTreeSet;

@@ -8,6 +8,8 @@ use futures_util::Stream;
 use http::StatusCode;
 use portcullis_core::ScopeSet;
 
+use crate::challenge::Challenge;
+
 /// Bytes of an event stream, each item one event or keep-alive, to be sent at once.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
@@ -31,6 +33,13 @@ pub enum Answer {
         /// All that the call needs.
         required: ScopeSet,
     },
+    /// 401 with one JSON document: a bearer token of the caller's own is wanted (RFC 6750 §3).
+    Unauthorized {
+        /// The text.
+        body: Bytes,
+        /// Whose challenge.
+        challenge: Challenge,
+    },
     /// `text/event-stream`. Dropping it cancels what feeds it.
     Stream(ByteStream),
 }
@@ -53,6 +62,9 @@ impl fmt::Debug for Answer {
             Self::Json { status, .. } => f.debug_tuple("Json").field(status).finish(),
             Self::InsufficientScope { required, .. } => {
                 f.debug_tuple("InsufficientScope").field(required).finish()
+            }
+            Self::Unauthorized { challenge, .. } => {
+                f.debug_tuple("Unauthorized").field(challenge).finish()
             }
             Self::Stream(_) => f.write_str("Stream"),
         }

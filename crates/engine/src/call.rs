@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, Principal, RequestId, Side};
+use portcullis_core::{Brought, Principal, RequestId, Side};
 use portcullis_policy::Caller;
 
 use crate::audit::{AuditGuard, Outcome};
@@ -16,8 +16,8 @@ pub struct Call {
     pub principal: Arc<Principal>,
     /// Where the caller is.
     pub side: Side,
-    /// What it brought to act with upstream, where a server asks for that.
-    pub on_behalf: Option<Arc<OnBehalf>>,
+    /// What it brought for servers that ask for it.
+    pub brought: Arc<Brought>,
     /// Its audit event, still open.
     pub audit: AuditGuard,
 }
@@ -35,7 +35,7 @@ impl Call {
             id,
             principal,
             side,
-            on_behalf: None,
+            brought: Arc::default(),
             audit,
         }
     }
@@ -50,8 +50,9 @@ impl Call {
 
     /// The same request, of a caller who brought this.
     #[must_use]
-    pub fn with(self, on_behalf: Option<Arc<OnBehalf>>) -> Self {
-        Self { on_behalf, ..self }
+    pub fn with(self, brought: Brought) -> Self {
+        let brought = Arc::new(brought);
+        Self { brought, ..self }
     }
 
     /// Ends the request before its answer is given. `false`: the event is required and could not be

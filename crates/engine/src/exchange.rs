@@ -17,6 +17,7 @@ use portcullis_upstream::{
 
 use crate::audit::AuditGuard;
 use crate::catalog::failed;
+use crate::challenge::refused;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::metrics::{ServerMeters, UpstreamOutcome};
@@ -131,7 +132,7 @@ impl Gateway {
                 UpstreamErrorKind::Unauthorized if !refreshed => {
                     refreshed = true;
                     if !self.credentials.rejected(&entry.auth, &credential).await {
-                        return Err(error.into());
+                        return Err(refused(entry, evidence, error));
                     }
                 }
                 UpstreamErrorKind::SessionLost if !reopened => reopened = true,
@@ -244,7 +245,7 @@ impl Gateway {
             note.status = error.status();
             let may_help = error.kind == UpstreamErrorKind::Unauthorized && !refreshed;
             if !may_help || !self.credentials.rejected(&entry.auth, &credential).await {
-                return Err(error.into());
+                return Err(refused(entry, evidence, error));
             }
             refreshed = true;
         }

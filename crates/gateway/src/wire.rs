@@ -5,6 +5,7 @@ mod demo;
 mod embedded;
 mod files;
 mod first_start;
+mod forwarding;
 mod frontage;
 mod hosts;
 mod housekeeping;

@@ -36,6 +36,10 @@ impl Authentication {
         first(&self.authenticators, presented).await
     }
 
+    pub(crate) fn authenticators(&self) -> impl Iterator<Item = &dyn Authenticator> {
+        self.authenticators.iter().map(|one| &**one)
+    }
+
     /// The same among keys of ours alone. Nobody else is shown the credential.
     pub(crate) async fn recognise_key(
         &self,

@@ -119,6 +119,18 @@ impl Introspection {
         Ok(said?)
     }
 
+    /// Whether the issuer said lately that this token is one of a caller's.
+    pub(crate) fn vouched_for(&self, fingerprint: &[u8; 32]) -> bool {
+        let slot = self.answers().get(fingerprint).map(Arc::clone);
+        // Somebody is asking about it just now: it was presented to us.
+        slot.is_some_and(|slot| match slot.try_lock() {
+            Ok(answer) => self
+                .usable(answer.as_ref())
+                .is_some_and(|said| said.is_ok()),
+            Err(_) => true,
+        })
+    }
+
     /// What is remembered; never beyond the token's own end, by the clock that judges it.
     fn usable(&self, answer: Option<&Answer>) -> Option<Result<Arc<Principal>, AuthnError>> {
         let answer = answer.filter(|answer| self.clock.monotonic() < answer.until)?;

@@ -3,6 +3,8 @@
 
 mod authentication;
 mod authn;
+mod brought;
+mod cookies;
 mod document;
 mod extract;
 mod failures;
@@ -18,7 +20,9 @@ mod key_index;
 mod key_seal;
 mod master_key;
 mod on_behalf;
+mod own_credentials;
 mod store_keys;
+mod stranger;
 
 pub use authentication::Authentication;
 pub use authn::{
@@ -38,6 +42,7 @@ pub use key_index::{KeyIndex, KeyIndexSettings};
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
 pub use store_keys::StoreKeys;
+pub use stranger::Stranger;
 
 // What `KeyAdmin` speaks in, so that a surface needs no store to use it.
 pub use portcullis_store::{ApiKeyRecord, Page, PageRequest};

@@ -12,7 +12,7 @@ use crate::extract::{AUTHORIZATION, bearer};
 use crate::{Authentication, AuthnErrorKind, CredentialSource, Presented, extract};
 
 /// How LiteLLM's keys and ours begin, those of another installation included.
-const KEY_PREFIX: &str = "sk-";
+pub(crate) const KEY_PREFIX: &str = "sk-";
 
 impl Authentication {
     /// What an authenticated caller brought to act with: the bearer token beside the key that
@@ -60,6 +60,8 @@ const fn is_key_of_ours(kind: PrincipalKind) -> bool {
         PrincipalKind::MasterKey | PrincipalKind::ApiKey => true,
         // Its issuer gave it to the caller, to be shown.
         PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => false,
+        // A stranger's token is for the servers that it addresses, and for nobody else.
+        PrincipalKind::Delegated => true,
     }
 }
 

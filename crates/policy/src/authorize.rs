@@ -2,7 +2,7 @@
 //! not see answers exactly like what does not exist; then the server's deny list, its allow list,
 //! the scopes, and last the arguments.
 
-use portcullis_core::{ErrorKind, Principal, ServerId, Side};
+use portcullis_core::{ErrorKind, Principal, PrincipalKind, ServerId, Side};
 
 use crate::scopes::Lacking;
 use crate::{Acting, Caller, Evidence, MissingScopes, Operation, Permit, ServerPolicy};
@@ -76,6 +76,10 @@ impl Denied {
 /// Whether, and by which rule, the caller sees the server at all. Lists and calls both ask here.
 pub fn sees(caller: Caller<'_>, server: &ServerPolicy) -> Option<&'static str> {
     let grants = &caller.principal.grants;
+    if caller.principal.kind == PrincipalKind::Delegated {
+        // A stranger: no rule about callers whom we know applies.
+        return server.delegates(caller.side, &grants.servers);
+    }
     if server.inside_only && caller.side == Side::Outside {
         // No grant, not even the operator's own key, opens it from there.
         None
@@ -129,7 +133,10 @@ pub fn authorize<T>(
     if operation == Operation::Read {
         covers_scopes(principal, server, None)?;
     }
-    let acting = Acting::Principal(principal.id.clone());
+    let acting = match principal.kind {
+        PrincipalKind::Delegated => Acting::Delegated(principal.id.clone(), [0; 32]),
+        _ => Acting::Principal(principal.id.clone()),
+    };
     Ok(Permit::new(
         target,
         Evidence::new(server.id.clone(), acting, rule),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, PrincipalId, ServerId, SubjectToken};
+use portcullis_core::{ForwardedHeaders, OnBehalf, PrincipalId, ServerId, Sha256, SubjectToken};
 
 /// For whom an upstream request is made. Upstream sessions and credentials are never shared
 /// between two different values.
@@ -10,11 +10,45 @@ use portcullis_core::{OnBehalf, PrincipalId, ServerId, SubjectToken};
 pub enum Acting {
     /// A caller's own request.
     Principal(PrincipalId),
-    /// A caller's own request, with a token (its SHA-256) that came beside a key which several
-    /// people may share.
+    /// A caller's own request, with what it brought (the SHA-256 of all of it) beside a key which
+    /// several people may share.
     Bearer(PrincipalId, [u8; 32]),
+    /// The request of a stranger whom the server itself judges, with what it brought.
+    Delegated(PrincipalId, [u8; 32]),
     /// Ours, for discovery: no caller's rights, no caller's credential.
     Service,
+}
+
+/// Among whom the room for sessions and lists is shared out, so that nobody takes everybody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party<'a> {
+    /// One principal, whatever it brings.
+    Principal(&'a PrincipalId),
+    /// All strangers together: whoever makes up a token makes up another.
+    Strangers,
+    /// Ourselves.
+    Service,
+}
+
+impl Acting {
+    /// Whose room this one takes.
+    pub const fn party(&self) -> Party<'_> {
+        match self {
+            Self::Principal(principal) | Self::Bearer(principal, _) => Party::Principal(principal),
+            Self::Delegated(..) => Party::Strangers,
+            Self::Service => Party::Service,
+        }
+    }
+
+    fn with(self, brought: &[u8; 32]) -> Self {
+        let joined = |before: &[u8; 32]| Sha256::new().part(before).part(brought).finish();
+        match self {
+            Self::Principal(principal) => Self::Bearer(principal, *brought),
+            Self::Bearer(principal, before) => Self::Bearer(principal, joined(&before)),
+            Self::Delegated(principal, before) => Self::Delegated(principal, joined(&before)),
+            Self::Service => Self::Service,
+        }
+    }
 }
 
 /// What `upstream` and `credentials` need to know of a permit, and the reason they believe it:
@@ -25,6 +59,7 @@ pub struct Evidence {
     acting: Acting,
     rule: &'static str,
     on_behalf: Option<Arc<OnBehalf>>,
+    forwarded: Option<Arc<ForwardedHeaders>>,
 }
 
 impl Evidence {
@@ -34,6 +69,7 @@ impl Evidence {
             acting,
             rule,
             on_behalf: None,
+            forwarded: None,
         }
     }
 
@@ -50,6 +86,11 @@ impl Evidence {
     /// The caller's token, where the server is one that may be asked with it.
     pub fn subject(&self) -> Option<&SubjectToken> {
         self.on_behalf.as_ref().map(|brought| &brought.subject)
+    }
+
+    /// What of the caller's request this server is handed.
+    pub fn forwarded(&self) -> Option<&ForwardedHeaders> {
+        self.forwarded.as_deref()
     }
 
     /// The rule that allowed it, for the audit event.
@@ -80,6 +121,19 @@ impl<T> Permit<T> {
                 self.evidence.acting = Acting::Bearer(principal.clone(), of_token);
             }
             self.evidence.on_behalf = Some(brought);
+        }
+        self
+    }
+
+    /// The same permission, to be used with what the server is handed of the caller's request. Never
+    /// for a request of our own: nobody's credential is in it.
+    #[must_use]
+    pub fn forwarding(mut self, headers: Option<Arc<ForwardedHeaders>>) -> Self {
+        if let Some(headers) = headers
+            && self.evidence.acting != Acting::Service
+        {
+            self.evidence.acting = self.evidence.acting.with(headers.fingerprint());
+            self.evidence.forwarded = Some(headers);
         }
         self
     }

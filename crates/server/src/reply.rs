@@ -6,8 +6,8 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use portcullis_engine::Answer;
 use portcullis_engine::audit::Surface;
+use portcullis_engine::{Answer, Challenge};
 
 use crate::challenge::{Flaw, challenge};
 use crate::state::ServerState;
@@ -42,6 +42,18 @@ pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Resp
                 WWW_AUTHENTICATE,
                 challenge(state, parts, Surface::Mcp, &flaw),
             );
+            response
+        }
+        Answer::Unauthorized {
+            body,
+            challenge: whose,
+        } => {
+            let value = match whose {
+                Challenge::Ours => challenge(state, parts, Surface::Mcp, &Flaw::Nothing),
+                Challenge::TheServers(value) => value,
+            };
+            let mut response = json(StatusCode::UNAUTHORIZED, body);
+            response.headers_mut().insert(WWW_AUTHENTICATE, value);
             response
         }
         Answer::Accepted => {

@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_policy::Acting;
+use portcullis_policy::{Acting, Party};
 use tokio::sync::OnceCell;
 
 use crate::session::LegacySession;
 use crate::upstream::SessionWish;
 
-/// Most sessions with one server, and of one acting party; the longest idle makes room.
+/// Most sessions with one server, of one acting party, and of one principal whatever it brings (all
+/// strangers together count as one); the longest idle of the same kind makes room.
 const MAX_SESSIONS: usize = 4096;
 const MAX_OF_ONE: usize = 64;
+const MAX_OF_PRINCIPAL: usize = 512;
 /// A session that nobody used for this long is closed.
 const SESSION_IDLE: Duration = Duration::from_mins(30);
 
@@ -52,7 +54,13 @@ impl Sessions {
             return Some(Arc::clone(slot));
         }
         self.slots.remove(&key);
+        let party = acting.party();
+        let most = match party {
+            Party::Service => MAX_OF_ONE,
+            Party::Principal(_) | Party::Strangers => MAX_OF_PRINCIPAL,
+        };
         if !(self.has_room(MAX_OF_ONE, |(other, _)| other == acting)
+            && self.has_room(most, |(other, _)| other.party() == party)
             && self.has_room(MAX_SESSIONS, |_| true))
         {
             return None;

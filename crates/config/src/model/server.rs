@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
 use url::Url;
 
-use super::Sourced;
+use super::{Delegation, Forwarding, Sourced};
 
 /// One entry of `mcp_servers`.
 #[derive(Clone, Debug)]
@@ -25,6 +25,12 @@ pub struct McpServer {
     pub protocol_version: Revision,
     /// What we present.
     pub auth: Auth,
+    /// What we present where we ask for its lists, if that is something else.
+    pub discovery_auth: Option<Auth>,
+    /// What of its callers' requests it is handed.
+    pub forwarding: Forwarding,
+    /// Whether it judges its callers itself.
+    pub delegation: Delegation,
     /// Sent with every request.
     pub static_headers: Vec<StaticHeader>,
     /// Groups that a grant may name.
@@ -99,6 +105,10 @@ pub enum Auth {
     ClientCredentials(Box<ClientCredentials>),
     /// The caller's token, exchanged for one of this server.
     TokenExchange(Box<TokenExchange>),
+    /// The caller's own bearer token, after admission by a key beside it.
+    TruePassthrough,
+    /// The caller's own bearer token, for the server to judge.
+    Delegated,
 }
 
 impl Auth {
@@ -112,7 +122,8 @@ impl Auth {
             Self::Authorization(_) => "authorization",
             Self::Token(_) => "token",
             Self::Header(_) => "header",
-            Self::ClientCredentials(_) => "oauth2",
+            Self::ClientCredentials(_) | Self::Delegated => "oauth2",
+            Self::TruePassthrough => "true_passthrough",
             Self::TokenExchange(_) => "oauth2_token_exchange",
         }
     }

@@ -46,11 +46,8 @@ fn terms(as1: &AuthorizationServer) -> TokenExchange {
 }
 
 fn obo(terms: TokenExchange) -> ServerAuth {
-    ServerAuth {
-        server: ServerId::from("obo"),
-        auth: UpstreamAuth::TokenExchange(Arc::new(terms)),
-        static_headers: Vec::new(),
-    }
+    let auth = UpstreamAuth::TokenExchange(Arc::new(terms));
+    ServerAuth::new(ServerId::from("obo"), auth)
 }
 
 /// A JWT that ends this long after the story's start.
@@ -91,6 +88,7 @@ fn evidence(subject: Option<&str>) -> Evidence {
         allowed_params: std::collections::BTreeMap::default(),
         scopes: None,
         inside_only: false,
+        delegation: portcullis_policy::Delegation::None,
     };
     let principal = principal();
     let caller = Caller {

@@ -7,9 +7,11 @@ use portcullis_policy::Acting;
 
 use super::Catalog;
 
-/// Most callers of one server whose lists are kept; the one who came longest ago is forgotten, and
+/// Most callers of one server whose lists are kept, and of one principal whatever it brings (all
+/// strangers together count as one); the one of the same kind who came longest ago is forgotten, and
 /// asked for anew when they come again.
 const MOST: usize = 1024;
+const MOST_OF_PRINCIPAL: usize = 256;
 
 #[derive(Debug, Default)]
 pub(crate) struct CallerCatalogs(Mutex<Kept>);
@@ -19,6 +21,20 @@ struct Kept {
     of: HashMap<Acting, (u64, Arc<Catalog>)>,
     /// Counts up with every look.
     looks: u64,
+}
+
+impl Kept {
+    /// Forgets the one of a kind who came longest ago, where the kind has as many as it may.
+    fn make_room(&mut self, most: usize, of_kind: impl Fn(&Acting) -> bool) {
+        let kind = || self.of.iter().filter(|(acting, _)| of_kind(acting));
+        if kind().count() < most {
+            return;
+        }
+        let oldest = kind().min_by_key(|(_, (last, _))| *last);
+        if let Some(acting) = oldest.map(|(acting, _)| acting.clone()) {
+            self.of.remove(&acting);
+        }
+    }
 }
 
 impl CallerCatalogs {
@@ -35,12 +51,9 @@ impl CallerCatalogs {
             *last = look;
             return Arc::clone(catalog);
         }
-        if kept.of.len() >= MOST {
-            let oldest = kept.of.iter().min_by_key(|(_, (last, _))| *last);
-            if let Some(acting) = oldest.map(|(acting, _)| acting.clone()) {
-                kept.of.remove(&acting);
-            }
-        }
+        let party = acting.party();
+        kept.make_room(MOST_OF_PRINCIPAL, |other| other.party() == party);
+        kept.make_room(MOST, |_| true);
         let catalog = Arc::<Catalog>::default();
         kept.of.insert(acting.clone(), (look, Arc::clone(&catalog)));
         catalog
@@ -73,5 +86,25 @@ mod tests {
         }
         assert_eq!(catalogs.kept().of.len(), MOST);
         assert!(!catalogs.kept().of.contains_key(&bearer));
+    }
+
+    #[test]
+    fn made_up_tokens_flush_nobody_elses_lists() {
+        let catalogs = CallerCatalogs::default();
+        let alice = Acting::Principal(PrincipalId::from("alice"));
+        let hers = catalogs.of(&alice);
+        let digest = |count: usize| {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&count.to_be_bytes());
+            digest
+        };
+        for count in 0..2 * MOST {
+            let made_up = PrincipalId::from(format!("delegated:{count}").as_str());
+            catalogs.of(&Acting::Delegated(made_up, digest(count)));
+            let mallory = PrincipalId::from("mallory");
+            catalogs.of(&Acting::Bearer(mallory, digest(count)));
+        }
+        assert!(Arc::ptr_eq(&hers, &catalogs.of(&alice)));
+        assert_eq!(catalogs.kept().of.len(), 2 * MOST_OF_PRINCIPAL + 1);
     }
 }

@@ -12,6 +12,7 @@ use portcullis_upstream::SessionWish;
 use serde_json::json;
 
 use super::LegacyClient;
+use super::request::{answer, challenged};
 use super::session::MAX_CAPABILITIES;
 use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
@@ -46,7 +47,11 @@ impl Gateway {
                 (StatusCode::OK, Outcome::Ok, body, Some(session))
             }
             Err(error) => {
-                let (_, outcome, body) = error_answer(&error, call.id, Some(id.as_json()));
+                let (status, outcome, body) = error_answer(&error, call.id, Some(id.as_json()));
+                if let Some(challenge) = error.challenge() {
+                    let answered = answer(call, status, outcome, body, id.as_json());
+                    return challenged(answered.await, challenge);
+                }
                 (StatusCode::OK, outcome, body, None)
             }
         };

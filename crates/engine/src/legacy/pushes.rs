@@ -72,7 +72,7 @@ impl Push {
         let principal = &view.principal().id;
         self.principal == *principal
             && match self.evidence.acting() {
-                Acting::Bearer(..) => {
+                Acting::Bearer(..) | Acting::Delegated(..) => {
                     view.acting(&self.entry).as_ref() == Some(self.evidence.acting())
                 }
                 Acting::Principal(_) | Acting::Service => true,

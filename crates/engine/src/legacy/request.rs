@@ -14,6 +14,7 @@ use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
 use crate::catalog::bad_answer;
+use crate::challenge::Challenge;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
@@ -99,6 +100,11 @@ impl Gateway {
                         let (_, outcome, text) = error_answer(&error, call.id, Some(id.as_json()));
                         if let Some(required) = error.required_scopes() {
                             return step_up(call, outcome, text, id.as_json(), required).await;
+                        }
+                        if let Some(challenge) = error.challenge() {
+                            let answered =
+                                answer(call, StatusCode::UNAUTHORIZED, outcome, text, id.as_json());
+                            return challenged(answered.await, challenge);
                         }
                         (StatusCode::OK, outcome, text)
                     }
@@ -369,6 +375,16 @@ pub(crate) async fn step_up(
                 body,
                 required: required.clone(),
             }
+        }
+        unavailable => unavailable,
+    }
+}
+
+/// Asks for the caller's own token, in every era with 401: that is what a client gets one upon.
+pub(crate) fn challenged(answered: Answer, challenge: Challenge) -> Answer {
+    match answered {
+        Answer::Json { status, body, .. } if status == StatusCode::UNAUTHORIZED => {
+            Answer::Unauthorized { body, challenge }
         }
         unavailable => unavailable,
     }

@@ -21,7 +21,7 @@ use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::legacy::{accepted, answer, method_text, step_up};
+use crate::legacy::{accepted, answer, challenged, method_text, step_up};
 use crate::prepare::{Prepared, protocol};
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
@@ -80,6 +80,11 @@ impl Gateway {
                 let told = error_answer(&error, call.id, Some(client_id));
                 if let Some(required) = error.required_scopes() {
                     return step_up(call, told.1, told.2, client_id, required).await;
+                }
+                if let Some(challenge) = error.challenge() {
+                    let (status, outcome, text) = told;
+                    let answered = answer(call, status, outcome, text, client_id);
+                    return challenged(answered.await, challenge);
                 }
                 told
             }

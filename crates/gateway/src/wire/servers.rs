@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_config::{Auth, Config, ExchangeProfile as Profile, McpServer, Revision};
+use portcullis_config::{
+    Auth, Config, Delegation as Delegates, ExchangeProfile as Profile, McpServer, Revision,
+};
 use portcullis_core::Clock;
 use portcullis_credentials::{
     ClientCredentials, CredentialKind, ExchangeProfile, InvalidStaticHeader, ServerAuth,
-    StaticHeader, TokenEndpoint, TokenExchange, UpstreamAuth,
+    StaticHeader, TokenEndpoint, TokenExchange, UpstreamAuth, WithoutBearer,
 };
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, ServerInfo, Snapshot};
 use portcullis_mcp::PushPolicy;
 use portcullis_oauth::TokenRules;
-use portcullis_policy::{ScopeRules, ServerPolicy};
+use portcullis_policy::{Delegation, ScopeRules, ServerPolicy};
 use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 
+use super::forwarding::forwarding;
 use super::oauth_client::token_client;
 
 /// Longest silence on an upstream's stream.
@@ -70,7 +73,12 @@ fn same_connections(before: &ServerEntry, now: &ServerEntry) -> bool {
 fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry> {
     let auth = ServerAuth {
         server: server.id.clone(),
-        auth: auth(server)?,
+        auth: auth(server, &server.auth)?,
+        forwarding: forwarding(&server.forwarding)?,
+        discovery: match &server.discovery_auth {
+            None => None,
+            Some(discovery) => Some(auth(server, discovery)?),
+        },
         static_headers: server
             .static_headers
             .iter()
@@ -82,6 +90,7 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         UpstreamAuth::Static(_) => CredentialKind::StaticToken,
         UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,
         UpstreamAuth::TokenExchange(_) => CredentialKind::TokenExchange,
+        UpstreamAuth::Passthrough(_) => CredentialKind::Oauth2Passthrough,
     };
     let upstream = UpstreamServer {
         id: server.id.clone(),
@@ -112,6 +121,11 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
         access_groups: server.access_groups.clone(),
         allow_all_keys: server.allow_all_keys,
         inside_only: server.inside_only,
+        delegation: match server.delegation {
+            Delegates::None => Delegation::None,
+            Delegates::SameSide => Delegation::SameSide,
+            Delegates::Everywhere => Delegation::Everywhere,
+        },
         allowed_tools: server.allowed_tools.clone(),
         disallowed_tools: server.disallowed_tools.clone(),
         allowed_params: server.allowed_params.clone(),
@@ -142,8 +156,10 @@ fn entry(server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry>
     ))
 }
 
-fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
-    Ok(match &server.auth {
+fn auth(server: &McpServer, auth: &Auth) -> anyhow::Result<UpstreamAuth> {
+    Ok(match auth {
+        Auth::TruePassthrough => UpstreamAuth::Passthrough(WithoutBearer::Challenged),
+        Auth::Delegated => UpstreamAuth::Passthrough(WithoutBearer::Asked),
         Auth::None => UpstreamAuth::None,
         Auth::ApiKey(value) => UpstreamAuth::api_key(&value.value)?,
         Auth::BearerToken(value) => UpstreamAuth::bearer_token(&value.value)?,

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_engine::audit::Surface;
-use portcullis_engine::{Call, EngineError};
+use portcullis_engine::{Call, Challenge, EngineError};
 use serde_json::json;
 
 use crate::challenge::{Flaw, challenge};
@@ -60,6 +60,15 @@ pub(super) async fn failed(
         let flaw = Flaw::InsufficientScope(required);
         let challenge = challenge(state, parts, Surface::Rest, &flaw);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(whose) = error.challenge()
+        && response.status() == StatusCode::UNAUTHORIZED
+    {
+        let value = match whose {
+            Challenge::Ours => challenge(state, parts, Surface::Rest, &Flaw::Nothing),
+            Challenge::TheServers(value) => value,
+        };
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
     response
 }

@@ -155,3 +155,23 @@ fn no_room_is_made_by_what_is_just_being_opened() {
     drop(opening);
     assert!(sessions.slot(&alice, &wish(MAX_OF_ONE)).is_some());
 }
+
+#[test]
+fn made_up_tokens_flush_nobody_elses_sessions() {
+    let digest = |number: usize| {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        digest
+    };
+    let mut sessions = Sessions::default();
+    opened(&mut sessions, &somebody("alice"), 0, 0);
+    for number in 0..2 * MAX_OF_PRINCIPAL {
+        let made_up = PrincipalId::from(format!("delegated:{number}").as_str());
+        let stranger = Acting::Delegated(made_up, digest(number));
+        opened(&mut sessions, &stranger, 0, 1 + number as u64);
+        let bearer = Acting::Bearer(PrincipalId::from("mallory"), digest(number));
+        opened(&mut sessions, &bearer, 0, 1 + number as u64);
+    }
+    assert_eq!(sessions.count(), 1 + 2 * MAX_OF_PRINCIPAL);
+    assert!(sessions.open(&somebody("alice"), &wish(0)).is_some());
+}
