@@ -3,6 +3,7 @@
 mod callers;
 mod exposure;
 mod forms;
+mod forwarding;
 mod issuers;
 mod overrides;
 mod rendering;

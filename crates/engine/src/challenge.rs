@@ -5,6 +5,7 @@ use portcullis_credentials::{CredentialErrorKind, challenge_of};
 use portcullis_policy::{Acting, Evidence};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 
+use crate::audit::AuditGuard;
 use crate::error::EngineError;
 use crate::snapshot::ServerEntry;
 
@@ -15,6 +16,15 @@ pub enum Challenge {
     Ours,
     /// The server refused what the caller brought, or that it brought nothing: it says so itself.
     TheServers(HeaderValue),
+}
+
+impl Challenge {
+    /// Puts it on record: the server was asked, also where that was for its lists.
+    pub fn record(&self, audit: &mut AuditGuard) {
+        if let Self::TheServers(_) = self {
+            audit.upstream_status(401);
+        }
+    }
 }
 
 /// What a failed request to a server comes to. A server that refuses the caller's own bearer token

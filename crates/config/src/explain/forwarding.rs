@@ -19,15 +19,18 @@ pub(super) fn forwarding(page: &mut Page<'_>, server: &McpServer) {
             page.value(6, "client_id", quoted(&oauth2.client.client_id));
         }
     }
-    page.list(4, "extra_headers", &forwarding.extra_headers);
-    if let Some(cookies) = &forwarding.cookies {
-        page.heading(4, "cookie_passthrough");
-        if cookies.all {
-            page.comment(6, "every cookie but our own");
+    let mut headers = forwarding.extra_headers.clone();
+    match &forwarding.cookies {
+        None => {}
+        Some(cookies) if cookies.all => headers.push("cookie".to_owned()),
+        Some(cookies) => {
+            page.heading(4, "auth");
+            page.heading(6, "cookie_passthrough");
+            page.list(8, "cookie_names", &cookies.names);
+            page.optional(8, "cookie_prefix", cookies.prefix.as_ref());
         }
-        page.list(6, "cookie_names", &cookies.names);
-        page.optional(6, "cookie_prefix", cookies.prefix.as_ref());
     }
+    page.list(4, "extra_headers", &headers);
     match &forwarding.caller_headers {
         CallerHeaders::Refused => page.value(4, "allow_caller_headers", false),
         CallerHeaders::Any => page.value(4, "allow_caller_headers", true),

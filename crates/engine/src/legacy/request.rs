@@ -102,6 +102,7 @@ impl Gateway {
                             return step_up(call, outcome, text, id.as_json(), required).await;
                         }
                         if let Some(challenge) = error.challenge() {
+                            challenge.record(&mut call.audit);
                             let answered =
                                 answer(call, StatusCode::UNAUTHORIZED, outcome, text, id.as_json());
                             return challenged(answered.await, challenge);

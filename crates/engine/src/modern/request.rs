@@ -82,6 +82,7 @@ impl Gateway {
                     return step_up(call, told.1, told.2, client_id, required).await;
                 }
                 if let Some(challenge) = error.challenge() {
+                    challenge.record(&mut call.audit);
                     let (status, outcome, text) = told;
                     let answered = answer(call, status, outcome, text, client_id);
                     return challenged(answered.await, challenge);

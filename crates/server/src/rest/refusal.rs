@@ -34,9 +34,13 @@ pub(super) async fn refuse(
 pub(super) async fn failed(
     state: &ServerState,
     parts: &Parts,
-    call: Call,
+    mut call: Call,
     error: &EngineError,
 ) -> Response<Body> {
+    let challenged = error.challenge();
+    if let Some(whose) = &challenged {
+        whose.record(&mut call.audit);
+    }
     error.log(call.id);
     let reported = error.report(call.id);
     let status = match reported.kind {
@@ -61,7 +65,7 @@ pub(super) async fn failed(
         let challenge = challenge(state, parts, Surface::Rest, &flaw);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
-    if let Some(whose) = error.challenge()
+    if let Some(whose) = challenged
         && response.status() == StatusCode::UNAUTHORIZED
     {
         let value = match whose {
