@@ -57,11 +57,10 @@ impl Authentication {
 /// Keys prove nothing of a person to anybody but us.
 const fn is_key_of_ours(kind: PrincipalKind) -> bool {
     match kind {
-        PrincipalKind::MasterKey | PrincipalKind::ApiKey => true,
+        // Neither is a stranger's token for us to use: it is for the servers that it addresses.
+        PrincipalKind::MasterKey | PrincipalKind::ApiKey | PrincipalKind::Delegated => true,
         // Its issuer gave it to the caller, to be shown.
         PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => false,
-        // A stranger's token is for the servers that it addresses, and for nobody else.
-        PrincipalKind::Delegated => true,
     }
 }
 

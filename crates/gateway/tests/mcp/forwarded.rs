@@ -5,6 +5,7 @@ mod delegated;
 mod discovery;
 mod headers;
 mod passthrough;
+mod tokens;
 
 use portcullis_testkit::upstream::{FakeUpstream, Recorded, Reply};
 
