@@ -61,7 +61,6 @@ pub(crate) fn all(
             server,
         });
     }
-    spelled_alike(root, &servers);
     for (target, alias) in aliases {
         root.findings.error(
             alias.place,
@@ -73,31 +72,6 @@ pub(crate) fn all(
         );
     }
     servers
-}
-
-/// A header name tells neither case nor `_` from `-`, so what is addressed to either of two such
-/// servers reaches none.
-fn spelled_alike(root: &Fields<'_, '_>, servers: &[NamedServer]) {
-    let mut known: BTreeMap<String, &str> = BTreeMap::new();
-    let servers = servers.iter().filter_map(|named| named.server.as_ref());
-    for server in servers {
-        for name in [server.id.as_str(), server.prefix()] {
-            let spelled = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-            let other = known
-                .entry(spelled.to_ascii_lowercase())
-                .or_insert(server.id.as_str());
-            if *other != server.id.as_str() {
-                let place = Place {
-                    path: format!("mcp_servers.{}", server.id),
-                    ..Place::default()
-                };
-                root.findings.warning(
-                    place,
-                    format!("`x-mcp-{name}-…` headers reach neither this server nor `{other}`: header names cannot tell them apart"),
-                );
-            }
-        }
-    }
 }
 
 /// `mcp_aliases` turned round: server to its first alias.
