@@ -33,12 +33,13 @@ pub use key_map::{KEY_MAP_VARIABLE, KeyHolder, KeyMapError, MappedKey, read_key_
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
     ActorSource, AssertionAudience, Audit, Auth, AwsIdentity, AwsRole, AwsSigV4, AwsSource,
-    AwsStore, ClaimNames, ClientAuth, ClientCa, ClientCertificate, ClientCredentials, ClientKey,
-    ClientProof, Compat, Config, DebugHeaders, ExchangeProfile, FileKey, Forwarded, IdJag,
-    Identity, Introspection, IssuerGrants, JWS_ALGORITHMS, KeyMaterial, KeyStyle, Listen,
-    LogFormat, LogLevel, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, Secrets, Server,
-    Sourced, StaticHeader, Store, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
-    ToolScopes, VaultAuth, VaultStore,
+    AwsStore, CallerHeaders, ClaimNames, ClientAuth, ClientCa, ClientCertificate,
+    ClientCredentials, ClientKey, ClientProof, Compat, Config, Cookies, DebugHeaders, Delegation,
+    ExchangeProfile, FileKey, Forwarded, Forwarding, HeaderTemplate, IdJag, Identity,
+    Introspection, IssuerGrants, JWS_ALGORITHMS, KeyMaterial, KeyStyle, Listen, LogFormat,
+    LogLevel, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, Secrets, Server, Sourced,
+    StaticHeader, Store, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName, ToolScopes,
+    VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;

@@ -2,6 +2,7 @@
 //! left to interpret.
 
 mod aws;
+mod forwarding;
 mod id_jag;
 mod identity;
 mod issuer;
@@ -10,6 +11,7 @@ mod secrets;
 mod server;
 
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
+pub use forwarding::{CallerHeaders, Cookies, Delegation, Forwarding, HeaderTemplate};
 pub use id_jag::IdJag;
 pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{

@@ -53,7 +53,7 @@ const MOST: usize = 1_000;
 enum Kept {
     Token {
         text: SecretValue,
-        life: Token,
+        life: Box<Token>,
         since: Duration,
     },
     Failure {
@@ -102,7 +102,7 @@ impl Door {
             Ok((text, life)) => {
                 *kept = Some(Kept::Token {
                     text: text.clone(),
-                    life,
+                    life: Box::new(life),
                     since: now.monotonic,
                 });
                 Ok(text)

@@ -12,6 +12,8 @@ mod discovery;
 mod document;
 mod error;
 mod exchange;
+mod forwarded;
+mod forwarding;
 mod id_jag;
 mod mapped_keys;
 mod slot;
@@ -24,6 +26,7 @@ mod try_out;
 pub use actor::{Actor, ActorToken};
 pub use auth::{
     AwsSignature, ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth,
+    WithoutBearer,
 };
 pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
@@ -31,6 +34,8 @@ pub use credential::{CredentialKind, Finished, UpstreamCredential};
 pub use directory::Authority;
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
+pub use forwarded::challenge_of;
+pub use forwarding::{Addressed, CallerHeaders, CookieRule, Forwarding, Template};
 pub use id_jag::IdJagTerms;
 pub use mapped_keys::MappedKeys;
 pub use static_auth::InvalidStaticHeader;

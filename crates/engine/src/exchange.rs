@@ -18,6 +18,7 @@ use portcullis_upstream::{
 
 use crate::audit::AuditGuard;
 use crate::catalog::failed;
+use crate::challenge::refused;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::metrics::{ServerMeters, UpstreamOutcome};
@@ -146,7 +147,7 @@ impl Gateway {
                 kind if kind.refuses_credential() && !refreshed => {
                     refreshed = true;
                     if !self.credentials.rejected(&entry.auth, &credential).await {
-                        return Err(error.into());
+                        return Err(refused(entry, evidence, error));
                     }
                 }
                 UpstreamErrorKind::SessionLost if !reopened => reopened = true,
@@ -259,7 +260,7 @@ impl Gateway {
             note.status = error.status();
             let may_help = error.kind.refuses_credential() && !refreshed;
             if !may_help || !self.credentials.rejected(&entry.auth, &credential).await {
-                return Err(error.into());
+                return Err(refused(entry, evidence, error));
             }
             refreshed = true;
         }

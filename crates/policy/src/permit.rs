@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, PrincipalId, ScopeSet, ServerId, SubjectToken, sha256};
+use portcullis_core::{
+    ForwardedHeaders, OnBehalf, PrincipalId, ScopeSet, ServerId, Sha256, SubjectToken, sha256,
+};
 
 /// For whom an upstream request is made. Upstream sessions and credentials are never shared
 /// between two different values.
@@ -10,29 +12,74 @@ use portcullis_core::{OnBehalf, PrincipalId, ScopeSet, ServerId, SubjectToken, s
 pub enum Acting {
     /// A caller's own request.
     Principal(PrincipalId),
-    /// A caller's own request, with a token (its SHA-256) that came beside a key which several
-    /// people may share.
+    /// A caller's own request, with what it brought (the SHA-256 of all of it) beside a key which
+    /// several people may share.
     Bearer(PrincipalId, [u8; 32]),
     /// A caller's own request, with the token that is the caller, as far as its scopes (their
     /// SHA-256) reach: a server may settle what a session can do when it is opened, and another
-    /// token of the same person, given to another client, may be worth less.
+    /// token of the same person, given to another client, may be worth less; and with whatever else
+    /// of their request goes along.
     Scoped(PrincipalId, [u8; 32]),
     /// A caller's own request, made with the one of the server's keys that was set apart for them.
     Keyed(PrincipalId, Arc<str>),
+    /// The request of a stranger whom the server itself judges, with what it brought.
+    Delegated(PrincipalId, [u8; 32]),
     /// Ours, for discovery: no caller's rights, no caller's credential.
     Service,
 }
 
+/// Among whom the room for sessions, lists and tokens is shared out, so that nobody takes everybody's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// One principal, whatever it brings.
+    Principal(PrincipalId),
+    /// All strangers together: whoever makes up a token makes up another.
+    Strangers,
+    /// Ourselves.
+    Service,
+}
+
 impl Acting {
-    /// The caller, whatever came along; nobody, when the request is ours. What is kept for acting
-    /// parties is bounded for each caller, who can make up any number of them.
+    /// The caller, whatever came along; nobody, when the request is ours.
     pub const fn principal(&self) -> Option<&PrincipalId> {
         match self {
             Self::Principal(id)
             | Self::Bearer(id, _)
             | Self::Scoped(id, _)
-            | Self::Keyed(id, _) => Some(id),
+            | Self::Keyed(id, _)
+            | Self::Delegated(id, _) => Some(id),
             Self::Service => None,
+        }
+    }
+
+    /// Whose room this one takes. A caller can make up any number of acting parties.
+    pub fn party(&self) -> Party {
+        match self {
+            Self::Principal(principal)
+            | Self::Bearer(principal, _)
+            | Self::Scoped(principal, _)
+            | Self::Keyed(principal, _) => Party::Principal(principal.clone()),
+            Self::Delegated(..) => Party::Strangers,
+            Self::Service => Party::Service,
+        }
+    }
+
+    /// The same with what is handed on of its request; `None` where nothing ever is: of ours, which
+    /// holds nobody's credential, and beside a key that was set apart for the caller.
+    fn with(&self, brought: &[u8; 32]) -> Option<Self> {
+        let joined = |before: &[u8; 32]| Sha256::new().part(before).part(brought).finish();
+        match self {
+            Self::Principal(principal) => Some(Self::Bearer(principal.clone(), *brought)),
+            Self::Bearer(principal, before) => {
+                Some(Self::Bearer(principal.clone(), joined(before)))
+            }
+            Self::Scoped(principal, before) => {
+                Some(Self::Scoped(principal.clone(), joined(before)))
+            }
+            Self::Delegated(principal, before) => {
+                Some(Self::Delegated(principal.clone(), joined(before)))
+            }
+            Self::Keyed(..) | Self::Service => None,
         }
     }
 }
@@ -45,6 +92,7 @@ pub struct Evidence {
     acting: Acting,
     rule: &'static str,
     on_behalf: Option<Arc<OnBehalf>>,
+    forwarded: Option<Arc<ForwardedHeaders>>,
 }
 
 impl Evidence {
@@ -54,6 +102,7 @@ impl Evidence {
             acting,
             rule,
             on_behalf: None,
+            forwarded: None,
         }
     }
 
@@ -70,6 +119,11 @@ impl Evidence {
     /// The caller's token, where the server is one that may be asked with it.
     pub fn subject(&self) -> Option<&SubjectToken> {
         self.on_behalf.as_ref().map(|brought| &brought.subject)
+    }
+
+    /// What of the caller's request this server is handed.
+    pub fn forwarded(&self) -> Option<&ForwardedHeaders> {
+        self.forwarded.as_deref()
     }
 
     /// The rule that allowed it, for the audit event.
@@ -102,6 +156,20 @@ impl<T> Permit<T> {
                 Acting::Scoped(principal, sha256(scopes.to_string().as_bytes()))
             };
             self.evidence.on_behalf = Some(brought);
+        }
+        self
+    }
+
+    /// The same permission, to be used with what the server is handed of the caller's request. Never
+    /// for a request of our own: nobody's credential is in it. Nor beside a key that was set apart
+    /// for the caller, which is presented alone.
+    #[must_use]
+    pub fn forwarding(mut self, headers: Option<Arc<ForwardedHeaders>>) -> Self {
+        if let Some(headers) = headers
+            && let Some(acting) = self.evidence.acting.with(headers.fingerprint())
+        {
+            self.evidence.acting = acting;
+            self.evidence.forwarded = Some(headers);
         }
         self
     }

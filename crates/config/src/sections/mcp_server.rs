@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use portcullis_core::ServerId;
 
+use crate::compat::auth_map;
 use crate::compat::default_oauth2::{self, DefaultOauth2};
 use crate::fields::{At, Fields};
 use crate::findings::Place;
 use crate::keys::servers::{HTTP_SSE, MCP_SERVER, REVISIONS};
 use crate::model::{Auth, Compat, McpServer, Revision};
-use crate::sections::{headers, scopes, upstream_auth};
+use crate::sections::upstream_auth::{self, ResourceOwner};
+use crate::sections::{delegation, discovery_auth, forwarding, headers, scopes};
 use crate::validate::names::Names;
 use crate::validate::urls::{PlainHttp, callable};
 
@@ -126,7 +128,10 @@ fn read(
     };
     let url = written_url.and_then(|url| callable(fields.findings, url, plain));
     let headers = headers::read(fields);
-    let auth = upstream_auth::read(fields, &headers, url.as_ref(), default, plain);
+    let mut map = auth_map::read(fields, plain, ResourceOwner::Server(url.as_ref()));
+    let cookies = map.cookies.take();
+    let auth = upstream_auth::read(fields, &headers, url.as_ref(), map, default, plain);
+    let discovery_auth = discovery_auth::read(fields, url.as_ref(), plain);
     if let Some(auth) = &auth {
         refuse_shared_header(fields, auth, &headers.names);
     }
@@ -147,6 +152,12 @@ fn read(
     let allowed_params = fields.texts_map("allowed_params");
     let scopes = scopes::read(fields, name, alias.as_deref());
     let inside_only = fields.flag("available_on_public_internet") == Some(false);
+    let forwarding = auth
+        .as_ref()
+        .map(|auth| forwarding::read(fields, auth, &headers, cookies, compat));
+    let delegation = auth
+        .as_ref()
+        .map(|auth| delegation::delegation(fields, auth, inside_only, compat));
     let flag = |name: &str| fields.flag(name).unwrap_or(false);
     let (allow_all_keys, allow_sampling, allow_elicitation) = (
         flag("allow_all_keys"),
@@ -161,6 +172,9 @@ fn read(
         url: url?,
         protocol_version,
         auth: auth?,
+        discovery_auth,
+        forwarding: forwarding?,
+        delegation: delegation?,
         static_headers: headers.headers,
         access_groups,
         allow_all_keys,

@@ -150,6 +150,7 @@ pub(super) fn of_credential(
                 .to_owned(),
         ),
         CredentialErrorKind::NoSubject
+        | CredentialErrorKind::NoBearer
         | CredentialErrorKind::SubjectEnded
         | CredentialErrorKind::NoKey
         | CredentialErrorKind::OtherServer => {
