@@ -1,6 +1,7 @@
 //! The resolved configuration as an operator reads it: every value that is in force, why an
 //! inferred one is what it is, and no secret.
 
+mod forwarding;
 mod id_jag;
 mod signer;
 
@@ -355,6 +356,7 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
             page.value(6, name, shown(value));
         }
     }
+    forwarding::forwarding(page, server);
     page.list(4, "access_groups", &server.access_groups);
     page.value(4, "allow_all_keys", server.allow_all_keys);
     if server.inside_only {
@@ -387,7 +389,7 @@ fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
 
 fn auth(page: &mut Page<'_>, auth: &Auth) {
     match auth {
-        Auth::None => {}
+        Auth::None | Auth::TruePassthrough | Auth::Delegated => {}
         Auth::ApiKey(value)
         | Auth::BearerToken(value)
         | Auth::Basic(value)

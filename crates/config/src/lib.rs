@@ -33,13 +33,14 @@ pub use key_map::{KEY_MAP_VARIABLE, KeyHolder, KeyMapError, MappedKey, read_key_
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
     ActorSource, AssertionAudience, Audit, Auth, AwsIdentity, AwsRole, AwsSigV4, AwsSource,
-    AwsStore, ClaimNames, ClaimSource, ClientAuth, ClientCa, ClientCertificate, ClientCredentials,
-    ClientKey, ClientProof, Compat, Config, DebugHeaders, ExchangeProfile, FileKey, Forwarded,
-    IdJag, Identity, Introspection, IssuerGrants, JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle,
-    Listen, LogFormat, LogLevel, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, Secrets,
-    Server, SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader, Store,
-    SubjectIntrospection, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
-    TokenVerification, ToolScopes, VaultAuth, VaultStore,
+    AwsStore, CallerHeaders, ClaimNames, ClaimSource, ClientAuth, ClientCa, ClientCertificate,
+    ClientCredentials, ClientKey, ClientProof, Compat, Config, Cookies, DebugHeaders, Delegation,
+    ExchangeProfile, FileKey, Forwarded, Forwarding, HeaderTemplate, IdJag, Identity,
+    Introspection, IssuerGrants, JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, Listen,
+    LogFormat, LogLevel, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, Secrets, Server,
+    SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader, Store, SubjectIntrospection,
+    Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName, TokenVerification, ToolScopes,
+    VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;

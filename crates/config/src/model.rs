@@ -2,6 +2,7 @@
 //! left to interpret.
 
 mod aws;
+mod forwarding;
 mod id_jag;
 mod identity;
 mod issuer;
@@ -11,6 +12,7 @@ mod server;
 mod signer;
 
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
+pub use forwarding::{CallerHeaders, Cookies, Delegation, Forwarding, HeaderTemplate};
 pub use id_jag::IdJag;
 pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{

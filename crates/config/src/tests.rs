@@ -5,6 +5,7 @@ mod callers;
 mod certificates;
 mod exposure;
 mod forms;
+mod forwarding;
 mod issuers;
 mod jwt_auth;
 mod overrides;

@@ -5,6 +5,7 @@ mod certificate;
 mod digest;
 mod entropy;
 mod error_kind;
+mod forwarded;
 mod ids;
 mod inbound;
 mod network;
@@ -19,6 +20,9 @@ pub use certificate::CertificateName;
 pub use digest::{Sha256, constant_time_eq, hex, sha256};
 pub use entropy::{Entropy, EntropyUnavailable, SeededEntropy, Stocked, SystemEntropy};
 pub use error_kind::ErrorKind;
+pub use forwarded::{
+    Brought, ForwardedHeader, ForwardedHeaders, Withheld, is_forwardable, normal_header_name,
+};
 pub use ids::{KeyId, PrincipalId, RequestId, RevocationId, ServerId, ToolName};
 pub use inbound::{OnBehalf, SubjectToken};
 pub use network::{AddressRange, InvalidRange, Side, network_of};

@@ -19,6 +19,9 @@ pub enum PrincipalKind {
     IntrospectedToken,
     /// The certificate of its TLS connection, by the operator's rules.
     ClientCertificate,
+    /// Nobody that we know: a stranger whom the servers that it addresses judge themselves
+    /// (`delegate_auth_to_upstream`). It has rights on those servers and on nothing else.
+    Delegated,
 }
 
 /// What a principal may do to the gateway itself.
@@ -55,7 +58,8 @@ pub struct CredentialMarks {
     pub issued_at: Option<crate::Timestamp>,
 }
 
-/// A caller whose credential was verified. There is no anonymous or default principal.
+/// A caller whose credential was verified, or, of the kind [`Delegated`](PrincipalKind::Delegated),
+/// one whom the servers addressed will verify. There is no default principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Unique over all ways of authenticating; what sessions, caches and cursors are bound to.

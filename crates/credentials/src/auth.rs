@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use portcullis_aws::{Identity, Scope};
 use portcullis_core::{ScopeSet, ServerId, Sha256};
 use portcullis_oauth::TokenRules;
+use portcullis_policy::Acting;
 use url::Url;
 
-use crate::{MappedKeys, Signer, TokenClient, TokenExchange};
+use crate::{Forwarding, MappedKeys, Signer, TokenClient, TokenExchange};
 
 /// One server's authentication, resolved: no references left to look up.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,18 +23,47 @@ pub struct ServerAuth {
     pub static_headers: Vec<StaticHeader>,
     /// What we vouch for beside it, if we do.
     pub signer: Option<Arc<Signer>>,
+    /// What of a caller's request goes along.
+    pub forwarding: Forwarding,
+    /// `discovery_auth`: how we authenticate where we ask in our own name, if in another way.
+    pub discovery: Option<UpstreamAuth>,
 }
 
 impl ServerAuth {
+    /// A server that is authenticated to in one way, and handed nothing of its callers' requests.
+    pub fn new(server: ServerId, auth: UpstreamAuth) -> Self {
+        Self {
+            server,
+            auth,
+            static_headers: Vec::new(),
+            signer: None,
+            forwarding: Forwarding::default(),
+            discovery: None,
+        }
+    }
+
+    /// How we authenticate for whoever acts.
+    pub(crate) fn of(&self, acting: &Acting) -> &UpstreamAuth {
+        match (acting, &self.discovery) {
+            (Acting::Service, Some(discovery)) => discovery,
+            _ => &self.auth,
+        }
+    }
+
     /// Whether the caller's own token is needed to present anything.
     pub fn reads_subject(&self) -> bool {
         let verifies = self.signer.as_ref().is_some_and(|signer| signer.verifies());
-        self.auth.acts_for_caller() || verifies
+        self.auth.takes_subject() || verifies
     }
 
     /// Whether what is presented tells who asks for what, so that it is another for each request.
     pub const fn tells_errands(&self) -> bool {
         self.signer.is_some()
+    }
+
+    /// Whether we cannot ask the server in our own name, because it knows callers only.
+    pub fn knows_callers_only(&self) -> bool {
+        self.discovery.is_none() && self.auth.acts_for_caller()
     }
 }
 
@@ -51,6 +82,17 @@ pub enum UpstreamAuth {
     MappedKey(Arc<MappedKeys>),
     /// A signature of each request (AWS Signature Version 4).
     AwsSigV4(Box<AwsSignature>),
+    /// The caller's own bearer token, untouched.
+    Passthrough(WithoutBearer),
+}
+
+/// What becomes of a caller without a bearer token of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithoutBearer {
+    /// They are challenged here (`true_passthrough`).
+    Challenged,
+    /// The server is asked all the same, and challenges them (`delegate_auth_to_upstream`).
+    Asked,
 }
 
 impl UpstreamAuth {
@@ -58,7 +100,7 @@ impl UpstreamAuth {
     /// discovery included, can present it.
     pub const fn acts_for_caller(&self) -> bool {
         match self {
-            Self::TokenExchange(_) | Self::MappedKey(_) => true,
+            Self::TokenExchange(_) | Self::MappedKey(_) | Self::Passthrough(_) => true,
             Self::None | Self::Static(_) | Self::ClientCredentials(_) | Self::AwsSigV4(_) => false,
         }
     }
@@ -71,8 +113,44 @@ impl UpstreamAuth {
             | Self::Static(_)
             | Self::ClientCredentials(_)
             | Self::MappedKey(_)
-            | Self::AwsSigV4(_) => false,
+            | Self::AwsSigV4(_)
+            | Self::Passthrough(_) => false,
         }
+    }
+
+    /// Whether the caller's own bearer token is what is presented, so that a refusal of it is the
+    /// caller's to read.
+    pub const fn passes_through(&self) -> bool {
+        matches!(self, Self::Passthrough(_))
+    }
+
+    /// Whether what a caller addresses to the server may stand in its place. Never in the place of
+    /// what is the caller's own already, nor of a signature, which is made over all that leaves.
+    pub const fn gives_way(&self) -> bool {
+        match self {
+            Self::None | Self::Static(_) | Self::ClientCredentials(_) => true,
+            Self::TokenExchange(_)
+            | Self::MappedKey(_)
+            | Self::AwsSigV4(_)
+            | Self::Passthrough(_) => false,
+        }
+    }
+
+    /// The header that it fills; of keys that are set apart for callers each has its own.
+    pub(crate) fn slot(&self) -> Option<&str> {
+        match self {
+            Self::None | Self::MappedKey(_) => None,
+            Self::Static(header) => Some(header.name.as_str()),
+            Self::ClientCredentials(_)
+            | Self::TokenExchange(_)
+            | Self::AwsSigV4(_)
+            | Self::Passthrough(_) => Some(AUTHORIZATION.as_str()),
+        }
+    }
+
+    /// Whether it writes a header of this name, in normal form, beside the one that it fills.
+    pub(crate) fn writes(&self, name: &str) -> bool {
+        matches!(self, Self::AwsSigV4(_)) && name.starts_with("x-amz-")
     }
 }
 

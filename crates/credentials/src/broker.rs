@@ -305,7 +305,10 @@ impl CredentialBroker for Broker {
         // Where two want the same header, the last one stays: a static header of the file beats a
         // fixed credential of the file, and a token beats both.
         let fixed = auth.static_headers.iter().map(pair);
-        Ok(match &auth.auth {
+        if let Some(of_caller) = crate::forwarded::instead(evidence, auth) {
+            return of_caller;
+        }
+        let credential = match auth.of(evidence.acting()) {
             UpstreamAuth::None => {
                 UpstreamCredential::new(CredentialKind::NoAuth, fixed.collect(), None)
             }
@@ -347,7 +350,7 @@ impl CredentialBroker for Broker {
                 let slot = self.subjects().slot(
                     &auth.server,
                     terms,
-                    evidence.acting().principal(),
+                    &evidence.acting().party(),
                     subject,
                     Moment::now(&*self.door.clock),
                 );
@@ -362,7 +365,11 @@ impl CredentialBroker for Broker {
                     Some((slot, token.fingerprint)),
                 )
             }
-        })
+            UpstreamAuth::Passthrough(without) => {
+                crate::forwarded::without_bearer(*without, evidence, auth)?
+            }
+        };
+        Ok(crate::forwarded::joined(credential, evidence))
     }
 
     async fn rejected(&self, _auth: &ServerAuth, credential: &UpstreamCredential) -> bool {
@@ -397,6 +404,6 @@ fn not_of_its_kind(server: &ServerId) -> CredentialError {
     Failure::new(CredentialErrorKind::BadResponse).for_server(server)
 }
 
-fn pair(header: &StaticHeader) -> (HeaderName, HeaderValue) {
+pub(crate) fn pair(header: &StaticHeader) -> (HeaderName, HeaderValue) {
     (header.name.clone(), header.value.clone())
 }

@@ -32,6 +32,12 @@ pub enum CredentialKind {
     AwsSigV4,
     /// Nothing but a token that we signed for this request.
     SignedJwt,
+    /// What the caller addressed to this server.
+    PerRequestHeader,
+    /// The caller's own bearer token.
+    Oauth2Passthrough,
+    /// Nothing of ours, beside headers of the caller's that the file lists.
+    ExtraHeaders,
 }
 
 impl CredentialKind {
@@ -46,6 +52,9 @@ impl CredentialKind {
             Self::MappedKey => "mapped-key",
             Self::AwsSigV4 => "aws-sigv4",
             Self::SignedJwt => "signed-jwt",
+            Self::PerRequestHeader => "per-request-header",
+            Self::Oauth2Passthrough => "oauth2-passthrough",
+            Self::ExtraHeaders => "extra-headers",
         }
     }
 }
@@ -118,6 +127,17 @@ impl UpstreamCredential {
     /// What kind it is.
     pub const fn kind(&self) -> CredentialKind {
         self.kind
+    }
+
+    /// The same with more headers, which others of these names give way to.
+    pub(crate) fn joined_by(
+        mut self,
+        kind: CredentialKind,
+        more: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Self {
+        self.kind = kind;
+        self.headers.extend(more);
+        self
     }
 
     pub(crate) fn fetched(&self) -> Option<(&Slot, &[u8; 32])> {
@@ -221,9 +241,11 @@ fn holds(text: &[u8], value: &[u8]) -> bool {
 }
 
 fn is_secret(name: &HeaderName) -> bool {
-    ["auth", "key", "token", "secret", "cookie", "password"]
-        .iter()
-        .any(|word| name.as_str().contains(word))
+    [
+        "auth", "key", "token", "secret", "cookie", "password", "session", "jwt",
+    ]
+    .iter()
+    .any(|word| name.as_str().contains(word))
 }
 
 impl fmt::Debug for UpstreamCredential {

@@ -40,6 +40,9 @@ pub enum CredentialErrorKind {
     /// The request brought no token to act with.
     #[error("the caller sent no token of their own to act with")]
     NoSubject,
+    /// The request brought no bearer token of the caller's own to be passed through.
+    #[error("the caller sent no bearer token of their own")]
+    NoBearer,
     /// The caller's token is over.
     #[error("the caller's token has ended")]
     SubjectEnded,
@@ -92,6 +95,16 @@ pub enum CredentialErrorKind {
 }
 
 impl CredentialError {
+    /// The same for somebody else to have; its cause stays where it is.
+    #[must_use]
+    pub fn without_cause(&self) -> Self {
+        Self {
+            server: self.server.clone(),
+            kind: self.kind,
+            source: None,
+        }
+    }
+
     /// How a surface reports it.
     pub const fn error_kind(&self) -> ErrorKind {
         match self.kind {
@@ -102,6 +115,7 @@ impl CredentialError {
             | CredentialErrorKind::NotAllowed
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
             CredentialErrorKind::NoSubject
+            | CredentialErrorKind::NoBearer
             | CredentialErrorKind::SubjectEnded
             | CredentialErrorKind::SubjectRefused { .. }
             | CredentialErrorKind::SubjectNotVerified => ErrorKind::Unauthenticated,

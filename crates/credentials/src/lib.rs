@@ -13,6 +13,8 @@ mod document;
 mod errand;
 mod error;
 mod exchange;
+mod forwarded;
+mod forwarding;
 mod id_jag;
 mod mapped_keys;
 mod signing;
@@ -26,6 +28,7 @@ mod try_out;
 pub use actor::{Actor, ActorToken};
 pub use auth::{
     AwsSignature, ClientCredentials, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth,
+    WithoutBearer,
 };
 pub use broker::Broker;
 pub use client::{AssertionAudience, ClientProof, TokenClient};
@@ -34,6 +37,8 @@ pub use directory::Authority;
 pub use errand::Errand;
 pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
+pub use forwarded::challenge_of;
+pub use forwarding::{Addressed, CallerHeaders, CookieRule, Forwarding, Template};
 pub use id_jag::IdJagTerms;
 pub use mapped_keys::MappedKeys;
 pub use signing::{

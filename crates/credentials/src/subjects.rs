@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_core::{PrincipalId, ServerId, Shares, SubjectToken};
+use portcullis_core::{ServerId, Shares, SubjectToken};
+use portcullis_policy::Party;
 use tokio::sync::Semaphore;
 
 use crate::TokenExchange;
@@ -25,7 +26,7 @@ struct Place {
     turns: Arc<Semaphore>,
 }
 
-pub(crate) struct Subjects(Shares<Option<PrincipalId>, [u8; 32], Place>);
+pub(crate) struct Subjects(Shares<Party, [u8; 32], Place>);
 
 impl Default for Subjects {
     fn default() -> Self {
@@ -39,22 +40,21 @@ impl Subjects {
         &mut self,
         server: &ServerId,
         terms: &Arc<TokenExchange>,
-        caller: Option<&PrincipalId>,
+        owner: &Party,
         subject: &SubjectToken,
         now: Moment,
     ) -> Arc<Slot> {
         let key = terms.cache_key(server.as_str(), subject);
-        let owner = caller.cloned();
-        if let Some(place) = self.0.get(&owner, &key) {
+        if let Some(place) = self.0.get(owner, &key) {
             return Arc::clone(&place.slot);
         }
-        if self.0.is_full_for(&owner) {
+        if self.0.is_full_for(owner) {
             self.0.retain(|place| {
                 let ended = place.slot.grant.ends().is_some_and(|ends| ends <= now.wall);
                 !ended
             });
         }
-        let turns = self.0.any_of(&owner).map_or_else(
+        let turns = self.0.any_of(owner).map_or_else(
             || Arc::new(Semaphore::new(AT_ONCE)),
             |place| Arc::clone(&place.turns),
         );
@@ -65,7 +65,7 @@ impl Subjects {
             slot: Arc::clone(&slot),
             turns,
         };
-        self.0.insert(&owner, key, place);
+        self.0.insert(owner, key, place);
         slot
     }
 

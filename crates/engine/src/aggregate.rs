@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_mcp::{Edits, Envelope, Members, Method, code, meta_key};
-use portcullis_policy::Operation;
+use portcullis_policy::{Operation, authorize_service};
 use portcullis_upstream::UpstreamErrorKind;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -116,7 +116,11 @@ impl Gateway {
         cursor: Option<&str>,
         client: Option<&LegacyClient>,
     ) -> Result<Share, EngineError> {
-        let permit = view.authorize(entry, Operation::Use)?;
+        let mut permit = view.authorize(entry, Operation::Use)?;
+        if entry.auth.discovery.is_some() {
+            // The caller may use it; what it lists, it is asked in our own name.
+            permit = authorize_service(&entry.id);
+        }
         let speech = if let Some(client) = client {
             Speech::Legacy(client.wish(entry.upstream.server().push)?, client.digest)
         } else {

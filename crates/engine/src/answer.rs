@@ -8,6 +8,8 @@ use futures_util::Stream;
 use http::StatusCode;
 use portcullis_core::ScopeSet;
 
+use crate::challenge::Challenge;
+
 /// Bytes of an event stream, each item one event or keep-alive, to be sent at once.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
@@ -36,8 +38,8 @@ pub enum Answer {
     Unauthenticated {
         /// The text.
         body: Bytes,
-        /// Whether a token that was presented is bad (RFC 6750 §3.1: `invalid_token`).
-        invalid_token: bool,
+        /// What the caller is asked for, and by whom.
+        challenge: Challenge,
     },
     /// `text/event-stream`. Dropping it cancels what feeds it.
     Stream(ByteStream),
@@ -62,10 +64,9 @@ impl fmt::Debug for Answer {
             Self::InsufficientScope { required, .. } => {
                 f.debug_tuple("InsufficientScope").field(required).finish()
             }
-            Self::Unauthenticated { invalid_token, .. } => f
-                .debug_tuple("Unauthenticated")
-                .field(invalid_token)
-                .finish(),
+            Self::Unauthenticated { challenge, .. } => {
+                f.debug_tuple("Unauthenticated").field(challenge).finish()
+            }
             Self::Stream(_) => f.write_str("Stream"),
         }
     }

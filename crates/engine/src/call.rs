@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, Principal, RequestId, Side};
+use portcullis_core::{Brought, Principal, RequestId, Side};
 use portcullis_policy::Caller;
 
 use crate::audit::{AuditGuard, Outcome};
@@ -28,8 +28,8 @@ pub struct Call {
     pub principal: Arc<Principal>,
     /// How the caller was let in.
     pub admission: Admission,
-    /// What it brought to act with upstream, where a server asks for that.
-    pub on_behalf: Option<Arc<OnBehalf>>,
+    /// What it brought for servers that ask for it.
+    pub brought: Arc<Brought>,
     /// Its audit event, still open.
     pub audit: AuditGuard,
 }
@@ -47,7 +47,7 @@ impl Call {
             id,
             principal,
             admission,
-            on_behalf: None,
+            brought: Arc::default(),
             audit,
         }
     }
@@ -62,8 +62,9 @@ impl Call {
 
     /// The same request, of a caller who brought this.
     #[must_use]
-    pub fn with(self, on_behalf: Option<Arc<OnBehalf>>) -> Self {
-        Self { on_behalf, ..self }
+    pub fn with(self, brought: Brought) -> Self {
+        let brought = Arc::new(brought);
+        Self { brought, ..self }
     }
 
     /// Ends the request before its answer is given. `false`: the event is required and could not be

@@ -287,6 +287,7 @@ pub(crate) fn failed(entry: &ServerEntry, kind: UpstreamErrorKind) -> EngineErro
     UpstreamError {
         server: entry.id.clone(),
         kind,
+        challenge: Box::default(),
         source: None,
     }
     .into()

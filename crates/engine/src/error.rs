@@ -1,7 +1,7 @@
 //! What can go wrong on the path of a call, and the two texts of each: one for the caller, one for
 //! the operator.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use portcullis_core::{ErrorKind, RequestId, ScopeSet, ServerId};
 use portcullis_credentials::{CredentialError, CredentialErrorKind};
 use portcullis_mcp::{RpcError, SUPPORTED_REVISIONS, code};
@@ -32,6 +32,14 @@ pub enum EngineError {
     /// The upstream gave no usable answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The upstream refused the caller's own bearer token, or that there was none.
+    #[error("server `{server}` challenges the caller")]
+    Challenged {
+        /// The server.
+        server: ServerId,
+        /// Its challenge, as it is passed on.
+        challenge: HeaderValue,
+    },
     /// The server speaks only revisions of the era that the caller does not.
     #[error("server `{server}` speaks revisions of the other era only")]
     OtherEra {
@@ -85,7 +93,7 @@ impl EngineError {
             Self::OtherEra { .. } => ErrorKind::UpstreamRefused,
             Self::NoneAnswered(_) => ErrorKind::UpstreamUnreachable,
             Self::PushNotAllowed { .. } => ErrorKind::Forbidden,
-            Self::NoLongerStands => ErrorKind::Unauthenticated,
+            Self::NoLongerStands | Self::Challenged { .. } => ErrorKind::Unauthenticated,
             Self::AuditUnavailable | Self::KeyRing => ErrorKind::Unavailable,
         }
     }
@@ -98,14 +106,6 @@ impl EngineError {
                 ..
             }) => Some(&scopes.required),
             _ => None,
-        }
-    }
-
-    /// Whether a token that the caller presented is bad; `None`: authentication is not what failed.
-    pub fn invalid_token(&self) -> Option<bool> {
-        match self {
-            Self::Credential(error) if error.kind == CredentialErrorKind::NoSubject => Some(false),
-            _ => (self.kind() == ErrorKind::Unauthenticated).then_some(true),
         }
     }
 
@@ -218,6 +218,9 @@ impl EngineError {
                     CredentialErrorKind::NoSubject => {
                         "this server is called in your own name: send your own token as Authorization: Bearer, beside the gateway's key in x-litellm-api-key"
                     }
+                    CredentialErrorKind::NoBearer => {
+                        "this server is called with your own bearer token: send it as Authorization: Bearer, beside the gateway's key in x-litellm-api-key"
+                    }
                     CredentialErrorKind::SubjectEnded => "your own token has ended: get a new one",
                     _ => "your own token was refused: get a new one",
                 };
@@ -228,6 +231,13 @@ impl EngineError {
                 let rpc = RpcError::new(code::INTERNAL_ERROR, text);
                 (StatusCode::FORBIDDEN, rpc)
             }
+            Self::Challenged { .. } => (
+                status_of(kind),
+                RpcError::new(
+                    code::INTERNAL_ERROR,
+                    "the server asks for a bearer token of its own issuer: see WWW-Authenticate",
+                ),
+            ),
             Self::NoLongerStands
             | Self::Credential(_)
             | Self::Upstream(_)

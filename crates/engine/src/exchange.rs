@@ -20,6 +20,7 @@ use portcullis_upstream::{
 
 use crate::audit::AuditGuard;
 use crate::catalog::failed;
+use crate::challenge::refused;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::metrics::{ServerMeters, UpstreamOutcome};
@@ -152,7 +153,7 @@ impl Gateway {
                 kind if kind.refuses_credential() && !refreshed => {
                     refreshed = true;
                     if !self.credentials.rejected(&entry.auth, &credential).await {
-                        return Err(error.into());
+                        return Err(refused(entry, evidence, error));
                     }
                 }
                 UpstreamErrorKind::SessionLost if !reopened => reopened = true,
@@ -287,7 +288,7 @@ impl Gateway {
             note.status = error.status();
             let may_help = error.kind.refuses_credential() && !refreshed;
             if !may_help || !self.credentials.rejected(&entry.auth, &credential).await {
-                return Err(error.into());
+                return Err(refused(entry, evidence, error));
             }
             refreshed = true;
         }

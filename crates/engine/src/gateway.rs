@@ -148,7 +148,7 @@ impl Gateway {
         let snapshot = self.snapshot();
         futures_util::stream::iter(snapshot.servers().iter().cloned())
             .for_each_concurrent(32, |entry| async move {
-                if entry.auth.auth.acts_for_caller() {
+                if entry.auth.knows_callers_only() {
                     return;
                 }
                 if let Err(error) = self.refresh_tools(&entry).await {

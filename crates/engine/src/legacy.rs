@@ -11,7 +11,7 @@ mod terminated;
 pub(crate) use initialize::{aggregate_capabilities, merged_instructions, server_info};
 pub(crate) use listeners::Listeners;
 pub(crate) use pushes::Pushes;
-pub(crate) use request::{accepted, answer, method_text, step_up, unauthenticated};
+pub(crate) use request::{accepted, answer, challenged, method_text, step_up};
 pub(crate) use session::OpenedSessions;
 pub use session::{LegacyClient, SessionRefusal};
 pub(crate) use terminated::Terminated;

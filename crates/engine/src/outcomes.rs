@@ -20,7 +20,7 @@ pub(crate) struct ServerResult<T> {
 pub(crate) fn word(error: &EngineError) -> &'static str {
     match error {
         EngineError::Upstream(error) => error.outcome(),
-        EngineError::Credential(_) => "auth_required",
+        EngineError::Credential(_) | EngineError::Challenged { .. } => "auth_required",
         EngineError::Denied(_) => "forbidden",
         EngineError::OtherEra { .. } => "upstream_error",
         _ => "internal",
@@ -63,6 +63,11 @@ pub(crate) fn report<T>(results: &[ServerResult<T>]) -> Value {
 pub(crate) fn require_one<T>(results: &[ServerResult<T>]) -> Result<(), EngineError> {
     if results.is_empty() || results.iter().any(|one| one.result.is_ok()) {
         return Ok(());
+    }
+    if let Some(challenge) =
+        EngineError::all_challenge(results.iter().map(|one| one.result.as_ref().err()))
+    {
+        return Err(challenge);
     }
     let outcomes = results
         .iter()

@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use portcullis_core::ServerId;
+use portcullis_core::{ForwardedHeaders, ServerId};
 use portcullis_credentials::ServerAuth;
-use portcullis_policy::ServerPolicy;
+use portcullis_policy::{Evidence, Operation, ServerPolicy};
 use portcullis_upstream::Upstream;
 
 use crate::catalog::{CallerCatalogs, Catalog};
 use crate::metrics::ServerMeters;
+use crate::names::HandedOn;
 use crate::view::View;
 
 /// What is shown of a server and decides nothing.
@@ -89,13 +90,34 @@ impl ServerEntry {
 
     /// What it offers, as far as this caller is to know.
     pub(crate) fn catalog_of(&self, view: &View) -> Arc<Catalog> {
-        if !self.auth.auth.acts_for_caller() {
+        if !self.may_list_to_callers(view) {
             return Arc::clone(&self.catalog);
         }
         // Whoever may not use it has seen nothing of it.
-        view.acting(self)
-            .map(|acting| self.callers.of(&acting))
-            .unwrap_or_default()
+        let Ok(permit) = view.authorize(self, Operation::Use) else {
+            return Arc::default();
+        };
+        let evidence = permit.evidence();
+        if self.lists_to(evidence) {
+            self.callers.of(evidence.acting())
+        } else {
+            Arc::clone(&self.catalog)
+        }
+    }
+
+    /// Whether a request of this view could make a difference to what the server lists.
+    pub(crate) fn may_list_to_callers(&self, view: &View) -> bool {
+        let known = self.auth.discovery.is_some();
+        !known && (self.auth.auth.acts_for_caller() || !view.brings_nothing())
+    }
+
+    /// Whether the server's lists are the caller's own: it is asked with the caller's credential, and
+    /// we have none to ask with beside.
+    pub(crate) fn lists_to(&self, evidence: &Evidence) -> bool {
+        let theirs = evidence.forwarded();
+        self.auth.discovery.is_none()
+            && (self.auth.auth.acts_for_caller()
+                || theirs.is_some_and(ForwardedHeaders::authenticates))
     }
 
     /// It said that its lists changed.
@@ -122,6 +144,7 @@ pub struct Snapshot {
     names: HashMap<String, usize>,
     aliases: HashMap<Arc<str>, usize>,
     groups: BTreeSet<String>,
+    handed_on: HandedOn,
     generation: u64,
 }
 
@@ -141,6 +164,7 @@ impl Snapshot {
             groups.extend(server.policy.access_groups.iter().cloned());
         }
         Self {
+            handed_on: HandedOn::of(&servers),
             servers,
             names,
             aliases,
@@ -169,6 +193,17 @@ impl Snapshot {
     pub(crate) fn aliased(&self, alias: &str) -> Option<(usize, &Arc<ServerEntry>)> {
         let position = *self.aliases.get(alias)?;
         Some((position, self.servers.get(position)?))
+    }
+
+    /// Whether some server may be handed a caller's header of this name (lower case).
+    pub fn asks_for(&self, header: &str) -> bool {
+        self.handed_on.asks_for(header)
+    }
+
+    /// The server that `x-mcp-{name}-{header}` is addressed to, and the header.
+    pub(crate) fn addressed<'h>(&self, header: &'h str) -> Option<(&Arc<ServerEntry>, &'h str)> {
+        let (position, header) = self.handed_on.addressed(header)?;
+        Some((self.servers.get(position)?, header))
     }
 
     pub(crate) fn has_group(&self, group: &str) -> bool {

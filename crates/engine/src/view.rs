@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, Principal};
+use portcullis_core::{Brought, ForwardedHeaders, Principal};
+use portcullis_credentials::{Addressed, Forwarding};
 use portcullis_policy::{Acting, Caller, Denied, Operation, Permit, authorize, is_let_in, sees};
 
 use crate::call::{Admission, Call};
+use crate::names::REQUEST_WIDE;
 use crate::snapshot::{ServerEntry, Snapshot};
 
 /// Most names in a selector.
@@ -44,8 +46,10 @@ pub struct View {
     snapshot: Arc<Snapshot>,
     principal: Arc<Principal>,
     admission: Admission,
-    on_behalf: Option<Arc<OnBehalf>>,
+    brought: Arc<Brought>,
     shape: Shape,
+    /// The request itself addresses one server, not many of which one is looked at.
+    single: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -95,12 +99,18 @@ impl View {
                 }
             },
         };
+        let single = match &shape {
+            Shape::Named(_) => true,
+            Shape::All => false,
+            Shape::Some(positions) => positions.len() == 1,
+        };
         Ok(Self {
             snapshot: Arc::clone(snapshot),
             principal: Arc::clone(&call.principal),
             admission: call.admission,
-            on_behalf: call.on_behalf.clone(),
+            brought: Arc::clone(&call.brought),
             shape,
+            single,
         })
     }
 
@@ -114,24 +124,44 @@ impl View {
         &self.admission
     }
 
-    /// Asks the policy. A token that the caller brought, and the caller's name, go along only where
-    /// the server's authentication is about the caller.
+    /// Asks the policy. What the caller brought, and the caller's name, go along only as far as the
+    /// server's settings ask for them.
     pub(crate) fn authorize(
         &self,
         entry: &ServerEntry,
         operation: Operation<'_>,
     ) -> Result<Permit<()>, Denied> {
-        let permit = authorize(self.caller(), &entry.policy, operation, ())?;
-        let permit = if entry.auth.reads_subject() {
-            permit.on_behalf(self.on_behalf.clone(), &self.principal.scopes)
-        } else {
-            permit
+        let mut permit = authorize(self.caller(), &entry.policy, operation, ())?;
+        if entry.auth.reads_subject() {
+            permit = permit.on_behalf(self.brought.on_behalf.clone(), &self.principal.scopes);
+        }
+        if entry.auth.tells_errands() {
+            permit = permit.naming(&self.principal, operation);
+        }
+        Ok(permit.forwarding(self.handed_to(entry)))
+    }
+
+    /// What of the caller's request a server is handed.
+    fn handed_to(&self, entry: &ServerEntry) -> Option<Arc<ForwardedHeaders>> {
+        if self.brought.is_empty() {
+            return None;
+        }
+        let headers = self.brought.headers.iter();
+        let addressed = Addressed {
+            headers: headers
+                .filter_map(|header| {
+                    let (server, name) = self.snapshot.addressed(&header.name)?;
+                    (server.id == entry.id).then_some((name, header))
+                })
+                .collect(),
+            request_wide: self.brought.header(REQUEST_WIDE).filter(|_| self.single),
         };
-        Ok(if entry.auth.tells_errands() {
-            permit.naming(&self.principal, operation)
-        } else {
-            permit
-        })
+        Forwarding::select(&entry.auth, &self.brought, &addressed)
+    }
+
+    /// Whether the caller brought nothing that any server could be handed.
+    pub(crate) fn brings_nothing(&self) -> bool {
+        self.brought.is_empty()
     }
 
     /// Who acts on a server when this caller asks; `None` where the caller may not.
@@ -155,8 +185,9 @@ impl View {
             snapshot: Arc::clone(&self.snapshot),
             principal: Arc::clone(&self.principal),
             admission: self.admission,
-            on_behalf: self.on_behalf.clone(),
+            brought: Arc::clone(&self.brought),
             shape: Shape::Named(Arc::clone(server)),
+            single: self.single,
         }
     }
 

@@ -6,6 +6,7 @@ mod doctor;
 mod embedded;
 mod files;
 mod first_start;
+mod forwarding;
 mod frontage;
 mod hosts;
 mod housekeeping;

@@ -113,7 +113,7 @@ mod certificates {
             let (mock, issuer) = (MockServer::start().await, TestIssuer::start().await);
             let (a, b) = (own.file.display(), other.file.display());
             let yaml = format!(
-                "mcp_servers:\n{}{}server:\n  tls:\n    cert: {}\n    key: {}\n    \
+                "mcp_servers:\n{}    extra_headers: [x-token]\n{}server:\n  tls:\n    cert: {}\n    key: {}\n    \
                  client_ca: [{a}, {b}]\n    client_certificate: {}\n\
                  identity:\n  client_certificates:\n  \
                  - {{ca: {a}, san: 'dns:{AGENT}', user_id: agent, servers: [support]}}\n  \
@@ -426,6 +426,21 @@ mod certificates {
                 let reply = stage.ask(identity, &ask).await;
                 stage.is_refused(&reply, "token_confirmation").await;
             }
+        }
+        assert_eq!(stage.issuer.introspections().len(), 3);
+
+        // Whoever brings it without its certificate brings what opens our door all the same.
+        let key = stage.gateway.key("caller", &["support"]).await;
+        for (token, told) in [
+            ("opaque-and-bound", Some("x-token=own-credential")),
+            ("of-somebody-else", None),
+        ] {
+            let brings = echo()
+                .header("x-token", token)
+                .header("x-portcullis-debug", "1");
+            let reply = stage.ask(None, &key.sign(brings)).await;
+            is_served(&reply);
+            assert_eq!(reply.header("x-mcp-debug-withheld"), told, "{reply:?}");
         }
         assert_eq!(stage.issuer.introspections().len(), 3);
         stage.gateway.stands().await;

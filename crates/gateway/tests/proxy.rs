@@ -177,6 +177,27 @@ mod proxy {
         assert_eq!(lines.len(), 6, "one line each: {lines:#?}");
     }
 
+    /// Whose key is whose says the map: nothing that a caller addresses to the upstream stands in for it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nobody_brings_a_key_of_their_own() {
+        let mut stage = Stage::set().await;
+        let bob = stage.token(json!({"sub": "bob", "scope": "read:data"}));
+        let params = json!({"name": "echo", "arguments": {}});
+        let ask = Ask::rpc("/mcp", "tools/call", &params)
+            .header(
+                "x-mcp-upstream-authorization",
+                &format!("Bearer {WRITE_KEY}"),
+            )
+            .header("x-mcp-upstream-x-api-key", WRITE_KEY)
+            .header("x-mcp-auth", WRITE_KEY)
+            .header("cookie", &format!("key={WRITE_KEY}"));
+        let called = stage.ask(&bob, ask).await;
+        assert_eq!(called.status, 200, "{called:?}");
+        assert_eq!(stage.presented(), [format!("Bearer {READ_KEY}")]);
+        assert!(!format!("{:?}", stage.upstream.requests()).contains(WRITE_KEY));
+        stage.log();
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn both_eras_and_sessions_pass() {
         let mut stage = Stage::set().await;

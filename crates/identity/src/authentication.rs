@@ -89,6 +89,10 @@ impl Authentication {
         Ok(authenticated)
     }
 
+    pub(crate) fn authenticators(&self) -> impl Iterator<Item = &dyn Authenticator> {
+        self.authenticators.iter().map(|one| &**one)
+    }
+
     /// The same among keys of ours alone. Nobody else is shown the credential.
     pub(crate) async fn recognise_key(
         &self,

@@ -162,6 +162,14 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
         presented: &Presented,
     ) -> Result<Option<Authenticated>, AuthnError>;
 
+    /// Whether this opens our door, or once did, told without showing it to anybody else.
+    async fn recognises(&self, presented: &Presented) -> bool {
+        match self.authenticate(presented).await {
+            Ok(found) => found.is_some(),
+            Err(error) => !error.kind.is_foreign(),
+        }
+    }
+
     /// Whether what it knows are keys of ours, told without asking anybody else.
     fn knows_keys(&self) -> bool {
         true

@@ -1,6 +1,6 @@
 //! Tokens that only their authorization server can read (RFC 7662).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub struct Introspection {
     pub(crate) settings: IntrospectionSettings,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
-    answers: Mutex<HashMap<Asked, Slot>>,
+    answers: Mutex<BTreeMap<Asked, Slot>>,
     turns: Turns,
 }
 
@@ -136,6 +136,24 @@ impl Introspection {
             until: self.clock.monotonic() + kept,
         });
         Ok(said?)
+    }
+
+    /// Whether the issuer was asked lately about this token, whoever came with it, and did not say
+    /// that it is none of ours.
+    pub(crate) fn vouched_for(&self, fingerprint: &[u8; 32]) -> bool {
+        let asked = (*fingerprint, None)..=(*fingerprint, Some([u8::MAX; 32]));
+        let slots: Vec<Slot> = self
+            .answers()
+            .range(asked)
+            .map(|(_, slot)| Arc::clone(slot))
+            .collect();
+        // Somebody is asking about it just now: it was presented to us.
+        slots.iter().any(|slot| match slot.try_lock() {
+            Ok(answer) => self
+                .usable(answer.as_ref())
+                .is_some_and(|said| said.map_or_else(|error| !error.kind.is_foreign(), |_| true)),
+            Err(_) => true,
+        })
     }
 
     /// What is remembered; never beyond the token's own end, by the clock that judges it.
@@ -240,7 +258,7 @@ impl Introspection {
         Arc::clone(answers.entry(asked).or_default())
     }
 
-    fn answers(&self) -> MutexGuard<'_, HashMap<Asked, Slot>> {
+    fn answers(&self) -> MutexGuard<'_, BTreeMap<Asked, Slot>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -111,6 +111,21 @@ impl Authenticator for TokenIssuers {
             || introspection.is_some_and(|introspection| introspection.issuer() == issuer)
     }
 
+    /// A signed token is judged by its issuer's keys; one of the issuer that would have to be asked
+    /// counts as ours, and so does an opaque one that it vouched for lately. It is not asked about
+    /// any other: a token for somebody else is nobody's business here.
+    async fn recognises(&self, presented: &Presented) -> bool {
+        let text = presented.key().expose();
+        if Unverified::<Jws<'_>>::looks_like_one(text) {
+            return match self.jwt(presented).await {
+                Ok(_) => true,
+                Err(error) => !error.kind.is_foreign(),
+            };
+        }
+        let introspection = self.introspection.as_ref();
+        introspection.is_some_and(|known| known.vouched_for(presented.fingerprint()))
+    }
+
     async fn authenticate(
         &self,
         presented: &Presented,

@@ -4,8 +4,10 @@
 mod arrival;
 mod authentication;
 mod authn;
+mod brought;
 mod certificate;
 mod client_certificates;
+mod cookies;
 mod document;
 mod extract;
 mod failures;
@@ -22,12 +24,14 @@ mod key_index;
 mod key_seal;
 mod master_key;
 mod on_behalf;
+mod own_credentials;
 mod revocation_admin;
 mod revocation_seal;
 mod revocation_set;
 mod revocations;
 mod seal_parts;
 mod store_keys;
+mod stranger;
 mod subject_check;
 mod try_out;
 mod turns;
@@ -61,6 +65,7 @@ pub use revocation_admin::{
 pub use revocation_seal::revocation_seal;
 pub use revocations::Revocations;
 pub use store_keys::StoreKeys;
+pub use stranger::Stranger;
 pub use subject_check::SubjectCheck;
 pub use try_out::NoAnswer;
 

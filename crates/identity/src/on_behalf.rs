@@ -12,7 +12,7 @@ use crate::extract::{AUTHORIZATION, bearer};
 use crate::{Authentication, AuthnErrorKind, CredentialSource, Presented, extract};
 
 /// How LiteLLM's keys and ours begin, those of another installation included.
-const KEY_PREFIX: &str = "sk-";
+pub(crate) const KEY_PREFIX: &str = "sk-";
 
 impl Authentication {
     /// What an authenticated caller brought to act with: the bearer token beside the key that
@@ -57,15 +57,19 @@ impl Authentication {
 /// Keys prove nothing of a person to anybody but us.
 const fn is_key_of_ours(kind: PrincipalKind) -> bool {
     match kind {
-        // Whoever came by certificate presented no bearer: one that is there is not theirs.
-        PrincipalKind::MasterKey | PrincipalKind::ApiKey | PrincipalKind::ClientCertificate => true,
+        // Whoever came by certificate presented no bearer: one that is there is not theirs. Neither is
+        // a stranger's token for us to use: it is for the servers that it addresses.
+        PrincipalKind::MasterKey
+        | PrincipalKind::ApiKey
+        | PrincipalKind::ClientCertificate
+        | PrincipalKind::Delegated => true,
         // Its issuer gave it to the caller, to be shown.
         PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => false,
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use async_trait::async_trait;
     use http::HeaderValue;
     use portcullis_core::{ManualClock, SystemEntropy};
@@ -130,7 +134,7 @@ mod tests {
         })
     }
 
-    fn nobody_revoked() -> Arc<Revocations> {
+    pub(crate) fn nobody_revoked() -> Arc<Revocations> {
         let ring = KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap();
         Arc::new(Revocations::new(
             portcullis_store::memory::stores().revocations,

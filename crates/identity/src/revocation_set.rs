@@ -103,7 +103,8 @@ impl RevocationSet {
                 .is_some_and(|reaches| covers(reaches))
         };
         match principal.kind {
-            PrincipalKind::MasterKey => false,
+            // Of a stranger nothing is known that a list could name.
+            PrincipalKind::MasterKey | PrincipalKind::Delegated => false,
             PrincipalKind::ApiKey => {
                 named(&self.keys, key_name(principal))
                     || named(&self.users, principal.user_id.as_deref())

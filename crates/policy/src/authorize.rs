@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{ErrorKind, Principal, ServerId, Side};
+use portcullis_core::{ErrorKind, Principal, PrincipalKind, ServerId, Side};
 
 use crate::scopes::Counting;
 use crate::scopes::Lacking;
@@ -87,6 +87,10 @@ impl Denied {
 /// Whether, and by which rule, the caller sees the server at all. Lists and calls both ask here.
 pub fn sees(caller: Caller<'_>, server: &ServerPolicy) -> Option<&'static str> {
     let grants = &caller.principal.grants;
+    if caller.principal.kind == PrincipalKind::Delegated {
+        // A stranger: no rule about callers whom we know applies.
+        return server.delegates(caller.side, &grants.servers);
+    }
     if server.inside_only && caller.side == Side::Outside {
         // No grant, not even the operator's own key, opens it from there.
         None
@@ -142,9 +146,10 @@ pub fn authorize<T>(
     if operation == Operation::Read {
         covers_scopes(&scopes, server, None)?;
     }
-    let acting = match key {
-        None => Acting::Principal(principal.id.clone()),
-        Some(key) => Acting::Keyed(principal.id.clone(), Arc::clone(&key.name)),
+    let acting = match (key, principal.kind) {
+        (Some(key), _) => Acting::Keyed(principal.id.clone(), Arc::clone(&key.name)),
+        (None, PrincipalKind::Delegated) => Acting::Delegated(principal.id.clone(), [0; 32]),
+        (None, _) => Acting::Principal(principal.id.clone()),
     };
     Ok(Permit::new(
         target,

@@ -11,6 +11,6 @@ mod server;
 pub use authorize::{Denied, DeniedRule, authorize, authorize_service, is_let_in, sees};
 pub use caller::Caller;
 pub use key_rules::{Holder, KeyRule, KeyRules};
-pub use permit::{Acting, Evidence, Permit};
+pub use permit::{Acting, Evidence, Party, Permit};
 pub use scopes::{MissingScopes, ScopeRules};
-pub use server::{Operation, ServerPolicy};
+pub use server::{Delegation, Operation, ServerPolicy};

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{OnBehalf, Principal, PrincipalId, ScopeSet, ServerId, SubjectToken, sha256};
+use portcullis_core::{
+    ForwardedHeaders, OnBehalf, Principal, PrincipalId, ScopeSet, ServerId, Sha256, SubjectToken,
+    sha256,
+};
 
 use crate::Operation;
 
@@ -12,29 +15,74 @@ use crate::Operation;
 pub enum Acting {
     /// A caller's own request.
     Principal(PrincipalId),
-    /// A caller's own request, with a token (its SHA-256) that came beside a key which several
-    /// people may share.
+    /// A caller's own request, with what it brought (the SHA-256 of all of it) beside a key which
+    /// several people may share.
     Bearer(PrincipalId, [u8; 32]),
     /// A caller's own request, with the token that is the caller, as far as its scopes (their
     /// SHA-256) reach: a server may settle what a session can do when it is opened, and another
-    /// token of the same person, given to another client, may be worth less.
+    /// token of the same person, given to another client, may be worth less; and with whatever else
+    /// of their request goes along.
     Scoped(PrincipalId, [u8; 32]),
     /// A caller's own request, made with the one of the server's keys that was set apart for them.
     Keyed(PrincipalId, Arc<str>),
+    /// The request of a stranger whom the server itself judges, with what it brought.
+    Delegated(PrincipalId, [u8; 32]),
     /// Ours, for discovery: no caller's rights, no caller's credential.
     Service,
 }
 
+/// Among whom the room for sessions, lists and tokens is shared out, so that nobody takes everybody's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// One principal, whatever it brings.
+    Principal(PrincipalId),
+    /// All strangers together: whoever makes up a token makes up another.
+    Strangers,
+    /// Ourselves.
+    Service,
+}
+
 impl Acting {
-    /// The caller, whatever came along; nobody, when the request is ours. What is kept for acting
-    /// parties is bounded for each caller, who can make up any number of them.
+    /// The caller, whatever came along; nobody, when the request is ours.
     pub const fn principal(&self) -> Option<&PrincipalId> {
         match self {
             Self::Principal(id)
             | Self::Bearer(id, _)
             | Self::Scoped(id, _)
-            | Self::Keyed(id, _) => Some(id),
+            | Self::Keyed(id, _)
+            | Self::Delegated(id, _) => Some(id),
             Self::Service => None,
+        }
+    }
+
+    /// Whose room this one takes. A caller can make up any number of acting parties.
+    pub fn party(&self) -> Party {
+        match self {
+            Self::Principal(principal)
+            | Self::Bearer(principal, _)
+            | Self::Scoped(principal, _)
+            | Self::Keyed(principal, _) => Party::Principal(principal.clone()),
+            Self::Delegated(..) => Party::Strangers,
+            Self::Service => Party::Service,
+        }
+    }
+
+    /// The same with what is handed on of its request; `None` where nothing ever is: of ours, which
+    /// holds nobody's credential, and beside a key that was set apart for the caller.
+    fn with(&self, brought: &[u8; 32]) -> Option<Self> {
+        let joined = |before: &[u8; 32]| Sha256::new().part(before).part(brought).finish();
+        match self {
+            Self::Principal(principal) => Some(Self::Bearer(principal.clone(), *brought)),
+            Self::Bearer(principal, before) => {
+                Some(Self::Bearer(principal.clone(), joined(before)))
+            }
+            Self::Scoped(principal, before) => {
+                Some(Self::Scoped(principal.clone(), joined(before)))
+            }
+            Self::Delegated(principal, before) => {
+                Some(Self::Delegated(principal.clone(), joined(before)))
+            }
+            Self::Keyed(..) | Self::Service => None,
         }
     }
 }
@@ -48,6 +96,7 @@ pub struct Evidence {
     rule: &'static str,
     on_behalf: Option<Arc<OnBehalf>>,
     named: Option<Arc<Named>>,
+    forwarded: Option<Arc<ForwardedHeaders>>,
 }
 
 /// Who asks for what, for a server that is told.
@@ -65,6 +114,7 @@ impl Evidence {
             rule,
             on_behalf: None,
             named: None,
+            forwarded: None,
         }
     }
 
@@ -91,6 +141,11 @@ impl Evidence {
     /// The tool that was permitted, as its server spells it, where the server is told who asks.
     pub fn tool(&self) -> Option<&str> {
         self.named.as_ref()?.tool.as_deref()
+    }
+
+    /// What of the caller's request this server is handed.
+    pub fn forwarded(&self) -> Option<&ForwardedHeaders> {
+        self.forwarded.as_deref()
     }
 
     /// The rule that allowed it, for the audit event.
@@ -128,11 +183,12 @@ impl<T> Permit<T> {
     }
 
     /// The same permission, with the caller's name and the operation that was permitted. Only for a
-    /// server to which we vouch for its callers: a name goes no further than it has to.
+    /// server to which we vouch for its callers: a name goes no further than it has to. A stranger
+    /// has none that we could vouch for.
     #[must_use]
     pub fn naming(mut self, caller: &Arc<Principal>, operation: Operation<'_>) -> Self {
-        if matches!(&self.evidence.acting, Acting::Principal(id) | Acting::Bearer(id, _) if *id == caller.id)
-        {
+        let is_known = !matches!(self.evidence.acting, Acting::Delegated(..));
+        if is_known && self.evidence.acting.principal() == Some(&caller.id) {
             let tool = match operation {
                 Operation::CallTool { tool, .. } => Some(tool.to_owned()),
                 Operation::Read | Operation::Use => None,
@@ -145,6 +201,20 @@ impl<T> Permit<T> {
         self
     }
 
+    /// The same permission, to be used with what the server is handed of the caller's request. Never
+    /// for a request of our own: nobody's credential is in it. Nor beside a key that was set apart
+    /// for the caller, which is presented alone.
+    #[must_use]
+    pub fn forwarding(mut self, headers: Option<Arc<ForwardedHeaders>>) -> Self {
+        if let Some(headers) = headers
+            && let Some(acting) = self.evidence.acting.with(headers.fingerprint())
+        {
+            self.evidence.acting = acting;
+            self.evidence.forwarded = Some(headers);
+        }
+        self
+    }
+
     /// What is permitted.
     pub const fn target(&self) -> &T {
         &self.target
@@ -153,5 +223,60 @@ impl<T> Permit<T> {
     /// The evidence to show to `upstream` and `credentials`.
     pub const fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use portcullis_core::{CredentialMarks, PrincipalKind, Role, ServerGrants};
+
+    use super::*;
+
+    fn alice() -> Arc<Principal> {
+        Arc::new(Principal {
+            id: "alice".into(),
+            subject: "alice".into(),
+            kind: PrincipalKind::Jwt,
+            user_id: None,
+            client_id: None,
+            email: None,
+            team: None,
+            org: None,
+            groups: BTreeSet::new(),
+            scopes: ScopeSet::default(),
+            key_id: None,
+            issuer: None,
+            role: Role::User,
+            grants: ServerGrants::default(),
+            expires_at: None,
+            marks: CredentialMarks::default(),
+        })
+    }
+
+    #[test]
+    fn whoever_acts_for_themselves_is_named_and_nobody_else() {
+        let id = || PrincipalId::from("alice");
+        for (acting, named) in [
+            (Acting::Principal(id()), true),
+            (Acting::Bearer(id(), [1; 32]), true),
+            (Acting::Scoped(id(), [1; 32]), true),
+            (Acting::Keyed(id(), "a".into()), true),
+            (Acting::Delegated(id(), [1; 32]), false),
+            (Acting::Principal("bob".into()), false),
+            (Acting::Service, false),
+        ] {
+            let shown = format!("{acting:?}");
+            let evidence = Evidence::new("a".into(), acting, "grant_all");
+            let tool = Operation::CallTool {
+                tool: "echo",
+                arguments: &[],
+            };
+            let permit = Permit::new((), evidence).naming(&alice(), tool);
+            let evidence = permit.evidence();
+            assert_eq!(evidence.caller().is_some(), named, "{shown}");
+            assert_eq!(evidence.tool(), named.then_some("echo"), "{shown}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_core::ServerId;
+use portcullis_core::{ServerId, Side};
 
 use crate::{KeyRules, ScopeRules};
 
@@ -17,6 +17,8 @@ pub struct ServerPolicy {
     pub allow_all_keys: bool,
     /// Nobody outside the operator's network sees it (`available_on_public_internet: false`).
     pub inside_only: bool,
+    /// It judges its callers itself, known to us or not (`delegate_auth_to_upstream`).
+    pub delegation: Delegation,
     /// Only these tools, when given. Names compare byte by byte.
     pub allowed_tools: Option<BTreeSet<String>>,
     /// Never these tools; beats `allowed_tools`.
@@ -31,7 +33,30 @@ pub struct ServerPolicy {
     pub keys: Option<KeyRules>,
 }
 
+/// Who may come to a server without being known to us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delegation {
+    /// Nobody.
+    #[default]
+    None,
+    /// Whoever may see the server from where they are.
+    SameSide,
+    /// Anybody, also to a server that callers from outside do not see (LiteLLM).
+    Everywhere,
+}
+
 impl ServerPolicy {
+    /// Whether a stranger on this side who addresses these servers is let through to it.
+    pub fn delegates(&self, side: Side, addressed: &BTreeSet<ServerId>) -> Option<&'static str> {
+        let hidden = self.inside_only && side == Side::Outside;
+        let open = match self.delegation {
+            Delegation::None => false,
+            Delegation::SameSide => !hidden,
+            Delegation::Everywhere => true,
+        };
+        (open && addressed.contains(&self.id)).then_some("delegated")
+    }
+
     /// Whether the server's own lists let this tool through: what `tools/list` shows and
     /// `tools/call` accepts, one decision for both.
     pub fn admits_tool(&self, tool: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Who is calling: the one helper that every governed surface calls first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,9 +12,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::{ErrorKind, RequestId, Side};
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
 use portcullis_engine::{Admission, Call};
-use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind};
+use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind, Stranger};
 
 use crate::challenge::{Flaw, challenge};
+use crate::delegation::{Behind, addressed};
 use crate::listen::{PeerCertificate, peer};
 use crate::protected_resource;
 use crate::reply::text_error;
@@ -46,27 +48,49 @@ impl ServerState {
         parts: &Parts,
         surface: Surface,
     ) -> Result<Call, Box<Response<Body>>> {
+        self.admit_to(parts, surface, Behind::Us).await
+    }
+
+    /// The same for a request that leads to servers, of which some may judge their callers
+    /// themselves.
+    pub(crate) async fn admit_to(
+        &self,
+        parts: &Parts,
+        surface: Surface,
+        behind: Behind<'_>,
+    ) -> Result<Call, Box<Response<Body>>> {
         let audit = self.open_event(parts, surface)?;
         let id = audit
             .request_id()
             .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
         let authentication = self.authentication.load_full();
+        let snapshot = self.gateway.snapshot();
+        let asked_for = |header: &str| snapshot.asks_for(header);
         let arrival = self.arrival(parts);
-        match authentication.authenticate(&parts.headers, &arrival).await {
+        let admission = Admission {
+            side: Side::of(arrival.address, &self.frontage.load().inside),
+            address: arrival.address,
+            generation: authentication.generation(),
+        };
+        let error = match authentication.authenticate(&parts.headers, &arrival).await {
             Ok(caller) => {
                 let brought = authentication
-                    .on_behalf(&parts.headers, &caller.principal)
+                    .brought(&parts.headers, &caller.principal, asked_for)
                     .await;
-                let address = self.client_address(parts);
-                let admission = Admission {
-                    side: Side::of(address, &self.frontage.load().inside),
-                    address,
-                    generation: authentication.generation(),
-                };
-                Ok(Call::begin(id, caller.principal, admission, audit).with(brought))
+                return Ok(Call::begin(id, caller.principal, admission, audit).with(brought));
             }
-            Err(error) => Err(Box::new(self.refuse(audit, &error, parts, surface).await)),
-        }
+            Err(error) => error,
+        };
+        let addressed = addressed(behind, &parts.headers, &snapshot, admission.side);
+        let stranger = Stranger::of(&parts.headers, &error);
+        let (Some(addressed), Some(stranger)) = (addressed, stranger) else {
+            return Err(Box::new(self.refuse(audit, &error, parts, surface).await));
+        };
+        let brought = authentication
+            .brought_by_stranger(&parts.headers, asked_for)
+            .await;
+        let principal = Arc::new(stranger.principal(addressed));
+        Ok(Call::begin(id, principal, admission, audit).with(brought))
     }
 
     /// How the request came, by what its listener knows and believed proxies say.

@@ -5,6 +5,7 @@ use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ScopeSet;
+use portcullis_engine::Challenge;
 use portcullis_engine::audit::Surface;
 
 use crate::protected_resource;
@@ -33,6 +34,25 @@ pub(crate) fn challenged(
         refusal.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     refusal
+}
+
+/// What the engine found out about who is to be asked for what.
+pub(crate) fn told(
+    state: &ServerState,
+    parts: &Parts,
+    surface: Surface,
+    whose: Challenge,
+) -> HeaderValue {
+    let flaw = match whose {
+        Challenge::Ours {
+            invalid_token: true,
+        } => Flaw::InvalidToken,
+        Challenge::Ours {
+            invalid_token: false,
+        } => Flaw::Nothing,
+        Challenge::TheServers(value) => return value,
+    };
+    challenge(state, parts, surface, &flaw)
 }
 
 /// The challenge for a request.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Response, Uri};
-use portcullis_core::Role;
+use portcullis_core::{Brought, PrincipalKind, Role, Withheld};
 use portcullis_engine::audit::Resolution;
 use portcullis_engine::{Call, ServerEntry};
 use portcullis_identity::{CredentialSource, extract};
@@ -20,6 +20,9 @@ const ASKING: [&str; 2] = ["x-litellm-mcp-debug", "x-portcullis-debug"];
 /// Shortest credential of which anything is shown, and how much of it.
 const TELLING: usize = 24;
 const SHOWN: usize = 4;
+
+/// Most headers of which it is told that they went no further.
+const MOST_WITHHELD: usize = 16;
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +50,8 @@ impl DebugHeaders {
 pub(crate) struct Debugging {
     inbound: String,
     token: String,
+    /// What would have been handed on and was not, and why.
+    withheld: String,
     resolution: Arc<Resolution>,
     /// Whether the caller may read everything, addresses included.
     sees_addresses: bool,
@@ -62,12 +67,14 @@ impl Debugging {
                 .any(|yes| value.eq_ignore_ascii_case(yes))
         });
         let role = call.principal.role;
-        if !asked || !state.frontage.load().debug_headers.admits(role) {
+        let known = call.principal.kind != PrincipalKind::Delegated;
+        if !known || !asked || !state.frontage.load().debug_headers.admits(role) {
             return None;
         }
         Some(Self {
             inbound: inbound(headers),
-            token: token(headers),
+            token: token(headers, &call.brought),
+            withheld: withheld(&call.brought),
             resolution: call.audit.watched(),
             sees_addresses: role >= Role::Viewer,
         })
@@ -94,6 +101,13 @@ impl Debugging {
             response
                 .headers_mut()
                 .insert(HeaderName::from_static(name), value);
+        }
+        if let Ok(value) = HeaderValue::from_str(&self.withheld)
+            && !value.is_empty()
+        {
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static("x-mcp-debug-withheld"), value);
         }
     }
 
@@ -183,24 +197,44 @@ fn inbound(headers: &HeaderMap) -> String {
 
 /// The token in `Authorization`, and whether it is the gateway's own credential, which says that the
 /// place meant for an upstream's token is taken.
-fn token(headers: &HeaderMap) -> String {
+fn token(headers: &HeaderMap, brought: &Brought) -> String {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return "(none)".to_owned();
     };
-    let own = extract(headers).is_ok_and(|presented| {
-        presented.source() == CredentialSource::Bearer
-            || value
-                .to_str()
-                .ok()
-                .and_then(|text| text.split_once(' '))
-                .is_some_and(|(_, token)| portcullis_core::ApiKey::new(token) == *presented.key())
-    });
+    let withheld = brought.withheld.iter();
+    let recognised = withheld
+        .into_iter()
+        .any(|(name, why)| **name == *AUTHORIZATION.as_str() && *why == Withheld::OwnCredential);
+    let own = recognised
+        || extract(headers).is_ok_and(|presented| {
+            presented.source() == CredentialSource::Bearer
+                || value
+                    .to_str()
+                    .ok()
+                    .and_then(|text| text.split_once(' '))
+                    .is_some_and(|(_, token)| {
+                        portcullis_core::ApiKey::new(token) == *presented.key()
+                    })
+        });
     let masked = masked(value);
     if own {
         format!("{masked} (SAME_AS_LITELLM_KEY - likely misconfigured)")
     } else {
         masked
     }
+}
+
+/// Names and reasons, never values.
+fn withheld(brought: &Brought) -> String {
+    let mut told: Vec<String> = brought
+        .withheld
+        .iter()
+        .map(|(name, why)| format!("{name}={}", why.as_str()))
+        .collect();
+    told.sort_unstable();
+    told.dedup();
+    told.truncate(MOST_WITHHELD);
+    told.join("; ")
 }
 
 /// The scheme, and of a long credential its last characters: enough to tell two apart, too little to

@@ -4,6 +4,7 @@ mod admin;
 mod admission;
 mod challenge;
 mod debug;
+mod delegation;
 mod forwarded;
 mod frontage;
 mod health;

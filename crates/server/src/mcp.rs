@@ -15,6 +15,7 @@ use portcullis_engine::audit::Surface;
 use portcullis_engine::{Call, Target, UnknownTarget, View};
 
 use crate::debug::Debugging;
+use crate::delegation::Behind;
 use crate::reply::{answer, json, text_error};
 use crate::state::ServerState;
 
@@ -52,7 +53,10 @@ pub(crate) struct Sole(pub(crate) ServerId);
 
 async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut call = match state.admit(&parts, Surface::Mcp).await {
+    let mut call = match state
+        .admit_to(&parts, Surface::Mcp, Behind::Servers(name))
+        .await
+    {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use portcullis_engine::Answer;
 use portcullis_engine::audit::Surface;
 
-use crate::challenge::{Flaw, challenge};
+use crate::challenge::{Flaw, challenge, told};
 use crate::state::ServerState;
 
 pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -46,18 +46,11 @@ pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Resp
         }
         Answer::Unauthenticated {
             body,
-            invalid_token,
+            challenge: whose,
         } => {
-            let flaw = if invalid_token {
-                Flaw::InvalidToken
-            } else {
-                Flaw::Nothing
-            };
+            let value = told(state, parts, Surface::Mcp, whose);
             let mut response = json(StatusCode::UNAUTHORIZED, body);
-            response.headers_mut().insert(
-                WWW_AUTHENTICATE,
-                challenge(state, parts, Surface::Mcp, &flaw),
-            );
+            response.headers_mut().insert(WWW_AUTHENTICATE, value);
             response
         }
         Answer::Accepted => {

@@ -1,5 +1,7 @@
 //! Why an upstream gave no usable answer.
 
+use http::HeaderMap;
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use portcullis_core::{ErrorKind, ServerId};
 use portcullis_egress::{EgressError, EgressErrorKind};
 
@@ -13,6 +15,8 @@ pub struct UpstreamError {
     pub server: ServerId,
     /// Which way it failed.
     pub kind: UpstreamErrorKind,
+    /// Its `WWW-Authenticate` values, with a 401.
+    pub challenge: Box<[HeaderValue]>,
     /// The cause, when a library reported one.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -87,11 +91,15 @@ impl UpstreamErrorKind {
     }
 }
 
+/// Most values of `WWW-Authenticate` that are looked at.
+const MOST_CHALLENGES: usize = 4;
+
 impl UpstreamError {
     pub(crate) fn new(server: &ServerId, kind: UpstreamErrorKind) -> Self {
         Self {
             server: server.clone(),
             kind,
+            challenge: Box::default(),
             source: None,
         }
     }
@@ -113,8 +121,16 @@ impl UpstreamError {
         Self {
             server: server.clone(),
             kind,
+            challenge: Box::default(),
             source: Some(Box::new(error)),
         }
+    }
+
+    /// The same, with what the response's head says of why.
+    pub(crate) fn challenging(mut self, headers: &HeaderMap) -> Self {
+        let values = headers.get_all(WWW_AUTHENTICATE).iter();
+        self.challenge = values.take(MOST_CHALLENGES).cloned().collect();
+        self
     }
 
     /// How a surface reports it.

@@ -7,17 +7,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::PrincipalId;
-use portcullis_policy::Acting;
+use portcullis_policy::{Acting, Party};
 use tokio::sync::OnceCell;
 
 use crate::session::LegacySession;
 use crate::upstream::SessionWish;
 
-/// Most sessions with one server, of one principal, and of one acting party; the longest idle makes
-/// room, and when all is full, that of whoever has most.
+/// Most sessions with one server, of one principal whatever it brings (all strangers together count as
+/// one), and of one acting party; the longest idle makes room, and when all is full, that of whoever
+/// has most.
 const MAX_SESSIONS: usize = 4096;
-const MAX_OF_PRINCIPAL: usize = 1024;
+const MAX_OF_PRINCIPAL: usize = 512;
 const MAX_OF_ONE: usize = 64;
 /// A session that nobody used for this long is closed.
 const SESSION_IDLE: Duration = Duration::from_mins(30);
@@ -57,9 +57,9 @@ impl Sessions {
             return Some(Arc::clone(slot));
         }
         self.slots.remove(&key);
-        let of_principal = |(other, _): &Key| other.principal() == acting.principal();
+        let party = acting.party();
         if !(self.has_room(MAX_OF_ONE, |(other, _)| other == acting)
-            && self.has_room(MAX_OF_PRINCIPAL, of_principal)
+            && self.has_room(MAX_OF_PRINCIPAL, |(other, _)| other.party() == party)
             && self.has_room_at_all())
         {
             return None;
@@ -120,17 +120,13 @@ impl Sessions {
         if self.slots.len() < MAX_SESSIONS {
             return true;
         }
-        let mut counts: HashMap<Option<&PrincipalId>, usize> = HashMap::new();
+        let mut counts: HashMap<Party, usize> = HashMap::new();
         for (acting, _) in self.slots.keys() {
-            *counts.entry(acting.principal()).or_default() += 1;
+            *counts.entry(acting.party()).or_default() += 1;
         }
-        let counts: HashMap<Option<PrincipalId>, usize> = counts
-            .into_iter()
-            .map(|(owner, count)| (owner.cloned(), count))
-            .collect();
         self.makes_room(
             |_| true,
-            |(acting, _)| Reverse(counts.get(&acting.principal().cloned()).copied()),
+            |(acting, _)| Reverse(counts.get(&acting.party()).copied()),
         )
     }
 

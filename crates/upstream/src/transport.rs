@@ -290,7 +290,9 @@ impl Wire {
                 empty if empty.is_empty() => Ok(Reply::Accepted),
                 _ => Err(self.error(UpstreamErrorKind::BadAnswer)),
             },
-            StatusCode::UNAUTHORIZED => Err(self.error(UpstreamErrorKind::Unauthorized)),
+            StatusCode::UNAUTHORIZED => Err(self
+                .error(UpstreamErrorKind::Unauthorized)
+                .challenging(&head.headers)),
             StatusCode::FORBIDDEN => Err(self.error(forbidden(&head.headers))),
             StatusCode::TOO_MANY_REQUESTS => Err(self.error(UpstreamErrorKind::RateLimited)),
             StatusCode::NOT_FOUND if in_session => Err(self.error(UpstreamErrorKind::SessionLost)),

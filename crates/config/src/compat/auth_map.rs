@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::fields::Fields;
 use crate::findings::Findings;
-use crate::model::ClientCredentials;
+use crate::model::{ClientCredentials, Cookies};
+use crate::sections::forwarding;
 use crate::sections::oauth_client::{self, Keys};
 use crate::sections::upstream_auth::{ResourceOwner, either, resource};
 use crate::validate::urls::{PlainHttp, callable};
@@ -14,6 +15,7 @@ pub(crate) struct AuthMap {
     /// Whether there is one at all.
     pub(crate) present: bool,
     pub(crate) oauth2: Written,
+    pub(crate) cookies: Option<Cookies>,
 }
 
 /// Client credentials in the map.
@@ -29,20 +31,12 @@ pub(crate) fn read(server: &Fields<'_, '_>, plain: PlainHttp, owner: ResourceOwn
         return AuthMap {
             present: false,
             oauth2: Written::Absent,
+            cookies: None,
         };
     };
-    if let Some(cookies) = map.section("cookie_passthrough") {
-        cookies.texts("cookie_names");
-        cookies.text("cookie_prefix");
-        if cookies.flag("enabled").unwrap_or(true) {
-            server.findings.warning(
-                map.place("cookie_passthrough"),
-                "cookies will not be forwarded: cookie passthrough is not available in this build yet",
-            );
-        }
-    }
     AuthMap {
         present: true,
+        cookies: forwarding::cookies(&map),
         oauth2: match map.section("oauth2") {
             None => Written::Absent,
             Some(oauth2) => credentials(&oauth2, plain, owner)

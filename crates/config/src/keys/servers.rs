@@ -61,7 +61,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new(
             "auth_type",
             Kind::Choice(AUTH_TYPES),
-            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller), `oauth2_id_jag` (the same by way of the caller's organisation: enterprise-managed authorization), `aws_sigv4` (each request is signed). The others are not available in this build yet.",
+            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller), `oauth2_id_jag` (the same by way of the caller's organisation: enterprise-managed authorization), `aws_sigv4` (each request is signed), `true_passthrough` or `oauth_delegate` (the caller's own bearer token, beside a key in `x-litellm-api-key`). The others are not available in this build yet.",
         )
         .default("none"),
         Key::new("auth_value", Kind::Secret, "The static credential."),
@@ -123,6 +123,19 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("token_validation", Kind::TextMap, "What a token response must say beside the token, by dotted path: `team.enterprise_id: T12345`. A response that says anything else is refused.").restricts(),
         Key::new("static_headers", Kind::SecretMap, "Headers sent with every request."),
         Key::new("headers", Kind::SecretMap, "Another spelling of `static_headers`."),
+        Key::new("extra_headers", Kind::Texts, "Headers of callers that are handed on as they came. Never what opens our own door, what belongs to the connection, or what `static_headers` has."),
+        Key::new(
+            "allow_caller_headers",
+            Kind::Flag,
+            "Callers' `x-mcp-{alias}-{header}` and `x-mcp-auth` are handed on, and a credential among them replaces ours. Default: `true` where there is no credential of ours (`auth_type: none`), else `false`.",
+        ),
+        Key::new(
+            "delegate_auth_to_upstream",
+            Kind::Flag,
+            "With `auth_type: oauth2`: callers without a key reach the server, which judges them by their own bearer token.",
+        )
+        .default("false"),
+        Key::new("discovery_auth", Kind::Section(&DISCOVERY_AUTH), "How we authenticate where we ask for lists in our own name, if in another way."),
         Key::new("access_groups", Kind::Texts, "Groups that a grant may name instead of the server.").restricts(),
         Key::new("allow_all_keys", Kind::Flag, "Every authenticated caller may use it.").default("false"),
         Key::new(
@@ -164,8 +177,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         .default("false"),
         Key::new("mcp_info", Kind::Anything, "Free facts for lists: `logo_url` and the like."),
         inert("server_id", "grants name the server's key in `mcp_servers`, not this id"),
-        inert("extra_headers", "the callers' headers will not be forwarded in this build yet"),
-        inert("delegate_auth_to_upstream", "callers go through our own admission and their upstream token is not forwarded"),
         inert("env_vars", "they are not used; write `${VAR}` in `static_headers` and set VAR in the environment"),
         inert("registration_url", "clients are not registered dynamically"),
         inert("token_storage_ttl_seconds", "no per-user token is stored in this build yet"),
@@ -203,7 +214,7 @@ pub(crate) static AUTH: Section = Section {
         Key::new(
             "cookie_passthrough",
             Kind::Section(&COOKIES),
-            "The caller's cookies; not forwarded in this build yet.",
+            "The caller's cookies.",
         ),
     ],
 };
@@ -234,11 +245,11 @@ pub(crate) static OAUTH2: Section = Section {
 
 pub(crate) static COOKIES: Section = Section {
     name: "cookie_passthrough",
-    doc: "The caller's cookies; not forwarded in this build yet.",
+    doc: "Which of the caller's cookies a server is handed; never our own.",
     keys: &[
-        Key::new("enabled", Kind::Flag, "Whether cookies would be forwarded.").default("false"),
-        Key::new("cookie_names", Kind::Texts, "Which cookies."),
-        Key::new("cookie_prefix", Kind::Text, "Which prefix they carry."),
+        Key::new("enabled", Kind::Flag, "Whether they are.").default("true"),
+        Key::new("cookie_names", Kind::Texts, "These, by their exact names."),
+        Key::new("cookie_prefix", Kind::Text, "And all whose names begin so."),
     ],
 };
 
@@ -250,4 +261,64 @@ pub(crate) static MCP_CONFIG: Section = Section {
         Kind::Section(&OAUTH2),
         "Client credentials for servers that say nothing about authentication. Also `MCP_OAUTH2_TOKEN_URL`, `MCP_OAUTH2_CLIENT_ID`, `MCP_OAUTH2_CLIENT_SECRET`, `MCP_OAUTH2_SCOPES`.",
     )],
+};
+
+/// What the gateway itself may be to a server.
+const DISCOVERY_AUTH_TYPES: &[&str] = &[
+    "none",
+    "api_key",
+    "bearer_token",
+    "basic",
+    "authorization",
+    "token",
+    "header",
+    "oauth2",
+];
+
+pub(crate) static DISCOVERY_AUTH: Section = Section {
+    name: "discovery_auth",
+    doc: "Who we are where we ask a server for its lists, find out its revision, or probe it.",
+    keys: &[
+        Key::new(
+            "auth_type",
+            Kind::Choice(DISCOVERY_AUTH_TYPES),
+            "A fixed credential, or `oauth2` for client credentials. Required.",
+        ),
+        Key::new("auth_value", Kind::Secret, "The static credential."),
+        Key::new(
+            "authentication_token",
+            Kind::Secret,
+            "LiteLLM's other name of `auth_value`.",
+        ),
+        Key::new(
+            "auth_header",
+            Kind::Text,
+            "The header's name, with `auth_type: header`.",
+        ),
+        Key::new(
+            "token_url",
+            Kind::Url,
+            "Token endpoint, with `auth_type: oauth2`.",
+        ),
+        Key::new("client_id", Kind::Text, "OAuth client."),
+        Key::new("client_secret", Kind::Secret, "Its secret."),
+        Key::new("scopes", Kind::Words, "Scopes to ask for.").restricts(),
+        Key::new("scope", Kind::Words, "Another spelling of `scopes`.").restricts(),
+        Key::new("audience", Kind::Text, "`audience` form field."),
+        Key::new(
+            "resource",
+            Kind::Text,
+            "Resource indicator (RFC 8707); `auto` is the server's URL without its query.",
+        ),
+        Key::new(
+            "token_endpoint_auth_method",
+            Kind::Choice(&[
+                "client_secret_post",
+                "client_secret_basic",
+                "private_key_jwt",
+            ]),
+            "How the client authenticates at the token endpoint.",
+        )
+        .default("client_secret_post"),
+    ],
 };

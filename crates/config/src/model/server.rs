@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
 use url::Url;
 
-use super::{AwsSigV4, Sourced};
+use super::{AwsSigV4, Delegation, Forwarding, Sourced};
 use crate::key_map::MappedKey;
 
 /// One entry of `mcp_servers`.
@@ -28,6 +28,12 @@ pub struct McpServer {
     pub auth: Auth,
     /// Whether requests carry a token of our own (`mcp_jwt_signer`).
     pub signed: bool,
+    /// What we present where we ask for its lists, if that is something else.
+    pub discovery_auth: Option<Auth>,
+    /// What of its callers' requests it is handed.
+    pub forwarding: Forwarding,
+    /// Whether it judges its callers itself.
+    pub delegation: Delegation,
     /// Sent with every request.
     pub static_headers: Vec<StaticHeader>,
     /// Groups that a grant may name.
@@ -108,6 +114,10 @@ pub enum Auth {
     MappedKeys(Box<MappedKeys>),
     /// A signature of each request (AWS Signature Version 4).
     AwsSigV4(Box<AwsSigV4>),
+    /// The caller's own bearer token, after admission by a key beside it.
+    TruePassthrough,
+    /// The caller's own bearer token, for the server to judge.
+    Delegated,
 }
 
 impl Auth {
@@ -121,7 +131,8 @@ impl Auth {
             Self::Authorization(_) => "authorization",
             Self::Token(_) => "token",
             Self::Header(_) => "header",
-            Self::ClientCredentials(_) => "oauth2",
+            Self::ClientCredentials(_) | Self::Delegated => "oauth2",
+            Self::TruePassthrough => "true_passthrough",
             Self::TokenExchange(_) => "oauth2_token_exchange",
             Self::IdJag(_) => "oauth2_id_jag",
             Self::MappedKeys(_) => "mapped_key",

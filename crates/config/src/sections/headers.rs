@@ -1,11 +1,11 @@
 //! Header names and values (RFC 9110 §5), and the headers of one server.
 
-use portcullis_core::SecretValue;
+use portcullis_core::{SecretValue, is_forwardable};
 
 use crate::diagnostic::LITERAL_SECRET;
 use crate::fields::Fields;
 use crate::findings::{Findings, Place};
-use crate::model::{Sourced, StaticHeader};
+use crate::model::{HeaderTemplate, Sourced, StaticHeader};
 use crate::references::Origin;
 
 /// What the transport or the protocol writes itself.
@@ -84,20 +84,34 @@ pub(crate) fn check_value(findings: &Findings<'_>, place: &Place, value: &str) -
 }
 
 /// `static_headers` and `headers` of one server.
+#[derive(Default)]
 pub(crate) struct ServerHeaders {
     pub(crate) headers: Vec<StaticHeader>,
     /// Names as written, templates included, lower case.
     pub(crate) names: Vec<String>,
-    /// Whether the guides' `x-mcp-{{alias}}-…: "… {{token}}"` is among them.
-    pub(crate) templates: bool,
+    /// The guides' `x-mcp-{{alias}}-…: "… {{token}}"`.
+    pub(crate) templates: Vec<HeaderTemplate>,
+    /// Whether anything in braces is among them, usable or not.
+    pub(crate) braces: bool,
+}
+
+/// The header and the text around the token. Nothing else in braces has a meaning.
+fn template(name: &str, value: &str) -> Option<HeaderTemplate> {
+    let name = name.to_ascii_lowercase();
+    let header = name.strip_prefix("x-mcp-{{alias}}-")?;
+    let (before, after) = value.split_once("{{token}}")?;
+    let plain =
+        |text: &str| !text.contains("{{") && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let usable = is_name(header) && is_forwardable(header) && plain(before) && plain(after);
+    usable.then(|| HeaderTemplate {
+        header: header.to_owned(),
+        before: before.trim_start().to_owned(),
+        after: after.trim_end().to_owned(),
+    })
 }
 
 pub(crate) fn read(fields: &Fields<'_, '_>) -> ServerHeaders {
-    let mut result = ServerHeaders {
-        headers: Vec::new(),
-        names: Vec::new(),
-        templates: false,
-    };
+    let mut result = ServerHeaders::default();
     for key in ["static_headers", "headers"] {
         for (name, mut place, node) in fields.named(key) {
             let name_place = place.clone();
@@ -106,11 +120,14 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> ServerHeaders {
                 continue;
             };
             if name.contains("{{") || value.contains("{{") {
-                fields.findings.warning(
-                    name_place,
-                    "nothing will be sent: handing on a caller's own header is not available in this build yet",
-                );
-                result.templates = true;
+                match template(name, &value) {
+                    Some(template) => result.templates.push(template),
+                    None => fields.findings.warning(
+                        name_place,
+                        "nothing will be sent: the one form with braces is `x-mcp-{{alias}}-HEADER: \"Bearer {{token}}\"`",
+                    ),
+                }
+                result.braces = true;
                 result.names.push(name.to_ascii_lowercase());
                 continue;
             }

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use portcullis_core::ServerId;
 
+use crate::compat::auth_map;
 use crate::compat::default_oauth2::{self, DefaultOauth2};
 use crate::fields::{At, Fields};
 use crate::findings::Place;
 use crate::keys::servers::{HTTP_SSE, MCP_SERVER, REVISIONS};
 use crate::model::{Auth, Compat, McpServer, Revision};
 use crate::sections::signer::{self, Draft};
-use crate::sections::{headers, scopes, upstream_auth};
+use crate::sections::upstream_auth::{self, ResourceOwner};
+use crate::sections::{delegation, discovery_auth, forwarding, headers, scopes};
 use crate::validate::names::Names;
 use crate::validate::urls::{PlainHttp, callable};
 
@@ -130,13 +132,13 @@ fn read(
     };
     let url = written_url.and_then(|url| callable(fields.findings, url, plain));
     let headers = headers::read(fields);
-    let auth = upstream_auth::read(fields, &headers, url.as_ref(), default, plain);
+    let mut map = auth_map::read(fields, plain, ResourceOwner::Server(url.as_ref()));
+    let cookies = map.cookies.take();
+    let auth = upstream_auth::read(fields, &headers, url.as_ref(), map, default, plain);
+    let discovery_auth = discovery_auth::read(fields, url.as_ref(), plain);
     if let Some(auth) = &auth {
         refuse_shared_header(fields, auth, &headers.names);
     }
-    let wish = signer::wish(fields, signer);
-    let signed =
-        signer.is_some_and(|signer| signer.signs_for(fields, wish, auth.as_ref(), &headers.names));
     let (allowed_tools, disallowed_tools) = tools(fields);
     let access_groups = fields.text_set("access_groups").unwrap_or_default();
     let timeout = fields.span("timeout").unwrap_or(DEFAULT_TIMEOUT);
@@ -154,6 +156,22 @@ fn read(
     let allowed_params = fields.texts_map("allowed_params");
     let scopes = scopes::read(fields, name, alias.as_deref());
     let inside_only = fields.flag("available_on_public_internet") == Some(false);
+    let forwarding = auth
+        .as_ref()
+        .map(|auth| forwarding::read(fields, auth, &headers, cookies, compat));
+    let delegation = auth
+        .as_ref()
+        .map(|auth| delegation::delegation(fields, auth, inside_only, compat));
+    let wish = signer::wish(fields, signer);
+    let signed = signer.is_some_and(|signer| {
+        let slots = signer::Slots {
+            auth: [auth.as_ref(), discovery_auth.as_ref()],
+            fixed: &headers.names,
+            forwarding: forwarding.as_ref(),
+            delegation: delegation.unwrap_or_default(),
+        };
+        signer.signs_for(fields, wish, &slots)
+    });
     let flag = |name: &str| fields.flag(name).unwrap_or(false);
     let (allow_all_keys, allow_sampling, allow_elicitation) = (
         flag("allow_all_keys"),
@@ -169,6 +187,9 @@ fn read(
         protocol_version,
         auth: auth?,
         signed,
+        discovery_auth,
+        forwarding: forwarding?,
+        delegation: delegation?,
         static_headers: headers.headers,
         access_groups,
         allow_all_keys,

@@ -10,7 +10,10 @@ use portcullis_core::SecretValue;
 
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{Auth, Compat, JwtSigner, Server, SignerAudience, SignerScopes, Sourced};
+use crate::model::{
+    Auth, CallerHeaders, Compat, Delegation, Forwarding, JwtSigner, Server, SignerAudience,
+    SignerScopes, Sourced,
+};
 use crate::references::{Origin, Syntax};
 use crate::sections::headers;
 
@@ -76,14 +79,50 @@ pub(crate) fn read(root: &Fields<'_, '_>, fields: &Fields<'_, '_>) -> Draft {
     }
 }
 
+/// What else of one server's entry puts headers on its requests.
+pub(crate) struct Slots<'a> {
+    /// `auth_type` and `discovery_auth`.
+    pub(crate) auth: [Option<&'a Auth>; 2],
+    /// `static_headers`, lower case.
+    pub(crate) fixed: &'a [String],
+    /// What of callers' requests goes along.
+    pub(crate) forwarding: Option<&'a Forwarding>,
+    /// Whether callers are judged by the server.
+    pub(crate) delegation: Delegation,
+}
+
+impl Slots<'_> {
+    /// Who sends this header already, as the file calls it.
+    fn taken_by(&self, wanted: &str) -> Option<String> {
+        let mut auths = self.auth.into_iter().flatten();
+        if let Some(auth) = auths.find(|auth| auth.header_name().as_deref() == Some(wanted)) {
+            return Some(format!("`auth_type: {}`", auth.auth_type()));
+        }
+        if self.fixed.iter().any(|name| name == wanted) {
+            return Some("`static_headers` (or `headers`)".to_owned());
+        }
+        let forwarding = self.forwarding?;
+        if forwarding.extra_headers.iter().any(|name| name == wanted) {
+            return Some("`extra_headers`".to_owned());
+        }
+        match &forwarding.caller_headers {
+            CallerHeaders::Templates(templates) => templates
+                .iter()
+                .any(|template| template.header == wanted)
+                .then(|| "a template of `headers`".to_owned()),
+            // What a caller addresses to it then gives way.
+            CallerHeaders::Refused | CallerHeaders::Any => None,
+        }
+    }
+}
+
 impl Draft {
     /// Whether this server is signed for; complains of a header that would be dropped otherwise.
     pub(crate) fn signs_for(
         &self,
         server: &Fields<'_, '_>,
         wish: Option<bool>,
-        auth: Option<&Auth>,
-        header_names: &[String],
+        slots: &Slots<'_>,
     ) -> bool {
         let Some(signer) = &self.signer else {
             return false;
@@ -98,14 +137,16 @@ impl Draft {
             return false;
         }
         self.signs.set(true);
+        if slots.delegation != Delegation::None {
+            server.findings.error(
+                server.place("delegate_auth_to_upstream"),
+                "a server that judges its callers itself cannot be vouched for: the gateway does not know them",
+                "write `jwt_signer: false` for this server, or take `delegate_auth_to_upstream` away",
+            );
+        }
         for wanted in signer.headers() {
-            let of_auth = auth.filter(|auth| auth.header_name().as_deref() == Some(wanted));
-            let taken_by = match of_auth {
-                Some(auth) => format!("`auth_type: {}`", auth.auth_type()),
-                None if header_names.iter().any(|name| name == wanted) => {
-                    "`static_headers` (or `headers`)".to_owned()
-                }
-                None => continue,
+            let Some(taken_by) = slots.taken_by(wanted) else {
+                continue;
             };
             server.findings.error(
                 server.own_place(),

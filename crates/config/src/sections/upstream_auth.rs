@@ -3,12 +3,13 @@
 use portcullis_core::SecretValue;
 use url::Url;
 
-use crate::compat::auth_map::{self, Written};
+use crate::compat::auth_map::{AuthMap, Written};
 use crate::compat::default_oauth2::DefaultOauth2;
 use crate::compat::oauth_flow;
 use crate::fields::{At, Fields};
 use crate::model::{Auth, ClientCredentials, Sourced, StaticHeader};
 use crate::sections::aws_sigv4;
+use crate::sections::delegation;
 use crate::sections::headers::{self, ServerHeaders};
 use crate::sections::id_jag;
 use crate::sections::oauth_client::{self, Keys};
@@ -25,6 +26,7 @@ pub(crate) fn read(
     fields: &Fields<'_, '_>,
     headers: &ServerHeaders,
     url: Option<&Url>,
+    map: AuthMap,
     default: Option<&DefaultOauth2>,
     plain: PlainHttp,
 ) -> Option<Auth> {
@@ -32,8 +34,11 @@ pub(crate) fn read(
     if fields.has("auth_type") && declared.is_none() {
         return None;
     }
-    let map = auth_map::read(fields, plain, ResourceOwner::Server(url));
+    let delegated = delegation::asked(fields, declared);
     if !matches!(map.oauth2, Written::Absent) {
+        if delegated {
+            return delegation::auth(fields, true);
+        }
         if declared.is_some_and(|declared| declared != "oauth2") {
             fields.findings.error(
                 fields.place("auth_type"),
@@ -54,7 +59,7 @@ pub(crate) fn read(
             Written::Absent | Written::Unusable => None,
         };
     }
-    if declared.is_none_or(|declared| !FETCHES_TOKENS.contains(&declared)) {
+    if delegated || declared.is_none_or(|declared| !FETCHES_TOKENS.contains(&declared)) {
         oauth_client::refuse_token_validation(fields)?;
     }
     if declared != Some("oauth2_id_jag") {
@@ -69,6 +74,23 @@ pub(crate) fn read(
     let Some(auth_type) = declared else {
         return undeclared(fields, headers, map.present, default);
     };
+    match auth_type {
+        "oauth2" if delegated => delegation::auth(fields, false),
+        "oauth2" => oauth2(fields, url, plain),
+        "oauth2_token_exchange" => token_exchange::read(fields, url, plain),
+        "oauth2_id_jag" => id_jag::read(fields, url, plain),
+        "aws_sigv4" => aws_sigv4::read(fields, headers, url, plain),
+        "true_passthrough" | "oauth_delegate" => Some(delegation::passthrough(fields, auth_type)),
+        fixed_type => fixed(fields, headers, fixed_type),
+    }
+}
+
+/// What needs nobody else.
+pub(crate) fn fixed(
+    fields: &Fields<'_, '_>,
+    headers: &ServerHeaders,
+    auth_type: &str,
+) -> Option<Auth> {
     match auth_type {
         "none" => {
             if static_key(fields).is_some() {
@@ -85,10 +107,6 @@ pub(crate) fn read(
         "token" => static_value(fields, auth_type).map(Auth::Token),
         "basic" => basic(fields, auth_type),
         "header" => header(fields, headers),
-        "oauth2" => oauth2(fields, url, plain),
-        "oauth2_token_exchange" => token_exchange::read(fields, url, plain),
-        "oauth2_id_jag" => id_jag::read(fields, url, plain),
-        "aws_sigv4" => aws_sigv4::read(fields, headers, url, plain),
         other => {
             fields.findings.error(
                 fields.place("auth_type"),
@@ -132,7 +150,7 @@ fn undeclared(
         }
     }
     let silent = !has_auth_map
-        && !headers.templates
+        && !headers.braces
         && !headers.names.iter().any(|name| name == "authorization");
     match default {
         Some(default) if silent => {

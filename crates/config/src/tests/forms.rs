@@ -291,13 +291,6 @@ mcp_servers:
     client_id: os.environ/GITHUB_OAUTH_CLIENT_ID
     client_secret: os.environ/GITHUB_OAUTH_CLIENT_SECRET
 "#;
-    let delegated = r#"
-mcp_servers:
-  notion_mcp:
-    url: "https://mcp.notion.com/mcp"
-    auth_type: oauth2
-    delegate_auth_to_upstream: true
-"#;
     let by_url = r"
 mcp_servers:
   a: {url: https://a.example.com/mcp, auth_type: oauth2, client_id: c, client_secret: s, token_url: https://a.example.com/t, authorization_url: https://a.example.com/a}
@@ -306,7 +299,7 @@ mcp_servers:
 mcp_servers:
   a: {url: https://a.example.com/mcp, auth_type: oauth2, oauth2_flow: authorization_code}
 ";
-    for text in [by_discovery, delegated, by_url, explicit] {
+    for text in [by_discovery, by_url, explicit] {
         refused(text, "is not available in this build yet");
         refused(text, "use `oauth2_flow: client_credentials`");
     }
@@ -387,7 +380,7 @@ fn the_default_may_come_from_variables() {
 }
 
 #[test]
-fn an_auth_map_with_cookies_loads_and_says_that_cookies_stay_here() {
+fn an_auth_map_with_cookies_loads() {
     let text = r#"
 {
     "mcp_servers": {
@@ -415,10 +408,10 @@ fn an_auth_map_with_cookies_loads_and_says_that_cookies_stay_here() {
         client_credentials(&loaded, 0).client.client_id,
         "specific-client-id"
     );
-    noticed(
-        &loaded,
-        "mcp_servers.user_aware_server.auth.cookie_passthrough",
-        "cookies will not be forwarded",
+    let cookies = loaded.config.mcp_servers[0].forwarding.cookies.as_ref();
+    assert_eq!(
+        cookies.unwrap().names,
+        ["session_id".to_owned(), "user_context".to_owned()].into()
     );
 }
 
@@ -448,7 +441,7 @@ fn a_server_that_names_scopes_and_maps_no_tool_to_them_is_closed_and_says_so() {
 }
 
 #[test]
-fn a_callers_header_template_loads_and_says_that_nothing_is_sent() {
+fn a_callers_header_template_loads() {
     let text = GUIDE.replace(
         "allowed_scopes:\n      - read:data\n      - write:data\n",
         "",
@@ -457,11 +450,27 @@ fn a_callers_header_template_loads_and_says_that_nothing_is_sent() {
     let server = &loaded.config.mcp_servers[0];
     assert_eq!(server.auth, Auth::None);
     assert!(server.static_headers.is_empty());
-    noticed(
-        &loaded,
-        "servers.my_mcp.headers.x-mcp-{{alias}}-authorization",
-        "nothing will be sent",
+    assert_eq!(
+        server.forwarding.caller_headers,
+        crate::CallerHeaders::Templates(vec![crate::HeaderTemplate {
+            header: "authorization".to_owned(),
+            before: "Bearer ".to_owned(),
+            after: String::new(),
+        }])
     );
+    for other in [
+        text.replace("{{token}}", "{{user}}"),
+        text.replace("{{token}}", "token"),
+        text.replace("x-mcp-{{alias}}-authorization", "Authorization"),
+        text.replace("x-mcp-{{alias}}-authorization", "x-mcp-{{alias}}-host"),
+    ] {
+        let loaded = self::loaded(&other);
+        let notices = &loaded.notices;
+        let told = |text: &str| notices.iter().any(|notice| notice.text.contains(text));
+        assert!(told("nothing will be sent"), "{other} {notices:?}");
+        let taken = &loaded.config.mcp_servers[0].forwarding.caller_headers;
+        assert_eq!(*taken, crate::CallerHeaders::Any);
+    }
 }
 
 #[test]

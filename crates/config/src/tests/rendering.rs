@@ -158,6 +158,7 @@ mcp_servers:
         protocol_version: auto
         auth_type: bearer_token
         auth_value: (from env T)
+        allow_caller_headers: false
         allow_all_keys: false
         allowed_tools: ["read"]
         allow_sampling: false

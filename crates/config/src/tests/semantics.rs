@@ -222,10 +222,6 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
             "is for `auth_type: oauth2_id_jag` only",
         ),
         (
-            "auth_type: true_passthrough",
-            "is not available in this build yet",
-        ),
-        (
             "auth_type: aws_sigv4, aws_region_name: us-east-1",
             "there is nobody to sign as",
         ),

@@ -144,6 +144,31 @@ fn a_header_that_is_taken_is_a_mistake() {
             "jwt_signer: true, auth_type: bearer_token, auth_value: v",
             "also what `auth_type: bearer_token`",
         ),
+        (
+            "default_on: true",
+            "auth_type: true_passthrough",
+            "also what `auth_type: true_passthrough`",
+        ),
+        (
+            "default_on: true",
+            "auth_type: api_key, auth_value: v, discovery_auth: {auth_type: bearer_token, auth_value: v}",
+            "also what `auth_type: bearer_token`",
+        ),
+        (
+            "default_on: true, token_header: X-Team",
+            "extra_headers: [x-team]",
+            "also what `extra_headers` sends",
+        ),
+        (
+            "default_on: true",
+            "headers: {'x-mcp-{{alias}}-authorization': 'Bearer {{token}}'}",
+            "also what a template of `headers` sends",
+        ),
+        (
+            "default_on: true, token_header: X-Signed",
+            "auth_type: oauth2, delegate_auth_to_upstream: true",
+            "cannot be vouched for",
+        ),
     ] {
         refused(&file(settings, server), expected);
     }

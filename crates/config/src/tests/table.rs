@@ -85,6 +85,8 @@ mcp_servers:
   h: {url: https://a.b/m, auth_type: oauth2_id_jag}
   f: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials, token_endpoint_auth_method: private_key_jwt}
   e: {url: https://a.b/m, auth_type: api_key}
+  k: {url: https://a.b/m, auth_type: none, discovery_auth: {auth_type: oauth2}}
+  i: {url: https://a.b/m, auth_type: none, discovery_auth: {auth_type: header}}
 ";
     assert!(World::default().load(text).is_err());
     // Our own issuers silence LiteLLM's.

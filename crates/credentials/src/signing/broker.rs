@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue};
 use portcullis_core::{Clock, Entropy, ServerId};
 use portcullis_oauth::jose::{Claims, Verified};
-use portcullis_policy::Evidence;
+use portcullis_policy::{Acting, Evidence};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -72,12 +72,19 @@ impl<B> SigningBroker<B> {
     }
 }
 
-/// What the caller's own token says, where the operator wants to hear it. We ourselves bring none.
+/// What the caller's own token says, where the operator wants to hear it. We ourselves bring none;
+/// nobody whom we cannot name is taken for us.
 async fn verified(
     signer: &Signer,
     evidence: &Evidence,
 ) -> Result<Option<Arc<Verified<Claims>>>, Failure> {
-    let (Some(verifier), Some(_)) = (signer.verifier(), evidence.caller()) else {
+    if *evidence.acting() == Acting::Service {
+        return Ok(None);
+    }
+    if evidence.caller().is_none() {
+        return Err(Failure::new(CredentialErrorKind::CannotSign));
+    }
+    let Some(verifier) = signer.verifier() else {
         return Ok(None);
     };
     let subject = evidence

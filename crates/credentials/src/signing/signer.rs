@@ -22,9 +22,9 @@ const TOKEN_TYPE: &str = "at+jwt";
 /// A longer token does not fit into a header that servers read.
 const LONGEST: usize = 7 * 1024;
 /// LiteLLM's second token.
-const CHANNEL_HEADER: HeaderName = HeaderName::from_static("x-mcp-channel-token");
+static CHANNEL_HEADER: HeaderName = HeaderName::from_static("x-mcp-channel-token");
 /// LiteLLM's line about what was signed.
-const DEBUG_HEADER: HeaderName = HeaderName::from_static("x-litellm-mcp-debug");
+static DEBUG_HEADER: HeaderName = HeaderName::from_static("x-litellm-mcp-debug");
 
 /// How one server's requests are signed.
 #[derive(Debug)]
@@ -103,6 +103,15 @@ impl Signer {
         }
     }
 
+    /// The headers that it writes.
+    pub(crate) fn header_names(&self) -> impl Iterator<Item = &HeaderName> {
+        let channel = self.terms.channel.is_some().then_some(&CHANNEL_HEADER);
+        let debug = self.terms.debug.then_some(&DEBUG_HEADER);
+        [Some(&self.terms.header), channel, debug]
+            .into_iter()
+            .flatten()
+    }
+
     /// Whether callers' own tokens are verified.
     pub fn verifies(&self) -> bool {
         self.verifier.is_some()
@@ -172,10 +181,13 @@ impl Signer {
             bearer(&unsigned.key, &unsigned.token)?,
         )];
         if let Some(channel) = &unsigned.channel {
-            headers.push((CHANNEL_HEADER, bearer(&unsigned.key, channel)?));
+            headers.push((CHANNEL_HEADER.clone(), bearer(&unsigned.key, channel)?));
         }
         if terms.debug {
-            headers.push((DEBUG_HEADER, debug_line(&unsigned.key, &unsigned.token)?));
+            headers.push((
+                DEBUG_HEADER.clone(),
+                debug_line(&unsigned.key, &unsigned.token)?,
+            ));
         }
         Ok(headers)
     }

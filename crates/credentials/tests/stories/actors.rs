@@ -18,9 +18,9 @@ const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 fn acting(as1: &AuthorizationServer) -> ServerAuth {
     let own = client(TokenEndpoint::Configured(as1.url("/token")));
-    ServerAuth {
-        server: "obo".into(),
-        auth: UpstreamAuth::TokenExchange(Arc::new(TokenExchange {
+    ServerAuth::new(
+        "obo".into(),
+        UpstreamAuth::TokenExchange(Arc::new(TokenExchange {
             authority: Authority::Endpoint {
                 url: as1.url("/token"),
                 issuer: None,
@@ -43,9 +43,7 @@ fn acting(as1: &AuthorizationServer) -> ServerAuth {
             rules: TokenRules::default(),
             allow_insecure_http: false,
         })),
-        static_headers: Vec::new(),
-        signer: None,
-    }
+    )
 }
 
 fn with_grant(as1: &AuthorizationServer, grant: &str) -> Vec<Seen> {

@@ -15,13 +15,11 @@ fn secret(text: &str) -> SecretValue {
 
 fn fixed(auth: UpstreamAuth) -> ServerAuth {
     ServerAuth {
-        server: ServerId::from("fixed"),
-        auth,
-        signer: None,
         static_headers: vec![
             StaticHeader::new("x-tenant", &secret("a")).unwrap(),
             StaticHeader::new("x-api-key", &secret("written-by-hand")).unwrap(),
         ],
+        ..ServerAuth::new(ServerId::from("fixed"), auth)
     }
 }
 

@@ -105,12 +105,10 @@ fn answer(token: &str, token_type: &str, issued: &str) -> Answer {
 }
 
 fn managed(terms: TokenExchange) -> ServerAuth {
-    ServerAuth {
-        server: ServerId::from("obo"),
-        auth: UpstreamAuth::TokenExchange(Arc::new(terms)),
-        static_headers: Vec::new(),
-        signer: None,
-    }
+    ServerAuth::new(
+        ServerId::from("obo"),
+        UpstreamAuth::TokenExchange(Arc::new(terms)),
+    )
 }
 
 #[tokio::test]

@@ -131,12 +131,8 @@ pub(crate) fn client(token_endpoint: TokenEndpoint) -> ClientCredentials {
 }
 
 pub(crate) fn server(name: &str, client: ClientCredentials) -> ServerAuth {
-    ServerAuth {
-        server: ServerId::from(name),
-        auth: UpstreamAuth::ClientCredentials(Box::new(client)),
-        static_headers: Vec::new(),
-        signer: None,
-    }
+    let auth = UpstreamAuth::ClientCredentials(Box::new(client));
+    ServerAuth::new(ServerId::from(name), auth)
 }
 
 /// What must happen in a story does so in less than this.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use portcullis_core::{
-    ErrorKind, Principal, PrincipalKind, Role, ScopeSet, SecretValue, ServerGrants, ServerId, Side,
+    ErrorKind, Principal, PrincipalKind, Role, ScopeSet, SecretValue, ServerGrants, Side,
 };
 use portcullis_credentials::{
     CredentialBroker, CredentialErrorKind, CredentialKind, Errand, MappedKeys, ServerAuth,
     StaticHeader, UpstreamAuth,
 };
 use portcullis_policy::{
-    Caller, Evidence, Holder, KeyRule, KeyRules, Operation, ServerPolicy, authorize,
+    Caller, Delegation, Evidence, Holder, KeyRule, KeyRules, Operation, ServerPolicy, authorize,
     authorize_service,
 };
 
@@ -27,13 +27,12 @@ fn auth(people: &[&str]) -> ServerAuth {
         let header = StaticHeader::new("authorization", &value).unwrap();
         (Arc::from(*name), header)
     };
+    let keys = MappedKeys::new(people.iter().map(key));
     ServerAuth {
-        server: ServerId::from("keyed"),
-        auth: UpstreamAuth::MappedKey(Arc::new(MappedKeys::new(people.iter().map(key)))),
-        signer: None,
         static_headers: vec![
             StaticHeader::new("authorization", &SecretValue::new("Bearer everybody")).unwrap(),
         ],
+        ..ServerAuth::new("keyed".into(), UpstreamAuth::MappedKey(Arc::new(keys)))
     }
 }
 
@@ -49,6 +48,7 @@ fn evidence(name: &str) -> Evidence {
         access_groups: BTreeSet::new(),
         allow_all_keys: true,
         inside_only: false,
+        delegation: Delegation::None,
         allowed_tools: None,
         disallowed_tools: BTreeSet::new(),
         allowed_params: BTreeMap::new(),

@@ -50,12 +50,8 @@ fn terms(as1: &AuthorizationServer) -> TokenExchange {
 }
 
 fn obo(terms: TokenExchange) -> ServerAuth {
-    ServerAuth {
-        server: ServerId::from("obo"),
-        auth: UpstreamAuth::TokenExchange(Arc::new(terms)),
-        static_headers: Vec::new(),
-        signer: None,
-    }
+    let auth = UpstreamAuth::TokenExchange(Arc::new(terms));
+    ServerAuth::new(ServerId::from("obo"), auth)
 }
 
 /// A JWT that ends this long after the story's start.
@@ -103,6 +99,7 @@ fn evidence_of(key: &str, subject: Option<&str>) -> Evidence {
         scopes: None,
         keys: None,
         inside_only: false,
+        delegation: portcullis_policy::Delegation::None,
     };
     let mut principal = principal();
     principal.id = key.into();

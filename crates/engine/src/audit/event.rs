@@ -293,7 +293,11 @@ impl AuditEvent {
 
     /// Notes a verified caller.
     pub fn set_principal(&mut self, principal: &Principal) {
-        self.principal = Some(principal.id.clone());
+        // Of a stranger nothing is known; the hash of a token would only be mistaken for a name.
+        self.principal = Some(match principal.kind {
+            PrincipalKind::Delegated => PrincipalId::from("anonymous(delegated)"),
+            _ => principal.id.clone(),
+        });
         self.principal_kind = Some(principal.kind);
         self.key_id.clone_from(&principal.key_id);
     }
@@ -371,6 +375,7 @@ fn principal_kind<S: Serializer>(
         Some(PrincipalKind::Jwt) => "jwt",
         Some(PrincipalKind::IntrospectedToken) => "introspected_token",
         Some(PrincipalKind::ClientCertificate) => "client_certificate",
+        Some(PrincipalKind::Delegated) => "delegated",
         None => "none",
     })
 }

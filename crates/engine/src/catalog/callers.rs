@@ -2,17 +2,18 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis_core::{PrincipalId, Shares};
-use portcullis_policy::Acting;
+use portcullis_core::Shares;
+use portcullis_policy::{Acting, Party};
 
 use super::Catalog;
 
 /// Most acting parties whose lists are kept for one server, and most of one principal, who may come
-/// with any number of tokens beside a key. Who is forgotten is asked for anew when they come again.
+/// with any number of tokens beside a key (all strangers together count as one). Who is forgotten is
+/// asked for anew when they come again.
 const MOST: usize = 1024;
 const MOST_OF_ONE: usize = 256;
 
-type Kept = Shares<Option<PrincipalId>, Acting, Arc<Catalog>>;
+type Kept = Shares<Party, Acting, Arc<Catalog>>;
 
 #[derive(Debug)]
 pub(crate) struct CallerCatalogs(Mutex<Kept>);
@@ -31,7 +32,7 @@ impl CallerCatalogs {
     /// This caller's.
     pub(crate) fn of(&self, acting: &Acting) -> Arc<Catalog> {
         let mut kept = self.kept();
-        let owner = acting.principal().cloned();
+        let owner = acting.party();
         if let Some(catalog) = kept.get(&owner, acting) {
             return Arc::clone(catalog);
         }
@@ -50,6 +51,8 @@ impl CallerCatalogs {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_core::PrincipalId;
+
     use super::*;
 
     fn who(name: &str) -> Acting {
@@ -81,6 +84,19 @@ mod tests {
         for number in 0..2 * MOST {
             catalogs.of(&with_bearer("mallory", number));
             catalogs.of(&with_bearer("mordred", number));
+        }
+        assert!(Arc::ptr_eq(&alice, &catalogs.of(&who("alice"))));
+        assert_eq!(catalogs.kept().values().count(), 1 + 2 * MOST_OF_ONE);
+    }
+
+    #[test]
+    fn strangers_with_made_up_tokens_make_nobody_else_be_asked_for_anew() {
+        let catalogs = CallerCatalogs::default();
+        let alice = catalogs.of(&who("alice"));
+        for number in 0..2 * MOST {
+            let made_up = PrincipalId::from(format!("delegated:{number}"));
+            catalogs.of(&Acting::Delegated(made_up, [0; 32]));
+            catalogs.of(&with_bearer("mallory", number));
         }
         assert!(Arc::ptr_eq(&alice, &catalogs.of(&who("alice"))));
         assert_eq!(catalogs.kept().values().count(), 1 + 2 * MOST_OF_ONE);

@@ -20,11 +20,14 @@ pub(crate) struct Lister {
 impl Lister {
     /// Ourselves, where the server knows us; else the caller.
     pub(super) fn of(view: &View, entry: &Arc<ServerEntry>) -> Result<Self, EngineError> {
-        if !entry.auth.auth.acts_for_caller() {
+        if !entry.may_list_to_callers(view) {
             return Ok(Self::service(entry));
         }
         let permit = view.authorize(entry, Operation::Use)?;
         let evidence = permit.evidence().clone();
+        if !entry.lists_to(&evidence) {
+            return Ok(Self::service(entry));
+        }
         Ok(Self {
             catalog: entry.callers.of(evidence.acting()),
             entry: Arc::clone(entry),

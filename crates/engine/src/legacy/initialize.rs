@@ -12,7 +12,7 @@ use portcullis_upstream::SessionWish;
 use serde_json::json;
 
 use super::session::MAX_CAPABILITIES;
-use super::{LegacyClient, unauthenticated};
+use super::{LegacyClient, challenged};
 use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
@@ -47,8 +47,8 @@ impl Gateway {
             }
             Err(error) => {
                 let (_, outcome, body) = error_answer(&error, call.id, Some(id.as_json()));
-                if matches!(error, EngineError::NoLongerStands) {
-                    return unauthenticated(call, outcome, body, id.as_json(), true).await;
+                if let Some(challenge) = error.legacy_challenge() {
+                    return challenged(call, outcome, body, id.as_json(), challenge).await;
                 }
                 (StatusCode::OK, outcome, body, None)
             }

@@ -72,7 +72,10 @@ impl Push {
         let principal = &view.principal().id;
         self.principal == *principal
             && match self.evidence.acting() {
-                Acting::Bearer(..) | Acting::Scoped(..) | Acting::Keyed(..) => {
+                Acting::Bearer(..)
+                | Acting::Scoped(..)
+                | Acting::Keyed(..)
+                | Acting::Delegated(..) => {
                     view.acting(&self.entry).as_ref() == Some(self.evidence.acting())
                 }
                 Acting::Principal(_) | Acting::Service => true,

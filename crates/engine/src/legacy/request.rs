@@ -14,6 +14,7 @@ use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
 use crate::catalog::bad_answer;
+use crate::challenge::Challenge;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
@@ -100,8 +101,8 @@ impl Gateway {
                         if let Some(required) = error.required_scopes() {
                             return step_up(call, outcome, text, id.as_json(), required).await;
                         }
-                        if matches!(error, EngineError::NoLongerStands) {
-                            return unauthenticated(call, outcome, text, id.as_json(), true).await;
+                        if let Some(challenge) = error.legacy_challenge() {
+                            return challenged(call, outcome, text, id.as_json(), challenge).await;
                         }
                         (StatusCode::OK, outcome, text)
                     }
@@ -380,20 +381,18 @@ pub(crate) async fn step_up(
     }
 }
 
-/// 401 once it is on record.
-pub(crate) async fn unauthenticated(
-    call: Call,
+/// 401 once it is on record, whoever asks for what: that is what a client gets a token upon.
+pub(crate) async fn challenged(
+    mut call: Call,
     outcome: Outcome,
     text: String,
     id: &str,
-    invalid_token: bool,
+    challenge: Challenge,
 ) -> Answer {
+    challenge.record(&mut call.audit);
     match answer(call, StatusCode::UNAUTHORIZED, outcome, text, id).await {
         Answer::Json { status, body, .. } if status == StatusCode::UNAUTHORIZED => {
-            Answer::Unauthenticated {
-                body,
-                invalid_token,
-            }
+            Answer::Unauthenticated { body, challenge }
         }
         unavailable => unavailable,
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use portcullis_core::{Principal, PrincipalId, Purpose, Timestamp, sha256};
+use portcullis_core::{Principal, PrincipalId, PrincipalKind, Purpose, Timestamp, sha256};
 use portcullis_mcp::{ClientCapabilities, PushPolicy, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +128,10 @@ impl Gateway {
             digest: Some(digest),
             expires,
         });
-        self.opened.remember(digest, principal, label, &client);
+        // Strangers, of whom there are as many as they like, empty nobody's memory.
+        if principal.kind != PrincipalKind::Delegated {
+            self.opened.remember(digest, principal, label, &client);
+        }
         Ok(client)
     }
 }

@@ -21,7 +21,7 @@ use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::legacy::{accepted, answer, method_text, step_up, unauthenticated};
+use crate::legacy::{accepted, answer, challenged, method_text, step_up};
 use crate::prepare::{Prepared, protocol};
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
@@ -81,8 +81,8 @@ impl Gateway {
                 if let Some(required) = error.required_scopes() {
                     return step_up(call, told.1, told.2, client_id, required).await;
                 }
-                if let Some(invalid_token) = error.invalid_token() {
-                    return unauthenticated(call, told.1, told.2, client_id, invalid_token).await;
+                if let Some(challenge) = error.challenge() {
+                    return challenged(call, told.1, told.2, client_id, challenge).await;
                 }
                 told
             }

@@ -275,7 +275,7 @@ async fn probe(snapshot: &Snapshot, broker: &Broker) -> Vec<Probe> {
     let asking = snapshot.servers().iter().map(|entry| async move {
         Probe {
             server: entry.id.to_string(),
-            asked: if entry.auth.auth.acts_for_caller() || entry.auth.tells_errands() {
+            asked: if entry.auth.knows_callers_only() || entry.auth.tells_errands() {
                 Asked::CallersOnly
             } else {
                 ask(entry, broker)

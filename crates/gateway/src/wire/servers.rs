@@ -7,22 +7,24 @@ use std::time::Duration;
 use anyhow::Context;
 use portcullis_aws::{AccessKeys, Identity, Role, Scope, Source, StsEndpoint, WebIdentity};
 use portcullis_config::{
-    ActorSource, Auth, AwsIdentity, AwsRole, AwsSource, Config, ExchangeProfile as Profile,
-    McpServer, Revision,
+    ActorSource, Auth, AwsIdentity, AwsRole, AwsSource, Config, Delegation as Delegates,
+    ExchangeProfile as Profile, McpServer, Revision,
 };
 use portcullis_core::Clock;
 use portcullis_credentials::{
     Actor, ActorToken, Authority, AwsSignature, ClientCredentials, CredentialKind, ExchangeProfile,
     InvalidStaticHeader, ServerAuth, StaticHeader, TokenEndpoint, TokenExchange, UpstreamAuth,
+    WithoutBearer,
 };
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, ServerInfo, Snapshot};
 use portcullis_mcp::PushPolicy;
 use portcullis_oauth::TokenRules;
-use portcullis_policy::{ScopeRules, ServerPolicy};
+use portcullis_policy::{Delegation, ScopeRules, ServerPolicy};
 use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 
+use super::forwarding::forwarding;
 use super::id_jag::id_jag;
 use super::mapped_keys;
 use super::oauth_client::token_client;
@@ -83,8 +85,13 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
     };
     let auth = ServerAuth {
         server: server.id.clone(),
-        auth: auth(server)?,
+        auth: auth(server, &server.auth)?,
         signer,
+        forwarding: forwarding(&server.forwarding)?,
+        discovery: match &server.discovery_auth {
+            None => None,
+            Some(discovery) => Some(auth(server, discovery)?),
+        },
         static_headers: server
             .static_headers
             .iter()
@@ -99,6 +106,7 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         UpstreamAuth::TokenExchange(ref terms) => terms.kind(),
         UpstreamAuth::MappedKey(_) => CredentialKind::MappedKey,
         UpstreamAuth::AwsSigV4(_) => CredentialKind::AwsSigV4,
+        UpstreamAuth::Passthrough(_) => CredentialKind::Oauth2Passthrough,
     };
     let upstream = UpstreamServer {
         id: server.id.clone(),
@@ -129,6 +137,11 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         access_groups: server.access_groups.clone(),
         allow_all_keys: server.allow_all_keys,
         inside_only: server.inside_only,
+        delegation: match server.delegation {
+            Delegates::None => Delegation::None,
+            Delegates::SameSide => Delegation::SameSide,
+            Delegates::Everywhere => Delegation::Everywhere,
+        },
         allowed_tools: server.allowed_tools.clone(),
         disallowed_tools: server.disallowed_tools.clone(),
         allowed_params: server.allowed_params.clone(),
@@ -160,8 +173,10 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
     ))
 }
 
-fn auth(server: &McpServer) -> anyhow::Result<UpstreamAuth> {
-    Ok(match &server.auth {
+fn auth(server: &McpServer, auth: &Auth) -> anyhow::Result<UpstreamAuth> {
+    Ok(match auth {
+        Auth::TruePassthrough => UpstreamAuth::Passthrough(WithoutBearer::Challenged),
+        Auth::Delegated => UpstreamAuth::Passthrough(WithoutBearer::Asked),
         Auth::None => UpstreamAuth::None,
         Auth::ApiKey(value) => UpstreamAuth::api_key(&value.value)?,
         Auth::BearerToken(value) => UpstreamAuth::bearer_token(&value.value)?,

@@ -116,6 +116,31 @@ async fn every_request_of_a_session_is_signed_as_it_arrives() {
     }
 }
 
+/// What a caller brought is signed along, and what it says of signatures goes nowhere.
+#[tokio::test]
+async fn what_is_handed_on_of_a_callers_request_is_under_the_signature() {
+    let upstream = FakeUpstream::modern().await;
+    require(&upstream, Account::lasting(ID, SECRET), SCOPE);
+    let more = ["extra_headers: [x-team, authorization]"];
+    let house = House::of(&[server("a", &upstream, &signing(&more))]).await;
+    let alice = house
+        .caller("alice")
+        .await
+        .at("/mcp/a")
+        .bringing("canary-mine")
+        .with("x-team", "seven")
+        .with("x-amz-date", "20000101T000000Z")
+        .with("x-mcp-a-authorization", "Bearer canary-mine");
+    let answer = alice.modern_call("echo", "{}").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let call = upstream.last("tools/call");
+    assert_eq!(verify(&call, &Account::lasting(ID, SECRET), SCOPE), Ok(()));
+    let covered = call.header("authorization").unwrap();
+    assert!(covered.contains("x-team"), "{covered}");
+    assert_eq!(call.header("x-team"), Some("seven"));
+    assert!(!format!("{:?}", upstream.requests()).contains("canary-mine"));
+}
+
 #[tokio::test]
 async fn a_stateless_call_is_signed_with_its_mirrored_headers() {
     let upstream = FakeUpstream::modern().await;

@@ -9,6 +9,8 @@ mod catalogue;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod forwarded;
+#[cfg(test)]
 mod hello_and_goodbye;
 #[cfg(test)]
 mod herds;

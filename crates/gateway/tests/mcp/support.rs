@@ -125,6 +125,11 @@ impl House {
         }
     }
 
+    /// Somebody without any credential.
+    pub(crate) fn stranger(&self) -> Client {
+        self.client("")
+    }
+
     /// How many requests were made of it.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
@@ -224,6 +229,14 @@ impl Client {
             .with("authorization", &format!("Bearer {token}"))
     }
 
+    /// The same key in LiteLLM's header, and nothing in its usual place.
+    #[must_use]
+    pub(crate) fn by_key_header(&self) -> Self {
+        let mut client = self.with("x-litellm-api-key", &self.key.clone());
+        client.key.clear();
+        client
+    }
+
     /// The same session in somebody else's hands.
     #[must_use]
     pub(crate) fn in_session_of(&self, other: &Self) -> Self {
@@ -243,7 +256,7 @@ impl Client {
             .method(method.clone())
             .uri(&self.path)
             .header("accept", "application/json, text/event-stream");
-        if !self.extra.iter().any(|(name, _)| name == "authorization") {
+        if !self.key.is_empty() && !self.extra.iter().any(|(name, _)| name == "authorization") {
             request = request.header("authorization", format!("Bearer {}", self.key));
         }
         if !headers.iter().any(|(name, _)| *name == "host") {

@@ -46,6 +46,7 @@ fn github() -> ServerPolicy {
         access_groups: names(&["dev"]),
         allow_all_keys: false,
         inside_only: false,
+        delegation: crate::Delegation::None,
         allowed_tools: None,
         disallowed_tools: BTreeSet::new(),
         allowed_params: BTreeMap::new(),
@@ -334,4 +335,115 @@ fn a_server_for_the_inside_is_absent_outside_whatever_the_grant() {
             assert_eq!(denied.kind(), ErrorKind::NotFound);
         }
     }
+}
+
+fn stranger(addressed: &[&str]) -> Principal {
+    Principal {
+        id: "delegated:0a".into(),
+        kind: PrincipalKind::Delegated,
+        key_id: None,
+        ..caller(ServerGrants {
+            servers: addressed.iter().map(|&server| server.into()).collect(),
+            ..ServerGrants::default()
+        })
+    }
+}
+
+/// DLG-02, IP-08: a rule for callers whom we know never lets in one whom we do not.
+#[test]
+fn a_stranger_sees_the_delegating_servers_addressed_and_nothing_else() {
+    let delegating = |delegation, inside_only| ServerPolicy {
+        delegation,
+        inside_only,
+        allow_all_keys: true,
+        ..github()
+    };
+    let sees = |principal: &Principal, side, server: &ServerPolicy| {
+        super::sees(Caller { principal, side }, server).is_some()
+    };
+    let addressing = stranger(&["github"]);
+    let mut everything = stranger(&["github"]);
+    everything.grants.all = true;
+    everything.grants.access_groups = names(&["dev"]);
+    for side in [Side::Inside, Side::Outside] {
+        let open = delegating(crate::Delegation::SameSide, false);
+        assert!(sees(&addressing, side, &open));
+        assert!(!sees(&stranger(&["other"]), side, &open));
+        for principal in [&addressing, &everything] {
+            let closed = delegating(crate::Delegation::None, false);
+            assert!(!sees(principal, side, &closed));
+        }
+    }
+    let hidden = delegating(crate::Delegation::SameSide, true);
+    assert!(sees(&addressing, Side::Inside, &hidden));
+    assert!(!sees(&addressing, Side::Outside, &hidden));
+    let litellms = delegating(crate::Delegation::Everywhere, true);
+    assert!(sees(&addressing, Side::Outside, &litellms));
+    // Whom we know is judged by what we know.
+    assert!(!sees(&granted(), Side::Outside, &litellms));
+}
+
+#[test]
+fn a_stranger_carries_no_scope() {
+    let server = ServerPolicy {
+        delegation: crate::Delegation::SameSide,
+        ..scoped(None)
+    };
+    let denied = authorize(&stranger(&["github"]), &server, call("write", &[]), ()).unwrap_err();
+    assert_eq!(denied.rule, DeniedRule::InsufficientScope);
+}
+
+#[test]
+fn whoever_brings_something_else_is_somebody_else() {
+    use std::sync::Arc;
+
+    use portcullis_core::{AccessToken, ForwardedHeader, ForwardedHeaders, OnBehalf, SubjectToken};
+    let headers = |value: &str| {
+        let header = ForwardedHeader::new("authorization", value);
+        Some(Arc::new(ForwardedHeaders::new(vec![header], true)))
+    };
+    let token = |text: &str| {
+        Some(Arc::new(OnBehalf {
+            subject: SubjectToken::new(AccessToken::new(text)),
+            beside_key: true,
+        }))
+    };
+    let allowed = || authorize(&granted(), &github(), Operation::Use, ()).unwrap();
+    let own = || {
+        Some(Arc::new(OnBehalf {
+            subject: SubjectToken::new(AccessToken::new("a")),
+            beside_key: false,
+        }))
+    };
+    let acting_for = |token| allowed().on_behalf(token, &ScopeSet::default());
+    let delegating = ServerPolicy {
+        delegation: crate::Delegation::SameSide,
+        ..github()
+    };
+    let let_through =
+        || authorize(&stranger(&["github"]), &delegating, Operation::Use, ()).unwrap();
+    let parties: Vec<Acting> = [
+        allowed(),
+        allowed().forwarding(headers("a")),
+        allowed().forwarding(headers("b")),
+        acting_for(token("a")),
+        acting_for(token("a")).forwarding(headers("a")),
+        acting_for(token("b")).forwarding(headers("a")),
+        acting_for(own()),
+        acting_for(own()).forwarding(headers("a")),
+        acting_for(own()).forwarding(headers("b")),
+        let_through(),
+        let_through().forwarding(headers("a")),
+        let_through().forwarding(headers("b")),
+    ]
+    .iter()
+    .map(|permit| permit.evidence().acting().clone())
+    .collect();
+    for (at, one) in parties.iter().enumerate() {
+        assert!(!parties[at + 1..].contains(one), "{one:?}");
+    }
+    // Nobody's credential goes along when it is we who ask.
+    let service = authorize_service(&"github".into()).forwarding(headers("a"));
+    assert_eq!(*service.evidence().acting(), Acting::Service);
+    assert!(service.evidence().forwarded().is_none());
 }

@@ -69,6 +69,7 @@ fn server() -> ServerPolicy {
         access_groups: BTreeSet::new(),
         allow_all_keys: false,
         inside_only: false,
+        delegation: crate::Delegation::None,
         allowed_tools: None,
         disallowed_tools: BTreeSet::new(),
         allowed_params: BTreeMap::new(),

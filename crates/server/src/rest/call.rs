@@ -13,12 +13,16 @@ use super::list::view;
 use super::refusal::{failed, refuse};
 use crate::challenge::challenged;
 use crate::debug::Debugging;
+use crate::delegation::Behind;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
 pub(crate) async fn call(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut call = match state.admit(&parts, Surface::Rest).await {
+    let mut call = match state
+        .admit_to(&parts, Surface::Rest, Behind::Servers(None))
+        .await
+    {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };

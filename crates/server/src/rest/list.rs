@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::refusal::{failed, refuse};
 use crate::debug::Debugging;
+use crate::delegation::Behind;
 use crate::query::query;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
@@ -27,7 +28,10 @@ pub(crate) struct ListQuery {
 
 pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let mut call = match state.admit(&parts, Surface::Rest).await {
+    let mut call = match state
+        .admit_to(&parts, Surface::Rest, Behind::Servers(None))
+        .await
+    {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };

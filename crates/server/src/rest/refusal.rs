@@ -9,7 +9,7 @@ use portcullis_engine::audit::Surface;
 use portcullis_engine::{Call, EngineError};
 use serde_json::json;
 
-use crate::challenge::{Flaw, challenge};
+use crate::challenge::{Flaw, challenge, told};
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
@@ -34,9 +34,13 @@ pub(super) async fn refuse(
 pub(super) async fn failed(
     state: &ServerState,
     parts: &Parts,
-    call: Call,
+    mut call: Call,
     error: &EngineError,
 ) -> Response<Body> {
+    let challenged = error.challenge();
+    if let Some(whose) = &challenged {
+        whose.record(&mut call.audit);
+    }
     error.log(call.id);
     let reported = error.report(call.id);
     let status = match reported.kind {
@@ -54,16 +58,17 @@ pub(super) async fn failed(
         _ => reported.kind.as_str(),
     };
     let mut response = refuse(call, reported.kind, status, code, &reported.rpc.message).await;
-    let flaw = match (error.required_scopes(), error.invalid_token()) {
-        (Some(required), _) => Flaw::InsufficientScope(required),
-        (None, Some(true)) => Flaw::InvalidToken,
-        (None, Some(false)) => Flaw::Nothing,
+    let value = match (error.required_scopes(), challenged) {
+        (Some(required), _) => {
+            let flaw = Flaw::InsufficientScope(required);
+            challenge(state, parts, Surface::Rest, &flaw)
+        }
+        (None, Some(whose)) => told(state, parts, Surface::Rest, whose),
         (None, None) => return response,
     };
     // Without its event on record, the answer is another.
     if response.status() == status {
-        let challenge = challenge(state, parts, Surface::Rest, &flaw);
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
     response
 }

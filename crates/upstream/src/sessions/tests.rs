@@ -190,10 +190,11 @@ fn a_key_with_made_up_bearers_beside_it_pushes_out_nobody_elses_sessions() {
     );
 
     // However many keys do so together: whoever has most makes room.
-    for (key, name) in ["mordred", "morgana", "modred"].into_iter().enumerate() {
+    for key in 0..7 {
+        let name = format!("mordred {key}");
         for number in 0..most + 9 {
-            let when = (key as u64 + 1) * 10_000 + number;
-            opened(&mut sessions, &with_bearer(name, number), 0, when);
+            let when = (key + 1) * 10_000 + number;
+            opened(&mut sessions, &with_bearer(&name, number), 0, when);
         }
     }
     assert_eq!(sessions.count(), MAX_SESSIONS);
@@ -235,4 +236,24 @@ fn a_full_house_of_openings_makes_room_by_whoever_has_most_that_is_open() {
     assert!(sessions.slot(&somebody("bob"), &wish(0)).is_some());
     assert!(sessions.open(&somebody("alice"), &wish(0)).is_none());
     assert_eq!(opening.len(), MAX_SESSIONS - 1);
+}
+
+#[test]
+fn made_up_tokens_flush_nobody_elses_sessions() {
+    let digest = |number: usize| {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        digest
+    };
+    let mut sessions = Sessions::default();
+    opened(&mut sessions, &somebody("alice"), 0, 0);
+    for number in 0..2 * MAX_OF_PRINCIPAL {
+        let made_up = PrincipalId::from(format!("delegated:{number}").as_str());
+        let stranger = Acting::Delegated(made_up, digest(number));
+        opened(&mut sessions, &stranger, 0, 1 + number as u64);
+        let bearer = Acting::Bearer(PrincipalId::from("mallory"), digest(number));
+        opened(&mut sessions, &bearer, 0, 1 + number as u64);
+    }
+    assert_eq!(sessions.count(), 1 + 2 * MAX_OF_PRINCIPAL);
+    assert!(sessions.open(&somebody("alice"), &wish(0)).is_some());
 }

@@ -138,7 +138,7 @@ async fn as_ourselves(
     entry: &Arc<ServerEntry>,
     key: impl Fn(&[&str], String) -> Change,
 ) {
-    if entry.auth.auth.acts_for_caller() {
+    if entry.auth.knows_callers_only() {
         for name in ["credential", "handshake", "tools_list"] {
             walk.note(
                 name,

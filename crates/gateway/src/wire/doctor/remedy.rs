@@ -154,6 +154,7 @@ pub(super) fn of_credential(
              `MCP_JWT_SIGNING_KEY`",
         ),
         CredentialErrorKind::NoSubject
+        | CredentialErrorKind::NoBearer
         | CredentialErrorKind::SubjectEnded
         | CredentialErrorKind::SubjectNotVerified
         | CredentialErrorKind::SubjectLacksClaims

@@ -92,6 +92,8 @@ fn written(options: &ProxyOptions, keys: &[MappedKey], tool_scopes: &Map<String,
     }
     let mut upstream = json!({
         "url": options.upstream,
+        // Nobody brings a key: whose is whose says the map.
+        "allow_caller_headers": false,
         "allow_insecure_http": options.allow_insecure_http,
     });
     let scopes: std::collections::BTreeSet<&str> = keys

@@ -185,3 +185,32 @@ async fn an_opaque_token_is_asked_about_and_doubt_is_a_refusal() {
     assert_eq!(upstream.count("tools/call"), 1);
     house.end().await;
 }
+
+/// Whoever came with a token of an issuer that admits them is vouched for by name as well, verified
+/// again or not: nobody is taken for the gateway itself.
+#[tokio::test]
+async fn who_was_admitted_by_a_token_is_vouched_for_by_name() {
+    let issuer = TestIssuer::start().await;
+    for lines in [vec![], by_keys(&issuer)] {
+        let upstream = FakeUpstream::modern().await;
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let lines = [&["default_on: true", "algorithm: ES256"], &lines[..]].concat();
+        let identity = format!(
+            "identity:\n  issuers:\n{}",
+            issuer.entry("    groups: {staff: {servers: [a]}}\n")
+        );
+        let parts = [server("a", &upstream, &[]), guardrail(&lines), identity];
+        let house = House::of(&parts).await;
+        let judge = Judge::of(&house).await;
+        let token = issuer.token("k1", &issuer.claims(now()));
+        let answer = house
+            .client(&token)
+            .at("/mcp/a")
+            .modern_call("echo", "{}")
+            .await;
+        assert!(answer.json()["result"].is_object(), "{answer:?}");
+        let claims = judge.claims(&upstream.last("tools/call"));
+        assert_eq!(text(&claims, "sub"), "alice", "{lines:?}");
+        house.end().await;
+    }
+}

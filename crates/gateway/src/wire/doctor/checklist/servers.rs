@@ -21,7 +21,7 @@ pub(super) async fn try_out(written: &Written, rooms: &Rooms) -> (Finding, Findi
     let ours: Vec<&Arc<ServerEntry>> = snapshot
         .servers()
         .iter()
-        .filter(|entry| !entry.auth.auth.acts_for_caller())
+        .filter(|entry| !entry.auth.knows_callers_only())
         .collect();
     let others = snapshot.servers().len() - ours.len();
     let asking = ours.iter().map(|entry| async move {
