@@ -1,6 +1,6 @@
 //! What of its callers' requests a server is handed.
 
-use super::{Page, quoted};
+use super::page::{Page, quoted};
 use crate::model::{Auth, CallerHeaders, Delegation, McpServer};
 
 pub(super) fn forwarding(page: &mut Page<'_>, server: &McpServer) {

@@ -1,6 +1,7 @@
 //! Enterprise-managed authorization, as it was understood.
 
-use super::{Page, oauth_client, quoted, shown, token_validation, uri, url};
+use super::page::{Page, quoted, shown, uri, url};
+use super::upstream_auth::{oauth_client, token_validation};
 use crate::model::{ClientProof, IdJag, OAuthClient};
 
 pub(super) fn id_jag(page: &mut Page<'_>, terms: &IdJag) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Page, quoted, seconds, shown, url};
+use super::page::{Page, quoted, seconds, shown, url};
 use crate::model::{ClaimSource, JwtSigner, SignerAudience, SignerScopes, TokenVerification};
 
 pub(super) fn guardrails(page: &mut Page<'_>, signer: &JwtSigner) {

@@ -1,0 +1,158 @@
+//! Who may call.
+
+use portcullis_core::{Role, ServerGrants};
+
+use super::page::{Page, quoted, seconds, shown, url};
+use crate::model::{
+    ClientAuth, ClientCertificate, Config, FileKey, KeyMaterial, TokenIssuer, TokenTypeName,
+};
+
+pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
+    let identity = &config.identity;
+    let (keys, issuers) = (&identity.keys, &identity.issuers);
+    let nothing = identity.master_key.is_none()
+        && keys.is_empty()
+        && issuers.is_empty()
+        && identity.client_certificates.is_empty()
+        && identity.scopes_supported.is_empty();
+    if nothing {
+        page.value(0, "identity", "{}");
+        return;
+    }
+    page.heading(0, "identity");
+    if let Some(key) = &config.identity.master_key {
+        page.value(2, "master_key", shown(key));
+    }
+    if !identity.scopes_supported.is_empty() {
+        page.value(2, "scopes_supported", quoted(&identity.scopes_supported));
+    }
+    if !keys.is_empty() {
+        page.heading(2, "keys");
+        for (index, key) in keys.iter().enumerate() {
+            page.why(4, &format!("identity.keys[{index}]"));
+            file_key(page, key);
+        }
+    }
+    if !issuers.is_empty() {
+        page.heading(2, "issuers");
+        for (index, entry) in issuers.iter().enumerate() {
+            page.why(4, &format!("identity.issuers[{index}]"));
+            issuer(page, entry);
+        }
+    }
+    if !identity.client_certificates.is_empty() {
+        page.heading(2, "client_certificates");
+        for (index, entry) in identity.client_certificates.iter().enumerate() {
+            page.why(4, &format!("identity.client_certificates[{index}]"));
+            client_certificate(page, entry);
+        }
+    }
+}
+
+fn client_certificate(page: &mut Page<'_>, rule: &ClientCertificate) {
+    page.value(4, "- ca", quoted(rule.ca.display()));
+    page.value(6, "san", quoted(&rule.san));
+    for (name, value) in [
+        ("user_id", &rule.user_id),
+        ("email", &rule.email),
+        ("team", &rule.team),
+        ("org", &rule.org),
+    ] {
+        page.optional(6, name, value.as_ref());
+    }
+    if !rule.scopes.is_empty() {
+        page.value(6, "scopes", quoted(&rule.scopes));
+    }
+    grants(page, 6, &rule.grants);
+}
+
+fn issuer(page: &mut Page<'_>, issuer: &TokenIssuer) {
+    page.value(4, "- issuer", quoted(&issuer.issuer));
+    page.list(6, "audience", &issuer.audiences);
+    if let Some(introspection) = &issuer.introspection {
+        page.heading(6, "introspection");
+        page.value(8, "url", quoted(url(&introspection.url)));
+        page.value(8, "client_id", quoted(&introspection.client_id));
+        page.value(8, "client_secret", shown(&introspection.client_secret));
+        let method = client_auth(introspection.client_auth);
+        page.value(8, "token_endpoint_auth_method", method);
+    } else {
+        match &issuer.jwks_uri {
+            Some(uri) => page.value(6, "jwks_uri", quoted(url(uri))),
+            None => page.comment(6, "jwks_uri: discovered from the issuer"),
+        }
+        page.list(6, "algorithms", &issuer.algorithms);
+        let types = issuer.token_types.iter().map(|name| match name {
+            TokenTypeName::Named(name) => name.as_str(),
+            TokenTypeName::Absent => "absent",
+        });
+        page.list(6, "token_types", types);
+    }
+    page.value(6, "leeway", seconds(issuer.leeway));
+    page.value(6, "max_token_lifetime", seconds(issuer.max_token_lifetime));
+    let claims = &issuer.claims;
+    page.heading(6, "claims");
+    for (name, value) in [
+        ("user_id", &claims.user_id),
+        ("email", &claims.email),
+        ("team", &claims.team),
+        ("org", &claims.org),
+        ("groups", &claims.groups),
+    ] {
+        page.optional(8, name, value.as_ref());
+    }
+    grants(page, 6, &issuer.grants.everybody);
+    for (heading, named) in [
+        ("groups", &issuer.grants.groups),
+        ("teams", &issuer.grants.teams),
+    ] {
+        if !named.is_empty() {
+            page.heading(6, heading);
+            for (name, granted) in named {
+                page.heading(8, &quoted(name));
+                grants(page, 10, granted);
+            }
+        }
+    }
+    page.value(6, "allow_insecure_http", issuer.allow_insecure_http);
+}
+
+const fn client_auth(method: ClientAuth) -> &'static str {
+    match method {
+        ClientAuth::Post => "client_secret_post",
+        ClientAuth::Basic => "client_secret_basic",
+    }
+}
+
+fn grants(page: &mut Page<'_>, indent: usize, grants: &ServerGrants) {
+    page.value(indent, "all_servers", grants.all);
+    page.list(indent, "servers", &grants.servers);
+    page.list(indent, "access_groups", &grants.access_groups);
+}
+
+fn file_key(page: &mut Page<'_>, key: &FileKey) {
+    page.value(4, "- id", quoted(&key.id));
+    match &key.key {
+        KeyMaterial::Plain(key) => page.value(6, "key", shown(key)),
+        KeyMaterial::Sha256(_) => page.value(6, "sha256", "(set)"),
+    }
+    grants(page, 6, &key.grants);
+    if !key.scopes.is_empty() {
+        page.value(6, "scopes", quoted(&key.scopes));
+    }
+    let role = match key.role {
+        Role::User => "user",
+        Role::Viewer => "viewer",
+        Role::Admin => "admin",
+    };
+    page.value(6, "role", role);
+    for (name, value) in [
+        ("user_id", &key.user_id),
+        ("email", &key.email),
+        ("team", &key.team),
+        ("org", &key.org),
+    ] {
+        page.optional(6, name, value.as_ref());
+    }
+    page.optional(6, "expires_at", key.expires_at.as_ref());
+}

@@ -1,0 +1,69 @@
+//! One server.
+
+use super::forwarding;
+use super::page::{Page, quoted, seconds, shown, url};
+use super::upstream_auth::auth;
+use crate::model::{McpServer, Revision, StaticHeader};
+
+pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
+    let paths = [
+        format!("mcp_servers.{}", server.id),
+        format!("servers.{}", server.id),
+    ];
+    for path in &paths {
+        page.why(2, path);
+    }
+    page.heading(2, server.id.as_str());
+    page.value(4, "url", quoted(url(&server.url)));
+    page.optional(4, "alias", server.alias.as_ref());
+    page.optional(4, "description", server.description.as_ref());
+    page.optional(4, "instructions", server.instructions.as_ref());
+    let revision = match server.protocol_version {
+        Revision::Auto => "auto",
+        Revision::Exactly(date) => date,
+    };
+    page.value(4, "protocol_version", revision);
+    for path in &paths {
+        page.why(4, &format!("{path}.auth_type"));
+    }
+    page.value(4, "auth_type", server.auth.auth_type());
+    auth(page, &server.auth);
+    if server.signed {
+        page.value(4, "jwt_signer", true);
+    }
+    if !server.static_headers.is_empty() {
+        page.heading(4, "static_headers");
+        for StaticHeader { name, value } in &server.static_headers {
+            page.value(6, name, shown(value));
+        }
+    }
+    forwarding::forwarding(page, server);
+    page.list(4, "access_groups", &server.access_groups);
+    page.value(4, "allow_all_keys", server.allow_all_keys);
+    if server.inside_only {
+        page.value(4, "available_on_public_internet", false);
+    }
+    if let Some(tools) = &server.allowed_tools {
+        page.restriction(4, "allowed_tools", tools);
+    }
+    page.list(4, "disallowed_tools", &server.disallowed_tools);
+    if !server.allowed_params.is_empty() {
+        page.heading(4, "allowed_params");
+        for (tool, params) in &server.allowed_params {
+            page.restriction(6, tool, params);
+        }
+    }
+    if let Some(scopes) = &server.scopes {
+        page.heading(4, "tool_scopes");
+        for (tool, needed) in &scopes.tools {
+            page.restriction(6, tool, needed.iter());
+        }
+        if let Some(needed) = &scopes.others {
+            page.restriction(6, &format!("{}/*", server.id), needed.iter());
+        }
+    }
+    page.value(4, "allow_sampling", server.allow_sampling);
+    page.value(4, "allow_elicitation", server.allow_elicitation);
+    page.value(4, "timeout", seconds(server.timeout));
+    page.value(4, "allow_insecure_http", server.allow_insecure_http);
+}
