@@ -8,14 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use portcullis_core::ErrorKind;
-use portcullis_credentials::{
-    CredentialError, CredentialKind, Errand, Finished, UpstreamCredential,
-};
+use portcullis_credentials::{CredentialError, CredentialKind, Errand, UpstreamCredential};
 use portcullis_mcp::{Edits, Envelope, Kind, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
-    EventStream, LegacySession, NotPresented, Outgoing, Owner, Presents, Reply, SessionReply,
-    SessionWish, Unsent, UpstreamError, UpstreamErrorKind,
+    EventStream, LegacySession, Outgoing, Owner, Reply, SessionReply, SessionWish, UpstreamError,
+    UpstreamErrorKind,
 };
 
 use crate::audit::AuditGuard;
@@ -24,30 +22,8 @@ use crate::challenge::refused;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::metrics::{ServerMeters, UpstreamOutcome};
+use crate::presenting::Presenting;
 use crate::snapshot::ServerEntry;
-
-/// Puts an upstream credential on a request without showing it to the upstream room.
-pub(crate) struct Presenting<'a>(pub(crate) &'a UpstreamCredential);
-
-impl Presents for Presenting<'_> {
-    fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
-        let Unsent {
-            method,
-            uri,
-            headers,
-            body,
-        } = request;
-        let finished = Finished {
-            method,
-            uri,
-            headers,
-            body,
-        };
-        self.0
-            .apply(finished)
-            .map_err(|error| NotPresented(Box::new(error)))
-    }
-}
 
 /// Which era's wire a request takes.
 #[derive(Clone, Debug)]

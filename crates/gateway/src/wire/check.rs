@@ -9,7 +9,7 @@ use portcullis_core::{Clock, SystemClock, SystemEntropy};
 use portcullis_credentials::{Broker, CredentialBroker, Errand, Finished, UpstreamCredential};
 use portcullis_egress::HttpClient;
 use portcullis_engine::metrics::Metrics;
-use portcullis_engine::{ServerEntry, Snapshot};
+use portcullis_engine::{Presenting, ServerEntry, Snapshot};
 use portcullis_policy::authorize_service;
 use portcullis_server::listen::ServerTls;
 use portcullis_upstream::{NotPresented, Presents, Unsent};
@@ -233,28 +233,6 @@ fn document(found: Findings) -> Value {
         );
     }
     document
-}
-
-struct Presenting<'a>(&'a UpstreamCredential);
-
-impl Presents for Presenting<'_> {
-    fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
-        let Unsent {
-            method,
-            uri,
-            headers,
-            body,
-        } = request;
-        let finished = Finished {
-            method,
-            uri,
-            headers,
-            body,
-        };
-        self.0
-            .apply(finished)
-            .map_err(|error| NotPresented(Box::new(error)))
-    }
 }
 
 /// What one server said, or why it said nothing.
