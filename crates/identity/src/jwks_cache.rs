@@ -76,6 +76,26 @@ enum Wanted {
     Later,
 }
 
+/// A question that was decided on: whoever comes after this sees that one is under way.
+#[derive(Clone, Copy)]
+#[must_use = "it counts as under way until it is asked"]
+struct Place {
+    wanted: Wanted,
+    began: u64,
+    ended: u64,
+}
+
+impl State {
+    fn line_up(&mut self, wanted: Wanted) -> Place {
+        self.under_way += 1;
+        Place {
+            wanted,
+            began: self.began,
+            ended: self.ended,
+        }
+    }
+}
+
 enum Plan {
     Use(Arc<Jwks>),
     UseAndRefresh(Arc<Jwks>),
@@ -134,8 +154,8 @@ impl JwksCache {
             return Some(keys);
         }
         // Without a question of our own, the answer to another's may have come just now.
-        if let Some(wanted) = self.may_ask_for_unknown() {
-            let _ = self.ask(wanted).await;
+        if let Some(place) = self.line_up_for_unknown() {
+            let _ = self.ask_at(place).await;
         }
         self.known().filter(newer)
     }
@@ -182,18 +202,19 @@ impl JwksCache {
         self.usable(&state, now).map(|(keys, _)| Arc::clone(keys))
     }
 
-    /// The first asks anew; whoever comes while that answer is awaited waits for the same one.
-    fn may_ask_for_unknown(&self) -> Option<Wanted> {
+    /// The first asks anew; whoever comes while that answer is awaited waits for the same one. Decided
+    /// and lined up in one step: between the two, others would find neither an answer nor a question.
+    fn line_up_for_unknown(&self) -> Option<Place> {
         let now = self.clock.monotonic();
         let mut state = self.state();
         let cooling = state
             .last_unknown
             .is_some_and(|last| now < last + self.settings.cool_down);
         if cooling {
-            return (state.under_way > 0).then_some(Wanted::Any);
+            return (state.under_way > 0).then(|| state.line_up(Wanted::Any));
         }
         state.last_unknown = Some(now);
-        Some(Wanted::Later)
+        Some(state.line_up(Wanted::Later))
     }
 
     fn pause(&self, failures: u32) -> Duration {
@@ -203,19 +224,19 @@ impl JwksCache {
 
     /// Asks, or waits for the answer that somebody else asked for.
     fn ask(self: &Arc<Self>, wanted: Wanted) -> tokio::task::JoinHandle<()> {
-        let (began, ended) = {
-            let mut state = self.state();
-            state.under_way += 1;
-            (state.began, state.ended)
-        };
+        let place = self.state().line_up(wanted);
+        self.ask_at(place)
+    }
+
+    fn ask_at(self: &Arc<Self>, place: Place) -> tokio::task::JoinHandle<()> {
         let cache = Arc::clone(self);
         self.tracker.spawn(async move {
             let _flight = cache.flight.lock().await;
             let answered = {
                 let state = cache.state();
-                match wanted {
-                    Wanted::Any => state.ended != ended,
-                    Wanted::Later => state.began != began,
+                match place.wanted {
+                    Wanted::Any => state.ended != place.ended,
+                    Wanted::Later => state.began != place.began,
                 }
             };
             if !answered {

@@ -28,20 +28,22 @@ impl Gateway {
                 general.insert("master_key".to_owned(), KEY.into());
             }
         }
-        let folder = TempDir::new()?;
-        let port = free_port().await?;
-        let file = folder.path().join("portcullis.yaml");
         // JSON is YAML.
-        std::fs::write(&file, configuration.to_string())?;
-        let arguments = [
-            "--config".to_owned(),
-            file.to_str()
-                .context("a folder that is not UTF-8")?
-                .to_owned(),
-            "--port".to_owned(),
-            port.to_string(),
-        ];
-        let mut process = Process::start(&binary("portcullis")?, &arguments, folder.path())?;
+        let (folder, port, arguments) = written(&configuration.to_string()).await?;
+        let process = Process::start(&binary("portcullis")?, &arguments, folder.path())?;
+        Self::ready(folder, port, process).await
+    }
+
+    /// Starts it with this file, which says `master_key` itself, and with nothing but these variables
+    /// in its environment. If it does not start, the error holds what it said.
+    pub async fn start_with(file: &str, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let (folder, port, arguments) = written(file).await?;
+        let program = binary("portcullis")?;
+        let process = Process::start_alone(&program, &arguments, folder.path(), environment)?;
+        Self::ready(folder, port, process).await
+    }
+
+    async fn ready(folder: TempDir, port: u16, mut process: Process) -> anyhow::Result<Self> {
         process.ready(port, "/health/ready").await?;
         Ok(Self {
             port,
@@ -59,4 +61,14 @@ impl Gateway {
     pub fn process(&self) -> &Process {
         &self.process
     }
+}
+
+async fn written(text: &str) -> anyhow::Result<(TempDir, u16, [String; 4])> {
+    let folder = TempDir::new()?;
+    let port = free_port().await?;
+    let file = folder.path().join("portcullis.yaml");
+    std::fs::write(&file, text)?;
+    let file = file.to_str().context("a folder that is not UTF-8")?;
+    let arguments = ["--config", file, "--port", &port.to_string()].map(str::to_owned);
+    Ok((folder, port, arguments))
 }

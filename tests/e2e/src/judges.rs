@@ -14,9 +14,19 @@ const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/client@2.4.0";
 /// A certified OpenID provider: an issuer that we did not write.
 const OPENID_PROVIDER: &str = "oidc-provider@9.13.3";
 const NODE: &str = "22.23.3";
-const PYTHON_CLIENT: &str = "mcp==2.3.0";
 const JOSE: &str = "jose@6.2.17";
-const PYJWT: &str = "PyJWT[crypto]==2.15.1";
+/// What pip installs. `moto` is AWS as far as we need it: its server takes `flask` and `flask-cors` of
+/// its extra `server`, the rest of which is for other services. `botocore` judges signatures, in
+/// `moto` and by itself.
+const PYTHON: [&str; 7] = [
+    "mcp==2.3.0",
+    "PyJWT[crypto]==2.15.1",
+    "moto[secretsmanager,sts]==5.2.5",
+    "flask==3.1.3",
+    "flask-cors==6.0.5",
+    "boto3==1.44.5",
+    "botocore==1.44.5",
+];
 
 /// Installed tools.
 #[derive(Debug)]
@@ -38,7 +48,8 @@ impl Judges {
         let judges = Self { folder, node };
         let stamp = judges.folder.join("installed.txt");
         let wanted = format!(
-            "{SUITE}\n{TYPESCRIPT_CLIENT}\n{OPENID_PROVIDER}\n{JOSE}\n{platform}@{NODE}\n{PYTHON_CLIENT}\n{PYJWT}\n"
+            "{SUITE}\n{TYPESCRIPT_CLIENT}\n{OPENID_PROVIDER}\n{JOSE}\n{platform}@{NODE}\n{}\n",
+            PYTHON.join("\n")
         );
         if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(judges);
@@ -63,14 +74,9 @@ impl Judges {
         run(Command::new("python3")
             .current_dir(&judges.folder)
             .args(["-m", "venv", "python"]))?;
-        run(Command::new(judges.python()).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            PYTHON_CLIENT,
-            PYJWT,
-        ]))?;
+        run(Command::new(judges.python())
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(PYTHON))?;
         run(Command::new(&judges.node).arg("--version"))?;
         std::fs::write(&stamp, wanted)?;
         Ok(judges)
@@ -86,7 +92,7 @@ impl Judges {
         &self.node
     }
 
-    /// Python with the official client.
+    /// Python with the official client, `PyJWT`, `moto` and `botocore`.
     pub fn python(&self) -> PathBuf {
         self.folder.join("python/bin/python")
     }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod aws;
 mod binaries;
 mod driver;
 mod gateway;
@@ -12,12 +13,13 @@ mod stack;
 mod under_test;
 mod verifier;
 
+pub use aws::{Keys, Moto, Role, Rules, signed};
 pub use binaries::{binary, look_in, workspace};
 pub use driver::{Driver, Target};
 pub use gateway::{Gateway, KEY};
 pub use issuer::Issuer;
 pub use judges::Judges;
-pub use key_proxy::KeyProxy;
+pub use key_proxy::{KeyProxy, Recorded};
 pub use post::{Answer, Headers, call_tool, get_json, post};
 pub use process::{Process, free_port, http_get};
 pub use stack::{Fixture, Stack};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -31,10 +31,34 @@ impl Process {
         arguments: &[A],
         folder: &Path,
     ) -> anyhow::Result<Self> {
+        Self::launch(Command::new(program), program, arguments, folder)
+    }
+
+    /// The same with nothing in its environment but these variables and a home.
+    pub fn start_alone<A: AsRef<OsStr>>(
+        program: &Path,
+        arguments: &[A],
+        folder: &Path,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("HOME", folder)
+            .envs(environment.iter().copied());
+        Self::launch(command, program, arguments, folder)
+    }
+
+    fn launch<A: AsRef<OsStr>>(
+        mut command: Command,
+        program: &Path,
+        arguments: &[A],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let name = program.file_stem().unwrap_or_default().to_string_lossy();
         let log = folder.join(format!("{name}.log"));
         let output = std::fs::File::create(&log).context("cannot create the log")?;
-        let child = Command::new(program)
+        let child = command
             .args(arguments)
             .current_dir(folder)
             .stdin(Stdio::null())
@@ -49,6 +73,14 @@ impl Process {
     /// The process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Asks it to end, as a supervisor does.
+    pub async fn terminate(&self) -> anyhow::Result<()> {
+        let id = self.id().context("it has ended")?.to_string();
+        let sent = Command::new("kill").args(["-s", "TERM", &id]).status();
+        ensure!(sent.await?.success(), "it takes no signal");
+        Ok(())
     }
 
     /// Everything it has said.

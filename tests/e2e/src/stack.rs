@@ -59,7 +59,7 @@ impl Stack {
     /// who writes down what it presents.
     pub async fn signing(algorithm: &str) -> anyhow::Result<Self> {
         let fixture = Fixture::start().await?;
-        let recorder = KeyProxy::start(fixture.port(), None).await?;
+        let recorder = KeyProxy::recording(fixture.port(), "/mcp").await?;
         let guardrails = json!([{
             "guardrail_name": "mcp-jwt-signer",
             "litellm_params": {

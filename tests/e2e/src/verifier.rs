@@ -1,6 +1,10 @@
 //! Runs a script that verifies tokens with somebody else's library.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -37,28 +41,43 @@ impl Verifier {
                 clients.join("typescript/verify.mjs"),
             ),
         };
-        let mut run = Command::new(program)
-            .arg(script)
-            .args([issuer, audience, algorithm])
-            .current_dir(judges.folder())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut input = run.stdin.take().context("no standard input")?;
-        input.write_all(tokens.join("\n").as_bytes()).await?;
-        drop(input);
-        let output = tokio::time::timeout(PATIENCE, run.wait_with_output())
-            .await
-            .with_context(|| format!("{self:?} hangs"))??;
-        let said = String::from_utf8_lossy(&output.stdout);
-        if output.status.success() {
-            return Ok(serde_json::from_str(&said)?);
-        }
-        bail!(
-            "{self:?}:\n{said}{}",
-            String::from_utf8_lossy(&output.stderr)
-        )
+        let (arguments, told) = ([issuer, audience, algorithm], tokens.join("\n"));
+        let said = ask(judges, &program, &script, &arguments, &told).await;
+        let said = said.with_context(|| format!("{self:?}"))?;
+        Ok(serde_json::from_str(&said)?)
     }
+}
+
+/// What a script prints when it is told this on its standard input.
+pub(crate) async fn ask(
+    judges: &Judges,
+    program: &Path,
+    script: &Path,
+    arguments: &[&str],
+    told: &str,
+) -> anyhow::Result<String> {
+    let mut run = Command::new(program)
+        .arg(script)
+        .args(arguments)
+        .current_dir(judges.folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut input = run.stdin.take().context("no standard input")?;
+    input.write_all(told.as_bytes()).await?;
+    drop(input);
+    let output = tokio::time::timeout(PATIENCE, run.wait_with_output())
+        .await
+        .with_context(|| format!("{} hangs", script.display()))??;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() {
+        return Ok(said.into_owned());
+    }
+    bail!(
+        "{}:\n{said}{}",
+        script.display(),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }

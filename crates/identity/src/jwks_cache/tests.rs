@@ -64,13 +64,7 @@ fn keys(kid: &str) -> Arc<Jwks> {
     Arc::new(Jwks::parse(set.as_bytes()).unwrap())
 }
 
-/// Somebody else's question is answered just after we looked and just before we would wait for it.
-#[tokio::test]
-async fn an_answer_that_comes_between_the_look_and_the_question_is_not_missed() {
-    let clock = Arc::new(Eventful {
-        clock: ManualClock::at_millis(0),
-        event: Mutex::default(),
-    });
+fn cache(clock: Arc<dyn Clock>) -> Arc<JwksCache> {
     let issuer_url = Url::parse("https://issuer.example").unwrap();
     let source = JwksSource {
         issuer: "https://issuer.example".to_owned(),
@@ -78,13 +72,23 @@ async fn an_answer_that_comes_between_the_look_and_the_question_is_not_missed() 
         issuer_url,
         allow_insecure_http: false,
     };
-    let cache = JwksCache::new(
+    JwksCache::new(
         source,
         Arc::new(Unused),
-        Arc::clone(&clock) as Arc<dyn Clock>,
+        clock,
         TaskTracker::new(),
         JwksSettings::default(),
-    );
+    )
+}
+
+/// Somebody else's question is answered just after we looked and just before we would wait for it.
+#[tokio::test]
+async fn an_answer_that_comes_between_the_look_and_the_question_is_not_missed() {
+    let clock = Arc::new(Eventful {
+        clock: ManualClock::at_millis(0),
+        event: Mutex::default(),
+    });
+    let cache = cache(Arc::clone(&clock) as Arc<dyn Clock>);
     let (older, newer) = (keys("k1"), keys("k2"));
     {
         let mut state = cache.state();
@@ -100,5 +104,30 @@ async fn an_answer_that_comes_between_the_look_and_the_question_is_not_missed() 
     });
     *clock.event.lock().unwrap() = Some((2, event));
     let found = cache.newer_than(&older).await.unwrap();
+    assert!(Arc::ptr_eq(&found, &newer));
+}
+
+/// Somebody else has decided to ask for an unknown `kid`, and we come before they have asked.
+#[tokio::test]
+async fn a_question_that_was_decided_on_is_waited_for_before_it_is_asked() {
+    let cache = cache(Arc::new(ManualClock::at_millis(0)));
+    let (older, newer) = (keys("k1"), keys("k2"));
+    cache.state().keys = Some((Arc::clone(&older), Duration::ZERO));
+    let flight = cache.flight.lock().await;
+    let _place = cache.line_up_for_unknown().unwrap();
+    let ours = {
+        let cache = Arc::clone(&cache);
+        TaskTracker::new().spawn(async move { cache.newer_than(&older).await })
+    };
+    while cache.state().under_way < 2 && !ours.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    {
+        let mut state = cache.state();
+        state.keys = Some((Arc::clone(&newer), Duration::ZERO));
+        state.ended += 1;
+    }
+    drop(flight);
+    let found = ours.await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&found, &newer));
 }
