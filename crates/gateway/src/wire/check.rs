@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use portcullis_config::{CommandLine, Config, ConfigError, ConfigErrors, Level, Loaded, Notice};
 use portcullis_core::{Clock, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, CredentialBroker, Errand, Finished, UpstreamCredential};
+use portcullis_credentials::{Broker, CredentialBroker, Errand};
 use portcullis_egress::HttpClient;
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Presenting, ServerEntry, Snapshot};
 use portcullis_policy::authorize_service;
 use portcullis_server::listen::ServerTls;
-use portcullis_upstream::{NotPresented, Presents, Unsent};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
