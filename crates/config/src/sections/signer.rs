@@ -22,14 +22,18 @@ const LONGEST_TTL: Duration = Duration::from_hours(1);
 
 /// The signer without what the rest of the file decides: its issuer.
 pub(crate) struct Draft {
-    /// `None` only when something was recorded as an error.
+    /// `None` when something was recorded as an error, or with `lacks`; never that nothing is signed.
     signer: Option<JwtSigner>,
+    /// A value of it was not fetched: it cannot sign, and what it would sign is not served.
+    lacks: bool,
+    default_on: bool,
     written_issuer: Option<At<String>>,
     place: Place,
     signs: std::cell::Cell<bool>,
 }
 
 pub(crate) fn read(root: &Fields<'_, '_>, fields: &Fields<'_, '_>) -> Draft {
+    let unasked = root.findings.unasked();
     fields.text("guardrail");
     mode(fields);
     let verification = verification::read(fields);
@@ -69,6 +73,8 @@ pub(crate) fn read(root: &Fields<'_, '_>, fields: &Fields<'_, '_>) -> Draft {
     })();
     Draft {
         signer,
+        lacks: root.findings.unasked() != unasked,
+        default_on,
         written_issuer: text_or_variable(
             fields,
             "issuer",
@@ -118,23 +124,21 @@ impl Slots<'_> {
 
 impl Draft {
     /// Whether this server is signed for; complains of a header that would be dropped otherwise.
+    /// `None`: it should be and cannot be, so that it must not be called at all.
     pub(crate) fn signs_for(
         &self,
         server: &Fields<'_, '_>,
         wish: Option<bool>,
         slots: &Slots<'_>,
-    ) -> bool {
-        let Some(signer) = &self.signer else {
-            return false;
-        };
-        if !wish.unwrap_or(signer.default_on) {
-            if signer.default_on {
+    ) -> Option<bool> {
+        if !wish.unwrap_or(self.default_on) {
+            if self.default_on {
                 server.findings.relaxed(
                     server.place("jwt_signer"),
                     "this server is called without a signature, though the signer is on by default",
                 );
             }
-            return false;
+            return Some(false);
         }
         self.signs.set(true);
         if slots.delegation != Delegation::None {
@@ -144,6 +148,7 @@ impl Draft {
                 "write `jwt_signer: false` for this server, or take `delegate_auth_to_upstream` away",
             );
         }
+        let signer = self.signer.as_ref().filter(|_| !self.lacks)?;
         for wanted in signer.headers() {
             let Some(taken_by) = slots.taken_by(wanted) else {
                 continue;
@@ -154,7 +159,7 @@ impl Draft {
                 "remove one of them, write `jwt_signer: false` for this server, or give the signer another `token_header`",
             );
         }
-        true
+        Some(true)
     }
 
     /// The signer, once it is known how we are reached.
@@ -175,7 +180,7 @@ impl Draft {
         Some(JwtSigner {
             issuer,
             origin,
-            ..self.signer?
+            ..self.signer.filter(|_| !self.lacks)?
         })
     }
 }

@@ -330,3 +330,41 @@ fn a_page_about_the_signer_shows_no_secret() {
     assert!(!format!("{:?}", loaded.config).contains("canary-secret"));
     assert!(!format!("{:?}", loaded.config).contains("canary-key"));
 }
+
+/// SIGN-08: a value of the signer that its store does not give any more is no signature less, but a
+/// server less.
+#[test]
+fn without_a_value_of_the_signers_nothing_is_called_that_it_would_sign() {
+    const ASKS: &str = "verify_issuer: 'https://i.b', verify_audience: gw, token_introspection_endpoint: 'https://i.b/ask', token_introspection_client_id: gw, token_introspection_client_secret: 'vault:gw#secret'";
+    for lapsed in ["signing_key: 'vault:gw#key'", ASKS] {
+        for (default_on, served) in [(true, vec!["never"]), (false, vec!["never", "unsaid"])] {
+            let text = format!(
+                "secrets: {{vault: {{address: 'https://v.b', token: {STRONG}}}}}\n\
+                 server: {{public_url: 'https://gw.b'}}\n\
+                 guardrails: [{{guardrail_name: s, litellm_params: {{guardrail: mcp_jwt_signer, default_on: {default_on}, {lapsed}}}}}]\n\
+                 mcp_servers:\n  \
+                   unsaid: {{url: 'https://a.b/mcp'}}\n  \
+                   always: {{url: 'https://a.b/mcp', jwt_signer: true}}\n  \
+                   never: {{url: 'https://a.b/mcp', jwt_signer: false}}\n"
+            );
+            let config = |world: &World| {
+                let loaded = world.load(&text);
+                loaded.unwrap_or_else(|errors| panic!("{errors}")).config
+            };
+            let without = config(&World::default());
+            assert!(without.jwt_signer.is_none(), "{lapsed}");
+            let servers = without.mcp_servers.iter();
+            let mut left: Vec<&str> = servers.map(|server| server.id.as_str()).collect();
+            left.sort_unstable();
+            assert_eq!(left, served, "{lapsed}");
+            let given = ["vault:gw#key", "vault:gw#secret"];
+            let value = || Stored::Value(portcullis_core::SecretValue::new(PEM));
+            let with = config(&World {
+                stored: given.map(|name| (name, value())).into(),
+                ..World::default()
+            });
+            assert!(with.jwt_signer.is_some(), "{lapsed}");
+            assert_eq!(with.mcp_servers.len(), 3, "{lapsed}");
+        }
+    }
+}
