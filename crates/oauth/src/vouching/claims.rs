@@ -128,8 +128,8 @@ pub fn vouched_claims(rules: &ClaimRules, issue: &Issue<'_>) -> Result<Value, Un
 fn apply(rules: &ClaimRules, issue: &Issue<'_>, claims: &mut Map<String, Value>) {
     let ours = |name: &str| OUR_CLAIMS.contains(&name);
     let taken_over = rules.optional.iter().filter_map(|name| {
-        let value = issue.verified?.member(name)?;
-        Some((name, value))
+        let verified = issue.verified.filter(|said| vouches_for(said, name))?;
+        Some((name, verified.member(name)?))
     });
     for (name, value) in rules.add.iter().chain(taken_over) {
         if !ours(name) {
@@ -148,12 +148,23 @@ fn apply(rules: &ClaimRules, issue: &Issue<'_>, claims: &mut Map<String, Value>)
     }
 }
 
+/// Whether the issuer stands behind this claim. An address that it has not seen proved is whatever its
+/// user typed (OpenID Connect Core §5.7), and where it names nobody, `sub` is a client's.
+fn vouches_for(verified: &Claims, claim: &str) -> bool {
+    match claim {
+        "email" => verified.flag("email_verified") != Some(false),
+        "sub" => !verified.is_of_client(),
+        _ => true,
+    }
+}
+
 fn missing(rules: &ClaimRules, issue: &Issue<'_>) -> Vec<String> {
     if issue.caller.is_none() {
         return Vec::new();
     }
     let is_there = |name: &str| {
-        let value = issue.verified.and_then(|verified| verified.member(name));
+        let verified = issue.verified.filter(|said| vouches_for(said, name));
+        let value = verified.and_then(|verified| verified.member(name));
         value.is_some_and(|value| !value.is_null())
     };
     let required = rules.required.iter();
@@ -181,8 +192,13 @@ fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable>
         return Ok(named.unwrap_or_else(|| caller.subject.as_ref().to_owned()));
     }
     let say = |source: &SubjectSource| match source {
-        SubjectSource::Token(claim) if claim == "sub" => issue.verified.map(Claims::subject),
-        SubjectSource::Token(claim) => issue.verified.and_then(|verified| verified.text(claim)),
+        SubjectSource::Token(claim) => {
+            let verified = issue.verified.filter(|said| vouches_for(said, claim))?;
+            match claim.as_str() {
+                "sub" => Some(verified.subject()),
+                _ => verified.text(claim),
+            }
+        }
         SubjectSource::UserId => caller.user_id.as_deref(),
         SubjectSource::Email => caller.email.as_deref(),
         SubjectSource::Team => caller.team.as_deref(),
