@@ -122,7 +122,10 @@ pub(super) async fn rotate(
     distrust: bool,
 ) -> anyhow::Result<Rotated> {
     let keys = read(store, ring).await?;
-    let last = newest(&keys, algorithm);
+    if distrust && keys.is_empty() {
+        bail!("no key is kept in this store, so there is none to distrust: nothing was changed");
+    }
+    let last = keys.last();
     if let Some(last) = last
         && last.signs_from > now
         && !distrust
@@ -260,6 +263,18 @@ mod tests {
         assert_eq!(only.signs_from, START);
         assert_eq!(only.removed, before);
         assert_eq!(house.kids().await, [only.kid]);
+    }
+
+    /// SIGN-06: whoever holds the distrusted key holds it somewhere else.
+    #[tokio::test]
+    async fn where_no_key_is_kept_none_is_distrusted() {
+        let house = House::new();
+        let refused = house.rotated(START, true).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("none to distrust"),
+            "{refused}"
+        );
+        assert!(house.kids().await.is_empty());
     }
 
     #[tokio::test]
