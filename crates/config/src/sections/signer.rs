@@ -15,7 +15,7 @@ use crate::model::{
     SignerScopes, Sourced,
 };
 use crate::references::{Origin, Syntax};
-use crate::sections::headers;
+use crate::sections::{aws_sigv4, headers};
 
 const TTL: Duration = Duration::from_mins(5);
 const LONGEST_TTL: Duration = Duration::from_hours(1);
@@ -100,8 +100,11 @@ pub(crate) struct Slots<'a> {
 impl Slots<'_> {
     /// Who sends this header already, as the file calls it.
     fn taken_by(&self, wanted: &str) -> Option<String> {
-        let mut auths = self.auth.into_iter().flatten();
-        if let Some(auth) = auths.find(|auth| auth.header_name().as_deref() == Some(wanted)) {
+        let fills = |auth: &&Auth| {
+            let signed = matches!(auth, Auth::AwsSigV4(_)) && aws_sigv4::WRITTEN.contains(&wanted);
+            signed || auth.header_name().as_deref() == Some(wanted)
+        };
+        if let Some(auth) = self.auth.into_iter().flatten().find(fills) {
             return Some(format!("`auth_type: {}`", auth.auth_type()));
         }
         if self.fixed.iter().any(|name| name == wanted) {

@@ -172,6 +172,15 @@ fn a_header_that_is_taken_is_a_mistake() {
     ] {
         refused(&file(settings, server), expected);
     }
+    for name in ["X-Amz-Security-Token", "x-amz-date", "X-Amz-Content-SHA256"] {
+        let settings = format!("default_on: true, token_header: {name}");
+        let aws = "auth_type: aws_sigv4, aws_region_name: eu-west-1, aws_access_key_id: AKIDEXAMPLE, aws_secret_access_key: v";
+        let expected = format!(
+            "`{}` is what the `mcp_jwt_signer` guardrail sends and also what `auth_type: aws_sigv4` sends",
+            name.to_lowercase()
+        );
+        refused(&file(&settings, aws), &expected);
+    }
     for (settings, server, signed) in [
         (
             "default_on: true, token_header: X-Signed",
