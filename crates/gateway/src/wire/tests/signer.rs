@@ -167,7 +167,7 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
     assert_eq!(before["keys"][0]["alg"], "ES256");
     for (text, algorithms) in [
         (SIGNER.replace("ES256", "EdDSA"), vec!["ES256", "EdDSA"]),
-        (SIGNER.to_owned(), vec!["ES256", "EdDSA"]),
+        (SIGNER.to_owned(), vec!["ES256", "EdDSA", "ES256"]),
         (String::new(), vec![]),
     ] {
         std::fs::write(&file, &text).unwrap();
