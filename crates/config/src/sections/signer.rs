@@ -28,6 +28,8 @@ pub(crate) struct Draft {
     lacks: bool,
     default_on: bool,
     written_issuer: Option<At<String>>,
+    /// Whether it may be one of plain http.
+    plain: bool,
     place: Place,
     signs: std::cell::Cell<bool>,
 }
@@ -80,6 +82,7 @@ pub(crate) fn read(root: &Fields<'_, '_>, fields: &Fields<'_, '_>) -> Draft {
             "issuer",
             &["MCP_JWT_ISSUER", "LITELLM_EXTERNAL_URL"],
         ),
+        plain: fields.flag("allow_insecure_http").unwrap_or(false),
         place: fields.own_place(),
         signs: std::cell::Cell::new(default_on),
     }
@@ -172,8 +175,14 @@ impl Draft {
         server: &Server,
         compat: Compat,
     ) -> Option<JwtSigner> {
-        let (issuer, origin) =
-            issuer::find(root, self.written_issuer, &self.place, server, compat)?;
+        let (issuer, origin) = issuer::find(
+            root,
+            self.written_issuer,
+            self.plain,
+            &self.place,
+            server,
+            compat,
+        )?;
         if !self.signs.get() {
             root.findings.warning(
                 self.place,

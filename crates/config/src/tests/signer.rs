@@ -115,6 +115,26 @@ fn the_issuer_is_never_left_to_a_request() {
     );
 }
 
+/// Keys that are fetched over plain http are whoever's is on the way.
+#[test]
+fn an_issuer_of_plain_http_is_accepted_beyond_loopback_by_name_only() {
+    let with = |more: &str| file(&format!("default_on: true, {more}"), "");
+    let far = "issuer: 'http://gw.example'";
+    refused(&with(far), "an issuer of plain http beyond loopback");
+    for (text, relaxed) in [
+        (with(&format!("{far}, allow_insecure_http: true")), 1),
+        (format!("compat: litellm\n{}", with(far)), 1),
+        (with("issuer: 'http://localhost:4000'"), 0),
+        (with("issuer: 'https://gw.example'"), 0),
+    ] {
+        let config = loaded(&text).config;
+        let lines = config.insecure_choices.iter();
+        let told = lines.filter(|line| line.contains("give servers other keys"));
+        assert_eq!(told.count(), relaxed, "{text}");
+        assert!(config.jwt_signer.is_some());
+    }
+}
+
 /// What would be dropped in silence elsewhere names both who want the header.
 #[test]
 fn a_header_that_is_taken_is_a_mistake() {
