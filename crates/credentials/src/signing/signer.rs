@@ -261,7 +261,7 @@ fn printable(text: &str) -> String {
 impl From<Unvouchable> for Failure {
     fn from(unvouchable: Unvouchable) -> Self {
         let kind = match &unvouchable {
-            Unvouchable::MissingClaims(_) | Unvouchable::NoSubject => {
+            Unvouchable::MissingClaims(_) | Unvouchable::NoSubject | Unvouchable::OurName => {
                 CredentialErrorKind::SubjectLacksClaims
             }
             Unvouchable::Ended => CredentialErrorKind::SubjectEnded,

@@ -79,6 +79,9 @@ pub enum Unvouchable {
     /// None of the written sources says who it is.
     #[error("none of end_user_claim_sources says who the caller is")]
     NoSubject,
+    /// The caller would be taken for the gateway itself.
+    #[error("the caller is called as the gateway calls itself")]
+    OurName,
     /// The caller's credential is over.
     #[error("the caller's credential has ended")]
     Ended,
@@ -181,10 +184,7 @@ fn expiry(issue: &Issue<'_>) -> Timestamp {
     ends.into_iter().flatten().fold(longest, Timestamp::min)
 }
 
-fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable> {
-    let Some(caller) = issue.caller else {
-        return Ok(rules.gateway.clone());
-    };
+fn named(rules: &ClaimRules, issue: &Issue<'_>, caller: &Principal) -> Result<String, Unvouchable> {
     if rules.subject.is_empty() {
         let user = caller.user_id.as_deref().map(str::to_owned);
         let key = || caller.key_id.as_ref().map(ToString::to_string);
@@ -206,6 +206,18 @@ fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable>
     };
     let found = rules.subject.iter().find_map(say);
     found.map(str::to_owned).ok_or(Unvouchable::NoSubject)
+}
+
+/// A caller's `sub`, which is never the service's own: what it may ask for itself is not a caller's.
+fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable> {
+    let Some(caller) = issue.caller else {
+        return Ok(rules.gateway.clone());
+    };
+    let subject = named(rules, issue, caller)?;
+    if subject == rules.gateway {
+        return Err(Unvouchable::OurName);
+    }
+    Ok(subject)
 }
 
 #[cfg(test)]

@@ -139,6 +139,22 @@ fn who_is_not_known_is_named_by_what_is() {
     assert!(service.get("act").is_none() && service.get("email").is_none());
 }
 
+/// SIGN-01: a server knows the gateway's own requests by their `sub`.
+#[test]
+fn nobody_is_taken_for_the_gateway_because_of_a_name() {
+    let mut caller = alice();
+    caller.user_id = Some("portcullis".into());
+    let team = ClaimRules {
+        subject: vec![SubjectSource::UserId],
+        ..rules()
+    };
+    for rules in [rules(), team] {
+        let refused = vouched_claims(&rules, &issue(Some(&caller), None));
+        assert_eq!(refused.unwrap_err(), Unvouchable::OurName);
+        assert!(vouched_claims(&rules, &issue(None, None)).is_ok());
+    }
+}
+
 #[test]
 fn the_subject_comes_from_the_first_source_that_knows_it_and_from_no_other() {
     use SubjectSource::{Email, Nobody, Team, Token, UserId};
