@@ -207,7 +207,7 @@ async fn a_signer_whose_value_lapsed_takes_its_servers_along() {
             json!({"token": "t-canary", "key": "k-canary", "pem": ec}),
         );
         let text = format!(
-            "{}  d: {{url: 'https://d.example.com/mcp', jwt_signer: false}}\nserver: {{public_url: 'https://gw.example'}}\nguardrails: [{{guardrail_name: s, litellm_params: {{guardrail: mcp_jwt_signer, default_on: true, {settings}}}}}]\n",
+            "{}  d: {{url: 'https://d.example.com/mcp', jwt_signer: false}}\nserver: {{public_url: 'https://gw.example'}}\nguardrails: [{{guardrail_name: s, litellm_params: {{guardrail: mcp_jwt_signer, default_on: true, token_header: X-Signed, {settings}}}}}]\n",
             house.text()
         );
         let loaded = house.serve(&text, Why::Asked).await.unwrap();
@@ -246,6 +246,25 @@ async fn logins_are_renewed_ahead_of_their_end_and_after_a_revocation() {
         assert_eq!(token(&loaded), "canary-token-1");
         assert_eq!(house.vault.logins(), 3);
     }
+}
+
+/// A document that our role may not read costs a login now and then, not one each time it is looked at.
+#[tokio::test]
+async fn a_document_that_is_refused_with_a_fresh_token_is_no_reason_to_log_in_each_time() {
+    let house = House::new("role_id: the-role, secret_id: canary-secret-id").await;
+    house.serve(&house.text(), Why::Asked).await.unwrap();
+    assert_eq!(house.vault.logins(), 1);
+    house.vault.forbid("apps/a");
+    for _ in 0..3 {
+        house.stored.changed().await;
+        assert_eq!(house.vault.logins(), 2);
+    }
+    house.clock.advance(Duration::from_mins(10));
+    house.stored.changed().await;
+    assert_eq!(house.vault.logins(), 3, "new rights may need a new token");
+    house.vault.permit();
+    house.serve(&house.text(), Why::Refresh).await.unwrap();
+    assert_eq!(house.vault.logins(), 3);
 }
 
 #[tokio::test]
