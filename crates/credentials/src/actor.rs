@@ -71,6 +71,12 @@ pub(crate) struct Actors {
 }
 
 impl Actors {
+    /// What a file no longer names is not kept; what it still names is asked for again.
+    pub(crate) fn clear(&self) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.clear();
+    }
+
     fn place(&self, client: &ClientCredentials) -> Place {
         // Whole entries of a cache, whatever a panic left there.
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);

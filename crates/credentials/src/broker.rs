@@ -381,6 +381,7 @@ impl CredentialBroker for Broker {
 
     fn keep_only(&self, servers: &BTreeSet<ServerId>) {
         self.subjects().keep_only(servers);
+        self.door.actors.clear();
         let mut registry = self
             .registry
             .write()

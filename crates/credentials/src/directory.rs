@@ -18,6 +18,9 @@ use crate::token_endpoint::Endpoint;
 const KEPT: Duration = Duration::from_hours(1);
 /// How long a failed look-up stands where nothing else is asked for.
 const FAILURE_KEPT: Duration = Duration::from_secs(1);
+/// What was found is doubted once in so long: callers who make servers refuse us must not make us look
+/// up each time.
+const DOUBTED_AFTER: Duration = Duration::from_mins(1);
 /// Issuers come from the file, so only reloads without end could fill this.
 const MOST: usize = 1_000;
 
@@ -57,7 +60,14 @@ struct Entry {
 }
 
 /// One issuer's place; who holds the lock looks it up, and whoever waits has the outcome.
-type Place = Arc<tokio::sync::Mutex<Option<Entry>>>;
+type Place = Arc<tokio::sync::Mutex<Known>>;
+
+#[derive(Default)]
+struct Known {
+    entry: Option<Entry>,
+    /// When it was doubted last.
+    doubted: Option<Duration>,
+}
 
 #[derive(Default)]
 pub(crate) struct Directory {
@@ -81,9 +91,20 @@ impl Directory {
             .clone()
     }
 
-    fn forget(&self, issuer: &str, allow_insecure_http: bool) {
-        self.places()
-            .remove(&(issuer.to_owned(), allow_insecure_http));
+    /// The place stays: whoever waits there for a look-up has its outcome.
+    fn forget(&self, issuer: &str, allow_insecure_http: bool, now: Duration) {
+        let place = self.place(issuer, allow_insecure_http);
+        // Whoever holds it is looking it up.
+        let Ok(mut known) = place.try_lock() else {
+            return;
+        };
+        let lately = |at| now.saturating_sub(at) < DOUBTED_AFTER;
+        if !known.doubted.is_some_and(lately) {
+            *known = Known {
+                entry: None,
+                doubted: Some(now),
+            };
+        }
     }
 }
 
@@ -107,9 +128,9 @@ impl Door {
             Authority::Issuer(issuer) => issuer,
         };
         let place = self.directory.place(issuer, allow_insecure_http);
-        let mut entry = place.lock().await;
+        let mut place = place.lock().await;
         let now = Moment::now(&*self.clock);
-        if let Some(known) = &*entry
+        if let Some(known) = &place.entry
             && now.monotonic < known.until
             && now.wall.since(known.found) < KEPT
         {
@@ -121,7 +142,7 @@ impl Door {
             Ok(_) => KEPT,
             Err(failure) => failure.wait.unwrap_or(FAILURE_KEPT).min(KEPT),
         };
-        *entry = Some(Entry {
+        place.entry = Some(Entry {
             until: now.monotonic.saturating_add(kept),
             found: now.wall,
             outcome: outcome.clone(),
@@ -132,7 +153,8 @@ impl Door {
     /// Asking there failed in a way that a moved endpoint would explain.
     pub(crate) fn forget_endpoint(&self, authority: &Authority, allow_insecure_http: bool) {
         if let Authority::Issuer(issuer) = authority {
-            self.directory.forget(issuer, allow_insecure_http);
+            let now = self.clock.monotonic();
+            self.directory.forget(issuer, allow_insecure_http, now);
         }
     }
 }

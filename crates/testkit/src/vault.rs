@@ -19,6 +19,8 @@ struct State {
     logins: usize,
     lease: u64,
     sealed: bool,
+    /// What no token may read.
+    forbidden: Vec<String>,
 }
 
 /// The store. It ends when it is dropped.
@@ -72,6 +74,16 @@ impl FakeVault {
         self.state().sealed = sealed;
     }
 
+    /// From now on our role may not read this document, whatever its token.
+    pub fn forbid(&self, path: &str) {
+        self.state().forbidden.push(path.to_owned());
+    }
+
+    /// Our role may read everything again.
+    pub fn permit(&self) {
+        self.state().forbidden.clear();
+    }
+
     /// Every token of a login is worth nothing from now on.
     pub fn revoke_tokens(&self) {
         self.state().tokens.clear();
@@ -121,6 +133,9 @@ fn answer(state: &mut State, request: &Recorded) -> Reply {
         return errors(403, "permission denied");
     }
     let path = request.path.strip_prefix("/v1/secret/data/");
+    if path.is_some_and(|path| state.forbidden.iter().any(|known| known == path)) {
+        return errors(403, "permission denied");
+    }
     let versions = path.and_then(|path| state.documents.get(path));
     let Some((latest, version)) = versions.and_then(|all| Some((all.last()?, all.len()))) else {
         return Reply::json(404, r#"{"errors":[]}"#);

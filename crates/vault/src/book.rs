@@ -18,6 +18,10 @@ pub struct SecretStores {
     pub aws: Option<Arc<dyn SecretStore>>,
 }
 
+/// Longest for everything that one file refers to: reloads wait for it, revocations of a file's keys
+/// among them.
+const WHOLE_FETCH: Duration = Duration::from_secs(45);
+
 /// What a reference came to.
 #[derive(Debug)]
 pub enum Found {
@@ -56,14 +60,27 @@ impl SecretBook {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for these, each document once. A value that the store does not give is taken from here
-    /// for `max_stale` after it was last given.
+    /// Asks for these, each document once, and no store again that could not answer. A value that the
+    /// store does not give is taken from here for `max_stale` after it was last given.
     pub async fn fetch(
         &self,
         stores: &SecretStores,
         wanted: &BTreeSet<StoredRef>,
         max_stale: Duration,
     ) -> BTreeMap<StoredRef, Found> {
+        self.fetch_within(WHOLE_FETCH, stores, wanted, max_stale)
+            .await
+    }
+
+    async fn fetch_within(
+        &self,
+        longest: Duration,
+        stores: &SecretStores,
+        wanted: &BTreeSet<StoredRef>,
+        max_stale: Duration,
+    ) -> BTreeMap<StoredRef, Found> {
+        let deadline = tokio::time::Instant::now() + longest;
+        let mut down: BTreeMap<StoreKind, Arc<StoreError>> = BTreeMap::new();
         let mut found = BTreeMap::new();
         let mut document: Option<(&StoredRef, Result<Fields, Arc<StoreError>>)> = None;
         // In order, so that the fields of one document follow each other.
@@ -73,10 +90,22 @@ impl SecretBook {
             });
             let (read, fields) = match known {
                 Some(known) => known,
-                None => (
-                    reference,
-                    self.read(stores, reference).await.map_err(Arc::new),
-                ),
+                None => {
+                    let fields = match down.get(&reference.kind) {
+                        Some(error) => Err(Arc::clone(error)),
+                        None => {
+                            let read = self.read(stores, reference);
+                            let read = tokio::time::timeout_at(deadline, read).await;
+                            read.unwrap_or(Err(StoreError::Late)).map_err(Arc::new)
+                        }
+                    };
+                    if let Err(error) = &fields
+                        && error.is_outage()
+                    {
+                        down.insert(reference.kind, Arc::clone(error));
+                    }
+                    (reference, fields)
+                }
             };
             let value = match &fields {
                 Ok(fields) => fields
@@ -138,5 +167,87 @@ impl SecretBook {
 impl fmt::Debug for SecretBook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretBook")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use portcullis_core::ManualClock;
+
+    use super::*;
+
+    /// A store that answers so, or never.
+    #[derive(Debug)]
+    struct Store {
+        asked: AtomicUsize,
+        error: Option<fn() -> StoreError>,
+    }
+
+    #[async_trait]
+    impl SecretStore for Store {
+        async fn read(&self, _: &str) -> Result<Fields, StoreError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            match self.error {
+                Some(error) => Err(error()),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// What two references to each store came to, and how often each was asked.
+    async fn fetched(error: Option<fn() -> StoreError>) -> (Vec<Arc<StoreError>>, [usize; 2]) {
+        let store = || {
+            let asked = AtomicUsize::default();
+            Arc::new(Store { asked, error })
+        };
+        let (vault, aws) = (store(), store());
+        let stores = SecretStores {
+            vault: Some(Arc::clone(&vault) as _),
+            aws: Some(Arc::clone(&aws) as _),
+        };
+        let wanted = ["vault:a#f", "vault:b#f", "aws-sm:a#f", "aws-sm:b#f"];
+        let wanted: BTreeSet<StoredRef> = wanted.map(|text| text.parse().unwrap()).into();
+        let book = SecretBook::new(Arc::new(ManualClock::at_millis(0)));
+        let found = book
+            .fetch_within(Duration::ZERO, &stores, &wanted, Duration::ZERO)
+            .await;
+        let errors = found.into_values().map(|found| match found {
+            Found::Failed(error) => error,
+            other => panic!("{other:?}"),
+        });
+        let asked = [&vault, &aws].map(|store| store.asked.load(Ordering::SeqCst));
+        (errors.collect(), asked)
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_answer_is_not_asked_for_everything_else_too() {
+        let (errors, asked) = fetched(Some(|| StoreError::Unavailable(503))).await;
+        assert!(
+            errors
+                .iter()
+                .all(|error| matches!(**error, StoreError::Unavailable(503)))
+        );
+        assert_eq!((errors.len(), asked), (4, [1, 1]));
+        let (errors, asked) = fetched(Some(|| StoreError::Missing)).await;
+        assert!(
+            errors
+                .iter()
+                .all(|error| matches!(**error, StoreError::Missing))
+        );
+        assert_eq!((errors.len(), asked), (4, [2, 2]), "an answer is no outage");
+    }
+
+    #[tokio::test]
+    async fn stores_that_never_answer_do_not_hold_up_a_reload_for_ever() {
+        let (errors, asked) = fetched(None).await;
+        assert!(
+            errors
+                .iter()
+                .all(|error| matches!(**error, StoreError::Late))
+        );
+        assert_eq!((errors.len(), asked), (4, [1, 1]));
     }
 }

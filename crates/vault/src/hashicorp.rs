@@ -1,5 +1,6 @@
 //! HashiCorp Vault: documents of a KV version 2 engine, by token, AppRole or Kubernetes.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,6 +58,10 @@ pub enum Login {
     },
 }
 
+/// Logging in again did not help with a document: how long it is not tried again for it. New rights
+/// of our role need a new login, so it is not for ever.
+const IN_VAIN: Duration = Duration::from_mins(10);
+
 /// A token of ours, and until when on the monotonic clock it is used without logging in again.
 struct Session {
     token: SecretValue,
@@ -70,6 +75,8 @@ pub struct VaultKv {
     clock: Arc<dyn Clock>,
     /// Held while logging in: one login at a time.
     session: Mutex<Option<Session>>,
+    /// When, monotonic, a fresh token was refused a document.
+    refused: Mutex<HashMap<String, Duration>>,
 }
 
 impl VaultKv {
@@ -80,6 +87,7 @@ impl VaultKv {
             http,
             clock,
             session: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -99,6 +107,17 @@ impl VaultKv {
         *session = None;
         let fresh = self.log_in(login, now).await?;
         Ok(session.insert(fresh).token.clone())
+    }
+
+    /// Whether a new token may be what this document wants.
+    async fn may_help(&self, document: &str) -> bool {
+        if matches!(self.settings.login, Login::Token(_)) {
+            return false;
+        }
+        let refused = self.refused.lock().await;
+        let now = self.clock.monotonic();
+        let at = refused.get(document);
+        at.is_none_or(|at| now.saturating_sub(*at) >= IN_VAIN)
     }
 
     async fn log_in(&self, login: &Login, now: Duration) -> Result<Session, StoreError> {
@@ -188,12 +207,17 @@ impl SecretStore for VaultKv {
             .ask(Method::GET, &path, Some(&token), String::new())
             .await?;
         // A token that was revoked before its end: log in once more, if that is ours to do.
-        if answer.status == StatusCode::FORBIDDEN && !matches!(self.settings.login, Login::Token(_))
-        {
+        if answer.status == StatusCode::FORBIDDEN && self.may_help(document).await {
             let token = self.token(Some(&token)).await?;
             answer = self
                 .ask(Method::GET, &path, Some(&token), String::new())
                 .await?;
+            let mut refused = self.refused.lock().await;
+            if answer.status == StatusCode::FORBIDDEN {
+                refused.insert(document.to_owned(), self.clock.monotonic());
+            } else {
+                refused.remove(document);
+            }
         }
         let document = accepted(&answer)?;
         let data = document.get("data").and_then(|data| data.get("data"));

@@ -103,6 +103,9 @@ pub enum StoreError {
     /// The identity's token file cannot be read.
     #[error("the token file of the Kubernetes service account cannot be read")]
     TokenFile(#[source] std::io::Error),
+    /// Others were waited for too long already.
+    #[error("the secret stores took too long")]
+    Late,
     /// No answer.
     #[error("the secret store gave no answer")]
     Egress(#[from] EgressError),
@@ -115,7 +118,7 @@ impl StoreError {
     /// Whether the store may give it later, without anybody changing anything.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Egress(_) => true,
+            Self::Unavailable(_) | Self::Late | Self::Egress(_) => true,
             Self::Aws(error) => error.is_outage(),
             _ => false,
         }

@@ -158,5 +158,11 @@ pub(crate) static SIGNER: Section = Section {
             "Sends `x-litellm-mcp-debug` along: key id, subject, issuer, end and scope, never the token.",
         )
         .default("false"),
+        Key::new(
+            "allow_insecure_http",
+            Kind::Flag,
+            "Accept an `issuer` of plain http beyond loopback: whoever is between it and a server gives that server its own keys.",
+        )
+        .default("false"),
     ],
 };

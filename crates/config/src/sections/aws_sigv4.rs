@@ -26,7 +26,8 @@ const OWN: [&str; 10] = [
 const DEFAULT_SERVICE: &str = "bedrock-agentcore";
 
 /// What the signature writes itself.
-const WRITTEN: [&str; 3] = ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
+pub(crate) const WRITTEN: [&str; 3] =
+    ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
 
 /// `None` only when something was recorded as an error.
 pub(crate) fn read(

@@ -163,7 +163,7 @@ fn read(
         .as_ref()
         .map(|auth| delegation::delegation(fields, auth, inside_only, compat));
     let wish = signer::wish(fields, signer);
-    let signed = signer.is_some_and(|signer| {
+    let signed = signer.map_or(Some(false), |signer| {
         let slots = signer::Slots {
             auth: [auth.as_ref(), discovery_auth.as_ref()],
             fixed: &headers.names,
@@ -186,7 +186,7 @@ fn read(
         url: url?,
         protocol_version,
         auth: auth?,
-        signed,
+        signed: signed?,
         discovery_auth,
         forwarding: forwarding?,
         delegation: delegation?,

@@ -15,21 +15,27 @@ use crate::model::{
     SignerScopes, Sourced,
 };
 use crate::references::{Origin, Syntax};
-use crate::sections::headers;
+use crate::sections::{aws_sigv4, headers};
 
 const TTL: Duration = Duration::from_mins(5);
 const LONGEST_TTL: Duration = Duration::from_hours(1);
 
 /// The signer without what the rest of the file decides: its issuer.
 pub(crate) struct Draft {
-    /// `None` only when something was recorded as an error.
+    /// `None` when something was recorded as an error, or with `lacks`; never that nothing is signed.
     signer: Option<JwtSigner>,
+    /// A value of it was not fetched: it cannot sign, and what it would sign is not served.
+    lacks: bool,
+    default_on: bool,
     written_issuer: Option<At<String>>,
+    /// Whether it may be one of plain http.
+    plain: bool,
     place: Place,
     signs: std::cell::Cell<bool>,
 }
 
 pub(crate) fn read(root: &Fields<'_, '_>, fields: &Fields<'_, '_>) -> Draft {
+    let unasked = root.findings.unasked();
     fields.text("guardrail");
     mode(fields);
     let verification = verification::read(fields);
@@ -69,11 +75,14 @@ pub(crate) fn read(root: &Fields<'_, '_>, fields: &Fields<'_, '_>) -> Draft {
     })();
     Draft {
         signer,
+        lacks: root.findings.unasked() != unasked,
+        default_on,
         written_issuer: text_or_variable(
             fields,
             "issuer",
             &["MCP_JWT_ISSUER", "LITELLM_EXTERNAL_URL"],
         ),
+        plain: fields.flag("allow_insecure_http").unwrap_or(false),
         place: fields.own_place(),
         signs: std::cell::Cell::new(default_on),
     }
@@ -94,8 +103,11 @@ pub(crate) struct Slots<'a> {
 impl Slots<'_> {
     /// Who sends this header already, as the file calls it.
     fn taken_by(&self, wanted: &str) -> Option<String> {
-        let mut auths = self.auth.into_iter().flatten();
-        if let Some(auth) = auths.find(|auth| auth.header_name().as_deref() == Some(wanted)) {
+        let fills = |auth: &&Auth| {
+            let signed = matches!(auth, Auth::AwsSigV4(_)) && aws_sigv4::WRITTEN.contains(&wanted);
+            signed || auth.header_name().as_deref() == Some(wanted)
+        };
+        if let Some(auth) = self.auth.into_iter().flatten().find(fills) {
             return Some(format!("`auth_type: {}`", auth.auth_type()));
         }
         if self.fixed.iter().any(|name| name == wanted) {
@@ -118,23 +130,21 @@ impl Slots<'_> {
 
 impl Draft {
     /// Whether this server is signed for; complains of a header that would be dropped otherwise.
+    /// `None`: it should be and cannot be, so that it must not be called at all.
     pub(crate) fn signs_for(
         &self,
         server: &Fields<'_, '_>,
         wish: Option<bool>,
         slots: &Slots<'_>,
-    ) -> bool {
-        let Some(signer) = &self.signer else {
-            return false;
-        };
-        if !wish.unwrap_or(signer.default_on) {
-            if signer.default_on {
+    ) -> Option<bool> {
+        if !wish.unwrap_or(self.default_on) {
+            if self.default_on {
                 server.findings.relaxed(
                     server.place("jwt_signer"),
                     "this server is called without a signature, though the signer is on by default",
                 );
             }
-            return false;
+            return Some(false);
         }
         self.signs.set(true);
         if slots.delegation != Delegation::None {
@@ -144,6 +154,7 @@ impl Draft {
                 "write `jwt_signer: false` for this server, or take `delegate_auth_to_upstream` away",
             );
         }
+        let signer = self.signer.as_ref().filter(|_| !self.lacks)?;
         for wanted in signer.headers() {
             let Some(taken_by) = slots.taken_by(wanted) else {
                 continue;
@@ -154,7 +165,7 @@ impl Draft {
                 "remove one of them, write `jwt_signer: false` for this server, or give the signer another `token_header`",
             );
         }
-        true
+        Some(true)
     }
 
     /// The signer, once it is known how we are reached.
@@ -164,8 +175,14 @@ impl Draft {
         server: &Server,
         compat: Compat,
     ) -> Option<JwtSigner> {
-        let (issuer, origin) =
-            issuer::find(root, self.written_issuer, &self.place, server, compat)?;
+        let (issuer, origin) = issuer::find(
+            root,
+            self.written_issuer,
+            self.plain,
+            &self.place,
+            server,
+            compat,
+        )?;
         if !self.signs.get() {
             root.findings.warning(
                 self.place,
@@ -175,7 +192,7 @@ impl Draft {
         Some(JwtSigner {
             issuer,
             origin,
-            ..self.signer?
+            ..self.signer.filter(|_| !self.lacks)?
         })
     }
 }

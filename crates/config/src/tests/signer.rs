@@ -115,6 +115,26 @@ fn the_issuer_is_never_left_to_a_request() {
     );
 }
 
+/// Keys that are fetched over plain http are whoever's is on the way.
+#[test]
+fn an_issuer_of_plain_http_is_accepted_beyond_loopback_by_name_only() {
+    let with = |more: &str| file(&format!("default_on: true, {more}"), "");
+    let far = "issuer: 'http://gw.example'";
+    refused(&with(far), "an issuer of plain http beyond loopback");
+    for (text, relaxed) in [
+        (with(&format!("{far}, allow_insecure_http: true")), 1),
+        (format!("compat: litellm\n{}", with(far)), 1),
+        (with("issuer: 'http://localhost:4000'"), 0),
+        (with("issuer: 'https://gw.example'"), 0),
+    ] {
+        let config = loaded(&text).config;
+        let lines = config.insecure_choices.iter();
+        let told = lines.filter(|line| line.contains("give servers other keys"));
+        assert_eq!(told.count(), relaxed, "{text}");
+        assert!(config.jwt_signer.is_some());
+    }
+}
+
 /// What would be dropped in silence elsewhere names both who want the header.
 #[test]
 fn a_header_that_is_taken_is_a_mistake() {
@@ -171,6 +191,15 @@ fn a_header_that_is_taken_is_a_mistake() {
         ),
     ] {
         refused(&file(settings, server), expected);
+    }
+    for name in ["X-Amz-Security-Token", "x-amz-date", "X-Amz-Content-SHA256"] {
+        let settings = format!("default_on: true, token_header: {name}");
+        let aws = "auth_type: aws_sigv4, aws_region_name: eu-west-1, aws_access_key_id: AKIDEXAMPLE, aws_secret_access_key: v";
+        let expected = format!(
+            "`{}` is what the `mcp_jwt_signer` guardrail sends and also what `auth_type: aws_sigv4` sends",
+            name.to_lowercase()
+        );
+        refused(&file(&settings, aws), &expected);
     }
     for (settings, server, signed) in [
         (
@@ -329,4 +358,42 @@ fn a_page_about_the_signer_shows_no_secret() {
     assert!(!page.contains("canary"), "{page}");
     assert!(!format!("{:?}", loaded.config).contains("canary-secret"));
     assert!(!format!("{:?}", loaded.config).contains("canary-key"));
+}
+
+/// SIGN-08: a value of the signer that its store does not give any more is no signature less, but a
+/// server less.
+#[test]
+fn without_a_value_of_the_signers_nothing_is_called_that_it_would_sign() {
+    const ASKS: &str = "verify_issuer: 'https://i.b', verify_audience: gw, token_introspection_endpoint: 'https://i.b/ask', token_introspection_client_id: gw, token_introspection_client_secret: 'vault:gw#secret'";
+    for lapsed in ["signing_key: 'vault:gw#key'", ASKS] {
+        for (default_on, served) in [(true, vec!["never"]), (false, vec!["never", "unsaid"])] {
+            let text = format!(
+                "secrets: {{vault: {{address: 'https://v.b', token: {STRONG}}}}}\n\
+                 server: {{public_url: 'https://gw.b'}}\n\
+                 guardrails: [{{guardrail_name: s, litellm_params: {{guardrail: mcp_jwt_signer, default_on: {default_on}, {lapsed}}}}}]\n\
+                 mcp_servers:\n  \
+                   unsaid: {{url: 'https://a.b/mcp'}}\n  \
+                   always: {{url: 'https://a.b/mcp', jwt_signer: true}}\n  \
+                   never: {{url: 'https://a.b/mcp', jwt_signer: false}}\n"
+            );
+            let config = |world: &World| {
+                let loaded = world.load(&text);
+                loaded.unwrap_or_else(|errors| panic!("{errors}")).config
+            };
+            let without = config(&World::default());
+            assert!(without.jwt_signer.is_none(), "{lapsed}");
+            let servers = without.mcp_servers.iter();
+            let mut left: Vec<&str> = servers.map(|server| server.id.as_str()).collect();
+            left.sort_unstable();
+            assert_eq!(left, served, "{lapsed}");
+            let given = ["vault:gw#key", "vault:gw#secret"];
+            let value = || Stored::Value(portcullis_core::SecretValue::new(PEM));
+            let with = config(&World {
+                stored: given.map(|name| (name, value())).into(),
+                ..World::default()
+            });
+            assert!(with.jwt_signer.is_some(), "{lapsed}");
+            assert_eq!(with.mcp_servers.len(), 3, "{lapsed}");
+        }
+    }
 }

@@ -329,7 +329,6 @@ fn a_signers_headers_are_never_a_callers() {
     let mut server = open(UpstreamAuth::None);
     let clock = Arc::new(portcullis_core::ManualClock::at_millis(0));
     let terms = crate::SignerTerms {
-        algorithm: portcullis_oauth::SigningAlgorithm::Es256,
         claims: portcullis_oauth::ClaimRules::default(),
         audience: crate::Audience("mcp".to_owned()),
         lifetime: std::time::Duration::from_mins(5),

@@ -56,7 +56,7 @@ impl<B> SigningBroker<B> {
         let verified = verified.as_deref();
         let (clock, entropy) = (&*self.clock, &*self.entropy);
         let unsigned = signer.draft(evidence, verified, errand, clock, entropy)?;
-        if !signer.is_slow() {
+        if !unsigned.is_slow() {
             return signer.sign(&unsigned);
         }
         let cannot = || Failure::new(CredentialErrorKind::CannotSign);

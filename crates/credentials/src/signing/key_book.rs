@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_core::{Clock, Timestamp};
-use portcullis_oauth::SigningAlgorithm;
 use portcullis_oauth::jose::SigningKey;
 use serde_json::{Value, json};
 
@@ -42,8 +41,9 @@ impl KeyBook {
     pub const NOTICE: Duration = Duration::from_mins(15);
     /// The longest life of a token.
     pub const LONGEST_TOKEN: Duration = Duration::from_hours(1);
-    /// Whoever has not read the book for so long may sign by a key that others gave up.
-    const STALE: Duration = Duration::from_mins(30);
+    /// Whoever has not read the book for so long may sign by a key that others gave up. Less than
+    /// `NOTICE`: it signs no more before anybody signs by a key that it does not publish.
+    const STALE: Duration = Duration::from_mins(10);
 
     /// A book without keys.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
@@ -89,29 +89,20 @@ impl KeyBook {
         }));
     }
 
-    /// Whether a key of this algorithm is known, if not to sign yet.
-    pub fn has(&self, algorithm: SigningAlgorithm) -> bool {
-        let page = self.page.load();
-        page.keys.iter().any(|one| one.key.algorithm() == algorithm)
-    }
-
     /// The keys that are known.
     pub fn keys(&self) -> Vec<PublishedKey> {
         self.page.load().keys.clone()
     }
 
-    /// The key to sign by: the newest of this algorithm whose time has come. None while the book is
-    /// too old to be sure.
-    pub fn signing_key(&self, algorithm: SigningAlgorithm) -> Option<Arc<SigningKey>> {
+    /// The key to sign by: the newest whose time has come. The former algorithm's signs until then
+    /// where the algorithm was changed, too. None while the book is too old to be sure.
+    pub fn signing_key(&self) -> Option<Arc<SigningKey>> {
         let page = self.page.load();
         let stale = page
             .read
             .is_some_and(|read| self.clock.monotonic().saturating_sub(read) > Self::STALE);
         let now = self.clock.now();
-        let mut due = page
-            .keys
-            .iter()
-            .filter(|one| one.key.algorithm() == algorithm && one.signs_from <= now);
+        let mut due = page.keys.iter().filter(|one| one.signs_from <= now);
         due.next_back()
             .filter(|_| !stale)
             .map(|one| Arc::clone(&one.key))
@@ -120,10 +111,8 @@ impl KeyBook {
     /// Whether nobody needs this key any more: its successor has signed for longer than a token of it
     /// can live.
     pub fn is_over(keys: &[PublishedKey], key: &SigningKey, now: Timestamp) -> bool {
-        let of_kind = keys
+        let successor = keys
             .iter()
-            .filter(|one| one.key.algorithm() == key.algorithm());
-        let successor = of_kind
             .skip_while(|one| one.key.key_id() != key.key_id())
             .nth(1);
         successor.is_some_and(|next| next.signs_from.after(Self::OVERLAP) <= now)
@@ -146,14 +135,19 @@ impl KeyBook {
 #[cfg(test)]
 mod tests {
     use portcullis_core::ManualClock;
+    use portcullis_oauth::SigningAlgorithm;
 
     use super::*;
 
     const ES256: SigningAlgorithm = SigningAlgorithm::Es256;
 
     fn key() -> Arc<SigningKey> {
-        let der = SigningKey::generate(ES256).unwrap();
-        Arc::new(SigningKey::from_pkcs8(&der, ES256).unwrap())
+        key_of(ES256)
+    }
+
+    fn key_of(algorithm: SigningAlgorithm) -> Arc<SigningKey> {
+        let der = SigningKey::generate(algorithm).unwrap();
+        Arc::new(SigningKey::from_pkcs8(&der, algorithm).unwrap())
     }
 
     fn published(book: &KeyBook) -> Vec<String> {
@@ -168,7 +162,7 @@ mod tests {
     fn a_key_is_published_before_it_signs_and_until_its_last_token_has_ended() {
         let clock = Arc::new(ManualClock::at_millis(0));
         let book = KeyBook::new(Arc::clone(&clock) as _);
-        assert!(book.signing_key(ES256).is_none(), "no key, no signature");
+        assert!(book.signing_key().is_none(), "no key, no signature");
         let (first, second) = (key(), key());
         let at = |key: &Arc<SigningKey>, signs_from| PublishedKey {
             key: Arc::clone(key),
@@ -177,12 +171,13 @@ mod tests {
         let start = clock.now();
         let keys = vec![at(&first, start), at(&second, start.after(KeyBook::NOTICE))];
         let read = || book.read(keys.clone());
-        let signs = || book.signing_key(ES256).unwrap().key_id().to_owned();
+        let signs = || book.signing_key().unwrap().key_id().to_owned();
         let both = [first.key_id(), second.key_id()];
         read();
         assert_eq!(signs(), first.key_id());
         assert_eq!(published(&book), both);
         clock.advance(KeyBook::NOTICE);
+        read();
         assert_eq!(signs(), second.key_id());
         assert_eq!(published(&book), both);
         clock.advance(KeyBook::LONGEST_TOKEN);
@@ -191,7 +186,55 @@ mod tests {
         clock.advance(KeyBook::OVERLAP.saturating_sub(KeyBook::LONGEST_TOKEN));
         read();
         assert_eq!(published(&book), [second.key_id()]);
-        assert!(book.signing_key(SigningAlgorithm::Rs256).is_none());
+    }
+
+    /// SIGN-06: a change of the algorithm is a rotation like any other, and so is the way back.
+    #[test]
+    fn a_left_algorithm_signs_until_its_successor_does_and_is_not_published_for_ever() {
+        let clock = Arc::new(ManualClock::at_millis(0));
+        let book = KeyBook::new(Arc::clone(&clock) as _);
+        let keys = [key(), key_of(SigningAlgorithm::EdDsa), key()];
+        let ids: Vec<&str> = keys.iter().map(|key| key.key_id()).collect();
+        let start = clock.now();
+        let turns = [Duration::ZERO, KeyBook::NOTICE, KeyBook::NOTICE * 2];
+        let all: Vec<PublishedKey> = keys
+            .iter()
+            .zip(turns)
+            .map(|(key, turn)| PublishedKey {
+                key: Arc::clone(key),
+                signs_from: start.after(turn),
+            })
+            .collect();
+        for signs in &ids {
+            book.read(all.clone());
+            assert_eq!(book.signing_key().unwrap().key_id(), *signs);
+            assert_eq!(published(&book), ids);
+            clock.advance(KeyBook::NOTICE);
+        }
+        clock.advance(KeyBook::OVERLAP.saturating_sub(KeyBook::NOTICE * 2));
+        assert_eq!(published(&book), ids[1..]);
+        clock.advance(KeyBook::NOTICE);
+        assert_eq!(published(&book), ids[2..]);
+    }
+
+    /// SIGN-06: whoever cannot see a new key does not sign beside it.
+    #[test]
+    fn who_cannot_read_the_keys_stops_before_anybody_signs_by_one_that_it_does_not_know() {
+        let clock = Arc::new(ManualClock::at_millis(0));
+        let [seeing, blind] = [(); 2].map(|()| KeyBook::new(Arc::clone(&clock) as _));
+        let old = PublishedKey {
+            key: key(),
+            signs_from: clock.now(),
+        };
+        blind.read(vec![old.clone()]);
+        let new = PublishedKey {
+            key: key(),
+            signs_from: clock.now().after(KeyBook::NOTICE),
+        };
+        clock.advance(KeyBook::NOTICE.saturating_sub(Duration::from_millis(1)));
+        seeing.read(vec![old.clone(), new]);
+        assert_eq!(seeing.signing_key().unwrap().key_id(), old.key.key_id());
+        assert!(blind.signing_key().is_none());
     }
 
     /// SIGN-08: without knowing which key is good, nothing is signed.
@@ -205,16 +248,16 @@ mod tests {
         };
         book.read(vec![only.clone()]);
         clock.advance(KeyBook::STALE);
-        assert!(book.signing_key(ES256).is_some());
+        assert!(book.signing_key().is_some());
         clock.advance(Duration::from_millis(1));
-        assert!(book.signing_key(ES256).is_none());
+        assert!(book.signing_key().is_none());
         book.read(vec![only.clone()]);
-        assert!(book.signing_key(ES256).is_some());
+        assert!(book.signing_key().is_some());
         let own = SigningKey::clone(&only.key);
         let next = SigningKey::clone(&key());
         book.hold(vec![own.clone(), next.clone(), own.clone()]);
         clock.advance(KeyBook::STALE * 2);
-        let signing = book.signing_key(ES256).unwrap();
+        let signing = book.signing_key().unwrap();
         assert_eq!(signing.key_id(), own.key_id(), "the operator's own");
         assert_eq!(published(&book), [own.key_id(), next.key_id()]);
     }

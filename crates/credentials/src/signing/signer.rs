@@ -37,8 +37,6 @@ pub struct Signer {
 /// The operator's terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignerTerms {
-    /// Of the key.
-    pub algorithm: SigningAlgorithm,
     /// The claims.
     pub claims: ClaimRules,
     /// Whom a token is for, as this server knows itself.
@@ -88,6 +86,16 @@ pub(super) struct Unsigned {
     channel: Option<Value>,
 }
 
+impl Unsigned {
+    /// Whether signing takes long enough to be done aside.
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(
+            self.key.algorithm(),
+            SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256
+        )
+    }
+}
+
 impl Signer {
     /// A signer. With a verifier, a caller is vouched for only on the word of a token of the
     /// caller's own.
@@ -121,14 +129,6 @@ impl Signer {
         self.verifier.as_deref()
     }
 
-    /// Whether signing takes long enough to be done aside.
-    pub(super) const fn is_slow(&self) -> bool {
-        matches!(
-            self.terms.algorithm,
-            SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256
-        )
-    }
-
     /// What is to be said of this errand.
     pub(super) fn draft(
         &self,
@@ -140,7 +140,7 @@ impl Signer {
     ) -> Result<Unsigned, Failure> {
         let cannot = || Failure::new(CredentialErrorKind::CannotSign);
         let terms = &self.terms;
-        let key = self.keys.signing_key(terms.algorithm).ok_or_else(cannot)?;
+        let key = self.keys.signing_key().ok_or_else(cannot)?;
         let scope = terms.scopes.of(evidence, errand)?;
         let now = clock.now();
         let claims = |audience: &str, lifetime: Duration| {
@@ -261,7 +261,7 @@ fn printable(text: &str) -> String {
 impl From<Unvouchable> for Failure {
     fn from(unvouchable: Unvouchable) -> Self {
         let kind = match &unvouchable {
-            Unvouchable::MissingClaims(_) | Unvouchable::NoSubject => {
+            Unvouchable::MissingClaims(_) | Unvouchable::NoSubject | Unvouchable::OurName => {
                 CredentialErrorKind::SubjectLacksClaims
             }
             Unvouchable::Ended => CredentialErrorKind::SubjectEnded,

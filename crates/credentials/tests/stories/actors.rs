@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use portcullis_core::{ClientSecret, ErrorKind, ScopeSet};
 use portcullis_credentials::{
-    Actor, ActorToken, Authority, ClientProof, ExchangeProfile, ServerAuth, TokenClient,
-    TokenEndpoint, TokenExchange, UpstreamAuth,
+    Actor, ActorToken, Authority, ClientProof, CredentialBroker, ExchangeProfile, ServerAuth,
+    TokenClient, TokenEndpoint, TokenExchange, UpstreamAuth,
 };
 use portcullis_oauth::TokenRules;
 
@@ -114,4 +114,21 @@ async fn refusals_renew_our_own_token_at_most_once_a_minute() {
     obtain(&house, &auth, &jwt("bob", 3600)).await.unwrap();
     let last = with_grant(&as1, "token-exchange").pop().unwrap();
     assert_eq!(last.form["actor_token"], "a-good-one");
+}
+
+/// A reload leaves no token behind for an actor that the file does not name any more.
+#[tokio::test]
+async fn our_own_token_is_got_anew_after_a_reload() {
+    let as1 = AuthorizationServer::start().await;
+    let house = house();
+    let auth = acting(&as1);
+    for (count, token_of_ours) in [(1, "the-first"), (2, "the-second")] {
+        as1.next(Answer::json(token(token_of_ours, "3600")));
+        let subject = jwt(&format!("alice-{count}"), 100_000);
+        obtain(&house, &auth, &subject).await.unwrap();
+        assert_eq!(with_grant(&as1, "client_credentials").len(), count);
+        house.broker.keep_only(&["obo".into()].into());
+    }
+    let last = with_grant(&as1, "token-exchange").pop().unwrap();
+    assert_eq!(last.form["actor_token"], "the-second");
 }

@@ -435,6 +435,32 @@ async fn endpoints_are_found_once_for_everybody_by_issuers_that_name_themselves_
     assert_eq!(claims["aud"], houses.resource.origin.as_str());
 }
 
+/// Callers who can make a server refuse us cannot make us look it up each time.
+#[tokio::test]
+async fn refusals_cause_a_new_look_up_at_most_once_a_minute() {
+    const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
+    let houses = Houses::build().await;
+    let house = house();
+    let mut terms = houses.terms();
+    terms.authority = Authority::Issuer(houses.organisation.origin.clone());
+    let auth = managed(terms);
+    let origin = &houses.organisation.origin;
+    let nowhere = json!({"issuer": origin, "token_endpoint": format!("{origin}/elsewhere")});
+    houses
+        .organisation
+        .publish(WELL_KNOWN, Answer::json(nowhere.to_string()));
+    for (round, expected) in [(0, 2), (1, 3), (2, 4)] {
+        for user in 0..5 {
+            let subject = jwt(&format!("mallory-{round}-{user}"), 3600);
+            obtain(&house, &auth, &subject).await.unwrap_err();
+        }
+        let paths = houses.organisation.paths();
+        let look_ups = paths.iter().filter(|path| *path == WELL_KNOWN).count();
+        assert_eq!(look_ups, expected);
+        house.clock.advance(Duration::from_mins(1));
+    }
+}
+
 #[tokio::test]
 async fn an_endpoint_that_moved_is_looked_up_again_after_one_failure() {
     const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";

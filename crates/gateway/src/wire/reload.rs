@@ -127,6 +127,7 @@ impl Reloading {
         rooms.signing.put_in_force(signer.as_ref());
         rooms.standings.changed(&self.config, &config, generation);
         rooms.gateway.replace_snapshot(snapshot);
+        self.stored.put_in_force();
         rooms.metrics.config_loaded(generation);
         rooms.readiness.serve(generation);
         self.config = config;

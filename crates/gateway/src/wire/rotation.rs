@@ -63,6 +63,16 @@ pub async fn rotate_signer(
                 .to_owned(),
         ));
     }
+    // A store and a ring made here would be nobody's, and the key that others have would still sign.
+    let database = &config.store.path;
+    for (what, path) in [("store", database), ("key ring", &ring_path(database))] {
+        if !path.exists() {
+            return Err(CommandError::Usage(format!(
+                "there is no {what} at {} (store.path): the first start makes one, and nothing was rotated",
+                path.display()
+            )));
+        }
+    }
     let vaults = Vaults::open(&Storage::of(&config)).await?;
     let (store, ring) = (&*vaults.stores.signing_keys, &vaults.ring);
     let algorithm = signing_keys::algorithm(signer);

@@ -53,6 +53,7 @@ pub async fn serve(
         .await
         .map_err(refusal)?;
     let rooms = Arc::new(rooms);
+    stored.put_in_force();
     if first {
         first_start::greet(&rooms, &url).await?;
     }

@@ -92,7 +92,7 @@ impl Signing {
             }
             Err(error) => tracing::error!(
                 error = &*error as &dyn std::error::Error,
-                "the signing keys cannot be read again: those that are known stay in use for half an hour"
+                "the signing keys cannot be read again: those that are known stay in use for ten minutes"
             ),
         }
     }
@@ -149,7 +149,6 @@ impl Prepared {
         server: &McpServer,
     ) -> anyhow::Result<Arc<Signer>> {
         let terms = SignerTerms {
-            algorithm: self.algorithm,
             claims: rules(signer, self.gateway),
             audience: Audience(match &signer.audience {
                 SignerAudience::Exactly(audience) => audience.clone(),

@@ -80,7 +80,8 @@ fn open(ring: &KeyRing, record: &SigningKeyRecord) -> anyhow::Result<PublishedKe
     })
 }
 
-/// Every key that is kept, after making the first one of this algorithm if there is none.
+/// Every key that is kept, after making one of this algorithm if the newest is of another: that one
+/// signs until verifiers have had time to see the new one.
 pub(super) async fn read_or_make(
     store: &dyn SigningKeyStore,
     ring: &KeyRing,
@@ -88,15 +89,19 @@ pub(super) async fn read_or_make(
     now: Timestamp,
 ) -> anyhow::Result<Vec<PublishedKey>> {
     let keys = read(store, ring).await?;
-    if newest(&keys, algorithm).is_some() {
-        return Ok(keys);
-    }
-    let record = make(ring, algorithm, now).await?;
+    let signs_from = match keys.last() {
+        Some(last) if last.key.algorithm() == algorithm => return Ok(keys),
+        Some(last) => now.after(KeyBook::NOTICE).max(last.signs_from),
+        None => now,
+    };
+    let record = make(ring, algorithm, signs_from).await?;
+    let follows = newest(&keys, algorithm).map(|last| last.key.key_id());
     // Whoever was first: all take what is there now.
-    if store.append(&record, None).await? {
+    if store.append(&record, follows).await? {
         tracing::info!(
             kid = record.kid,
             algorithm = algorithm.as_str(),
+            %signs_from,
             "made a signing key"
         );
     }
@@ -122,7 +127,10 @@ pub(super) async fn rotate(
     distrust: bool,
 ) -> anyhow::Result<Rotated> {
     let keys = read(store, ring).await?;
-    let last = newest(&keys, algorithm);
+    if distrust && keys.is_empty() {
+        bail!("no key is kept in this store, so there is none to distrust: nothing was changed");
+    }
+    let last = keys.last();
     if let Some(last) = last
         && last.signs_from > now
         && !distrust
@@ -135,7 +143,7 @@ pub(super) async fn rotate(
         _ => now,
     };
     let record = make(ring, algorithm, signs_from).await?;
-    let follows = last.map(|last| last.key.key_id());
+    let follows = newest(&keys, algorithm).map(|last| last.key.key_id());
     if !store.append(&record, follows).await? {
         bail!("another rotation was faster: nothing was changed");
     }
@@ -204,7 +212,11 @@ mod tests {
         }
 
         async fn started(&self) -> Vec<PublishedKey> {
-            let keys = read_or_make(&*self.store, &self.ring, ES256, START).await;
+            self.started_with(ES256, START).await
+        }
+
+        async fn started_with(&self, how: SigningAlgorithm, now: Timestamp) -> Vec<PublishedKey> {
+            let keys = read_or_make(&*self.store, &self.ring, how, now).await;
             keys.unwrap()
         }
 
@@ -230,6 +242,23 @@ mod tests {
                 .all(|keys| keys == &found[0] && keys.len() == 1)
         );
         assert_eq!(house.started().await, found[0], "and after a restart");
+    }
+
+    /// SIGN-06: verifiers see a key of another algorithm before it signs, each time.
+    #[tokio::test]
+    async fn another_algorithm_is_announced_like_another_key() {
+        let house = House::new();
+        house.started().await;
+        let mut now = START;
+        for (count, algorithm) in [(2, SigningAlgorithm::EdDsa), (3, ES256)] {
+            now = now.after(Duration::from_hours(1));
+            let keys = house.started_with(algorithm, now).await;
+            assert_eq!(keys.len(), count);
+            let new = keys.last().unwrap();
+            assert_eq!(new.key.algorithm(), algorithm);
+            assert_eq!(new.signs_from, now.after(KeyBook::NOTICE));
+            assert_eq!(house.started_with(algorithm, now).await, keys, "once");
+        }
     }
 
     #[tokio::test]
@@ -260,6 +289,18 @@ mod tests {
         assert_eq!(only.signs_from, START);
         assert_eq!(only.removed, before);
         assert_eq!(house.kids().await, [only.kid]);
+    }
+
+    /// SIGN-06: whoever holds the distrusted key holds it somewhere else.
+    #[tokio::test]
+    async fn where_no_key_is_kept_none_is_distrusted() {
+        let house = House::new();
+        let refused = house.rotated(START, true).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("none to distrust"),
+            "{refused}"
+        );
+        assert!(house.kids().await.is_empty());
     }
 
     #[tokio::test]

@@ -35,9 +35,17 @@ type Worth = BTreeMap<StoredRef, Option<[u8; 32]>>;
 pub(super) struct StoredValues {
     clock: Arc<dyn Clock>,
     book: SecretBook,
-    /// Stores keep their logins as long as their settings are the same.
-    open: Mutex<Option<Open>>,
-    in_force: Mutex<Worth>,
+    /// What was read last: a file may be sound, and still not come into force.
+    read: Mutex<Read>,
+    in_force: Mutex<Read>,
+}
+
+/// What one reading of a file came to.
+#[derive(Clone, Default)]
+struct Read {
+    /// Stores keep their logins as long as their settings are the same. `None`: nobody was asked.
+    open: Option<Open>,
+    worth: Worth,
 }
 
 #[derive(Clone)]
@@ -52,7 +60,7 @@ impl StoredValues {
         Self {
             book: SecretBook::new(Arc::clone(&clock)),
             clock,
-            open: Mutex::default(),
+            read: Mutex::default(),
             in_force: Mutex::default(),
         }
     }
@@ -81,42 +89,48 @@ impl StoredValues {
         why: Why,
     ) -> Result<Result<Loaded, ConfigErrors>, CommandError> {
         let mut answers: BTreeMap<StoredRef, Stored> = BTreeMap::new();
+        let mut open = None;
         loop {
             let (loaded, asked) = read_with(name, text, command_line, &answers);
             let Ok(found) = &loaded else {
                 return Ok(loaded);
             };
             if asked.is_empty() {
-                self.book.keep_only(&answers.keys().cloned().collect());
-                *self.in_force() = answers.iter().map(worth).collect();
+                let worth = answers.iter().map(worth).collect();
+                *held(&self.read) = Read { open, worth };
                 return Ok(loaded);
             }
-            let open = self.open(&found.config)?;
-            answers.extend(self.ask(&open, &asked, why).await);
+            let now = self.open(&found.config)?;
+            answers.extend(self.ask(&now, &asked, why).await);
+            open = Some(now);
         }
+    }
+
+    /// What was read last is what is served from now on. Until then `changed` compares with what was
+    /// served before, so that a value which could not be taken up is tried again.
+    pub(super) fn put_in_force(&self) {
+        let read = held(&self.read).clone();
+        self.book.keep_only(&read.worth.keys().cloned().collect());
+        *held(&self.in_force) = read;
     }
 
     /// How often to look, as the file in force says.
     pub(super) fn interval(&self) -> Duration {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref()
-            .map_or(Duration::from_mins(5), |open| open.secrets.refresh)
+        let in_force = held(&self.in_force);
+        let open = in_force.open.as_ref();
+        open.map_or(Duration::from_mins(5), |open| open.secrets.refresh)
     }
 
     /// Asks again for everything in force; whether anything is worth another value now.
     pub(super) async fn changed(&self) -> bool {
-        let wanted: BTreeSet<StoredRef> = self.in_force().keys().cloned().collect();
-        let open = self
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let Read { open, worth: known } = held(&self.in_force).clone();
+        let wanted: BTreeSet<StoredRef> = known.into_keys().collect();
         let Some(open) = open.filter(|_| !wanted.is_empty()) else {
             return false;
         };
         let now = self.ask(&open, &wanted, Why::Refresh).await;
         let now: Worth = now.iter().map(worth).collect();
-        now != *self.in_force()
+        now != held(&self.in_force).worth
     }
 
     async fn ask(
@@ -136,26 +150,26 @@ impl StoredValues {
             .collect()
     }
 
-    fn in_force(&self) -> MutexGuard<'_, Worth> {
-        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn open(&self, config: &Config) -> Result<Open, CommandError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*open
-            && known.secrets == config.secrets
-            && known.ca_file == config.server.ca_file
-        {
-            return Ok(known.clone());
+        let same =
+            |open: &Open| open.secrets == config.secrets && open.ca_file == config.server.ca_file;
+        for known in [&self.in_force, &self.read] {
+            if let Some(open) = held(known).open.as_ref().filter(|open| same(open)) {
+                return Ok(open.clone());
+            }
         }
         let client = outbound::client(config.server.ca_file.clone())?;
-        let fresh = Open {
+        Ok(Open {
             stores: stores(&config.secrets, &client, &self.clock),
             secrets: config.secrets.clone(),
             ca_file: config.server.ca_file.clone(),
-        };
-        Ok(open.insert(fresh).clone())
+        })
     }
+}
+
+fn held(read: &Mutex<Read>) -> MutexGuard<'_, Read> {
+    // One assignment under these locks.
+    read.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for StoredValues {

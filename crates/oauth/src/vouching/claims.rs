@@ -79,6 +79,9 @@ pub enum Unvouchable {
     /// None of the written sources says who it is.
     #[error("none of end_user_claim_sources says who the caller is")]
     NoSubject,
+    /// The caller would be taken for the gateway itself.
+    #[error("the caller is called as the gateway calls itself")]
+    OurName,
     /// The caller's credential is over.
     #[error("the caller's credential has ended")]
     Ended,
@@ -128,8 +131,8 @@ pub fn vouched_claims(rules: &ClaimRules, issue: &Issue<'_>) -> Result<Value, Un
 fn apply(rules: &ClaimRules, issue: &Issue<'_>, claims: &mut Map<String, Value>) {
     let ours = |name: &str| OUR_CLAIMS.contains(&name);
     let taken_over = rules.optional.iter().filter_map(|name| {
-        let value = issue.verified?.member(name)?;
-        Some((name, value))
+        let verified = issue.verified.filter(|said| vouches_for(said, name))?;
+        Some((name, verified.member(name)?))
     });
     for (name, value) in rules.add.iter().chain(taken_over) {
         if !ours(name) {
@@ -148,12 +151,23 @@ fn apply(rules: &ClaimRules, issue: &Issue<'_>, claims: &mut Map<String, Value>)
     }
 }
 
+/// Whether the issuer stands behind this claim. An address that it has not seen proved is whatever its
+/// user typed (OpenID Connect Core §5.7), and where it names nobody, `sub` is a client's.
+fn vouches_for(verified: &Claims, claim: &str) -> bool {
+    match claim {
+        "email" => verified.flag("email_verified") != Some(false),
+        "sub" => !verified.is_of_client(),
+        _ => true,
+    }
+}
+
 fn missing(rules: &ClaimRules, issue: &Issue<'_>) -> Vec<String> {
     if issue.caller.is_none() {
         return Vec::new();
     }
     let is_there = |name: &str| {
-        let value = issue.verified.and_then(|verified| verified.member(name));
+        let verified = issue.verified.filter(|said| vouches_for(said, name));
+        let value = verified.and_then(|verified| verified.member(name));
         value.is_some_and(|value| !value.is_null())
     };
     let required = rules.required.iter();
@@ -170,10 +184,7 @@ fn expiry(issue: &Issue<'_>) -> Timestamp {
     ends.into_iter().flatten().fold(longest, Timestamp::min)
 }
 
-fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable> {
-    let Some(caller) = issue.caller else {
-        return Ok(rules.gateway.clone());
-    };
+fn named(rules: &ClaimRules, issue: &Issue<'_>, caller: &Principal) -> Result<String, Unvouchable> {
     if rules.subject.is_empty() {
         let user = caller.user_id.as_deref().map(str::to_owned);
         let key = || caller.key_id.as_ref().map(ToString::to_string);
@@ -181,8 +192,13 @@ fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable>
         return Ok(named.unwrap_or_else(|| caller.subject.as_ref().to_owned()));
     }
     let say = |source: &SubjectSource| match source {
-        SubjectSource::Token(claim) if claim == "sub" => issue.verified.map(Claims::subject),
-        SubjectSource::Token(claim) => issue.verified.and_then(|verified| verified.text(claim)),
+        SubjectSource::Token(claim) => {
+            let verified = issue.verified.filter(|said| vouches_for(said, claim))?;
+            match claim.as_str() {
+                "sub" => Some(verified.subject()),
+                _ => verified.text(claim),
+            }
+        }
         SubjectSource::UserId => caller.user_id.as_deref(),
         SubjectSource::Email => caller.email.as_deref(),
         SubjectSource::Team => caller.team.as_deref(),
@@ -190,6 +206,18 @@ fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable>
     };
     let found = rules.subject.iter().find_map(say);
     found.map(str::to_owned).ok_or(Unvouchable::NoSubject)
+}
+
+/// A caller's `sub`, which is never the service's own: what it may ask for itself is not a caller's.
+fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable> {
+    let Some(caller) = issue.caller else {
+        return Ok(rules.gateway.clone());
+    };
+    let subject = named(rules, issue, caller)?;
+    if subject == rules.gateway {
+        return Err(Unvouchable::OurName);
+    }
+    Ok(subject)
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@ use crate::fields::{At, Fields};
 use crate::findings::Place;
 use crate::model::{Compat, Server};
 use crate::validate::exposure::is_loopback;
+use crate::validate::urls;
 
 /// `iss`, and the origin of the documents.
 pub(super) fn find(
     root: &Fields<'_, '_>,
     written: Option<At<String>>,
+    plain_http: bool,
     place: &Place,
     server: &Server,
     compat: Compat,
@@ -43,6 +45,29 @@ pub(super) fn find(
             "write the URL under which servers reach the gateway",
         );
         return None;
+    }
+    if let Some(url) = &url
+        && url.scheme() == "http"
+        && !urls::is_loopback(url)
+    {
+        match (plain_http, compat) {
+            (true, _) => root.findings.relaxed(
+                place.clone(),
+                "plain http is accepted by `allow_insecure_http: true`: whoever is on the way can give servers other keys",
+            ),
+            (false, Compat::LiteLlm) => root.findings.relaxed(
+                place.clone(),
+                "plain http is accepted by `compat: litellm`: whoever is on the way can give servers other keys",
+            ),
+            (false, Compat::None) => {
+                root.findings.error(
+                    place,
+                    "an issuer of plain http beyond loopback: whoever is on the way can give servers other keys",
+                    "use https, or accept it by name with `allow_insecure_http: true` beside `issuer`",
+                );
+                return None;
+            }
+        }
     }
     if url.is_none() {
         let text = "no URL, so that servers cannot discover the keys from it: give them `/.well-known/jwks.json` by hand";

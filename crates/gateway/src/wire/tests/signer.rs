@@ -93,6 +93,28 @@ async fn only_a_key_that_is_ours_is_rotated() {
     }
 }
 
+/// A store that nobody uses has no key that anybody believes.
+#[tokio::test]
+async fn a_store_or_a_ring_that_is_not_there_is_not_made_by_a_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let store = folder.path().join("portcullis.db");
+    let ring = folder.path().join("portcullis.keyring.json");
+    let text = format!("{SIGNER}store: {{path: {}}}", store.display());
+    std::fs::write(&file, &text).unwrap();
+    for distrust in [false, true] {
+        let refused = rotate_signer(Some(&file), distrust).await.unwrap_err();
+        assert_eq!(refused.number(), 2);
+        assert!(refused.to_string().contains("no store at"), "{refused}");
+        assert!(!store.exists() && !ring.exists());
+    }
+    drop(replica(folder.path(), &text).await);
+    std::fs::remove_file(&ring).unwrap();
+    let refused = rotate_signer(Some(&file), true).await.unwrap_err();
+    assert!(refused.to_string().contains("no key ring at"), "{refused}");
+    assert!(!ring.exists());
+}
+
 /// SIGN-07.
 #[tokio::test]
 async fn a_key_of_the_operators_that_cannot_sign_refuses_the_start() {
@@ -145,7 +167,7 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
     assert_eq!(before["keys"][0]["alg"], "ES256");
     for (text, algorithms) in [
         (SIGNER.replace("ES256", "EdDSA"), vec!["ES256", "EdDSA"]),
-        (SIGNER.to_owned(), vec!["ES256", "EdDSA"]),
+        (SIGNER.to_owned(), vec!["ES256", "EdDSA", "ES256"]),
         (String::new(), vec![]),
     ] {
         std::fs::write(&file, &text).unwrap();

@@ -57,6 +57,13 @@ impl House {
             .unwrap();
         parsed.map_err(|errors| errors.to_string())
     }
+
+    /// The same, and what was read is served.
+    async fn serve(&self, text: &str, why: Why) -> Result<Loaded, String> {
+        let loaded = self.read(text, why).await?;
+        self.stored.put_in_force();
+        Ok(loaded)
+    }
 }
 
 fn token(loaded: &Loaded) -> &str {
@@ -117,14 +124,34 @@ async fn a_store_that_is_down_at_the_start_lets_nothing_start() {
 #[tokio::test]
 async fn a_rotated_value_is_noticed_and_read() {
     let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
-    house.read(&house.text(), Why::Asked).await.unwrap();
+    house.serve(&house.text(), Why::Asked).await.unwrap();
     assert!(!house.stored.changed().await);
     house.vault.put(
         "apps/a",
         json!({"token": "canary-token-2", "key": "canary-key-1"}),
     );
     assert!(house.stored.changed().await);
-    let loaded = house.read(&house.text(), Why::Refresh).await.unwrap();
+    let loaded = house.serve(&house.text(), Why::Refresh).await.unwrap();
+    assert_eq!(token(&loaded), "canary-token-2");
+    assert!(!house.stored.changed().await);
+}
+
+/// What was read and then could not be served is looked for again, and an outage meanwhile leaves the
+/// old values.
+#[tokio::test]
+async fn a_changed_value_counts_only_once_it_is_served() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    house.serve(&house.text(), Why::Asked).await.unwrap();
+    house.vault.put(
+        "apps/a",
+        json!({"token": "canary-token-2", "key": "k-canary"}),
+    );
+    house.read(&house.text(), Why::Refresh).await.unwrap();
+    assert!(house.stored.changed().await, "it is not in force");
+    let other = house.text().replace("apps/a#token", "apps/a#key");
+    house.read(&other, Why::Asked).await.unwrap();
+    house.vault.seal(true);
+    let loaded = house.serve(&house.text(), Why::Refresh).await.unwrap();
     assert_eq!(token(&loaded), "canary-token-2");
     assert!(!house.stored.changed().await);
 }
@@ -135,7 +162,7 @@ async fn a_rotated_value_is_noticed_and_read() {
 async fn values_outlive_an_outage_for_a_bounded_time_only() {
     for deleted in [false, true] {
         let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
-        house.read(&house.text(), Why::Asked).await.unwrap();
+        house.serve(&house.text(), Why::Asked).await.unwrap();
         if deleted {
             house.vault.delete("apps/a");
         } else {
@@ -143,14 +170,14 @@ async fn values_outlive_an_outage_for_a_bounded_time_only() {
         }
         house.clock.advance(Duration::from_secs(599));
         assert!(!house.stored.changed().await);
-        let loaded = house.read(&house.text(), Why::Refresh).await.unwrap();
+        let loaded = house.serve(&house.text(), Why::Refresh).await.unwrap();
         assert_eq!(token(&loaded), "canary-token-1");
         // Whoever asks for a reload is told of a deletion, and of an outage is not kept from it.
-        let asked = house.read(&house.text(), Why::Asked).await;
+        let asked = house.serve(&house.text(), Why::Asked).await;
         assert_eq!(asked.is_err(), deleted);
         house.clock.advance(Duration::from_secs(1));
         assert!(house.stored.changed().await);
-        let loaded = house.read(&house.text(), Why::Refresh).await.unwrap();
+        let loaded = house.serve(&house.text(), Why::Refresh).await.unwrap();
         assert_eq!(names(&loaded), ["c"], "no server without its credential");
         assert!(!house.stored.changed().await);
         house.vault.seal(false);
@@ -159,9 +186,41 @@ async fn values_outlive_an_outage_for_a_bounded_time_only() {
             json!({"token": "canary-token-3", "key": "k-canary"}),
         );
         assert!(house.stored.changed().await);
-        let loaded = house.read(&house.text(), Why::Refresh).await.unwrap();
+        let loaded = house.serve(&house.text(), Why::Refresh).await.unwrap();
         assert_eq!(names(&loaded), ["a", "b", "c"]);
         assert_eq!(token(&loaded), "canary-token-3");
+    }
+}
+
+/// SIGN-08: where the signer's key or the secret that its verification needs is gone, what it would sign
+/// is gone with it, and is not called without a signature.
+#[tokio::test]
+async fn a_signer_whose_value_lapsed_takes_its_servers_along() {
+    let ec = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    for settings in [
+        "signing_key: 'vault:apps/a#pem'",
+        "verify_issuer: 'https://i.b', verify_audience: gw, token_introspection_endpoint: 'https://i.b/ask', token_introspection_client_id: gw, token_introspection_client_secret: 'vault:apps/a#pem'",
+    ] {
+        let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+        house.vault.put(
+            "apps/a",
+            json!({"token": "t-canary", "key": "k-canary", "pem": ec}),
+        );
+        let text = format!(
+            "{}  d: {{url: 'https://d.example.com/mcp', jwt_signer: false}}\nserver: {{public_url: 'https://gw.example'}}\nguardrails: [{{guardrail_name: s, litellm_params: {{guardrail: mcp_jwt_signer, default_on: true, token_header: X-Signed, {settings}}}}}]\n",
+            house.text()
+        );
+        let loaded = house.serve(&text, Why::Asked).await.unwrap();
+        assert_eq!(names(&loaded), ["a", "b", "c", "d"]);
+        house.vault.seal(true);
+        house.clock.advance(Duration::from_mins(10));
+        assert!(house.stored.changed().await);
+        let loaded = house.serve(&text, Why::Refresh).await.unwrap();
+        assert_eq!(names(&loaded), ["d"], "{settings}");
+        house.vault.seal(false);
+        assert!(house.stored.changed().await);
+        let loaded = house.serve(&text, Why::Refresh).await.unwrap();
+        assert_eq!(names(&loaded), ["a", "b", "c", "d"]);
     }
 }
 
@@ -176,17 +235,36 @@ async fn logins_are_renewed_ahead_of_their_end_and_after_a_revocation() {
         format!("role: gateway, token_file: '{}'", jwt.display()),
     ] {
         let house = House::new(&login).await;
-        house.read(&house.text(), Why::Asked).await.unwrap();
+        house.serve(&house.text(), Why::Asked).await.unwrap();
         assert!(!house.stored.changed().await);
         assert_eq!(house.vault.logins(), 1);
         house.clock.advance(Duration::from_mins(40));
-        house.read(&house.text(), Why::Asked).await.unwrap();
+        house.serve(&house.text(), Why::Asked).await.unwrap();
         assert_eq!(house.vault.logins(), 2);
         house.vault.revoke_tokens();
-        let loaded = house.read(&house.text(), Why::Asked).await.unwrap();
+        let loaded = house.serve(&house.text(), Why::Asked).await.unwrap();
         assert_eq!(token(&loaded), "canary-token-1");
         assert_eq!(house.vault.logins(), 3);
     }
+}
+
+/// A document that our role may not read costs a login now and then, not one each time it is looked at.
+#[tokio::test]
+async fn a_document_that_is_refused_with_a_fresh_token_is_no_reason_to_log_in_each_time() {
+    let house = House::new("role_id: the-role, secret_id: canary-secret-id").await;
+    house.serve(&house.text(), Why::Asked).await.unwrap();
+    assert_eq!(house.vault.logins(), 1);
+    house.vault.forbid("apps/a");
+    for _ in 0..3 {
+        house.stored.changed().await;
+        assert_eq!(house.vault.logins(), 2);
+    }
+    house.clock.advance(Duration::from_mins(10));
+    house.stored.changed().await;
+    assert_eq!(house.vault.logins(), 3, "new rights may need a new token");
+    house.vault.permit();
+    house.serve(&house.text(), Why::Refresh).await.unwrap();
+    assert_eq!(house.vault.logins(), 3);
 }
 
 #[tokio::test]

@@ -50,9 +50,20 @@ fn alice() -> Principal {
 
 /// What an issuer says of a token that it vouches for.
 fn verified(more: &Value) -> Claims {
-    let mut said = json!({"active": true, "sub": "bob", "aud": "gw", "exp": NOW + 100});
+    let mut said = json!({"sub": "bob"});
     for (name, value) in more.as_object().unwrap() {
         said[name] = value.clone();
+    }
+    introspected(said)
+}
+
+fn introspected(mut said: Value) -> Claims {
+    for (name, value) in [
+        ("active", json!(true)),
+        ("aud", json!("gw")),
+        ("exp", json!(NOW + 100)),
+    ] {
+        said[name] = value;
     }
     let rules = TokenRules {
         issuer: "https://idp.example".to_owned(),
@@ -128,6 +139,22 @@ fn who_is_not_known_is_named_by_what_is() {
     assert!(service.get("act").is_none() && service.get("email").is_none());
 }
 
+/// SIGN-01: a server knows the gateway's own requests by their `sub`.
+#[test]
+fn nobody_is_taken_for_the_gateway_because_of_a_name() {
+    let mut caller = alice();
+    caller.user_id = Some("portcullis".into());
+    let team = ClaimRules {
+        subject: vec![SubjectSource::UserId],
+        ..rules()
+    };
+    for rules in [rules(), team] {
+        let refused = vouched_claims(&rules, &issue(Some(&caller), None));
+        assert_eq!(refused.unwrap_err(), Unvouchable::OurName);
+        assert!(vouched_claims(&rules, &issue(None, None)).is_ok());
+    }
+}
+
 #[test]
 fn the_subject_comes_from_the_first_source_that_knows_it_and_from_no_other() {
     use SubjectSource::{Email, Nobody, Team, Token, UserId};
@@ -156,6 +183,67 @@ fn the_subject_comes_from_the_first_source_that_knows_it_and_from_no_other() {
             None => assert_eq!(found.unwrap_err(), Unvouchable::NoSubject, "{sources:?}"),
         }
     }
+}
+
+/// SIGN-01: whoever types another's address into their profile does not become that other.
+#[test]
+fn an_address_that_the_issuer_has_not_seen_proved_is_nobodys() {
+    let sources = ClaimRules {
+        subject: vec![SubjectSource::Token("email".to_owned())],
+        ..rules()
+    };
+    let optional = ClaimRules {
+        optional: vec!["email".to_owned()],
+        ..rules()
+    };
+    let required = ClaimRules {
+        required: vec!["email".to_owned()],
+        ..rules()
+    };
+    let mut caller = alice();
+    caller.email = None;
+    for (proved, is_believed) in [
+        (json!(true), true),
+        (json!(false), false),
+        (json!("true"), false),
+        (Value::Null, false),
+    ] {
+        let token = verified(&json!({"email": "root@b.c", "email_verified": proved}));
+        let judge = |rules: &ClaimRules| vouched_claims(rules, &issue(Some(&caller), Some(&token)));
+        let subject = judge(&sources).map(|claims| claims["sub"].clone());
+        let address = judge(&optional).unwrap().get("email").cloned();
+        if is_believed {
+            assert_eq!(subject.unwrap(), "root@b.c");
+            assert_eq!(address.unwrap(), "root@b.c");
+            assert!(judge(&required).is_ok());
+        } else {
+            assert_eq!(subject.unwrap_err(), Unvouchable::NoSubject, "{proved}");
+            assert!(address.is_none(), "{proved}");
+            assert!(judge(&required).is_err(), "{proved}");
+        }
+    }
+    let unsaid = verified(&json!({"email": "bob@b.c"}));
+    let claims = vouched_claims(&sources, &issue(Some(&caller), Some(&unsaid))).unwrap();
+    assert_eq!(claims["sub"], "bob@b.c");
+}
+
+/// SIGN-01: a client that is called as a person is does not become that person.
+#[test]
+fn a_token_that_names_nobody_makes_nobody_of_its_client() {
+    let of_client = introspected(json!({"client_id": "alice"}));
+    let sources = |more: &[SubjectSource]| ClaimRules {
+        subject: [&[SubjectSource::Token("sub".to_owned())], more].concat(),
+        ..rules()
+    };
+    let judge =
+        |rules: &ClaimRules| vouched_claims(rules, &issue(Some(&nobody()), Some(&of_client)));
+    assert_eq!(judge(&sources(&[])).unwrap_err(), Unvouchable::NoSubject);
+    let asked_client = sources(&[SubjectSource::Token("client_id".to_owned())]);
+    assert_eq!(
+        judge(&asked_client).unwrap()["sub"],
+        "alice",
+        "by the operator's word"
+    );
 }
 
 /// SIGN-01.
