@@ -1,7 +1,9 @@
 //! What of a caller's request may be used to act for that caller upstream: nothing else of it does.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::principal::TokenMarks;
 use crate::secret::AccessToken;
 
 /// A token of the caller's that an authorization server may exchange for one of an upstream.
@@ -47,4 +49,6 @@ pub struct OnBehalf {
     /// It came beside the key that admitted the caller, so the key alone does not say who it is:
     /// several people may share the key.
     pub beside_key: bool,
+    /// What the token that came beside the key says of itself, where that can be read.
+    pub claimed: Option<Arc<TokenMarks>>,
 }

@@ -18,6 +18,8 @@ pub struct Authentication {
     keys: Vec<Arc<dyn Authenticator>>,
     /// For those who present nothing.
     certificates: Option<ClientCertificates>,
+    /// Whose tokens are believed of somebody who brings them beside a key.
+    issuer_of_subjects: Option<Arc<str>>,
     revocations: Arc<Revocations>,
     generation: u64,
 }
@@ -32,6 +34,7 @@ impl Authentication {
             authenticators,
             keys,
             certificates: None,
+            issuer_of_subjects: None,
             revocations,
             generation: 0,
         }
@@ -42,6 +45,15 @@ impl Authentication {
     pub fn with_certificates(self, certificates: ClientCertificates) -> Self {
         Self {
             certificates: Some(certificates),
+            ..self
+        }
+    }
+
+    /// Whoever acts with tokens of this issuer may be refused by name too.
+    #[must_use]
+    pub fn with_issuer_of_subjects(self, issuer: &str) -> Self {
+        Self {
+            issuer_of_subjects: Some(issuer.into()),
             ..self
         }
     }
@@ -59,7 +71,9 @@ impl Authentication {
 
     /// Whether a key of the file or an issuer is one of the configuration's.
     pub fn knows(&self, what: &Revoke) -> bool {
-        self.authenticators.iter().any(|one| one.knows(what))
+        let issuer = what.issuer();
+        (issuer.is_some() && issuer == self.issuer_of_subjects.as_deref())
+            || self.authenticators.iter().any(|one| one.knows(what))
     }
 
     /// Who sent these headers. The connection's certificate speaks for a caller who presents nothing
@@ -87,6 +101,10 @@ impl Authentication {
         let authenticated = first(&self.authenticators, presented).await?;
         self.revocations.judge(&authenticated.principal).await?;
         Ok(authenticated)
+    }
+
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     pub(crate) fn authenticators(&self) -> impl Iterator<Item = &dyn Authenticator> {

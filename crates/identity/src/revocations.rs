@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use portcullis_core::{Clock, Principal, PrincipalKind, RevocationId};
+use portcullis_core::{Clock, Principal, PrincipalKind, RevocationId, TokenMarks};
 use portcullis_store::{ReadRevocation, RevocationRecord, RevocationStore, StoreError};
 use portcullis_vault::KeyRing;
 use tokio::sync::Mutex;
@@ -152,14 +152,28 @@ impl Revocations {
         if principal.kind == PrincipalKind::MasterKey {
             return Ok(());
         }
+        self.be_fresh().await?;
+        if self.refuses(principal) {
+            return Err(AuthnErrorKind::Revoked);
+        }
+        Ok(())
+    }
+
+    /// Whether a token is refused that somebody acts with, whoever that is.
+    pub(crate) async fn judge_token(&self, token: &TokenMarks) -> Result<(), AuthnErrorKind> {
+        self.be_fresh().await?;
+        if self.set.load().refuses_token(token, self.clock.now()) {
+            return Err(AuthnErrorKind::Revoked);
+        }
+        Ok(())
+    }
+
+    async fn be_fresh(&self) -> Result<(), AuthnErrorKind> {
         if !self.is_fresh() {
             self.ask_once().await;
             if !self.is_fresh() {
                 return Err(AuthnErrorKind::Unavailable);
             }
-        }
-        if self.refuses(principal) {
-            return Err(AuthnErrorKind::Revoked);
         }
         Ok(())
     }
@@ -186,7 +200,9 @@ impl Revocations {
 
     /// Whether a caller who was accepted earlier would be accepted still: what open streams ask.
     pub fn stands(&self, principal: &Principal) -> bool {
-        principal.kind == PrincipalKind::MasterKey || (self.is_fresh() && !self.refuses(principal))
+        let in_no_list =
+            principal.kind == PrincipalKind::MasterKey && principal.marks.beside.is_none();
+        in_no_list || (self.is_fresh() && !self.refuses(principal))
     }
 
     /// Whether the list may still be trusted.

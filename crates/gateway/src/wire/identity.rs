@@ -33,6 +33,16 @@ impl Callers<'_> {
         let revocations = Arc::clone(self.revocations);
         let authentication =
             Authentication::new(authenticators, revocations).of_generation(generation);
+        let verification = config
+            .jwt_signer
+            .as_ref()
+            .map(|signer| &signer.verification);
+        let authentication = match verification {
+            Some(Some(verification)) => {
+                authentication.with_issuer_of_subjects(&verification.issuer)
+            }
+            _ => authentication,
+        };
         Ok(match certificates(config, self.clock) {
             Some(certificates) => authentication.with_certificates(certificates),
             None => authentication,

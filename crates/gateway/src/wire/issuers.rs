@@ -12,7 +12,7 @@ use portcullis_core::Clock;
 use portcullis_egress::HttpClient;
 use portcullis_identity::{
     ClaimNames, ClientAuth, Introspection, IntrospectionSettings, IssuerGrants, JwksCache,
-    JwksSettings, JwksSource, SubjectCheck, TokenIssuers, TrustedIssuer,
+    JwksSettings, JwksSource, Revocations, SubjectCheck, TokenIssuers, TrustedIssuer,
 };
 use portcullis_oauth::jose::{Algorithm, TokenRules, TokenType};
 use tokio_util::task::TaskTracker;
@@ -132,6 +132,7 @@ fn source_of(issuer: &TokenIssuer) -> JwksSource {
 pub(super) fn subject_check(
     verification: &TokenVerification,
     client: &Arc<dyn HttpClient>,
+    revocations: &Arc<Revocations>,
     clock: &Arc<dyn Clock>,
     tracker: &TaskTracker,
 ) -> SubjectCheck {
@@ -182,7 +183,8 @@ pub(super) fn subject_check(
         };
         Introspection::new(nobody, settings, Arc::clone(client), Arc::clone(clock))
     });
-    SubjectCheck::new(signing, introspection, Arc::clone(clock))
+    let revocations = Arc::clone(revocations);
+    SubjectCheck::new(signing, introspection, revocations, Arc::clone(clock))
 }
 
 fn settings(

@@ -70,9 +70,12 @@ fn is_configured(config: &Config, what: &Revoke) -> bool {
             .keys
             .iter()
             .any(|key| format!("file:{}", key.id) == id.as_str()),
-        _ => what
-            .issuer()
-            .is_some_and(|name| identity.issuers.iter().any(|issuer| issuer.issuer == name)),
+        _ => what.issuer().is_some_and(|name| {
+            let signer = config.jwt_signer.as_ref();
+            let verification = signer.and_then(|signer| signer.verification.as_ref());
+            identity.issuers.iter().any(|issuer| issuer.issuer == name)
+                || verification.is_some_and(|verification| verification.issuer == name)
+        }),
     }
 }
 
