@@ -1,6 +1,7 @@
 //! The one helper that every surface calls first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -19,7 +20,7 @@ pub struct Authentication {
     /// For those who present nothing.
     certificates: Option<ClientCertificates>,
     /// Whose tokens are believed of somebody who brings them beside a key.
-    issuer_of_subjects: Option<Arc<str>>,
+    issuer_of_subjects: Option<(Arc<str>, Duration)>,
     revocations: Arc<Revocations>,
     generation: u64,
 }
@@ -51,9 +52,9 @@ impl Authentication {
 
     /// Whoever acts with tokens of this issuer may be refused by name too.
     #[must_use]
-    pub fn with_issuer_of_subjects(self, issuer: &str) -> Self {
+    pub fn with_issuer_of_subjects(self, issuer: &str, leeway: Duration) -> Self {
         Self {
-            issuer_of_subjects: Some(issuer.into()),
+            issuer_of_subjects: Some((issuer.into(), leeway)),
             ..self
         }
     }
@@ -69,11 +70,15 @@ impl Authentication {
         self.generation
     }
 
-    /// Whether a key of the file or an issuer is one of the configuration's.
-    pub fn knows(&self, what: &Revoke) -> bool {
-        let issuer = what.issuer();
-        (issuer.is_some() && issuer == self.issuer_of_subjects.as_deref())
-            || self.authenticators.iter().any(|one| one.knows(what))
+    /// Whether a key of the file or an issuer is one of the configuration's, and how far the issuer's
+    /// clock may differ.
+    pub fn knows(&self, what: &Revoke) -> Option<Duration> {
+        let subjects = self.issuer_of_subjects.as_ref();
+        let subjects = subjects
+            .filter(|(issuer, _)| what.issuer() == Some(issuer))
+            .map(|(_, leeway)| *leeway);
+        let known = self.authenticators.iter().map(|one| one.knows(what));
+        known.chain([subjects]).flatten().max()
     }
 
     /// Who sent these headers. The connection's certificate speaks for a caller who presents nothing

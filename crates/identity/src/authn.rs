@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use portcullis_core::{ApiKey, ErrorKind, Principal};
 use portcullis_oauth::jose::TokenFault;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Arrival, Revoke};
 
@@ -175,8 +176,9 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
         true
     }
 
-    /// Whether the configuration gave it the key or the issuer that a revocation names.
-    fn knows(&self, _: &Revoke) -> bool {
-        false
+    /// Whether the configuration gave it the key or the issuer that a revocation names, and how far
+    /// that one's clock may differ.
+    fn knows(&self, _: &Revoke) -> Option<Duration> {
+        None
     }
 }

@@ -110,7 +110,7 @@ impl Revocations {
         match entry {
             Ok(record) if is_genuine(&self.ring, &record) => {
                 if record.lifted.is_some() {
-                    known.entries.remove(&record.id);
+                    lift(known, &record);
                 } else {
                     known.entries.insert(record.id.clone(), record);
                 }
@@ -249,6 +249,21 @@ impl Revocations {
         }
         Ok(count)
     }
+}
+
+/// A lifting takes back what it names. If that is not what is known under its id, somebody altered the
+/// row before an administrator lifted it.
+fn lift(known: &mut Known, lifting: &RevocationRecord) {
+    let of_another = |entry: &RevocationRecord| entry.target != lifting.target;
+    if known.entries.get(&lifting.id).is_some_and(of_another) {
+        tracing::error!(
+            revocation.id = ?lifting.id.as_str(),
+            "a revocation was lifted that names something else than is known here: this process goes \
+             on refusing what is known"
+        );
+        return;
+    }
+    known.entries.remove(&lifting.id);
 }
 
 #[async_trait]

@@ -12,10 +12,9 @@ use portcullis_core::{
     Role, SystemEntropy, Timestamp, Withheld,
 };
 use portcullis_identity::{
-    Arrival, Authenticated, Authentication, Authenticator, AuthnError, AuthnErrorKind,
-    FreshnessSettings, LONGEST_TOKEN, ListedRevocation, MasterKey, NewRevocation, PageRequest,
-    Presented, RevocationAdmin, RevocationError, RevocationRecord, Revocations, Revoke,
-    RevokedTarget,
+    Altered, Arrival, Authenticated, Authentication, Authenticator, AuthnError, AuthnErrorKind,
+    FreshnessSettings, ListedRevocation, MasterKey, NewRevocation, PageRequest, Presented,
+    RevocationAdmin, RevocationError, RevocationRecord, Revocations, Revoke, RevokedTarget,
 };
 use portcullis_store::{
     Inserted, Lifted, Page, ReadRevocation, RevocationStore, StoreError, Stores,
@@ -72,7 +71,9 @@ impl RevocationStore for CutLine {
         self.inner()?.add(record).await
     }
     async fn get(&self, id: &RevocationId) -> Result<Option<RevocationRecord>, StoreError> {
-        self.inner()?.get(id).await
+        let found = self.inner()?.get(id).await?;
+        let seen = found.and_then(|record| self.seen(Ok(record)));
+        seen.transpose().map_err(|unreadable| unreadable.source)
     }
     async fn list(
         &self,
@@ -210,11 +211,16 @@ impl Replica {
 
     async fn revoke(&self, what: Revoke) -> RevocationRecord {
         let admin = MasterKey::principal();
-        self.admin.add(new(what), |_| true, &admin).await.unwrap()
+        self.admin
+            .add(new(what), |_| Some(Duration::ZERO), &admin)
+            .await
+            .unwrap()
     }
 
     async fn lift(&self, id: &RevocationId) -> Result<RevocationRecord, RevocationError> {
-        self.admin.lift(id, &MasterKey::principal()).await
+        self.admin
+            .lift(id, Altered::Refuse, &MasterKey::principal())
+            .await
     }
 }
 
@@ -358,36 +364,36 @@ async fn before_the_first_reading_nobody_enters_but_the_master_key() {
     assert!(list.stands(&MasterKey::principal()));
 }
 
+/// No moment is known at which every token is dead: one that does not say when it was issued may say
+/// any end, and an authorization server may leave both out.
 #[tokio::test]
-async fn an_entry_ends_when_nothing_that_it_refuses_can_be_alive() {
+async fn an_entry_about_tokens_ends_when_it_was_told_to_and_never_before() {
     let house = House::open();
     let here = house.replica().await;
     let now = house.now();
-    let dead = now.after(LONGEST_TOKEN);
     let hour = Duration::from_hours(1);
     let admin = MasterKey::principal();
     let until = async |new: NewRevocation| {
-        let made = here.admin.add(new, |_| true, &admin).await;
+        let made = here.admin.add(new, |_| Some(Duration::ZERO), &admin).await;
         made.unwrap().until
     };
-    assert_eq!(until(new(token("a"))).await, Some(dead));
-    assert_eq!(until(new(subject("a"))).await, Some(dead));
-    assert_eq!(until(new(Revoke::Issuer(IDP.to_owned()))).await, Some(dead));
     let session = Revoke::Session {
         issuer: IDP.to_owned(),
         sid: "s".to_owned(),
     };
-    assert_eq!(until(new(session)).await, None, "it may go on issuing");
-    assert_eq!(until(new(Revoke::User("u".to_owned()))).await, None);
-    for (before, end) in [
-        (now.before(hour), dead),
-        (now.after(hour), dead.after(hour)),
+    for what in [
+        token("a"),
+        subject("a"),
+        Revoke::Issuer(IDP.to_owned()),
+        session,
+        Revoke::User("u".to_owned()),
     ] {
-        let cut_off = NewRevocation {
-            before: Some(before),
-            ..new(subject("b"))
+        let cut_off = matches!(what, Revoke::Subject { .. }).then(|| now.before(hour));
+        let wish = NewRevocation {
+            before: cut_off,
+            ..new(what.clone())
         };
-        assert_eq!(until(cut_off).await, Some(end));
+        assert_eq!(until(wish).await, None, "{what:?}");
     }
     let told = NewRevocation {
         until: Some(now.after(hour)),
@@ -396,18 +402,72 @@ async fn an_entry_ends_when_nothing_that_it_refuses_can_be_alive() {
     assert_eq!(until(told).await, Some(now.after(hour)));
 
     let c = bearer("c", Some(now.after(Duration::from_secs(1))));
+    let undated = bearer("a", None);
     assert_eq!(here.knock(&c).await, Err(AuthnErrorKind::Revoked));
     house.clock.advance(hour);
     here.list.refresh().await.unwrap();
     here.knock(&c).await.unwrap();
     assert_eq!(here.list.keep_house().await.unwrap(), 0);
-    house
-        .clock
-        .advance(LONGEST_TOKEN + Duration::from_hours(30));
+    house.clock.advance(Duration::from_hours(1000 * 24));
     here.list.refresh().await.unwrap();
     assert_eq!(here.list.keep_house().await.unwrap(), 0);
+    assert_eq!(here.knock(&undated).await, Err(AuthnErrorKind::Revoked));
     let left = house.line.changed_since(0, 100).await.unwrap();
-    assert_eq!(left.len(), 2, "the session's and the user's: {left:?}");
+    assert_eq!(left.len(), 5, "all but the one with an end: {left:?}");
+}
+
+/// A token of an issuer whose clock is ahead was issued before it was revoked, and says later.
+#[tokio::test]
+async fn without_a_cut_off_tokens_are_meant_as_far_ahead_as_their_issuers_clock_may_be() {
+    let house = House::open();
+    let here = house.replica().await;
+    let leeway = Duration::from_secs(30);
+    let admin = MasterKey::principal();
+    for what in [subject("alice"), Revoke::Issuer(IDP.to_owned())] {
+        let made = here.admin.add(new(what.clone()), |_| Some(leeway), &admin);
+        let made = made.await.unwrap();
+        for (ahead, refused) in [(29, true), (30, true), (31, false)] {
+            let issued_at = house.now().after(Duration::from_secs(ahead));
+            let alice = bearer("alice", Some(issued_at));
+            let answer = here.knock(&alice).await;
+            assert_eq!(answer.is_err(), refused, "{what:?} {ahead}");
+        }
+        here.lift(&made.id).await.unwrap();
+    }
+    let told = NewRevocation {
+        before: Some(house.now()),
+        ..new(subject("alice"))
+    };
+    here.admin
+        .add(told, |_| Some(leeway), &admin)
+        .await
+        .unwrap();
+    let later = house.now().after(Duration::from_secs(1));
+    here.knock(&bearer("alice", Some(later))).await.unwrap();
+}
+
+/// Whoever can write the database makes a row name somebody else, so that the administrator who lifts
+/// that lets the real one in.
+#[tokio::test]
+async fn lifting_an_altered_row_lifts_nothing_that_it_did_not_name() {
+    let house = House::open();
+    let running = house.replica().await;
+    let alice = bearer("alice", None);
+    let made = running.revoke(token("alice")).await;
+    *house.line.forgery.lock().unwrap() = Some(|row| {
+        row.target = RevokedTarget::Key {
+            id: KeyId::from("nobody"),
+        };
+    });
+    let refused = running.lift(&made.id).await.unwrap_err();
+    assert!(matches!(refused, RevocationError::Altered), "{refused:?}");
+    assert_eq!(refused.error_kind(), ErrorKind::Conflict);
+    assert_eq!(running.knock(&alice).await, Err(AuthnErrorKind::Revoked));
+    let admin = MasterKey::principal();
+    let lifted = running.admin.lift(&made.id, Altered::Lift, &admin).await;
+    assert!(lifted.unwrap().lifted.is_some());
+    running.list.refresh().await.unwrap();
+    assert_eq!(running.knock(&alice).await, Err(AuthnErrorKind::Revoked));
 }
 
 #[tokio::test]
@@ -422,8 +482,11 @@ async fn only_administrators_change_the_list_and_what_means_nothing_is_refused()
         };
         let page = PageRequest::first(10);
         let refusals = [
-            here.admin.add(new(token("x")), |_| true, &by).await.err(),
-            here.admin.lift(&made.id, &by).await.err(),
+            here.admin
+                .add(new(token("x")), |_| Some(Duration::ZERO), &by)
+                .await
+                .err(),
+            here.admin.lift(&made.id, Altered::Refuse, &by).await.err(),
             here.admin.list(&page, &by).await.err(),
         ];
         for refusal in refusals {
@@ -462,7 +525,10 @@ async fn only_administrators_change_the_list_and_what_means_nothing_is_refused()
         (new(subject("alice")), false),
     ] {
         let shown = format!("{wish:?}");
-        let refused = here.admin.add(wish, move |_| known, &admin).await;
+        let refused = here
+            .admin
+            .add(wish, move |_| known.then_some(Duration::ZERO), &admin)
+            .await;
         let kind = refused.unwrap_err().error_kind();
         assert_eq!(kind, ErrorKind::Invalid, "{shown}");
     }

@@ -11,7 +11,7 @@ use portcullis_identity::{
     FileKeys, KeyIndex, MasterKey, Revocations, StoreKeys,
 };
 
-use super::issuers::Issuers;
+use super::issuers::{Issuers, SUBJECT_LEEWAY};
 
 /// What callers are recognised by beside the file.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ impl Callers<'_> {
             .map(|signer| &signer.verification);
         let authentication = match verification {
             Some(Some(verification)) => {
-                authentication.with_issuer_of_subjects(&verification.issuer)
+                authentication.with_issuer_of_subjects(&verification.issuer, SUBJECT_LEEWAY)
             }
             _ => authentication,
         };

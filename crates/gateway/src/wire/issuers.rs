@@ -19,6 +19,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::cli::exit::with_causes;
 
+/// How far the clock may differ of whoever issues the tokens that callers bring for the signer.
+pub(super) const SUBJECT_LEEWAY: Duration = Duration::from_secs(30);
+
 /// What issuers are asked with, and the keys that they gave.
 #[derive(Debug)]
 pub(super) struct Issuers {
@@ -141,7 +144,7 @@ pub(super) fn subject_check(
         audiences: verification.audiences.iter().cloned().collect(),
         algorithms: Algorithm::ALL.to_vec(),
         types: ["at+jwt", "JWT"].map(TokenType::named).to_vec(),
-        leeway: Duration::from_secs(30),
+        leeway: SUBJECT_LEEWAY,
         max_lifetime: Duration::from_hours(24),
     };
     let signing = verification.discovery.as_ref().map(|url| {
