@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use portcullis_core::{ErrorKind, Principal};
+use portcullis_policy::Operation;
 use tokio::sync::Notify;
 
 use crate::call::{Admission, Call};
@@ -88,7 +89,7 @@ impl Gateway {
         if !self.still_stands(principal, admission) {
             Some(ErrorKind::Unauthenticated)
         } else if let Some(named) = &stream.named
-            && !self.still_serves(principal, admission, named)
+            && !self.still_serves(principal, admission, named, Operation::Use)
         {
             Some(ErrorKind::NotFound)
         } else {
