@@ -124,6 +124,8 @@ pub enum AuthnErrorKind {
     CertificateOver,
     /// The store or the issuer that would know is down or too stale: the closed answer.
     Unavailable,
+    /// Too many callers of its network have tokens asked about at one time.
+    NoTurn,
 }
 
 impl AuthnErrorKind {
@@ -140,6 +142,7 @@ impl AuthnErrorKind {
             Self::CertificateUnknown => "certificate_unknown",
             Self::CertificateOver => "certificate_over",
             Self::Unavailable => "unavailable",
+            Self::NoTurn => "no_turn",
         }
     }
 
@@ -147,7 +150,7 @@ impl AuthnErrorKind {
     pub const fn error_kind(self) -> ErrorKind {
         match self {
             Self::Ambiguous => ErrorKind::Invalid,
-            Self::Unavailable => ErrorKind::Unavailable,
+            Self::Unavailable | Self::NoTurn => ErrorKind::Unavailable,
             _ => ErrorKind::Unauthenticated,
         }
     }
