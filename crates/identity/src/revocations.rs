@@ -48,6 +48,8 @@ struct Known {
     entries: HashMap<RevocationId, RevocationRecord>,
     /// Entries that were missed in the store, each said once.
     missed: HashSet<RevocationId>,
+    /// Entries that stand in the store and had not been read, each looked for once.
+    sought: HashSet<RevocationId>,
 }
 
 impl Revocations {
@@ -230,6 +232,23 @@ impl Revocations {
         let expected: Vec<RevocationId> = known.entries.keys().cloned().collect();
         let standing: HashSet<RevocationId> = self.store.standing(now).await?.into_iter().collect();
         self.refresh_known(&mut known).await?;
+        let Known {
+            position,
+            entries,
+            sought,
+            ..
+        } = &mut *known;
+        // One that can never be read is not a reason to read everything again and again.
+        sought.retain(|id| standing.contains(id));
+        let unread = standing.iter().filter(|id| !entries.contains_key(*id));
+        if unread.filter(|id| sought.insert((*id).clone())).count() > 0 {
+            tracing::warn!(
+                "a revocation stands in the store that was not read with its changes: the whole \
+                 list is read again"
+            );
+            *position = 0;
+            self.refresh_known(&mut known).await?;
+        }
         let Known {
             entries, missed, ..
         } = &mut *known;
