@@ -274,14 +274,13 @@ impl<'a> Question<'a> {
         arrival: &Arrival,
     ) -> Result<(Self, Option<Place<'a>>), AuthnErrorKind> {
         let mut asking = introspection.asking();
-        let (slot, place) = match asking.get(&asked) {
-            Some(slot) => (Arc::clone(slot), None),
-            None => {
-                let place = introspection.line_up(arrival)?;
-                let slot = Slot::default();
-                asking.insert(asked, Arc::clone(&slot));
-                (slot, Some(place))
-            }
+        let (slot, place) = if let Some(slot) = asking.get(&asked) {
+            (Arc::clone(slot), None)
+        } else {
+            let place = introspection.line_up(arrival)?;
+            let slot = Slot::default();
+            asking.insert(asked, Arc::clone(&slot));
+            (slot, Some(place))
         };
         let question = Self {
             introspection,
