@@ -38,6 +38,10 @@ pub enum Withheld {
     Malformed,
     /// The caller's `Connection` header says that it ends here (RFC 9110 §7.6.1).
     HopByHop,
+    /// It says that it is a token that was revoked.
+    Revoked,
+    /// Nobody can say whether it was revoked.
+    Unjudged,
 }
 
 impl Withheld {
@@ -48,6 +52,8 @@ impl Withheld {
             Self::Ambiguous => "ambiguous",
             Self::Malformed => "malformed",
             Self::HopByHop => "hop-by-hop",
+            Self::Revoked => "revoked",
+            Self::Unjudged => "revocations-unknown",
         }
     }
 }

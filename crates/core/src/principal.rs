@@ -56,6 +56,25 @@ pub struct CredentialMarks {
     pub sid: Option<Arc<str>>,
     /// The `iat` of a token (RFC 7519 §4.1.6), or when a key was made.
     pub issued_at: Option<crate::Timestamp>,
+    /// What the token says of itself that the caller brought beside the credential to act with:
+    /// revoked, it ends what is done with it.
+    pub beside: Option<Arc<TokenMarks>>,
+}
+
+/// What a token says of itself, as far as a revocation can name it. It need not be true: good for
+/// refusing, and for nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenMarks {
+    /// `iss`.
+    pub issuer: Arc<str>,
+    /// `sub`.
+    pub subject: Option<Arc<str>>,
+    /// `jti`.
+    pub jti: Option<Arc<str>>,
+    /// `sid`.
+    pub sid: Option<Arc<str>>,
+    /// `iat`.
+    pub issued_at: Option<crate::Timestamp>,
 }
 
 /// A caller whose credential was verified, or, of the kind [`Delegated`](PrincipalKind::Delegated),

@@ -1,25 +1,72 @@
 //! A bounded memory in which nobody's entries push out everybody else's.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 /// Entries by whose they are. Whoever has too many loses their own oldest; when all is full, whoever
-/// has most makes room. "Oldest" is what was used longest ago.
+/// has most makes room. "Oldest" is what was used longest ago. Who that is stands in an order that is
+/// kept with every use, so that nobody has to be looked for among all.
 #[derive(Debug)]
 pub struct Shares<O, K, V> {
     most: usize,
     most_of_one: usize,
-    of: HashMap<O, HashMap<K, Entry<V>>>,
+    of: HashMap<O, Own<K, V>>,
+    /// Owners; the first makes room.
+    ranks: BTreeMap<Rank, O>,
     count: usize,
     /// Counts up with every use.
     uses: u64,
+}
+
+/// Who has most, and among those who have equally many, whoever came longest ago. No two uses are the
+/// same, so no two owners have the same rank.
+type Rank = (Reverse<usize>, u64);
+
+#[derive(Debug)]
+struct Own<K, V> {
+    entries: HashMap<K, Entry<V>>,
+    by_use: BTreeMap<u64, K>,
 }
 
 #[derive(Debug)]
 struct Entry<V> {
     value: V,
     used: u64,
+}
+
+impl<K, V> Default for Own<K, V> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            by_use: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash, V> Own<K, V> {
+    /// `None`: it has nothing.
+    fn rank(&self) -> Option<Rank> {
+        let (oldest, _) = self.by_use.first_key_value()?;
+        Some((Reverse(self.entries.len()), *oldest))
+    }
+
+    fn put(&mut self, key: K, value: V, used: u64) {
+        self.by_use.insert(used, key.clone());
+        self.entries.insert(key, Entry { value, used });
+    }
+
+    fn remove(&mut self, key: &K) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.by_use.remove(&entry.used);
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, key)) = self.by_use.pop_first() {
+            self.entries.remove(&key);
+        }
+    }
 }
 
 impl<O: Clone + Eq + Hash, K: Clone + Eq + Hash, V> Shares<O, K, V> {
@@ -29,6 +76,7 @@ impl<O: Clone + Eq + Hash, K: Clone + Eq + Hash, V> Shares<O, K, V> {
             most,
             most_of_one,
             of: HashMap::new(),
+            ranks: BTreeMap::new(),
             count: 0,
             uses: 0,
         }
@@ -36,15 +84,16 @@ impl<O: Clone + Eq + Hash, K: Clone + Eq + Hash, V> Shares<O, K, V> {
 
     /// An owner's entry, which counts as used now.
     pub fn get(&mut self, owner: &O, key: &K) -> Option<&V> {
-        self.uses += 1;
-        let entry = self.of.get_mut(owner)?.get_mut(key)?;
-        entry.used = self.uses;
-        Some(&entry.value)
-    }
-
-    /// Any entry of an owner's.
-    pub fn any_of(&self, owner: &O) -> Option<&V> {
-        let entry = self.of.get(owner)?.values().next()?;
+        self.of.get(owner)?.entries.get(key)?;
+        let used = self.next_use();
+        self.change(owner, |own| {
+            if let Some(entry) = own.entries.get_mut(key) {
+                own.by_use.remove(&entry.used);
+                own.by_use.insert(used, key.clone());
+                entry.used = used;
+            }
+        });
+        let entry = self.of.get(owner)?.entries.get(key)?;
         Some(&entry.value)
     }
 
@@ -55,67 +104,66 @@ impl<O: Clone + Eq + Hash, K: Clone + Eq + Hash, V> Shares<O, K, V> {
 
     /// Adds an entry, and makes room for it before.
     pub fn insert(&mut self, owner: &O, key: K, value: V) {
-        self.remove(owner, &key);
+        self.change(owner, |own| own.remove(&key));
         if self.count_of(owner) >= self.most_of_one {
-            self.forget_oldest_of(owner);
+            self.change(owner, Own::forget_oldest);
         }
-        if self.count >= self.most {
-            // Among those who have equally many, whoever came longest ago.
-            let rank = |own: &HashMap<K, Entry<V>>| {
-                let oldest = own.values().map(|entry| entry.used).min();
-                (Reverse(own.len()), oldest)
-            };
-            let largest = self.of.iter().min_by_key(|(_, own)| rank(own));
-            if let Some(largest) = largest.map(|(largest, _)| largest.clone()) {
-                self.forget_oldest_of(&largest);
-            }
+        if self.count >= self.most
+            && let Some((_, largest)) = self.ranks.first_key_value()
+        {
+            let largest = largest.clone();
+            self.change(&largest, Own::forget_oldest);
         }
-        self.uses += 1;
-        let used = self.uses;
-        let own = self.of.entry(owner.clone()).or_default();
-        own.insert(key, Entry { value, used });
-        self.count += 1;
+        let used = self.next_use();
+        self.change(owner, |own| own.put(key, value, used));
     }
 
     /// Forgets what is not wanted any more.
     pub fn retain(&mut self, wanted: impl Fn(&V) -> bool) {
         self.of.retain(|_, own| {
-            own.retain(|_, entry| wanted(&entry.value));
-            !own.is_empty()
+            own.entries.retain(|_, entry| wanted(&entry.value));
+            let left = &own.entries;
+            own.by_use.retain(|_, key| left.contains_key(key));
+            !left.is_empty()
         });
-        self.count = self.of.values().map(HashMap::len).sum();
+        let ranks = self.of.iter();
+        self.ranks = ranks
+            .filter_map(|(owner, own)| Some((own.rank()?, owner.clone())))
+            .collect();
+        self.count = self.of.values().map(|own| own.entries.len()).sum();
     }
 
     /// All of them.
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        let entries = self.of.values().flat_map(HashMap::values);
+        let entries = self.of.values().flat_map(|own| own.entries.values());
         entries.map(|entry| &entry.value)
     }
 
     fn count_of(&self, owner: &O) -> usize {
-        self.of.get(owner).map_or(0, HashMap::len)
+        self.of.get(owner).map_or(0, |own| own.entries.len())
     }
 
-    fn forget_oldest_of(&mut self, owner: &O) {
-        let oldest = self
-            .of
-            .get(owner)
-            .and_then(|own| own.iter().min_by_key(|(_, entry)| entry.used))
-            .map(|(key, _)| key.clone());
-        if let Some(key) = oldest {
-            self.remove(owner, &key);
-        }
+    const fn next_use(&mut self) -> u64 {
+        self.uses += 1;
+        self.uses
     }
 
-    fn remove(&mut self, owner: &O, key: &K) {
-        let Some(own) = self.of.get_mut(owner) else {
-            return;
-        };
-        if own.remove(key).is_some() {
-            self.count -= 1;
+    /// Changes what an owner has; the order and the count follow.
+    fn change(&mut self, owner: &O, change: impl FnOnce(&mut Own<K, V>)) {
+        let own = self.of.entry(owner.clone()).or_default();
+        if let Some(rank) = own.rank() {
+            self.ranks.remove(&rank);
         }
-        if own.is_empty() {
-            self.of.remove(owner);
+        let before = own.entries.len();
+        change(own);
+        self.count = (self.count + own.entries.len()).saturating_sub(before);
+        match own.rank() {
+            Some(rank) => {
+                self.ranks.insert(rank, owner.clone());
+            }
+            None => {
+                self.of.remove(owner);
+            }
         }
     }
 }
@@ -128,7 +176,7 @@ mod tests {
         shares
             .of
             .get(owner)
-            .is_some_and(|own| own.contains_key(&key))
+            .is_some_and(|own| own.entries.contains_key(&key))
     }
 
     #[test]
@@ -181,8 +229,38 @@ mod tests {
         shares.insert(&"bob", 1, 1);
         shares.retain(|value| *value == 1);
         assert_eq!((shares.count, shares.of.len()), (1, 1));
-        assert!(shares.any_of(&"alice").is_none());
-        assert_eq!(shares.any_of(&"bob"), Some(&1));
+        assert!(!has(&shares, "alice", 0) && has(&shares, "bob", 1));
+        assert_eq!(shares.ranks.len(), 1);
         assert!(!shares.is_full_for(&"alice"));
+    }
+
+    #[test]
+    fn the_order_is_that_of_what_is_there_whatever_was_done() {
+        let mut shares = Shares::new(20, 6);
+        for step in 0..2_000_u32 {
+            let (owner, key) = (step * 7 % 5, step * 13 % 11);
+            match step % 4 {
+                0 | 1 => shares.insert(&owner, key, step),
+                2 => drop(shares.get(&owner, &key).copied()),
+                _ => shares.retain(|value| value % 17 != step % 17),
+            }
+            let mut ranks: Vec<_> = shares
+                .of
+                .iter()
+                .map(|(owner, own)| {
+                    let oldest = own.entries.values().map(|entry| entry.used).min();
+                    ((Reverse(own.entries.len()), oldest.unwrap()), *owner)
+                })
+                .collect();
+            ranks.sort_unstable();
+            let kept: Vec<_> = shares
+                .ranks
+                .iter()
+                .map(|(rank, own)| (*rank, *own))
+                .collect();
+            assert_eq!(kept, ranks, "{step}");
+            assert_eq!(shares.count, shares.values().count());
+        }
+        assert!(shares.count > 0);
     }
 }

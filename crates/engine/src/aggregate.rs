@@ -155,6 +155,7 @@ impl Gateway {
             entry: Arc::clone(entry),
             principal,
             admission: *view.admission(),
+            listens: Operation::Use,
             subject: String::new(),
             presented: None,
             declared: None,

@@ -62,7 +62,15 @@ impl Call {
 
     /// The same request, of a caller who brought this.
     #[must_use]
-    pub fn with(self, brought: Brought) -> Self {
+    pub fn with(mut self, mut brought: Brought) -> Self {
+        if let Some(on_behalf) = brought.on_behalf.as_mut().map(Arc::make_mut) {
+            let subject = on_behalf.subject.clone();
+            on_behalf.subject = subject.coming_from(self.admission.address);
+            if let Some(claimed) = &on_behalf.claimed {
+                // Who acts with a token ends with it, for as long as the request lasts.
+                Arc::make_mut(&mut self.principal).marks.beside = Some(Arc::clone(claimed));
+            }
+        }
         let brought = Arc::new(brought);
         Self { brought, ..self }
     }

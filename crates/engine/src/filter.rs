@@ -16,6 +16,7 @@ use crate::exchange::revealing;
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 use crate::tasks;
+use portcullis_policy::Operation;
 
 /// What a subscription's stream must begin with.
 pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
@@ -31,6 +32,8 @@ pub(crate) struct AnswerFilter {
     pub(crate) principal: Arc<Principal>,
     /// How the caller was let in.
     pub(crate) admission: Admission,
+    /// As what it may be listened to, and may go on.
+    pub(crate) listens: Operation<'static>,
     /// The name or URI asked for, as the server spells it.
     pub(crate) subject: String,
     /// What we presented, which must not come back to the caller.

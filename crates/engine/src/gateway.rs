@@ -111,12 +111,13 @@ impl Gateway {
     }
 
     /// Whether what is listened to may go on: the server is still in force as it was reached, and
-    /// under the rules of today, the operator's border among them, the principal sees it.
+    /// under the rules of today, the operator's border among them, the principal may what it began with.
     pub(crate) fn still_serves(
         &self,
         principal: &Principal,
         admission: &Admission,
         entry: &ServerEntry,
+        operation: Operation<'static>,
     ) -> bool {
         let side = match admission.side {
             Side::Inside => self.standing.side(admission.address),
@@ -129,7 +130,7 @@ impl Gateway {
             .named(entry.id.as_str())
             .map(|(_, now)| now)
             .filter(|now| Arc::ptr_eq(&now.upstream, &entry.upstream))
-            .is_some_and(|now| authorize(caller, &now.policy, Operation::Use, ()).is_ok())
+            .is_some_and(|now| authorize(caller, &now.policy, operation, ()).is_ok())
     }
 
     fn leaving(&self) -> MutexGuard<'_, Vec<Arc<ServerEntry>>> {

@@ -237,9 +237,12 @@ impl Relay {
         if self.call.is_none() || !self.gateway.still_stands(principal, admission) {
             Some(ErrorKind::Unauthenticated)
         } else if listens
-            && !self
-                .gateway
-                .still_serves(principal, admission, &self.filter.entry)
+            && !self.gateway.still_serves(
+                principal,
+                admission,
+                &self.filter.entry,
+                self.filter.listens,
+            )
         {
             Some(ErrorKind::NotFound)
         } else {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use portcullis_core::{ErrorKind, Principal};
+use portcullis_policy::Operation;
 use tokio::sync::Notify;
 
 use crate::call::{Admission, Call};
@@ -88,7 +89,7 @@ impl Gateway {
         if !self.still_stands(principal, admission) {
             Some(ErrorKind::Unauthenticated)
         } else if let Some(named) = &stream.named
-            && !self.still_serves(principal, admission, named)
+            && !self.still_serves(principal, admission, named, Operation::Use)
         {
             Some(ErrorKind::NotFound)
         } else {
@@ -106,7 +107,7 @@ async fn keep_vigil(gateway: Arc<Gateway>) {
         }
         for some in everybody.chunks(LOOKS_PER_TURN) {
             for stream in some {
-                if let Some(kind) = gateway.verdict(stream)
+                if let Some(kind) = judged(|| gateway.verdict(stream))
                     && stream.verdict.set(kind).is_ok()
                 {
                     stream.judged.notify_one();
@@ -115,6 +116,15 @@ async fn keep_vigil(gateway: Arc<Gateway>) {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// A verdict, whatever happens: whom a defect keeps from being judged may not go on, and holds up
+/// nobody else's verdict.
+fn judged(judge: impl FnOnce() -> Option<ErrorKind>) -> Option<ErrorKind> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge)).unwrap_or_else(|_| {
+        tracing::error!("whether a stream may go on cannot be judged: it ends");
+        Some(ErrorKind::Internal)
+    })
 }
 
 impl Watch {
@@ -133,5 +143,19 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let mut watched = self.gateway.vigil.watched();
         watched.streams.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_judged_may_not_go_on() {
+        let defect = judged(|| panic!("a defect of ours"));
+        assert_eq!(defect, Some(ErrorKind::Internal));
+        assert_eq!(judged(|| None), None);
+        let fallen = judged(|| Some(ErrorKind::Unauthenticated));
+        assert_eq!(fallen, Some(ErrorKind::Unauthenticated));
     }
 }

@@ -1,6 +1,7 @@
 //! The one helper that every surface calls first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -18,6 +19,8 @@ pub struct Authentication {
     keys: Vec<Arc<dyn Authenticator>>,
     /// For those who present nothing.
     certificates: Option<ClientCertificates>,
+    /// Whose tokens are believed of somebody who brings them beside a key.
+    issuer_of_subjects: Option<(Arc<str>, Duration)>,
     revocations: Arc<Revocations>,
     generation: u64,
 }
@@ -32,6 +35,7 @@ impl Authentication {
             authenticators,
             keys,
             certificates: None,
+            issuer_of_subjects: None,
             revocations,
             generation: 0,
         }
@@ -42,6 +46,15 @@ impl Authentication {
     pub fn with_certificates(self, certificates: ClientCertificates) -> Self {
         Self {
             certificates: Some(certificates),
+            ..self
+        }
+    }
+
+    /// Whoever acts with tokens of this issuer may be refused by name too.
+    #[must_use]
+    pub fn with_issuer_of_subjects(self, issuer: &str, leeway: Duration) -> Self {
+        Self {
+            issuer_of_subjects: Some((issuer.into(), leeway)),
             ..self
         }
     }
@@ -57,9 +70,15 @@ impl Authentication {
         self.generation
     }
 
-    /// Whether a key of the file or an issuer is one of the configuration's.
-    pub fn knows(&self, what: &Revoke) -> bool {
-        self.authenticators.iter().any(|one| one.knows(what))
+    /// Whether a key of the file or an issuer is one of the configuration's, and how far the issuer's
+    /// clock may differ.
+    pub fn knows(&self, what: &Revoke) -> Option<Duration> {
+        let subjects = self.issuer_of_subjects.as_ref();
+        let subjects = subjects
+            .filter(|(issuer, _)| what.issuer() == Some(issuer))
+            .map(|(_, leeway)| *leeway);
+        let known = self.authenticators.iter().map(|one| one.knows(what));
+        known.chain([subjects]).flatten().max()
     }
 
     /// Who sent these headers. The connection's certificate speaks for a caller who presents nothing
@@ -87,6 +106,10 @@ impl Authentication {
         let authenticated = first(&self.authenticators, presented).await?;
         self.revocations.judge(&authenticated.principal).await?;
         Ok(authenticated)
+    }
+
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     pub(crate) fn authenticators(&self) -> impl Iterator<Item = &dyn Authenticator> {

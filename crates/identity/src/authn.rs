@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use portcullis_core::{ApiKey, ErrorKind, Principal};
 use portcullis_oauth::jose::TokenFault;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Arrival, Revoke};
 
@@ -123,6 +124,8 @@ pub enum AuthnErrorKind {
     CertificateOver,
     /// The store or the issuer that would know is down or too stale: the closed answer.
     Unavailable,
+    /// Too many callers of its network have tokens asked about at one time.
+    NoTurn,
 }
 
 impl AuthnErrorKind {
@@ -139,6 +142,7 @@ impl AuthnErrorKind {
             Self::CertificateUnknown => "certificate_unknown",
             Self::CertificateOver => "certificate_over",
             Self::Unavailable => "unavailable",
+            Self::NoTurn => "no_turn",
         }
     }
 
@@ -146,7 +150,7 @@ impl AuthnErrorKind {
     pub const fn error_kind(self) -> ErrorKind {
         match self {
             Self::Ambiguous => ErrorKind::Invalid,
-            Self::Unavailable => ErrorKind::Unavailable,
+            Self::Unavailable | Self::NoTurn => ErrorKind::Unavailable,
             _ => ErrorKind::Unauthenticated,
         }
     }
@@ -175,8 +179,9 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
         true
     }
 
-    /// Whether the configuration gave it the key or the issuer that a revocation names.
-    fn knows(&self, _: &Revoke) -> bool {
-        false
+    /// Whether the configuration gave it the key or the issuer that a revocation names, and how far
+    /// that one's clock may differ.
+    fn knows(&self, _: &Revoke) -> Option<Duration> {
+        None
     }
 }

@@ -24,10 +24,21 @@ impl Authentication {
         principal: &Principal,
         asked_for: impl Fn(&str) -> bool + Send + Sync,
     ) -> Brought {
-        Brought {
-            on_behalf: self.on_behalf(headers, principal).await,
-            ..self.collect(headers, true, asked_for).await
+        let mut brought = self.collect(headers, true, asked_for).await;
+        match self.on_behalf(headers, principal).await {
+            Ok(on_behalf) => brought.on_behalf = on_behalf,
+            Err(why) => {
+                let name = AUTHORIZATION.as_str();
+                tracing::info!(
+                    reason = why.as_str(),
+                    "a token beside a key is not acted with"
+                );
+                brought.headers.retain(|header| &*header.name != name);
+                brought.withheld.retain(|(withheld, _)| &**withheld != name);
+                brought.withheld.push((name.into(), why));
+            }
         }
+        brought
     }
 
     /// The same of a caller whom nobody admitted: all that it has is its own.

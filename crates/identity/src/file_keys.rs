@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::{
@@ -151,10 +152,12 @@ fn principal(key: FileKey) -> Principal {
 
 #[async_trait]
 impl Authenticator for FileKeys {
-    fn knows(&self, what: &Revoke) -> bool {
-        let Revoke::Key(id) = what else { return false };
+    fn knows(&self, what: &Revoke) -> Option<Duration> {
+        let Revoke::Key(id) = what else { return None };
         let id = format!("key:{id}");
-        self.keys.values().any(|key| key.id.as_str() == id)
+        let mut keys = self.keys.values();
+        keys.any(|key| key.id.as_str() == id)
+            .then_some(Duration::ZERO)
     }
 
     async fn authenticate(

@@ -14,8 +14,9 @@ use portcullis_oauth::jose::{Claims, TokenFault, Verified, read_introspected};
 use portcullis_oauth::{ClientAuthentication, TokenRequest};
 use url::Url;
 
+use crate::answers::{Answer, Answers, Asked};
 use crate::document::exchange;
-use crate::turns::Turns;
+use crate::turns::{Place, Turns};
 use crate::{Arrival, AuthnError, AuthnErrorKind, ClientCertificate, Presented, TrustedIssuer};
 
 /// How long an answer is believed, if the token does not end sooner.
@@ -24,8 +25,6 @@ const KEPT: Duration = Duration::from_mins(1);
 const REFUSAL_KEPT: Duration = Duration::from_secs(10);
 /// And a failure: those who waited for the same answer do not each wait for their own.
 const FAILURE_KEPT: Duration = Duration::from_secs(1);
-/// Answers that are kept.
-const MOST_ANSWERS: usize = 10_000;
 
 /// Where to ask, and as whom.
 #[derive(Clone, Debug)]
@@ -58,23 +57,14 @@ pub struct Introspection {
     pub(crate) settings: IntrospectionSettings,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
-    answers: Mutex<BTreeMap<Asked, Slot>>,
+    answers: Mutex<Answers>,
+    /// Of those who have a turn or wait for one, which are few.
+    asking: Mutex<BTreeMap<Asked, Slot>>,
     turns: Turns,
 }
 
-/// A token, and the certificate with which its bearer came: what is said of a token that is bound to a
-/// certificate is true for that bearer alone.
-type Asked = ([u8; 32], Option<[u8; 32]>);
-
-/// One token's answer; whoever presents the same token meanwhile waits for it.
-type Slot = Arc<tokio::sync::Mutex<Option<Answer>>>;
-
-#[derive(Clone)]
-struct Answer {
-    said: Result<Arc<Verified<Claims>>, AuthnErrorKind>,
-    /// Monotonic.
-    until: Duration,
-}
+/// A question that is under way; whoever presents the same token meanwhile waits for it.
+type Slot = Arc<tokio::sync::Mutex<()>>;
 
 impl Introspection {
     /// Asks for tokens of this issuer, whose algorithms and types do not matter here.
@@ -90,6 +80,7 @@ impl Introspection {
             http,
             clock,
             answers: Mutex::default(),
+            asking: Mutex::default(),
             turns: Turns::default(),
         }
     }
@@ -120,45 +111,68 @@ impl Introspection {
     ) -> Result<Arc<Verified<Claims>>, AuthnError> {
         let proved = arrival.proved(self.clock.now());
         let holder = proved.map(ClientCertificate::thumbprint);
-        let slot = self.slot((*fingerprint, holder.copied()));
-        let mut answer = slot.lock().await;
-        if let Some(answer) = self.usable(answer.as_ref()) {
+        let asked = (*fingerprint, holder.copied());
+        if let Some(answer) = self.usable(&asked) {
             return answer;
         }
-        let said = self.ask(token, arrival, holder).await;
+        let (question, place) = Question::about(self, asked, arrival)?;
+        let only = question.slot.lock().await;
+        if let Some(answer) = self.usable(&asked) {
+            return answer;
+        }
+        // Whoever asked before may have gone away without an answer.
+        let place = match place {
+            Some(place) => place,
+            None => self.line_up(arrival)?,
+        };
+        let said = self.ask(token, place, holder).await;
         let kept = match &said {
             Ok(_) => KEPT,
-            Err(AuthnErrorKind::Unavailable) => FAILURE_KEPT,
+            Err(AuthnErrorKind::Unavailable | AuthnErrorKind::NoTurn) => FAILURE_KEPT,
             Err(_) => REFUSAL_KEPT,
         };
-        *answer = Some(Answer {
+        let now = self.clock.monotonic();
+        let answer = Answer {
             said: said.clone(),
-            until: self.clock.monotonic() + kept,
-        });
+            until: now + kept,
+        };
+        self.answers().keep(asked, answer, now);
+        drop(only);
         Ok(said?)
     }
 
     /// Whether the issuer was asked lately about this token, whoever came with it, and did not say
     /// that it is none of ours.
     pub(crate) fn vouched_for(&self, fingerprint: &[u8; 32]) -> bool {
-        let asked = (*fingerprint, None)..=(*fingerprint, Some([u8::MAX; 32]));
-        let slots: Vec<Slot> = self
-            .answers()
-            .range(asked)
-            .map(|(_, slot)| Arc::clone(slot))
-            .collect();
         // Somebody is asking about it just now: it was presented to us.
-        slots.iter().any(|slot| match slot.try_lock() {
-            Ok(answer) => self
-                .usable(answer.as_ref())
-                .is_some_and(|said| said.map_or_else(|error| !error.kind.is_foreign(), |_| true)),
-            Err(_) => true,
+        let asked = (*fingerprint, None)..=(*fingerprint, Some([u8::MAX; 32]));
+        if self.asking().range(asked).next().is_some() {
+            return true;
+        }
+        let answers = self.answers();
+        let mut about = answers.about(fingerprint);
+        about.any(|answer| {
+            let said = self.still(answer);
+            said.is_some_and(|said| said.map_or_else(|error| !error.kind.is_foreign(), |_| true))
         })
     }
 
+    fn line_up(&self, arrival: &Arrival) -> Result<Place<'_>, AuthnErrorKind> {
+        self.turns.line_up(arrival.address).ok_or_else(|| {
+            tracing::warn!(issuer = %self.issuer(), "too many wait to have tokens asked about");
+            AuthnErrorKind::NoTurn
+        })
+    }
+
+    fn usable(&self, asked: &Asked) -> Option<Result<Arc<Verified<Claims>>, AuthnError>> {
+        self.still(self.answers().get(asked)?)
+    }
+
     /// What is remembered; never beyond the token's own end, by the clock that judges it.
-    fn usable(&self, answer: Option<&Answer>) -> Option<Result<Arc<Verified<Claims>>, AuthnError>> {
-        let answer = answer.filter(|answer| self.clock.monotonic() < answer.until)?;
+    fn still(&self, answer: &Answer) -> Option<Result<Arc<Verified<Claims>>, AuthnError>> {
+        if self.clock.monotonic() >= answer.until {
+            return None;
+        }
         match &answer.said {
             Ok(claims) if self.is_over(claims) => Some(Err(TokenFault::Expired.into())),
             Ok(claims) => Some(Ok(Arc::clone(claims))),
@@ -174,13 +188,13 @@ impl Introspection {
     async fn ask(
         &self,
         token: &str,
-        arrival: &Arrival,
+        place: Place<'_>,
         holder: Option<&[u8; 32]>,
     ) -> Result<Arc<Verified<Claims>>, AuthnErrorKind> {
         let unavailable = || AuthnErrorKind::Unavailable;
-        let _turn = self.turns.take(arrival.address).await.ok_or_else(|| {
+        let _turn = place.turn().await.ok_or_else(|| {
             tracing::warn!(issuer = %self.issuer(), "too many tokens to ask about at one time");
-            unavailable()
+            AuthnErrorKind::NoTurn
         })?;
         let request = self.request(token).ok_or_else(unavailable)?;
         let destination = Destination::Operator {
@@ -236,30 +250,58 @@ impl Introspection {
         Some(request)
     }
 
-    /// The place of one token's answer. When there are too many, what is over makes room, and then
-    /// whatever nobody waits for.
-    fn slot(&self, asked: Asked) -> Slot {
-        let mut answers = self.answers();
-        if let Some(slot) = answers.get(&asked) {
-            return Arc::clone(slot);
-        }
-        if answers.len() >= MOST_ANSWERS {
-            let now = self.clock.monotonic();
-            answers.retain(|_, slot| {
-                let settled = slot.try_lock();
-                settled.map_or(true, |answer| {
-                    answer.as_ref().is_some_and(|answer| now < answer.until)
-                })
-            });
-        }
-        if answers.len() >= MOST_ANSWERS {
-            answers.retain(|_, slot| Arc::strong_count(slot) > 1);
-        }
-        Arc::clone(answers.entry(asked).or_default())
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answers(&self) -> MutexGuard<'_, BTreeMap<Asked, Slot>> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn asking(&self) -> MutexGuard<'_, BTreeMap<Asked, Slot>> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who asks, or waits for whoever asks the same.
+struct Question<'a> {
+    introspection: &'a Introspection,
+    asked: Asked,
+    slot: Slot,
+}
+
+impl<'a> Question<'a> {
+    /// Only who asks something new needs a place for it: with that it is bounded how many there are.
+    fn about(
+        introspection: &'a Introspection,
+        asked: Asked,
+        arrival: &Arrival,
+    ) -> Result<(Self, Option<Place<'a>>), AuthnErrorKind> {
+        let mut asking = introspection.asking();
+        let (slot, place) = if let Some(slot) = asking.get(&asked) {
+            (Arc::clone(slot), None)
+        } else {
+            let place = introspection.line_up(arrival)?;
+            let slot = Slot::default();
+            asking.insert(asked, Arc::clone(&slot));
+            (slot, Some(place))
+        };
+        let question = Self {
+            introspection,
+            asked,
+            slot,
+        };
+        Ok((question, place))
+    }
+}
+
+impl Drop for Question<'_> {
+    /// The last one leaves nothing behind. Each takes and gives back its part under the lock.
+    fn drop(&mut self) {
+        let mut asking = self.introspection.asking();
+        self.slot = Slot::default();
+        if asking
+            .get(&self.asked)
+            .is_some_and(|slot| Arc::strong_count(slot) == 1)
+        {
+            asking.remove(&self.asked);
+        }
     }
 }
 

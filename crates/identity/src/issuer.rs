@@ -113,6 +113,7 @@ impl TrustedIssuer {
                 jti: claims.token_id().map(Arc::from),
                 sid: claims.session_id().map(Arc::from),
                 issued_at: claims.issued_at(),
+                beside: None,
             },
         }
     }

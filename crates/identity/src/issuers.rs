@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::{Clock, PrincipalKind};
@@ -102,13 +103,14 @@ impl Authenticator for TokenIssuers {
         false
     }
 
-    fn knows(&self, what: &Revoke) -> bool {
-        let Some(issuer) = what.issuer() else {
-            return false;
-        };
-        let introspection = self.introspection.as_ref();
-        self.signing.contains_key(issuer)
-            || introspection.is_some_and(|introspection| introspection.issuer() == issuer)
+    fn knows(&self, what: &Revoke) -> Option<Duration> {
+        let issuer = what.issuer()?;
+        let signing = self.signing.get(issuer);
+        let signing = signing.map(|signing| signing.issuer.rules.leeway);
+        let asked = self.introspection.as_ref();
+        let asked = asked.filter(|introspection| introspection.issuer() == issuer);
+        let asked = asked.map(|introspection| introspection.issuer.rules.leeway);
+        signing.max(asked)
     }
 
     /// A signed token is judged by its issuer's keys; one of the issuer that would have to be asked

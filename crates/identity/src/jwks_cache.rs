@@ -229,8 +229,9 @@ impl JwksCache {
     }
 
     fn ask_at(self: &Arc<Self>, place: Place) -> tokio::task::JoinHandle<()> {
-        let cache = Arc::clone(self);
+        let under_way = UnderWay(Arc::clone(self));
         self.tracker.spawn(async move {
+            let cache = &under_way.0;
             let _flight = cache.flight.lock().await;
             let answered = {
                 let state = cache.state();
@@ -242,7 +243,6 @@ impl JwksCache {
             if !answered {
                 cache.fetch().await;
             }
-            cache.state().under_way -= 1;
         })
     }
 
@@ -290,6 +290,16 @@ impl JwksCache {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One question, until it is answered or given up, by a defect too: what is under way for ever would
+/// be waited for by everybody.
+struct UnderWay(Arc<JwksCache>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.state().under_way -= 1;
     }
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod answers;
 mod arrival;
 mod authentication;
 mod authn;
@@ -60,7 +61,7 @@ pub use key_index::KeyIndex;
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
 pub use revocation_admin::{
-    LONGEST_TOKEN, ListedRevocation, NewRevocation, RevocationAdmin, RevocationError, Revoke,
+    Altered, ListedRevocation, NewRevocation, RevocationAdmin, RevocationError, Revoke,
 };
 pub use revocation_seal::revocation_seal;
 pub use revocations::Revocations;

@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use portcullis_core::{AccessToken, ApiKey, OnBehalf, Principal, PrincipalKind, SubjectToken};
+use portcullis_core::{
+    AccessToken, ApiKey, OnBehalf, Principal, PrincipalKind, SubjectToken, Withheld,
+};
+use portcullis_oauth::jose::claimed_marks;
 
 use crate::extract::{AUTHORIZATION, bearer};
 use crate::{Authentication, AuthnErrorKind, CredentialSource, Presented, extract};
@@ -16,28 +19,44 @@ pub(crate) const KEY_PREFIX: &str = "sk-";
 
 impl Authentication {
     /// What an authenticated caller brought to act with: the bearer token beside the key that
-    /// admitted it, or the token that admitted it. Any doubt is nothing.
+    /// admitted it, or the token that admitted it. Any doubt is nothing, and a token that says of
+    /// itself what the revocation list refuses is withheld.
     pub async fn on_behalf(
         &self,
         headers: &HeaderMap,
         principal: &Principal,
-    ) -> Option<Arc<OnBehalf>> {
-        let presented = extract(headers).ok()?;
+    ) -> Result<Option<Arc<OnBehalf>>, Withheld> {
+        let Ok(presented) = extract(headers) else {
+            return Ok(None);
+        };
         let (token, beside_key) = match presented.source() {
-            CredentialSource::Bearer if is_key_of_ours(principal.kind) => return None,
+            CredentialSource::Bearer if is_key_of_ours(principal.kind) => return Ok(None),
             CredentialSource::Bearer => (presented.key().clone(), false),
             CredentialSource::KeyHeader => {
-                let token = bearer(headers.get(&AUTHORIZATION)?).ok()?;
+                let token = headers.get(&AUTHORIZATION);
+                let Some(token) = token.and_then(|value| bearer(value).ok()) else {
+                    return Ok(None);
+                };
                 if self.is_ours(&token).await {
-                    return None;
+                    return Ok(None);
                 }
                 (token, true)
             }
         };
-        Some(Arc::new(OnBehalf {
+        // The token that admitted its bearer was judged at the door, verified.
+        let claimed = beside_key.then(|| claimed_marks(token.expose())).flatten();
+        if let Some(claimed) = &claimed {
+            let judged = self.revocations().judge_token(claimed).await;
+            judged.map_err(|error| match error {
+                AuthnErrorKind::Revoked => Withheld::Revoked,
+                _ => Withheld::Unjudged,
+            })?;
+        }
+        Ok(Some(Arc::new(OnBehalf {
             subject: SubjectToken::new(AccessToken::new(token.expose())),
             beside_key,
-        }))
+            claimed: claimed.map(Arc::new),
+        })))
     }
 
     /// Whether a token is, or could be, a key of ours.
@@ -157,7 +176,10 @@ pub(crate) mod tests {
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        authentication.on_behalf(&headers, &principal).await
+        authentication
+            .on_behalf(&headers, &principal)
+            .await
+            .unwrap()
     }
 
     #[tokio::test]

@@ -107,7 +107,8 @@ impl AuthnErrorKind {
             | Self::Revoked
             | Self::CertificateUnknown
             | Self::CertificateOver
-            | Self::Unavailable => false,
+            | Self::Unavailable
+            | Self::NoTurn => false,
         }
     }
 }

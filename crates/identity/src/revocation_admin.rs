@@ -15,11 +15,6 @@ use portcullis_vault::KeyRing;
 use crate::Revocations;
 use crate::revocation_seal::{is_genuine, revocation_seal};
 
-/// Longest time from a token's issue to the moment when no configuration believes it any more: what
-/// `max_token_lifetime` and `leeway` may be at most, and the leeway once more, because a token's issue
-/// may lie that far ahead.
-pub const LONGEST_TOKEN: Duration = Duration::from_mins(30 * 24 * 60 + 2 * 5);
-
 /// Longest name in an entry: no credential that fits into a request's head has a longer one.
 const LONGEST_NAME: usize = 8192;
 /// Longest reason.
@@ -85,12 +80,23 @@ impl Revoke {
 pub struct NewRevocation {
     /// What it refuses.
     pub what: Revoke,
-    /// The cut-off where several credentials are meant; `None`: now.
+    /// The cut-off where several credentials are meant; `None`: now, and for tokens as much later as
+    /// their issuer's clock may be ahead, because one that was issued by now may say so.
     pub before: Option<Timestamp>,
-    /// When it ends; `None`: when nothing that it refuses can be alive, if that is known.
+    /// When it ends; `None`: with the key that it refuses, if that ends. No moment is known at which
+    /// every token is dead: one that does not say when it was issued may say any end.
     pub until: Option<Timestamp>,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// What becomes of a wish to lift a row that is not as it was sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Altered {
+    /// It is refused.
+    Refuse,
+    /// The row is lifted, whatever it named.
+    Lift,
 }
 
 /// An entry as a list shows it.
@@ -113,6 +119,12 @@ pub enum RevocationError {
     /// There is no such entry in force.
     #[error("no such revocation is in force")]
     NotFound,
+    /// Its row is not as it was sealed.
+    #[error(
+        "this revocation's row is not as it was sealed: it may have named something else; revoke \
+         that anew where it can be known, and lift the row by saying that it is altered"
+    )]
+    Altered,
     /// There is no such key; who mistyped it would believe it revoked.
     #[error(
         "there is no such key: say the id that `keys list` shows, or file: and an id of the file"
@@ -138,6 +150,7 @@ impl RevocationError {
         match self {
             Self::Forbidden => ErrorKind::Forbidden,
             Self::NotFound => ErrorKind::NotFound,
+            Self::Altered => ErrorKind::Conflict,
             Self::UnknownKey | Self::UnknownIssuer | Self::Invalid(_) => ErrorKind::Invalid,
             Self::Store(error) => error.error_kind(),
             Self::Entropy => ErrorKind::Unavailable,
@@ -176,12 +189,12 @@ impl RevocationAdmin {
         }
     }
 
-    /// Refuses something from now on. `is_known` says whether a key of the file or an issuer is one of
-    /// the configuration's.
+    /// Refuses something from now on. `known` says whether a key of the file or an issuer is one of the
+    /// configuration's, and how far the issuer's clock may differ.
     pub async fn add(
         &self,
         new: NewRevocation,
-        is_known: impl Fn(&Revoke) -> bool + Send,
+        known: impl Fn(&Revoke) -> Option<Duration> + Send,
         by: &Principal,
     ) -> Result<RevocationRecord, RevocationError> {
         may(by)?;
@@ -190,38 +203,36 @@ impl RevocationAdmin {
         if new.until.is_some_and(|until| until <= now) {
             return Err(RevocationError::Invalid("until is over already"));
         }
-        let known = is_known(&new.what);
-        let start = new.before.unwrap_or(now);
-        let dead = start.max(now).after(LONGEST_TOKEN);
+        let known = known(&new.what);
+        let leeway = known.unwrap_or_default();
+        let of_tokens = new.before.unwrap_or_else(|| now.after(leeway));
         let (target, end) = match new.what {
             Revoke::Key(id) => {
-                let end = if known {
-                    None
-                } else {
-                    self.key_end(&id).await?
+                let end = match known {
+                    Some(_) => None,
+                    None => self.key_end(&id).await?,
                 };
                 (RevokedTarget::Key { id }, end)
             }
             Revoke::User(user_id) => {
-                let before = start;
+                let before = new.before.unwrap_or(now);
                 (RevokedTarget::User { user_id, before }, None)
             }
-            _ if !known => return Err(RevocationError::UnknownIssuer),
-            Revoke::Token { issuer, jti } => (RevokedTarget::Token { issuer, jti }, Some(dead)),
-            // A session may go on issuing tokens; when it ends, its issuer knows.
+            _ if known.is_none() => return Err(RevocationError::UnknownIssuer),
+            Revoke::Token { issuer, jti } => (RevokedTarget::Token { issuer, jti }, None),
             Revoke::Session { issuer, sid } => (RevokedTarget::Session { issuer, sid }, None),
             Revoke::Subject { issuer, sub } => {
-                let before = start;
+                let before = of_tokens;
                 let target = RevokedTarget::Subject {
                     issuer,
                     sub,
                     before,
                 };
-                (target, Some(dead))
+                (target, None)
             }
             Revoke::Issuer(issuer) => {
-                let before = start;
-                (RevokedTarget::Issuer { issuer, before }, Some(dead))
+                let before = of_tokens;
+                (RevokedTarget::Issuer { issuer, before }, None)
             }
         };
         let mut record = RevocationRecord {
@@ -290,17 +301,26 @@ impl RevocationAdmin {
     }
 
     /// Takes an entry back before its time: what it refused is believed again, if nothing else
-    /// refuses it.
+    /// refuses it. A row that is not as it was sealed may have named something else: it is lifted as it
+    /// stands only for those who say so, and whoever has read the real one goes on refusing that.
     pub async fn lift(
         &self,
         id: &RevocationId,
+        altered: Altered,
         by: &Principal,
     ) -> Result<RevocationRecord, RevocationError> {
         may(by)?;
         let found = self.store.get(id).await?;
         let now = self.clock.now();
+        let genuine = found
+            .as_ref()
+            .is_none_or(|record| is_genuine(&self.ring, record));
+        if !genuine && altered == Altered::Refuse {
+            return Err(RevocationError::Altered);
+        }
         let mut record = found
-            .filter(|record| record.until.is_none_or(|until| now < until))
+            // An end that somebody else wrote is not in force.
+            .filter(|record| !genuine || record.until.is_none_or(|until| now < until))
             .ok_or(RevocationError::NotFound)?;
         let lifted = Lifted {
             at: now,

@@ -1,8 +1,9 @@
 //! Whom the revocation list refuses: pure, asked with every authentication.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use portcullis_core::{Principal, PrincipalKind, Timestamp};
+use portcullis_core::{Principal, PrincipalKind, Timestamp, TokenMarks};
 use portcullis_store::{RevocationRecord, RevokedTarget};
 
 /// The list in a form that is quick to ask. Never changed: a change makes another.
@@ -91,8 +92,35 @@ impl RevocationSet {
         self.issuers.entry(issuer.into()).or_default()
     }
 
-    /// Whether this caller's credential is refused at `now`.
+    /// Whether a token of these names is refused at `now`.
+    pub(crate) fn refuses_token(&self, token: &TokenMarks, now: Timestamp) -> bool {
+        let Some(of) = self.issuers.get(&*token.issuer) else {
+            return false;
+        };
+        let covers = |reaches: &[Reach]| {
+            let mut reaches = reaches.iter();
+            reaches.any(|reach| reach.covers(token.issued_at, now))
+        };
+        let named = |named: &Named, name: &Option<Arc<str>>| {
+            name.as_deref()
+                .and_then(|name| named.get(name))
+                .is_some_and(|reaches| covers(reaches))
+        };
+        covers(&of.all)
+            || named(&of.tokens, &token.jti)
+            || named(&of.sessions, &token.sid)
+            || named(&of.subjects, &token.subject)
+    }
+
+    /// Whether this caller's credential is refused at `now`, or the token that it brought beside it to
+    /// act with.
     pub(crate) fn refuses(&self, principal: &Principal, now: Timestamp) -> bool {
+        let beside = principal.marks.beside.as_deref();
+        self.refuses_credential(principal, now)
+            || beside.is_some_and(|token| self.refuses_token(token, now))
+    }
+
+    fn refuses_credential(&self, principal: &Principal, now: Timestamp) -> bool {
         let marks = &principal.marks;
         let covers = |reaches: &[Reach]| {
             let mut reaches = reaches.iter();
@@ -112,15 +140,14 @@ impl RevocationSet {
             // An operator's file maps it to the person, as a key's maker does.
             PrincipalKind::ClientCertificate => named(&self.users, principal.user_id.as_deref()),
             PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => {
-                let issuer = principal.issuer.as_deref();
-                issuer
-                    .and_then(|issuer| self.issuers.get(issuer))
-                    .is_some_and(|of| {
-                        covers(&of.all)
-                            || named(&of.tokens, marks.jti.as_deref())
-                            || named(&of.sessions, marks.sid.as_deref())
-                            || named(&of.subjects, Some(&principal.subject))
-                    })
+                let token = principal.issuer.as_ref().map(|issuer| TokenMarks {
+                    issuer: Arc::clone(issuer),
+                    subject: Some(Arc::clone(&principal.subject)),
+                    jti: marks.jti.clone(),
+                    sid: marks.sid.clone(),
+                    issued_at: marks.issued_at,
+                });
+                token.is_some_and(|token| self.refuses_token(&token, now))
             }
         }
     }
@@ -134,8 +161,6 @@ fn key_name(principal: &Principal) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use portcullis_core::{CredentialMarks, KeyId, RevocationId};
 
     use super::*;
@@ -176,6 +201,7 @@ mod tests {
             jti: Some(jti.into()),
             sid: Some(sid.into()),
             issued_at: issued_at.map(at),
+            beside: None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use portcullis_core::{Clock, Principal, PrincipalKind, RevocationId};
+use portcullis_core::{Clock, Principal, PrincipalKind, RevocationId, TokenMarks};
 use portcullis_store::{ReadRevocation, RevocationRecord, RevocationStore, StoreError};
 use portcullis_vault::KeyRing;
 use tokio::sync::Mutex;
@@ -48,6 +48,8 @@ struct Known {
     entries: HashMap<RevocationId, RevocationRecord>,
     /// Entries that were missed in the store, each said once.
     missed: HashSet<RevocationId>,
+    /// Entries that stand in the store and had not been read, each looked for once.
+    sought: HashSet<RevocationId>,
 }
 
 impl Revocations {
@@ -110,7 +112,7 @@ impl Revocations {
         match entry {
             Ok(record) if is_genuine(&self.ring, &record) => {
                 if record.lifted.is_some() {
-                    known.entries.remove(&record.id);
+                    lift(known, &record);
                 } else {
                     known.entries.insert(record.id.clone(), record);
                 }
@@ -152,14 +154,28 @@ impl Revocations {
         if principal.kind == PrincipalKind::MasterKey {
             return Ok(());
         }
+        self.be_fresh().await?;
+        if self.refuses(principal) {
+            return Err(AuthnErrorKind::Revoked);
+        }
+        Ok(())
+    }
+
+    /// Whether a token is refused that somebody acts with, whoever that is.
+    pub(crate) async fn judge_token(&self, token: &TokenMarks) -> Result<(), AuthnErrorKind> {
+        self.be_fresh().await?;
+        if self.set.load().refuses_token(token, self.clock.now()) {
+            return Err(AuthnErrorKind::Revoked);
+        }
+        Ok(())
+    }
+
+    async fn be_fresh(&self) -> Result<(), AuthnErrorKind> {
         if !self.is_fresh() {
             self.ask_once().await;
             if !self.is_fresh() {
                 return Err(AuthnErrorKind::Unavailable);
             }
-        }
-        if self.refuses(principal) {
-            return Err(AuthnErrorKind::Revoked);
         }
         Ok(())
     }
@@ -186,7 +202,9 @@ impl Revocations {
 
     /// Whether a caller who was accepted earlier would be accepted still: what open streams ask.
     pub fn stands(&self, principal: &Principal) -> bool {
-        principal.kind == PrincipalKind::MasterKey || (self.is_fresh() && !self.refuses(principal))
+        let in_no_list =
+            principal.kind == PrincipalKind::MasterKey && principal.marks.beside.is_none();
+        in_no_list || (self.is_fresh() && !self.refuses(principal))
     }
 
     /// Whether the list may still be trusted.
@@ -215,6 +233,23 @@ impl Revocations {
         let standing: HashSet<RevocationId> = self.store.standing(now).await?.into_iter().collect();
         self.refresh_known(&mut known).await?;
         let Known {
+            position,
+            entries,
+            sought,
+            ..
+        } = &mut *known;
+        // One that can never be read is not a reason to read everything again and again.
+        sought.retain(|id| standing.contains(id));
+        let unread = standing.iter().filter(|id| !entries.contains_key(*id));
+        if unread.filter(|id| sought.insert((*id).clone())).count() > 0 {
+            tracing::warn!(
+                "a revocation stands in the store that was not read with its changes: the whole \
+                 list is read again"
+            );
+            *position = 0;
+            self.refresh_known(&mut known).await?;
+        }
+        let Known {
             entries, missed, ..
         } = &mut *known;
         let lost = expected
@@ -233,6 +268,21 @@ impl Revocations {
         }
         Ok(count)
     }
+}
+
+/// A lifting takes back what it names. If that is not what is known under its id, somebody altered the
+/// row before an administrator lifted it.
+fn lift(known: &mut Known, lifting: &RevocationRecord) {
+    let of_another = |entry: &RevocationRecord| entry.target != lifting.target;
+    if known.entries.get(&lifting.id).is_some_and(of_another) {
+        tracing::error!(
+            revocation.id = ?lifting.id.as_str(),
+            "a revocation was lifted that names something else than is known here: this process goes \
+             on refusing what is known"
+        );
+        return;
+    }
+    known.entries.remove(&lifting.id);
 }
 
 #[async_trait]

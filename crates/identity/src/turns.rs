@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::network_of;
@@ -15,13 +15,22 @@ const OF_ONE: usize = 16;
 /// Longest that one waits for a turn.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// Most of one network who have a turn or wait for one.
+const LINED_UP_OF_ONE: usize = 512;
+
 /// Gives turns.
 #[derive(Debug)]
 pub(crate) struct Turns {
     all: Semaphore,
     /// Of networks with a turn taken or awaited.
-    of: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+    of: Mutex<HashMap<IpAddr, Line>>,
     wait: Duration,
+}
+
+#[derive(Debug)]
+struct Line {
+    turns: Arc<Semaphore>,
+    places: usize,
 }
 
 impl Default for Turns {
@@ -39,38 +48,84 @@ impl Default for Turns {
 pub(crate) struct Turn<'a> {
     _of_all: SemaphorePermit<'a>,
     _of_network: OwnedSemaphorePermit,
+    _place: Place<'a>,
+}
+
+/// A place in the line for a turn.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    turns: &'a Turns,
+    network: IpAddr,
+    own: Arc<Semaphore>,
 }
 
 impl Turns {
-    /// A turn for a caller from there, within a second. Callers whose address nobody knows have one
-    /// network together.
-    pub(crate) async fn take(&self, address: Option<IpAddr>) -> Option<Turn<'_>> {
-        let own = self.of_network(address.map_or(Ipv6Addr::UNSPECIFIED.into(), network_of));
+    /// A place for a caller from there, unless too many of that network have one. Callers whose
+    /// address nobody knows have one network together.
+    pub(crate) fn line_up(&self, address: Option<IpAddr>) -> Option<Place<'_>> {
+        let network = address.map_or(Ipv6Addr::UNSPECIFIED.into(), network_of);
+        let mut of = self.of();
+        let line = of.entry(network).or_insert_with(|| Line {
+            turns: Arc::new(Semaphore::new(OF_ONE)),
+            places: 0,
+        });
+        if line.places >= LINED_UP_OF_ONE {
+            return None;
+        }
+        line.places += 1;
+        Some(Place {
+            turns: self,
+            network,
+            own: Arc::clone(&line.turns),
+        })
+    }
+
+    fn of(&self) -> MutexGuard<'_, HashMap<IpAddr, Line>> {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Place<'a> {
+    /// The turn, within a second.
+    pub(crate) async fn turn(self) -> Option<Turn<'a>> {
+        let turns = self.turns;
+        let own = Arc::clone(&self.own);
         let turn = async {
             // In this order, so that whoever waits for others of its own network holds up nobody else.
             let of_network = own.acquire_owned().await.ok()?;
-            let of_all = self.all.acquire().await.ok()?;
-            Some(Turn {
-                _of_all: of_all,
-                _of_network: of_network,
-            })
+            let of_all = turns.all.acquire().await.ok()?;
+            Some((of_all, of_network))
         };
-        tokio::time::timeout(self.wait, turn).await.ok()?
+        let (of_all, of_network) = tokio::time::timeout(turns.wait, turn).await.ok()??;
+        Some(Turn {
+            _of_all: of_all,
+            _of_network: of_network,
+            _place: self,
+        })
     }
+}
 
-    fn of_network(&self, network: IpAddr) -> Arc<Semaphore> {
-        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        of.retain(|_, turns| Arc::strong_count(turns) > 1);
-        let turns = of
-            .entry(network)
-            .or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)));
-        Arc::clone(turns)
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut of = self.turns.of();
+        if let Some(line) = of.get_mut(&self.network) {
+            line.places -= 1;
+            if line.places == 0 {
+                of.remove(&self.network);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Turns {
+        async fn take(&self, address: Option<IpAddr>) -> Option<Turn<'_>> {
+            self.line_up(address)?.turn().await
+        }
+    }
 
     fn from(last: u8) -> IpAddr {
         IpAddr::from([203, 0, 113, last])
@@ -102,6 +157,19 @@ mod tests {
         assert!(turns.take(Some(from(6))).await.is_none(), "all are taken");
         drop(taken);
         assert!(turns.take(Some(from(6))).await.is_some());
-        assert_eq!(turns.of.lock().unwrap().len(), 1, "nothing is kept");
+        assert!(turns.of.lock().unwrap().is_empty(), "nothing is kept");
+    }
+
+    #[test]
+    fn the_line_of_one_network_has_an_end() {
+        let turns = Turns::default();
+        let places: Vec<_> = (0..LINED_UP_OF_ONE)
+            .map(|_| turns.line_up(Some(from(1))).unwrap())
+            .collect();
+        assert!(turns.line_up(Some(from(1))).is_none());
+        assert!(turns.line_up(Some(from(2))).is_some());
+        drop(places);
+        assert!(turns.line_up(Some(from(1))).is_some());
+        assert!(turns.of.lock().unwrap().is_empty(), "nothing is kept");
     }
 }

@@ -9,13 +9,12 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue};
 use portcullis_core::{
     Clock, CredentialMarks, ErrorKind, KeyId, ManualClock, Principal, PrincipalKind, RevocationId,
-    Role, SystemEntropy, Timestamp,
+    Role, SystemEntropy, Timestamp, Withheld,
 };
 use portcullis_identity::{
-    Arrival, Authenticated, Authentication, Authenticator, AuthnError, AuthnErrorKind,
-    FreshnessSettings, LONGEST_TOKEN, ListedRevocation, MasterKey, NewRevocation, PageRequest,
-    Presented, RevocationAdmin, RevocationError, RevocationRecord, Revocations, Revoke,
-    RevokedTarget,
+    Altered, Arrival, Authenticated, Authentication, Authenticator, AuthnError, AuthnErrorKind,
+    FreshnessSettings, ListedRevocation, MasterKey, NewRevocation, PageRequest, Presented,
+    RevocationAdmin, RevocationError, RevocationRecord, Revocations, Revoke, RevokedTarget,
 };
 use portcullis_store::{
     Inserted, Lifted, Page, ReadRevocation, RevocationStore, StoreError, Stores,
@@ -38,6 +37,8 @@ struct CutLine {
     /// Rows that cannot be read, and rows that somebody deleted.
     damaged: Mutex<Option<RevocationId>>,
     deleted: Mutex<Option<RevocationId>>,
+    /// A row whose change nobody is told of yet.
+    late: Mutex<Option<RevocationId>>,
 }
 
 impl CutLine {
@@ -72,7 +73,9 @@ impl RevocationStore for CutLine {
         self.inner()?.add(record).await
     }
     async fn get(&self, id: &RevocationId) -> Result<Option<RevocationRecord>, StoreError> {
-        self.inner()?.get(id).await
+        let found = self.inner()?.get(id).await?;
+        let seen = found.and_then(|record| self.seen(Ok(record)));
+        seen.transpose().map_err(|unreadable| unreadable.source)
     }
     async fn list(
         &self,
@@ -104,7 +107,12 @@ impl RevocationStore for CutLine {
     ) -> Result<Vec<(u64, ReadRevocation)>, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let changes = self.inner()?.changed_since(after, limit).await?;
-        let seen = |(change, row)| Some((change, self.seen(row)?));
+        let late = self.late.lock().unwrap().clone();
+        let seen = |(change, row)| {
+            let row = self.seen(row)?;
+            let is_late = late.is_some() && row.as_ref().ok().map(|row| &row.id) == late.as_ref();
+            (!is_late).then_some((change, row))
+        };
         Ok(changes.into_iter().filter_map(seen).collect())
     }
     async fn standing(&self, now: Timestamp) -> Result<Vec<RevocationId>, StoreError> {
@@ -154,6 +162,7 @@ impl House {
             forgery: Mutex::default(),
             damaged: Mutex::default(),
             deleted: Mutex::default(),
+            late: Mutex::default(),
         });
         Self {
             clock: Arc::new(ManualClock::at_millis(1_900_000_000_000)),
@@ -210,11 +219,16 @@ impl Replica {
 
     async fn revoke(&self, what: Revoke) -> RevocationRecord {
         let admin = MasterKey::principal();
-        self.admin.add(new(what), |_| true, &admin).await.unwrap()
+        self.admin
+            .add(new(what), |_| Some(Duration::ZERO), &admin)
+            .await
+            .unwrap()
     }
 
     async fn lift(&self, id: &RevocationId) -> Result<RevocationRecord, RevocationError> {
-        self.admin.lift(id, &MasterKey::principal()).await
+        self.admin
+            .lift(id, Altered::Refuse, &MasterKey::principal())
+            .await
     }
 }
 
@@ -237,6 +251,7 @@ fn bearer(sub: &str, issued_at: Option<Timestamp>) -> Arc<Principal> {
             jti: Some(format!("jti-{sub}").into()),
             sid: Some(format!("sid-{sub}").into()),
             issued_at,
+            beside: None,
         },
         ..MasterKey::principal()
     })
@@ -357,36 +372,36 @@ async fn before_the_first_reading_nobody_enters_but_the_master_key() {
     assert!(list.stands(&MasterKey::principal()));
 }
 
+/// No moment is known at which every token is dead: one that does not say when it was issued may say
+/// any end, and an authorization server may leave both out.
 #[tokio::test]
-async fn an_entry_ends_when_nothing_that_it_refuses_can_be_alive() {
+async fn an_entry_about_tokens_ends_when_it_was_told_to_and_never_before() {
     let house = House::open();
     let here = house.replica().await;
     let now = house.now();
-    let dead = now.after(LONGEST_TOKEN);
     let hour = Duration::from_hours(1);
     let admin = MasterKey::principal();
     let until = async |new: NewRevocation| {
-        let made = here.admin.add(new, |_| true, &admin).await;
+        let made = here.admin.add(new, |_| Some(Duration::ZERO), &admin).await;
         made.unwrap().until
     };
-    assert_eq!(until(new(token("a"))).await, Some(dead));
-    assert_eq!(until(new(subject("a"))).await, Some(dead));
-    assert_eq!(until(new(Revoke::Issuer(IDP.to_owned()))).await, Some(dead));
     let session = Revoke::Session {
         issuer: IDP.to_owned(),
         sid: "s".to_owned(),
     };
-    assert_eq!(until(new(session)).await, None, "it may go on issuing");
-    assert_eq!(until(new(Revoke::User("u".to_owned()))).await, None);
-    for (before, end) in [
-        (now.before(hour), dead),
-        (now.after(hour), dead.after(hour)),
+    for what in [
+        token("a"),
+        subject("a"),
+        Revoke::Issuer(IDP.to_owned()),
+        session,
+        Revoke::User("u".to_owned()),
     ] {
-        let cut_off = NewRevocation {
-            before: Some(before),
-            ..new(subject("b"))
+        let cut_off = matches!(what, Revoke::Subject { .. }).then(|| now.before(hour));
+        let wish = NewRevocation {
+            before: cut_off,
+            ..new(what.clone())
         };
-        assert_eq!(until(cut_off).await, Some(end));
+        assert_eq!(until(wish).await, None, "{what:?}");
     }
     let told = NewRevocation {
         until: Some(now.after(hour)),
@@ -395,18 +410,72 @@ async fn an_entry_ends_when_nothing_that_it_refuses_can_be_alive() {
     assert_eq!(until(told).await, Some(now.after(hour)));
 
     let c = bearer("c", Some(now.after(Duration::from_secs(1))));
+    let undated = bearer("a", None);
     assert_eq!(here.knock(&c).await, Err(AuthnErrorKind::Revoked));
     house.clock.advance(hour);
     here.list.refresh().await.unwrap();
     here.knock(&c).await.unwrap();
     assert_eq!(here.list.keep_house().await.unwrap(), 0);
-    house
-        .clock
-        .advance(LONGEST_TOKEN + Duration::from_hours(30));
+    house.clock.advance(Duration::from_hours(1000 * 24));
     here.list.refresh().await.unwrap();
     assert_eq!(here.list.keep_house().await.unwrap(), 0);
+    assert_eq!(here.knock(&undated).await, Err(AuthnErrorKind::Revoked));
     let left = house.line.changed_since(0, 100).await.unwrap();
-    assert_eq!(left.len(), 2, "the session's and the user's: {left:?}");
+    assert_eq!(left.len(), 5, "all but the one with an end: {left:?}");
+}
+
+/// A token of an issuer whose clock is ahead was issued before it was revoked, and says later.
+#[tokio::test]
+async fn without_a_cut_off_tokens_are_meant_as_far_ahead_as_their_issuers_clock_may_be() {
+    let house = House::open();
+    let here = house.replica().await;
+    let leeway = Duration::from_secs(30);
+    let admin = MasterKey::principal();
+    for what in [subject("alice"), Revoke::Issuer(IDP.to_owned())] {
+        let made = here.admin.add(new(what.clone()), |_| Some(leeway), &admin);
+        let made = made.await.unwrap();
+        for (ahead, refused) in [(29, true), (30, true), (31, false)] {
+            let issued_at = house.now().after(Duration::from_secs(ahead));
+            let alice = bearer("alice", Some(issued_at));
+            let answer = here.knock(&alice).await;
+            assert_eq!(answer.is_err(), refused, "{what:?} {ahead}");
+        }
+        here.lift(&made.id).await.unwrap();
+    }
+    let told = NewRevocation {
+        before: Some(house.now()),
+        ..new(subject("alice"))
+    };
+    here.admin
+        .add(told, |_| Some(leeway), &admin)
+        .await
+        .unwrap();
+    let later = house.now().after(Duration::from_secs(1));
+    here.knock(&bearer("alice", Some(later))).await.unwrap();
+}
+
+/// Whoever can write the database makes a row name somebody else, so that the administrator who lifts
+/// that lets the real one in.
+#[tokio::test]
+async fn lifting_an_altered_row_lifts_nothing_that_it_did_not_name() {
+    let house = House::open();
+    let running = house.replica().await;
+    let alice = bearer("alice", None);
+    let made = running.revoke(token("alice")).await;
+    *house.line.forgery.lock().unwrap() = Some(|row| {
+        row.target = RevokedTarget::Key {
+            id: KeyId::from("nobody"),
+        };
+    });
+    let refused = running.lift(&made.id).await.unwrap_err();
+    assert!(matches!(refused, RevocationError::Altered), "{refused:?}");
+    assert_eq!(refused.error_kind(), ErrorKind::Conflict);
+    assert_eq!(running.knock(&alice).await, Err(AuthnErrorKind::Revoked));
+    let admin = MasterKey::principal();
+    let lifted = running.admin.lift(&made.id, Altered::Lift, &admin).await;
+    assert!(lifted.unwrap().lifted.is_some());
+    running.list.refresh().await.unwrap();
+    assert_eq!(running.knock(&alice).await, Err(AuthnErrorKind::Revoked));
 }
 
 #[tokio::test]
@@ -421,8 +490,11 @@ async fn only_administrators_change_the_list_and_what_means_nothing_is_refused()
         };
         let page = PageRequest::first(10);
         let refusals = [
-            here.admin.add(new(token("x")), |_| true, &by).await.err(),
-            here.admin.lift(&made.id, &by).await.err(),
+            here.admin
+                .add(new(token("x")), |_| Some(Duration::ZERO), &by)
+                .await
+                .err(),
+            here.admin.lift(&made.id, Altered::Refuse, &by).await.err(),
             here.admin.list(&page, &by).await.err(),
         ];
         for refusal in refusals {
@@ -461,7 +533,10 @@ async fn only_administrators_change_the_list_and_what_means_nothing_is_refused()
         (new(subject("alice")), false),
     ] {
         let shown = format!("{wish:?}");
-        let refused = here.admin.add(wish, move |_| known, &admin).await;
+        let refused = here
+            .admin
+            .add(wish, move |_| known.then_some(Duration::ZERO), &admin)
+            .await;
         let kind = refused.unwrap_err().error_kind();
         assert_eq!(kind, ErrorKind::Invalid, "{shown}");
     }
@@ -532,4 +607,121 @@ async fn a_row_that_cannot_be_read_or_is_gone_is_noticed_and_stays_in_force_wher
     let listed = started.admin.list(&page, &MasterKey::principal()).await;
     let unreadable = ListedRevocation::Unreadable(first.id);
     assert_eq!(listed.unwrap().items, [unreadable]);
+}
+
+/// Knows one key, and no token: those are brought to act with.
+#[derive(Debug)]
+struct OneKey;
+
+#[async_trait]
+impl Authenticator for OneKey {
+    async fn authenticate(
+        &self,
+        presented: &Presented,
+    ) -> Result<Option<Authenticated>, AuthnError> {
+        let known = presented.key().expose() == "the-shared-key";
+        Ok(known.then(|| Authenticated {
+            principal: Arc::new(MasterKey::principal()),
+        }))
+    }
+}
+
+/// A thief of alice's token cannot act as her with a key of their own, once she is revoked; what was
+/// under way ends.
+#[tokio::test]
+async fn a_revoked_token_is_withheld_beside_any_key_and_ends_what_is_done_with_it() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let house = House::open();
+    let here = house.replica().await;
+    let door = Authentication::new(vec![Arc::new(OneKey)], Arc::clone(&here.list));
+    // Signed by an algorithm that we do not know: whoever exchanges it may.
+    let token = |sub: &str, jti: &str, sid: &str| {
+        let claims = format!(
+            r#"{{"iss":"{IDP}","sub":"{sub}","jti":"{jti}","sid":"{sid}","iat":1800000000}}"#
+        );
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    };
+    let bring = async |token: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "x-litellm-api-key",
+            HeaderValue::from_static("the-shared-key"),
+        );
+        let bearer = format!("Bearer {token}");
+        headers.insert("authorization", HeaderValue::from_str(&bearer).unwrap());
+        let caller = door.authenticate(&headers, &Arrival::default()).await;
+        let caller = caller.unwrap().principal;
+        door.brought(&headers, &caller, |name| name == "authorization")
+            .await
+    };
+    let of_alice = token("alice", "j1", "s1");
+    let before = bring(&of_alice).await;
+    let claimed = before.on_behalf.unwrap().claimed.clone();
+    let acting = Principal {
+        marks: CredentialMarks {
+            beside: claimed,
+            ..CredentialMarks::default()
+        },
+        ..MasterKey::principal()
+    };
+    assert!(here.list.stands(&acting));
+    let named = [
+        subject("alice"),
+        Revoke::Issuer(IDP.to_owned()),
+        Revoke::Token {
+            issuer: IDP.to_owned(),
+            jti: "j1".to_owned(),
+        },
+        Revoke::Session {
+            issuer: IDP.to_owned(),
+            sid: "s1".to_owned(),
+        },
+    ];
+    for what in named {
+        let made = here.revoke(what.clone()).await;
+        let brought = bring(&of_alice).await;
+        assert!(brought.on_behalf.is_none(), "{what:?}");
+        assert!(brought.headers.is_empty(), "{what:?}");
+        assert_eq!(
+            brought.withheld,
+            [("authorization".into(), Withheld::Revoked)]
+        );
+        assert!(!here.list.stands(&acting), "{what:?}");
+        let of_bob = bring(&token("bob", "j2", "s2")).await;
+        let issuer_wide = matches!(what, Revoke::Issuer(_));
+        assert_eq!(of_bob.on_behalf.is_none(), issuer_wide, "{what:?}");
+        here.lift(&made.id).await.unwrap();
+        assert!(bring(&of_alice).await.on_behalf.is_some(), "{what:?}");
+    }
+    // A list that is too old says of nobody that they are not on it.
+    house.cut(true);
+    house.clock.advance(Duration::from_secs(61));
+    let brought = bring(&of_alice).await;
+    assert!(brought.on_behalf.is_none());
+    assert_eq!(
+        brought.withheld,
+        [("authorization".into(), Withheld::Unjudged)]
+    );
+    assert!(!here.list.stands(&acting));
+}
+
+/// A row that was not to be seen when the changes around it were read is found when the house is kept.
+#[tokio::test]
+async fn an_entry_that_the_changes_passed_over_is_read_when_the_store_is_compared() {
+    let house = House::open();
+    let (here, elsewhere) = (house.replica().await, house.replica().await);
+    let alice = bearer("alice", None);
+    let first = here.revoke(token("alice")).await;
+    here.revoke(token("bob")).await;
+    *house.line.late.lock().unwrap() = Some(first.id.clone());
+    elsewhere.list.refresh().await.unwrap();
+    *house.line.late.lock().unwrap() = None;
+    elsewhere.list.refresh().await.unwrap();
+    elsewhere.knock(&alice).await.unwrap();
+    assert_eq!(elsewhere.list.keep_house().await.unwrap(), 0);
+    assert_eq!(elsewhere.knock(&alice).await, Err(AuthnErrorKind::Revoked));
+    let asked = house.line.asked.load(Ordering::SeqCst);
+    assert_eq!(elsewhere.list.keep_house().await.unwrap(), 0);
+    assert_eq!(house.line.asked.load(Ordering::SeqCst), asked + 1, "once");
 }

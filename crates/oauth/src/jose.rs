@@ -8,6 +8,7 @@
 
 mod access_token;
 mod algorithm;
+mod claimed;
 mod claims;
 mod fault;
 mod json;
@@ -17,6 +18,7 @@ mod signing;
 
 pub use access_token::{TokenRules, TokenType, read_introspected, verify_access_token};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use claimed::claimed_marks;
 pub use claims::Claims;
 pub use fault::TokenFault;
 pub use jwk::{Jwks, JwksError};

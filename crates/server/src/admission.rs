@@ -233,8 +233,10 @@ impl ServerState {
         surface: Surface,
     ) -> Response<Body> {
         audit.authn_failed(error.kind.as_str());
-        let guessed = error.kind.error_kind() == ErrorKind::Unauthenticated
-            && error.kind != AuthnErrorKind::Missing;
+        // Whoever comes with so many tokens that nobody can ask about them all is guessing too.
+        let guessed = error.kind == AuthnErrorKind::NoTurn
+            || (error.kind.error_kind() == ErrorKind::Unauthenticated
+                && error.kind != AuthnErrorKind::Missing);
         let wait = if guessed {
             let address = self.client_address(parts).or_else(|| peer(parts));
             self.failures.failed(address, self.clock.monotonic())

@@ -112,6 +112,7 @@ fn evidence_of(key: &str, subject: Option<&str>) -> Evidence {
         Arc::new(OnBehalf {
             subject: SubjectToken::new(AccessToken::new(token)),
             beside_key: true,
+            claimed: None,
         })
     });
     let scopes = &principal.scopes;
@@ -196,6 +197,7 @@ async fn without_a_token_of_the_caller_nothing_is_asked_and_nothing_presented() 
     let brought = OnBehalf {
         subject: SubjectToken::new(AccessToken::new(jwt("alice", 3600))),
         beside_key: false,
+        claimed: None,
     };
     let service =
         authorize_service(&auth.server).on_behalf(Some(Arc::new(brought)), &ScopeSet::default());

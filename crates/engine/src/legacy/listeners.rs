@@ -10,7 +10,7 @@ use http::HeaderValue;
 use portcullis_core::{Principal, PrincipalId};
 use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{SseEvent, SseItem};
-use portcullis_policy::{Acting, Evidence};
+use portcullis_policy::{Acting, Evidence, Operation};
 use portcullis_upstream::{LegacySession, Owner, Restored};
 
 use super::LegacyClient;
@@ -88,7 +88,7 @@ impl Subscriber {
             && self.view.server(entry.id.as_str()).is_some()
             && self.view.acting(entry).as_ref() == Some(acting)
             && gateway.still_stands(principal, admission)
-            && gateway.still_serves(principal, admission, entry)
+            && gateway.still_serves(principal, admission, entry, Operation::Use)
     }
 }
 
@@ -243,6 +243,7 @@ impl Gateway {
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
                 admission: call.admission,
+                listens: Operation::Use,
                 subject: String::new(),
                 presented: None,
                 declared: None,
@@ -287,7 +288,7 @@ impl Listening {
             .wanted(gateway, self.evidence.acting(), &self.client, &self.entry)
             && !self.session.is_lost()
             && gateway.still_stands(principal, admission)
-            && gateway.still_serves(principal, admission, &self.entry)
+            && gateway.still_serves(principal, admission, &self.entry, Operation::Use)
     }
 
     /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.

@@ -184,6 +184,7 @@ impl Gateway {
             entry: prepared.entry,
             principal: Arc::clone(&call.principal),
             admission: call.admission,
+            listens: Operation::Use,
             subject: prepared.subject,
             presented: note.presented,
             declared: None,

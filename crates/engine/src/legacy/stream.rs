@@ -106,6 +106,7 @@ impl Gateway {
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
                 admission: call.admission,
+                listens: Operation::Use,
                 subject: String::new(),
                 presented: Some(credential),
                 declared: None,

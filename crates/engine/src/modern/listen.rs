@@ -119,6 +119,7 @@ impl Gateway {
             entry: Arc::clone(entry),
             principal,
             admission: *view.admission(),
+            listens: listening(envelope),
             subject: String::new(),
             presented: note.presented,
             declared: Some(narrowed),
@@ -229,6 +230,7 @@ async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: 
                 &source.filter.principal,
                 &source.filter.admission,
                 &source.filter.entry,
+                source.filter.listens,
             )
         {
             return;

@@ -22,12 +22,13 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::legacy::{accepted, answer, challenged, method_text, step_up};
-use crate::prepare::{Prepared, protocol};
+use crate::prepare::{Prepared, listening, protocol};
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
 use crate::snapshot::ServerEntry;
 use crate::tasks::Watched;
 use crate::view::View;
+use portcullis_policy::Operation;
 
 enum Done {
     Text(StatusCode, Outcome, String),
@@ -144,6 +145,10 @@ impl Gateway {
             entry: Arc::clone(&prepared.entry),
             principal: Arc::clone(&call.principal),
             admission: call.admission,
+            listens: match method {
+                Method::Listen => listening(envelope),
+                _ => Operation::Use,
+            },
             subject: prepared.subject.clone(),
             presented: None,
             declared: ClientCapabilities::narrowed(

@@ -147,10 +147,11 @@ impl GatewayClient {
     }
 
     /// `DELETE /v1/revocations/{id}`.
-    pub async fn lift_revocation(&self, id: &str) -> Result<Value, CommandError> {
+    pub async fn lift_revocation(&self, id: &str, altered: bool) -> Result<Value, CommandError> {
         let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
         let path = format!("/v1/revocations/{id}");
-        let answer = self.send(Method::DELETE, &path, &[], &[], None).await?;
+        let query: &[(&str, &str)] = if altered { &[("altered", "true")] } else { &[] };
+        let answer = self.send(Method::DELETE, &path, query, &[], None).await?;
         self.success(answer)
     }
 

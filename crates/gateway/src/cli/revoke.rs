@@ -88,6 +88,9 @@ pub enum RevokeVerb {
     Lift {
         /// Its id, as `revoke list` shows it
         id: String,
+        /// Lift it although its row is not as it was sealed: what it named before may be lost
+        #[arg(long)]
+        altered: bool,
         /// The gateway.
         #[command(flatten)]
         through: Through,
@@ -215,12 +218,17 @@ pub(super) async fn run(
             };
             list(&listed, out)
         }
-        Some(RevokeVerb::Lift { id, through }) => {
+        Some(RevokeVerb::Lift {
+            id,
+            altered,
+            through,
+        }) => {
             let lifted = match through.client()? {
                 Some(client) => {
-                    progress::during("asking the gateway", client.lift_revocation(&id)).await?
+                    let lifting = client.lift_revocation(&id, altered);
+                    progress::during("asking the gateway", lifting).await?
                 }
-                None => wire::lift_revocation(config, &id).await?,
+                None => wire::lift_revocation(config, &id, altered).await?,
             };
             out.json(&lifted)?;
             out.line(&format!("lifted {id}: what it named works again"))?;

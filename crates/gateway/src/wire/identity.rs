@@ -11,7 +11,7 @@ use portcullis_identity::{
     FileKeys, KeyIndex, MasterKey, Revocations, StoreKeys,
 };
 
-use super::issuers::Issuers;
+use super::issuers::{Issuers, SUBJECT_LEEWAY};
 
 /// What callers are recognised by beside the file.
 #[derive(Clone, Copy)]
@@ -33,6 +33,16 @@ impl Callers<'_> {
         let revocations = Arc::clone(self.revocations);
         let authentication =
             Authentication::new(authenticators, revocations).of_generation(generation);
+        let verification = config
+            .jwt_signer
+            .as_ref()
+            .map(|signer| &signer.verification);
+        let authentication = match verification {
+            Some(Some(verification)) => {
+                authentication.with_issuer_of_subjects(&verification.issuer, SUBJECT_LEEWAY)
+            }
+            _ => authentication,
+        };
         Ok(match certificates(config, self.clock) {
             Some(certificates) => authentication.with_certificates(certificates),
             None => authentication,

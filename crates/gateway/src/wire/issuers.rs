@@ -12,12 +12,15 @@ use portcullis_core::Clock;
 use portcullis_egress::HttpClient;
 use portcullis_identity::{
     ClaimNames, ClientAuth, Introspection, IntrospectionSettings, IssuerGrants, JwksCache,
-    JwksSettings, JwksSource, SubjectCheck, TokenIssuers, TrustedIssuer,
+    JwksSettings, JwksSource, Revocations, SubjectCheck, TokenIssuers, TrustedIssuer,
 };
 use portcullis_oauth::jose::{Algorithm, TokenRules, TokenType};
 use tokio_util::task::TaskTracker;
 
 use crate::cli::exit::with_causes;
+
+/// How far the clock may differ of whoever issues the tokens that callers bring for the signer.
+pub(super) const SUBJECT_LEEWAY: Duration = Duration::from_secs(30);
 
 /// What issuers are asked with, and the keys that they gave.
 #[derive(Debug)]
@@ -132,6 +135,7 @@ fn source_of(issuer: &TokenIssuer) -> JwksSource {
 pub(super) fn subject_check(
     verification: &TokenVerification,
     client: &Arc<dyn HttpClient>,
+    revocations: &Arc<Revocations>,
     clock: &Arc<dyn Clock>,
     tracker: &TaskTracker,
 ) -> SubjectCheck {
@@ -140,7 +144,7 @@ pub(super) fn subject_check(
         audiences: verification.audiences.iter().cloned().collect(),
         algorithms: Algorithm::ALL.to_vec(),
         types: ["at+jwt", "JWT"].map(TokenType::named).to_vec(),
-        leeway: Duration::from_secs(30),
+        leeway: SUBJECT_LEEWAY,
         max_lifetime: Duration::from_hours(24),
     };
     let signing = verification.discovery.as_ref().map(|url| {
@@ -182,7 +186,8 @@ pub(super) fn subject_check(
         };
         Introspection::new(nobody, settings, Arc::clone(client), Arc::clone(clock))
     });
-    SubjectCheck::new(signing, introspection, Arc::clone(clock))
+    let revocations = Arc::clone(revocations);
+    SubjectCheck::new(signing, introspection, revocations, Arc::clone(clock))
 }
 
 fn settings(

@@ -2,14 +2,18 @@
 //! Gateways that run on it follow within a second.
 
 use std::path::Path;
+use std::time::Duration;
 
 use portcullis_config::{CommandLine, Config};
 use portcullis_core::RevocationId;
-use portcullis_identity::{MasterKey, PageRequest, RevocationAdmin, RevocationError, Revoke};
+use portcullis_identity::{
+    Altered, MasterKey, PageRequest, RevocationAdmin, RevocationError, Revoke,
+};
 use portcullis_server::revocation_bodies;
 use serde_json::{Value, json};
 
 use super::files;
+use super::issuers::SUBJECT_LEEWAY;
 use super::rooms::{Storage, Vaults};
 use crate::cli::exit::CommandError;
 
@@ -20,7 +24,7 @@ const PAGE: usize = 1000;
 pub async fn revoke(config: Option<&Path>, wanted: &Value) -> Result<Value, CommandError> {
     let (config, admin) = open(config).await?;
     let wish = revocation_bodies::new_revocation(wanted.clone()).map_err(CommandError::Usage)?;
-    let known = |what: &Revoke| is_configured(&config, what);
+    let known = |what: &Revoke| configured(&config, what);
     let made = admin.add(wish, known, &MasterKey::principal()).await;
     Ok(revocation_bodies::record(&made.map_err(failure)?))
 }
@@ -47,10 +51,19 @@ pub async fn revocations(config: Option<&Path>) -> Result<Value, CommandError> {
 }
 
 /// Takes an entry back.
-pub async fn lift_revocation(config: Option<&Path>, id: &str) -> Result<Value, CommandError> {
+pub async fn lift_revocation(
+    config: Option<&Path>,
+    id: &str,
+    altered: bool,
+) -> Result<Value, CommandError> {
     let (_, admin) = open(config).await?;
     let id = RevocationId::from(id);
-    let lifted = admin.lift(&id, &MasterKey::principal()).await;
+    let altered = if altered {
+        Altered::Lift
+    } else {
+        Altered::Refuse
+    };
+    let lifted = admin.lift(&id, altered, &MasterKey::principal()).await;
     Ok(revocation_bodies::record(&lifted.map_err(failure)?))
 }
 
@@ -62,18 +75,25 @@ async fn open(config: Option<&Path>) -> Result<(Config, RevocationAdmin), Comman
     Ok((config, admin))
 }
 
-/// What the file has, the store need not.
-fn is_configured(config: &Config, what: &Revoke) -> bool {
+/// What the file has, the store need not; and how far an issuer's clock may differ.
+fn configured(config: &Config, what: &Revoke) -> Option<Duration> {
     let identity = &config.identity;
-    match what {
-        Revoke::Key(id) => identity
-            .keys
-            .iter()
-            .any(|key| format!("file:{}", key.id) == id.as_str()),
-        _ => what
-            .issuer()
-            .is_some_and(|name| identity.issuers.iter().any(|issuer| issuer.issuer == name)),
+    if let Revoke::Key(id) = what {
+        let mut keys = identity.keys.iter();
+        return keys
+            .any(|key| format!("file:{}", key.id) == id.as_str())
+            .then_some(Duration::ZERO);
     }
+    let name = what.issuer()?;
+    let issuer = identity.issuers.iter().find(|one| one.issuer == name);
+    let signer = config.jwt_signer.as_ref();
+    let verification = signer.and_then(|signer| signer.verification.as_ref());
+    let verification = verification.filter(|verification| verification.issuer == name);
+    let leeways = [
+        issuer.map(|issuer| issuer.leeway),
+        verification.map(|_| SUBJECT_LEEWAY),
+    ];
+    leeways.into_iter().flatten().max()
 }
 
 fn failure(error: RevocationError) -> CommandError {
@@ -82,16 +102,5 @@ fn failure(error: RevocationError) -> CommandError {
         | RevocationError::UnknownKey
         | RevocationError::UnknownIssuer) => CommandError::Usage(wrong.to_string()),
         other => anyhow::Error::new(other).into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use portcullis_config::{LONGEST_LEEWAY, LONGEST_TOKEN_LIFETIME};
-    use portcullis_identity::LONGEST_TOKEN;
-
-    #[test]
-    fn an_entry_outlives_every_token_that_the_configuration_can_believe() {
-        assert_eq!(LONGEST_TOKEN, LONGEST_TOKEN_LIFETIME + 2 * LONGEST_LEEWAY);
     }
 }

@@ -215,6 +215,7 @@ impl Rooms {
             ring: Arc::clone(&vaults.ring),
             clock: Arc::clone(&vaults.clock),
             client: Arc::clone(&client),
+            revocations: Arc::clone(&revocations),
             tracker: tracker.clone(),
             followed: ArcSwapOption::empty(),
             verifier: Mutex::default(),

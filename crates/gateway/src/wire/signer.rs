@@ -15,7 +15,7 @@ use portcullis_credentials::{
     Audience, ChannelToken, KeyBook, Scopes, Signer, SignerTerms, SubjectFault, VerifiesSubjects,
 };
 use portcullis_egress::HttpClient;
-use portcullis_identity::SubjectCheck;
+use portcullis_identity::{Revocations, SubjectCheck};
 use portcullis_oauth::jose::{Claims, SigningKey, Verified};
 use portcullis_oauth::{ClaimRules, SigningAlgorithm, SubjectSource};
 use portcullis_server::{PublishedKeys, SignerFacts};
@@ -32,6 +32,7 @@ pub(super) struct Signing {
     pub(super) ring: Arc<KeyRing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) client: Arc<dyn HttpClient>,
+    pub(super) revocations: Arc<Revocations>,
     pub(super) tracker: TaskTracker,
     /// The book in force, if its keys are those of the store.
     pub(super) followed: ArcSwapOption<KeyBook>,
@@ -104,7 +105,13 @@ impl Signing {
         {
             return Arc::clone(verifier);
         }
-        let check = issuers::subject_check(verification, &self.client, &self.clock, &self.tracker);
+        let check = issuers::subject_check(
+            verification,
+            &self.client,
+            &self.revocations,
+            &self.clock,
+            &self.tracker,
+        );
         let verifier: Arc<dyn VerifiesSubjects> = Arc::new(Verifier {
             check,
             timeout: verification.timeout,

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use portcullis_config::Config;
-use portcullis_core::{Principal, PrincipalKind, Role, ServerGrants, Side, Timestamp};
+use portcullis_config::{Config, FileKey};
+use portcullis_core::{Principal, PrincipalKind, Role, ScopeSet, ServerGrants, Side, Timestamp};
 use portcullis_engine::{Admission, Standing};
 use portcullis_identity::{KeyIndex, Revocations, certificate_id};
 use portcullis_server::Frontage;
@@ -82,8 +82,8 @@ fn of_issuer(issuer: &str) -> String {
     format!("issuer:{issuer}")
 }
 
-/// What a stream of a key was opened with: its secret, and what it may. A stream holds the rights of
-/// its beginning, so it ends when they change.
+/// What a stream of a key was opened with: its secret, what it may, and for whom it acts. A stream
+/// holds the rights of its beginning, so it ends when they change.
 #[derive(PartialEq, Eq)]
 struct Opened<'a> {
     fingerprint: [u8; 32],
@@ -93,8 +93,36 @@ struct Opened<'a> {
 #[derive(PartialEq, Eq)]
 struct Rights<'a> {
     grants: &'a ServerGrants,
+    scopes: &'a ScopeSet,
     role: Role,
+    names: [Option<&'a str>; 4],
     expires_at: Option<Timestamp>,
+}
+
+impl<'a> Rights<'a> {
+    /// Everything that the file says of a key but its secret; what is added to it must be thought of
+    /// here.
+    fn of(key: &'a FileKey) -> Self {
+        let FileKey {
+            id: _,
+            key: _,
+            grants,
+            scopes,
+            role,
+            user_id,
+            email,
+            team,
+            org,
+            expires_at,
+        } = key;
+        Self {
+            grants,
+            scopes,
+            role: *role,
+            names: [user_id, email, team, org].map(Option::as_deref),
+            expires_at: *expires_at,
+        }
+    }
 }
 
 fn keys(config: &Config) -> HashMap<String, Opened<'_>> {
@@ -109,11 +137,7 @@ fn keys(config: &Config) -> HashMap<String, Opened<'_>> {
     let keys = config.identity.keys.iter().map(|key| {
         let opened = Opened {
             fingerprint: key.key.sha256(),
-            rights: Some(Rights {
-                grants: &key.grants,
-                role: key.role,
-                expires_at: key.expires_at,
-            }),
+            rights: Some(Rights::of(key)),
         };
         (format!("key:file:{}", key.id), opened)
     });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_engine::{ServerEntry, Snapshot};
+use portcullis_policy::ScopeRules;
 use portcullis_testkit::upstream::{FakeUpstream, Live, event};
 
 use super::support::{Client, House, Opened, server};
@@ -114,5 +115,47 @@ async fn who_no_longer_sees_a_server_hears_nothing_more_of_it_and_others_do() {
     live.bytes_on(1, &event(CHANGED));
     assert_eq!(red.data().await, CHANGED);
     drop(red);
+    house.end().await;
+}
+
+/// News of a resource needs what reading it needs, for as long as it is listened to.
+#[tokio::test]
+async fn who_may_read_no_more_hears_no_more_of_resources_and_still_of_lists() {
+    let upstream = FakeUpstream::modern().await;
+    let live = upstream.live("subscriptions/listen");
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let alice = house.caller("alice").await.at("/mcp/a");
+    let wanted = r#""notifications":{"resourceSubscriptions":["file:///x"]}"#;
+    let (mut of_resource, ()) = tokio::join!(
+        alice.modern_open("subscriptions/listen", wanted, "{}"),
+        async {
+            live.opened(1).await;
+            live.bytes(&event(r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"resourceSubscriptions":["file:///x"]}}}"#));
+        }
+    );
+    assert!(of_resource.data().await.contains("acknowledged"));
+    let mut of_lists = subscribed(&alice, &[&live], 2).await;
+
+    let gateway = house.embedded.gateway();
+    let before = Arc::clone(&gateway.snapshot().servers()[0]);
+    let mut policy = before.policy.clone();
+    policy.scopes = Some(ScopeRules {
+        tools: std::collections::BTreeMap::new(),
+        others: None,
+    });
+    let now = ServerEntry::new(
+        &before.alias,
+        policy,
+        before.auth.clone(),
+        Arc::clone(&before.upstream),
+        before.info.clone(),
+        before.meters.clone(),
+    );
+    gateway.replace_snapshot(Snapshot::new(vec![Arc::new(now.carrying_over(&before))], 2));
+    drop(before);
+    of_resource.ends().await;
+    live.bytes_on(1, &event(CHANGED));
+    assert_eq!(of_lists.data().await, CHANGED);
+    drop(of_lists);
     house.end().await;
 }

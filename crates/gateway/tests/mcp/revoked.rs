@@ -23,7 +23,7 @@ async fn revoke(house: &House, key: &CreatedKey) {
         reason: None,
     };
     let admin = MasterKey::principal();
-    let made = house.embedded.revocations().add(new, |_| false, &admin);
+    let made = house.embedded.revocations().add(new, |_| None, &admin);
     assert!(made.await.is_ok());
 }
 

@@ -131,3 +131,25 @@ async fn a_question_that_was_decided_on_is_waited_for_before_it_is_asked() {
     let found = ours.await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&found, &newer));
 }
+
+/// A question that ends by a defect is not under way for ever.
+#[tokio::test]
+async fn who_asks_after_a_defect_is_not_told_to_wait_for_it() {
+    let issuer_url = Url::parse("https://issuer.example").unwrap();
+    let source = JwksSource {
+        issuer: "https://issuer.example".to_owned(),
+        jwks_uri: Some(issuer_url.clone()),
+        issuer_url,
+        allow_insecure_http: false,
+    };
+    let cache = JwksCache::new(
+        source,
+        Arc::new(Unused),
+        Arc::new(ManualClock::at_millis(0)),
+        TaskTracker::new(),
+        JwksSettings::default(),
+    );
+    let defect = cache.ask(Wanted::Any).await.unwrap_err();
+    assert!(defect.is_panic());
+    assert_eq!(cache.state().under_way, 0);
+}

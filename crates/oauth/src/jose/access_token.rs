@@ -193,7 +193,10 @@ fn judge(
 }
 
 /// NumericDate (RFC 7519 §2): a JSON number, which may have a fraction.
-fn moment(members: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
+pub(super) fn moment(
+    members: &Map<String, Value>,
+    name: &str,
+) -> Result<Option<Timestamp>, TokenFault> {
     let Some(value) = members.get(name) else {
         return Ok(None);
     };

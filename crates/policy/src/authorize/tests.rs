@@ -406,6 +406,7 @@ fn whoever_brings_something_else_is_somebody_else() {
         Some(Arc::new(OnBehalf {
             subject: SubjectToken::new(AccessToken::new(text)),
             beside_key: true,
+            claimed: None,
         }))
     };
     let allowed = || authorize(&granted(), &github(), Operation::Use, ()).unwrap();
@@ -413,6 +414,7 @@ fn whoever_brings_something_else_is_somebody_else() {
         Some(Arc::new(OnBehalf {
             subject: SubjectToken::new(AccessToken::new("a")),
             beside_key: false,
+            claimed: None,
         }))
     };
     let acting_for = |token| allowed().on_behalf(token, &ScopeSet::default());

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use portcullis_core::{ErrorKind, RevocationId};
 use portcullis_engine::Call;
 use portcullis_engine::audit::{CallerText, Surface, Target};
-use portcullis_identity::{PageRequest, RevocationError};
+use portcullis_identity::{Altered, PageRequest, RevocationError};
 use serde::Deserialize;
 
 use super::body::read;
@@ -81,6 +81,13 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
     }
 }
 
+/// Query of `DELETE /v1/revocations/{id}`: `altered=true` lifts a row that is not as it was sealed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LiftQuery {
+    altered: bool,
+}
+
 /// `DELETE /v1/revocations/{id}`.
 pub(crate) async fn lift(
     State(state): State<ServerState>,
@@ -94,7 +101,16 @@ pub(crate) async fn lift(
     };
     // What is not UTF-8 is no id, and neither is the empty text; who asks comes before that.
     let id = RevocationId::from(id.map(|Path(id)| id).unwrap_or_default());
-    match state.revocations.lift(&id, &call.principal).await {
+    let wish: LiftQuery = match query(&parts.uri) {
+        Ok(wish) => wish,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
+    let altered = if wish.altered {
+        Altered::Lift
+    } else {
+        Altered::Refuse
+    };
+    match state.revocations.lift(&id, altered, &call.principal).await {
         Ok(record) => {
             call.audit
                 .target(Target::revocation(&record.id, &described(&record.target)));

@@ -152,3 +152,52 @@ async fn streams_of_a_certificate_end_when_its_rule_is_another() {
     rooms.standings.changed(&file("a"), &file(""), 3);
     assert!(!stands(&x) && stands(&y));
 }
+
+/// Whatever the file says of a key, a stream was opened with it: for whom it acts as much as what it
+/// sees.
+#[tokio::test]
+async fn streams_of_a_file_key_end_when_anything_that_the_file_says_of_it_is_another() {
+    let world = SmallWorld::start("").await;
+    let rooms = world.embedded.shared_rooms();
+    let file = |more: &str| {
+        config(&format!(
+            "mcp_servers: {{a: {{url: 'https://a.example.com/mcp'}}}}\n\
+             identity: {{keys: [{{id: ci, key: sk-of-the-file-0123456789, servers: [a]{more}}}]}}"
+        ))
+    };
+    let key = Principal {
+        id: "key:file:ci".into(),
+        kind: PrincipalKind::ApiKey,
+        key_id: Some("ci".into()),
+        ..portcullis_identity::MasterKey::principal()
+    };
+    let stands = |generation: u64| {
+        let admission = Admission {
+            side: Side::Inside,
+            address: None,
+            generation,
+        };
+        rooms.standings.holds(&key, &admission)
+    };
+    for (generation, more) in [
+        ", user_id: alice",
+        ", email: alice@example.com",
+        ", team: core",
+        ", org: acme",
+        ", scopes: [read]",
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(number, more)| (number as u64 * 2 + 2, more))
+    {
+        rooms
+            .standings
+            .changed(&file(more), &file(more), generation);
+        assert!(stands(generation - 1), "{more}: nothing changed");
+        rooms
+            .standings
+            .changed(&file(more), &file(""), generation + 1);
+        assert!(!stands(generation), "{more}");
+        assert!(stands(generation + 1), "{more}: recognised anew");
+    }
+}

@@ -214,3 +214,45 @@ async fn who_was_admitted_by_a_token_is_vouched_for_by_name() {
         house.end().await;
     }
 }
+
+/// A revoked token vouches for nobody, whichever key it comes beside, a signed one and one that was
+/// asked about and is remembered.
+#[tokio::test]
+async fn who_was_revoked_is_not_vouched_for_on_the_word_of_a_good_token() {
+    let upstream = FakeUpstream::modern().await;
+    let issuer = TestIssuer::start().await;
+    let mut lines = by_keys(&issuer);
+    lines.extend(by_asking(&issuer));
+    let house = verifying(&upstream, &lines).await;
+    let caller = house.caller("agent").await.at("/mcp/a");
+    let claims = issuer.claims(now());
+    issuer.says_of(
+        "opaque-of-alice",
+        json!({"active": true, "sub": "alice", "aud": AUDIENCE, "exp": now() + 60, "iat": now()}),
+    );
+    let tokens = [issuer.token("k1", &claims), "opaque-of-alice".to_owned()];
+    for token in &tokens {
+        let answer = caller.bringing(token).modern_call("echo", "{}").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let admin = portcullis_core::ServerGrants::default();
+    let admin = house
+        .embedded
+        .mint("admin", portcullis_core::Role::Admin, admin)
+        .await
+        .unwrap();
+    let wish = json!({"issuer": claims["iss"], "sub": "alice"});
+    let revoked = house
+        .client(admin.key.expose())
+        .at("/v1/revocations")
+        .post(&wish.to_string())
+        .await;
+    house.forget_one();
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    for token in &tokens {
+        let answer = caller.bringing(token).modern_call("echo", "{}").await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    assert_eq!(upstream.count("tools/call"), 2);
+    house.end().await;
+}
