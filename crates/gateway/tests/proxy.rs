@@ -157,7 +157,7 @@ mod proxy {
         assert_eq!(stage.call(&batch, "echo").await.status, 200);
         let azp = stage.token(json!({"sub": "x", "client_id": null, "azp": "batch", "scope": ""}));
         assert_eq!(stage.call(&azp, "echo").await.status, 200);
-        let team = stage.token(json!({"sub": "carol", "scope": "team:read"}));
+        let team = stage.token(json!({"sub": "carol", "scope": "read:data team:read"}));
         assert_eq!(stage.call(&team, "echo").await.status, 200);
         let keys = [WRITE_KEY, READ_KEY, BATCH_KEY, BATCH_KEY, READ_KEY];
         assert_eq!(stage.presented(), keys.map(|key| format!("Bearer {key}")));
@@ -299,6 +299,22 @@ mod proxy {
         stage.log();
     }
 
+    /// A key that is found by one scope can do more: the scope alone does not get it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_scope_does_not_open_a_key_for_more_than_itself() {
+        let map = json!({
+            "scope:read:data": {"key": WRITE_KEY, "scopes": ["read:data", "write:data"]},
+        });
+        let mut stage = Stage::with(Era::Legacy, &map.to_string(), &[]).await;
+        let reader = stage.token(json!({"sub": "carol", "scope": "read:data"}));
+        let reply = stage.call(&reader, "delete_user").await;
+        is_refused(&reply, 403, r#"scope="read:data write:data""#);
+        assert_eq!(stage.upstream.requests().len(), 0);
+        let writer = stage.token(json!({"sub": "carol", "scope": "read:data write:data"}));
+        assert_eq!(stage.call(&writer, "delete_user").await.status, 200);
+        stage.log();
+    }
+
     /// The token says more than the map lets through, and the tool asks for it.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_map_bounds_what_a_token_may_do() {
@@ -431,11 +447,18 @@ mod proxy {
     fn what_is_wrong_is_told_before_the_start_by_the_option_that_says_it() {
         let good = map().to_string();
         let typo = r#"{"alice": {"key": "internal-canary-x", "scope": []}}"#;
+        let unbound =
+            r#"{"client_id:batch": {"key": "internal-canary-x", "scopes": ["r"], "requires": []}}"#;
         for (map, more, said) in [
             (None, &[][..], "MCP_PROXY_KEY_MAP is not set"),
             (Some("{}"), &[], "the map is empty"),
             (Some("file:/no/such/file"), &[], "cannot read /no/such/file"),
             (Some(typo), &[], "did you mean `scopes`?"),
+            (
+                Some(unbound),
+                &[],
+                "`client_id:batch`: tokens without r would call every tool",
+            ),
             (
                 Some(&good),
                 &["--tool-scope", "echo"],
