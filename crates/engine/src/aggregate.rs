@@ -154,7 +154,7 @@ impl Gateway {
             modern,
             entry: Arc::clone(entry),
             principal,
-            admission: *view.admission(),
+            admission: view.admission().clone(),
             subject: String::new(),
             presented: None,
             declared: None,

@@ -118,7 +118,7 @@ impl Gateway {
             modern: true,
             entry: Arc::clone(entry),
             principal,
-            admission: *view.admission(),
+            admission: view.admission().clone(),
             subject: String::new(),
             presented: note.presented,
             declared: Some(narrowed),
