@@ -339,20 +339,24 @@ mod proxy {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_upstream_that_repeats_the_key_does_not_show_it_to_the_client() {
-        let mut stage = Stage::set().await;
-        stage.upstream.on("tools/call", |request| {
-            let shown = request
-                .header("authorization")
-                .unwrap_or_default()
-                .to_owned();
-            let text = json!({"content": [{"type": "text", "text": shown}]}).to_string();
-            portcullis_testkit::upstream::Reply::result(request, &text)
-        });
-        let alice = stage.token(json!({"scope": "read:data write:data"}));
-        let reply = stage.call(&alice, "echo").await;
-        assert!(!reply.text().contains(WRITE_KEY), "{reply:?}");
-        assert!(reply.json().get("error").is_some(), "{reply:?}");
-        stage.log();
+        // The second header's name does not say that it holds a secret.
+        for (header, option) in [
+            ("authorization", &[][..]),
+            ("x-upstream-id", &["--key-header", "X-Upstream-Id"]),
+        ] {
+            let mut stage = Stage::with(Era::Both, &map().to_string(), option).await;
+            stage.upstream.on("tools/call", move |request| {
+                let shown = request.header(header).unwrap_or_default().to_owned();
+                assert!(shown.ends_with(WRITE_KEY));
+                let text = json!({"content": [{"type": "text", "text": shown}]}).to_string();
+                portcullis_testkit::upstream::Reply::result(request, &text)
+            });
+            let alice = stage.token(json!({"scope": "read:data write:data"}));
+            let reply = stage.call(&alice, "echo").await;
+            assert!(!reply.text().contains(WRITE_KEY), "{header}: {reply:?}");
+            assert!(reply.json().get("error").is_some(), "{header}: {reply:?}");
+            stage.log();
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,9 @@ use crate::cli::exit::CommandError;
 /// The one server's name in the trail and in metrics.
 pub(super) const SERVER: &str = "upstream";
 
+/// Shorter keys are not looked for in what the upstream says.
+const RECOGNISED: usize = 8;
+
 /// How members of the configuration are called on the command line, longest first.
 const OPTIONS: [(&str, &str); 17] = [
     ("mcp_servers.upstream.tool_scopes", "--tool-scope"),
@@ -46,6 +49,15 @@ pub(super) fn lower(options: &ProxyOptions, keys: &[MappedKey]) -> Result<Loaded
     if let Some(name) = &options.key_header {
         StaticHeader::new(name, &SecretValue::new("any"))
             .map_err(|error| CommandError::Usage(format!("--key-header {name:?}: {error}")))?;
+    }
+    for key in keys
+        .iter()
+        .filter(|key| key.key.expose().len() < RECOGNISED)
+    {
+        tracing::warn!(
+            "{KEY_MAP_VARIABLE}: the key of `{}` is shorter than {RECOGNISED} characters, so an upstream that repeats it shows it to the caller",
+            key.holder
+        );
     }
     let written = written(options, keys, &tool_scopes).to_string();
     let nothing = Sources {
