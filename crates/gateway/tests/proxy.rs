@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod proxy {
     use portcullis_core::{Clock, SystemClock};
+    use portcullis_testkit::eventually;
     use portcullis_testkit::gateway::{Ask, Finished, Process, Reply, TestIssuer, forms, run};
     use portcullis_testkit::upstream::{Era, FakeUpstream};
     use serde_json::{Value, json};
@@ -428,6 +429,36 @@ mod proxy {
             200,
             "the old map stays"
         );
+        stage.log();
+    }
+
+    /// What was stolen is refused by the proxy that runs, by its store alone.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_subject_is_revoked_in_the_store_of_the_proxy() {
+        let mut stage = Stage::set().await;
+        let (alice, bob) = (
+            stage.token(json!({"scope": "read:data write:data"})),
+            stage.token(json!({"sub": "bob", "scope": "read:data"})),
+        );
+        assert_eq!(stage.call(&alice, "echo").await.status, 200);
+        let issuer = stage.issuer.url();
+        let folder = stage.folder.path().to_owned();
+        let revoke = |args: &[&str]| {
+            let line = [&["revoke"], args, &["--store", "portcullis-proxy.db"]].concat();
+            run(PORTCULLIS, &folder, &line, &[])
+        };
+        let made = revoke(&["--issuer", &issuer, "--sub", "alice"]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        eventually("alice is refused", async || {
+            stage.call(&alice, "echo").await.status == 401
+        })
+        .await;
+        assert_eq!(stage.call(&bob, "echo").await.status, 200);
+        assert!(revoke(&["list"]).stdout.contains("alice"));
+        let nowhere = ["revoke", "list", "--store", "nowhere.db"];
+        let nowhere = run(PORTCULLIS, &folder, &nowhere, &[]);
+        assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
+        assert!(!folder.join("nowhere.db").exists());
         stage.log();
     }
 

@@ -214,7 +214,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         ("server.host and server.port", *listen == after.listen),
         ("server.admin_listen", *admin_listen == after.admin_listen),
         ("server.public_url", *public_url == after.public_url),
-        ("server.tls", pair(tls) == pair(&after.tls)),
+        ("server.tls", pair(tls.as_ref()) == pair(after.tls.as_ref())),
         (
             "server.allowed_hosts",
             *allowed_hosts == after.allowed_hosts,
@@ -250,14 +250,13 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
 }
 
 /// Where the certificate is; the authorities of clients follow the file.
-fn pair(tls: &Option<Tls>) -> Option<(&Path, &Path)> {
-    tls.as_ref().map(
-        |Tls {
-             cert,
-             key,
-             client_ca: _,
-         }| (cert.as_path(), key.as_path()),
-    )
+fn pair(tls: Option<&Tls>) -> Option<(&Path, &Path)> {
+    let Tls {
+        cert,
+        key,
+        client_ca: _,
+    } = tls?;
+    Some((cert, key))
 }
 
 #[cfg(test)]
