@@ -155,6 +155,7 @@ pub(super) fn and_certificates(reloaded: Reloaded, read: anyhow::Result<()>) -> 
     let Err(error) = read else {
         return reloaded;
     };
+    tracing::error!("certificate not reloaded, the old one stays: {error:#}");
     let stays = format!(
         "`server.tls`: {error:#}; the certificates and authorities that were read before stay in force"
     );
