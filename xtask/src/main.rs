@@ -9,6 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use steps::Measured;
 
+mod book;
 mod client_suite;
 mod command;
 mod conformance;

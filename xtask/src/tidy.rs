@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::{
+    book,
     command::{cargo_with, read, root},
     rules::{self, BANNED, Edges},
 };
@@ -59,6 +60,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     let files = tracked_files()?;
     findings.extend(forbidden_words(&files));
+    findings.extend(book::findings(&files));
     print_longest(&files);
     if findings.is_empty() {
         return Ok(());

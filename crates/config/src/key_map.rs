@@ -229,12 +229,7 @@ impl Reading {
             holder: holder.clone(),
             key: key?,
             // Whoever may do less than the key can must not hold it, unless that was said.
-            requires: requires.unwrap_or_else(|| match holder {
-                KeyHolder::Scope(scope) => {
-                    ScopeSet::from_tokens([scope.as_str()]).unwrap_or_default()
-                }
-                KeyHolder::Subject(_) | KeyHolder::Client(_) => scopes.clone(),
-            }),
+            requires: requires.unwrap_or_else(|| scopes.clone()),
             scopes,
         })
     }

@@ -315,6 +315,7 @@ impl CredentialBroker for Broker {
             UpstreamAuth::Static(header) => {
                 let headers = std::iter::once(pair(header)).chain(fixed).collect();
                 UpstreamCredential::new(CredentialKind::StaticToken, headers, None)
+                    .holding(header.name.clone())
             }
             UpstreamAuth::ClientCredentials(client) => {
                 let slot = self.slot(&auth.server, Wanted::Client(client));

@@ -85,8 +85,8 @@ pub(crate) struct Signing {
 pub struct UpstreamCredential {
     kind: CredentialKind,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Which of the headers hold a token of ours, whatever they are called.
-    signed: Vec<HeaderName>,
+    /// Which of the headers hold a secret, whatever they are called.
+    secret: Vec<HeaderName>,
     /// Where it was fetched to, and its SHA-256, so that `rejected` drops this one and not its
     /// successor.
     fetched: Option<(Arc<Slot>, [u8; 32])>,
@@ -102,10 +102,16 @@ impl UpstreamCredential {
         Self {
             kind,
             headers,
-            signed: Vec::new(),
+            secret: Vec::new(),
             fetched,
             signing: None,
         }
+    }
+
+    /// The same, of which this header is known to be a secret.
+    pub(crate) fn holding(mut self, name: HeaderName) -> Self {
+        self.secret.push(name);
+        self
     }
 
     pub(crate) fn signing(mut self, signing: Signing) -> Self {
@@ -119,7 +125,8 @@ impl UpstreamCredential {
             self.kind = CredentialKind::SignedJwt;
         }
         let signed_tokens = signed.iter().filter(|(_, value)| value.is_sensitive());
-        self.signed = signed_tokens.map(|(name, _)| name.clone()).collect();
+        let names = signed_tokens.map(|(name, _)| name.clone());
+        self.secret.extend(names);
         self.headers.extend(signed);
         self
     }
@@ -146,7 +153,7 @@ impl UpstreamCredential {
     }
 
     /// Whether a text repeats what is presented, so that it can be kept from those who must not
-    /// have it. Headers that are no secrets by their name, and values too short to be told from
+    /// have it. Headers that are no secrets, neither by what they hold nor by their name, and values too short to be told from
     /// anything else, do not count.
     pub fn appears_in(&self, text: &[u8]) -> bool {
         // Of signing keys only this one leaves the house; a signature is good for nothing else.
@@ -159,7 +166,7 @@ impl UpstreamCredential {
         }
         self.headers
             .iter()
-            .filter(|(name, _)| is_secret(name) || self.signed.contains(name))
+            .filter(|(name, _)| is_secret(name) || self.secret.contains(name))
             .any(|(name, value)| {
                 secrets_of(name, value.as_bytes())
                     .iter()

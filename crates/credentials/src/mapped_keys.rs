@@ -33,10 +33,9 @@ impl MappedKeys {
         };
         let key = self.0.get(name).ok_or_else(none)?;
         let headers = fixed.chain([(key.name.clone(), key.value.clone())]);
-        Ok(UpstreamCredential::new(
-            CredentialKind::MappedKey,
-            headers.collect(),
-            None,
-        ))
+        Ok(
+            UpstreamCredential::new(CredentialKind::MappedKey, headers.collect(), None)
+                .holding(key.name.clone()),
+        )
     }
 }

@@ -154,7 +154,7 @@ impl Gateway {
             modern,
             entry: Arc::clone(entry),
             principal,
-            admission: *view.admission(),
+            admission: view.admission().clone(),
             listens: Operation::Use,
             subject: String::new(),
             presented: None,

@@ -1,15 +1,22 @@
 //! One governed request, from the moment its caller is known.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use portcullis_core::{Brought, Principal, RequestId, Side};
+use portcullis_core::{Brought, Principal, RequestId, Side, Timestamp};
 use portcullis_policy::Caller;
 
 use crate::audit::{AuditGuard, Outcome};
 
+/// What a connection proved of its caller, such as a certificate.
+pub trait Proof: Send + Sync + fmt::Debug {
+    /// Whether it proves at this moment what it proved when the caller was let in.
+    fn holds(&self, now: Timestamp) -> bool;
+}
+
 /// How a caller was let in. What has changed since is judged anew for as long as the request lasts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Admission {
     /// On which side of the operator's border it was.
     pub side: Side,
@@ -17,6 +24,8 @@ pub struct Admission {
     pub address: Option<IpAddr>,
     /// By which generation of the configuration it was recognised.
     pub generation: u64,
+    /// What the admission rests on beside the credential.
+    pub proof: Option<Arc<dyn Proof>>,
 }
 
 /// Who asks, under which id, and the event that will be recorded of it.

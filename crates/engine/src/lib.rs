@@ -33,7 +33,7 @@ mod view;
 mod vigil;
 
 pub use answer::{Answer, ByteStream};
-pub use call::{Admission, Call};
+pub use call::{Admission, Call, Proof};
 pub use challenge::Challenge;
 pub use error::{EngineError, Reported};
 pub use gateway::{Gateway, GatewayDeps, Standing};

@@ -254,9 +254,12 @@ impl Relay {
 impl Gateway {
     /// Whether what this caller began may go on.
     pub(crate) fn still_stands(&self, principal: &Principal, admission: &Admission) -> bool {
-        principal
-            .expires_at
-            .is_none_or(|end| self.clock.now() < end)
+        let now = self.clock.now();
+        principal.expires_at.is_none_or(|end| now < end)
+            && admission
+                .proof
+                .as_ref()
+                .is_none_or(|proof| proof.holds(now))
             && self.standing.holds(principal, admission)
     }
 

@@ -107,7 +107,7 @@ impl View {
         Ok(Self {
             snapshot: Arc::clone(snapshot),
             principal: Arc::clone(&call.principal),
-            admission: call.admission,
+            admission: call.admission.clone(),
             brought: Arc::clone(&call.brought),
             shape,
             single,
@@ -184,7 +184,7 @@ impl View {
         Self {
             snapshot: Arc::clone(&self.snapshot),
             principal: Arc::clone(&self.principal),
-            admission: self.admission,
+            admission: self.admission.clone(),
             brought: Arc::clone(&self.brought),
             shape: Shape::Named(Arc::clone(server)),
             single: self.single,

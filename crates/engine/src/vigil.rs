@@ -63,7 +63,7 @@ impl Gateway {
     pub(crate) fn watch(self: &Arc<Self>, call: &Call, named: Option<&Arc<ServerEntry>>) -> Watch {
         let stream = Arc::new(Stream {
             principal: Arc::clone(&call.principal),
-            admission: call.admission,
+            admission: call.admission.clone(),
             named: named.cloned(),
             verdict: OnceLock::new(),
             judged: Notify::new(),

@@ -113,7 +113,7 @@ pub enum Verb {
     /// Make, list, inspect and revoke API keys
     Keys(KeysArgs),
     /// Refuse a key, a token, a session or a subject from now on; list and lift such entries
-    Revoke(RevokeArgs),
+    Revoke(Box<RevokeArgs>),
     /// Show the MCP servers of a running gateway
     Servers(ServersArgs),
     /// List and call tools through a running gateway
@@ -154,7 +154,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Proxy(args) => Box::pin(proxy::run(*args)).await,
         Verb::Mock(args) => mock::run(args, &mut out).await,
         Verb::Keys(args) => keys::run(&global, args, &mut out).await,
-        Verb::Revoke(args) => Box::pin(revoke::run(&global, args, &mut out)).await,
+        Verb::Revoke(args) => Box::pin(revoke::run(&global, *args, &mut out)).await,
         Verb::Servers(args) => servers::run(args, &mut out).await,
         Verb::Tools(args) => tools::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod desk;
 mod doctor;
 mod embedded;
 mod files;
@@ -51,7 +52,7 @@ pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;
 pub use proxy::{ProxyOptions, proxy};
-pub use revocations::{lift_revocation, revocations, revoke};
+pub use revocations::{StoreOf, lift_revocation, revocations, revoke};
 pub use rotation::{RotatedSigner, rotate_ring, rotate_signer};
 pub use serve::serve;
 pub use trail::verify_audit;

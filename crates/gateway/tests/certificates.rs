@@ -11,6 +11,7 @@ mod certificates {
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     use portcullis_core::{Clock, ManualClock, SystemClock, Timestamp, sha256};
     use portcullis_server::listen::{ClientCa, ListenSettings, ServerTls, TlsFiles};
+    use portcullis_testkit::eventually;
     use portcullis_testkit::gateway::{
         Actor, Ask, Connection, MockServer, Reply, TestGateway, TestIssuer,
     };
@@ -30,6 +31,8 @@ mod certificates {
     /// An authority and its file.
     struct Authority {
         file: PathBuf,
+        /// What stands between it and the file.
+        above: Vec<CertificateDer<'static>>,
         issuer: Issuer<'static, KeyPair>,
     }
 
@@ -58,6 +61,24 @@ mod certificates {
             std::fs::write(&file, own.pem()).unwrap();
             Self {
                 file,
+                above: Vec::new(),
+                issuer: Issuer::new(params, key),
+            }
+        }
+
+        /// One that it made, and that is over then.
+        fn between(&self, to: Timestamp) -> Self {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+                .distinguished_name
+                .push(rcgen::DnType::CommonName, "between");
+            params.not_after = moment(to);
+            let own = params.signed_by(&key, &self.issuer).unwrap();
+            Self {
+                file: self.file.clone(),
+                above: vec![own.der().clone()],
                 issuer: Issuer::new(params, key),
             }
         }
@@ -70,7 +91,9 @@ mod certificates {
             (params.not_before, params.not_after) = (moment(from), moment(to));
             let leaf = params.signed_by(&key, &self.issuer).unwrap();
             Identity {
-                chain: vec![leaf.der().clone()],
+                chain: std::iter::once(leaf.der().clone())
+                    .chain(self.above.iter().cloned())
+                    .collect(),
                 key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
             }
         }
@@ -196,6 +219,25 @@ mod certificates {
         /// One call on a connection of its own; status 0 when the handshake was refused.
         async fn ask(&self, identity: Option<&Identity>, ask: &Ask) -> Reply {
             self.connect(identity).await.ask(ask).await
+        }
+
+        /// A stream that is listened to over a connection of its own.
+        async fn listens(
+            &self,
+            identity: &Identity,
+            token: Option<&str>,
+        ) -> Connection<TlsStream<TcpStream>> {
+            let sign = |ask: Ask| token.map_or(ask.clone(), |token| ask.bearer(token));
+            let opened = self
+                .ask(Some(identity), &sign(Ask::initialize("/mcp/support")))
+                .await;
+            is_served(&opened);
+            let session = opened.header("mcp-session-id").unwrap();
+            let mut stream = self.connect(Some(identity)).await;
+            let listen = sign(Ask::listen("/mcp/support", session));
+            stream.write(&listen.bytes()).await;
+            assert!(stream.until("text/event-stream").await);
+            stream
         }
 
         async fn is_refused(&self, reply: &Reply, reason: &str) {
@@ -458,16 +500,8 @@ mod certificates {
         is_served(&connection.ask(&echo()).await);
         is_served(&connection.ask(&echo().bearer(&bound)).await);
         let mut streams = Vec::new();
-        for credential in [None, Some(&bound)] {
-            let sign = |ask: Ask| credential.map_or(ask.clone(), |token| ask.bearer(token));
-            let opened = connection.ask(&sign(Ask::initialize("/mcp/support"))).await;
-            is_served(&opened);
-            let session = opened.header("mcp-session-id").unwrap();
-            let mut stream = stage.connect(Some(&agent)).await;
-            let listen = sign(Ask::listen("/mcp/support", session));
-            stream.write(&listen.bytes()).await;
-            assert!(stream.until("text/event-stream").await);
-            streams.push(stream);
+        for credential in [None, Some(&*bound)] {
+            streams.push(stage.listens(&agent, credential).await);
         }
         stage.clock.advance(end + Duration::from_secs(1));
         for mut stream in streams {
@@ -503,6 +537,86 @@ mod certificates {
         let renewed = stage.with(&next, vec![dns(AGENT)]);
         is_served(&stage.ask(Some(&renewed), &echo()).await);
         stage.gateway.stands().await;
+    }
+
+    /// Whoever withdraws an authority wants its callers out, not only kept from asking again.
+    #[tokio::test]
+    async fn streams_of_certificates_and_of_bound_tokens_end_with_their_authority() {
+        let stage = Stage::set(false).await;
+        let agent = stage.agent();
+        let bob = stage.with(
+            &stage.other,
+            vec![SanType::Rfc822Name("bob@example.com".try_into().unwrap())],
+        );
+        let bound = stage.token(Some(&agent.thumbprint()));
+        let mut ends = Vec::new();
+        for credential in [None, Some(&*bound)] {
+            ends.push(stage.listens(&agent, credential).await);
+        }
+        let mut stays = stage.listens(&bob, None).await;
+        Authority::at(stage.own.file.clone());
+        stage.tls.reload().unwrap();
+        for mut stream in ends {
+            stream.ends().await;
+        }
+        // The other authority's go on, until it leaves the list.
+        let only_own = ClientCa {
+            files: vec![stage.own.file.clone()],
+            required: false,
+        };
+        stage.tls.reload_with(Some(only_own)).unwrap();
+        stays.ends().await;
+        stage.gateway.stands().await;
+    }
+
+    /// A door that asks everybody for a certificate asks for more than one that was good once.
+    #[tokio::test]
+    async fn a_required_certificate_is_required_of_each_request() {
+        let stage = Stage::set(true).await;
+        let (agent, key) = (
+            stage.agent(),
+            stage.gateway.key("caller", &["support"]).await,
+        );
+        let mut connection = stage.connect(Some(&agent)).await;
+        is_served(&connection.ask(&key.sign(echo())).await);
+        Authority::at(stage.own.file.clone());
+        stage.tls.reload().unwrap();
+        let reply = connection.ask(&key.sign(echo())).await;
+        stage.is_refused(&reply, "certificate_unknown").await;
+
+        let now = stage.clock.now();
+        let bob = vec![SanType::Rfc822Name("bob@example.com".try_into().unwrap())];
+        let short = stage
+            .other
+            .vouches(bob, now.before(DAY), now.after(Duration::from_mins(2)));
+        let mut connection = stage.connect(Some(&short)).await;
+        is_served(&connection.ask(&key.sign(echo())).await);
+        stage.clock.advance(Duration::from_mins(3));
+        // What is known of revocations is as old now, until it is read again.
+        eventually("the list is fresh", async || {
+            key.echo("at the plain door").await.status == 200
+        })
+        .await;
+        let reply = connection.ask(&key.sign(echo())).await;
+        stage.is_refused(&reply, "certificate_over").await;
+        stage.gateway.no_secret_was_told().await;
+    }
+
+    /// RFC 5280 §6.1.3: each certificate of the chain is in its time.
+    #[tokio::test]
+    async fn a_certificate_ends_with_the_one_in_between() {
+        let stage = Stage::set(false).await;
+        let now = stage.clock.now();
+        let between = stage.own.between(now.after(Duration::from_mins(2)));
+        let agent = between.vouches(vec![dns(AGENT)], now.before(DAY), now.after(DAY));
+        let mut connection = stage.connect(Some(&agent)).await;
+        is_served(&connection.ask(&echo()).await);
+        let mut stream = stage.listens(&agent, None).await;
+        stage.clock.advance(Duration::from_mins(3));
+        stream.ends().await;
+        let reply = connection.ask(&echo()).await;
+        stage.is_refused(&reply, "missing").await;
+        stage.gateway.no_secret_was_told().await;
     }
 
     /// RFC 9728 §2.

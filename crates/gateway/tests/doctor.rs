@@ -411,6 +411,34 @@ nothing is broken; what is marked ! is advice
         assert_eq!(told.code, Some(0));
     }
 
+    /// A token of the gateway's own, and what callers bring, are credentials too.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_that_is_signed_for_or_gets_the_callers_headers_is_not_called_bare() {
+        let nobody = Nobody::there();
+        let bare = "! server_auth    `it` is called without any credential";
+        let signer = "guardrails:\n  - guardrail_name: s\n    litellm_params: {guardrail: mcp_jwt_signer, mode: pre_mcp_call, default_on: true, issuer: 'https://gateway.example'}\n";
+        for (entry, more, said) in [
+            ("", "", bare),
+            (
+                ", extra_headers: [x-user-token]",
+                "",
+                "✓ server_auth    1 server, each called with a credential or what its callers bring",
+            ),
+            (
+                "",
+                signer,
+                "✓ server_auth    1 server, each called with a credential\n",
+            ),
+        ] {
+            let text = format!(
+                "general_settings: {{master_key: sk-{SECRET}}}\nmcp_servers:\n  it: {{url: '{}'{entry}}}\n{more}",
+                nobody.url(),
+            );
+            let told = checklist(&text, &[]).await;
+            assert!(told.stdout.contains(said), "{said}: {told:?}");
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn what_must_not_stay_so_is_told_with_what_to_do() {
         let nobody = Nobody::there();

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod proxy {
     use portcullis_core::{Clock, SystemClock};
+    use portcullis_testkit::eventually;
     use portcullis_testkit::gateway::{Ask, Finished, Process, Reply, TestIssuer, forms, run};
     use portcullis_testkit::upstream::{Era, FakeUpstream};
     use serde_json::{Value, json};
@@ -157,7 +158,7 @@ mod proxy {
         assert_eq!(stage.call(&batch, "echo").await.status, 200);
         let azp = stage.token(json!({"sub": "x", "client_id": null, "azp": "batch", "scope": ""}));
         assert_eq!(stage.call(&azp, "echo").await.status, 200);
-        let team = stage.token(json!({"sub": "carol", "scope": "team:read"}));
+        let team = stage.token(json!({"sub": "carol", "scope": "read:data team:read"}));
         assert_eq!(stage.call(&team, "echo").await.status, 200);
         let keys = [WRITE_KEY, READ_KEY, BATCH_KEY, BATCH_KEY, READ_KEY];
         assert_eq!(stage.presented(), keys.map(|key| format!("Bearer {key}")));
@@ -299,6 +300,22 @@ mod proxy {
         stage.log();
     }
 
+    /// A key that is found by one scope can do more: the scope alone does not get it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_scope_does_not_open_a_key_for_more_than_itself() {
+        let map = json!({
+            "scope:read:data": {"key": WRITE_KEY, "scopes": ["read:data", "write:data"]},
+        });
+        let mut stage = Stage::with(Era::Legacy, &map.to_string(), &[]).await;
+        let reader = stage.token(json!({"sub": "carol", "scope": "read:data"}));
+        let reply = stage.call(&reader, "delete_user").await;
+        is_refused(&reply, 403, r#"scope="read:data write:data""#);
+        assert_eq!(stage.upstream.requests().len(), 0);
+        let writer = stage.token(json!({"sub": "carol", "scope": "read:data write:data"}));
+        assert_eq!(stage.call(&writer, "delete_user").await.status, 200);
+        stage.log();
+    }
+
     /// The token says more than the map lets through, and the tool asks for it.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_map_bounds_what_a_token_may_do() {
@@ -323,20 +340,24 @@ mod proxy {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_upstream_that_repeats_the_key_does_not_show_it_to_the_client() {
-        let mut stage = Stage::set().await;
-        stage.upstream.on("tools/call", |request| {
-            let shown = request
-                .header("authorization")
-                .unwrap_or_default()
-                .to_owned();
-            let text = json!({"content": [{"type": "text", "text": shown}]}).to_string();
-            portcullis_testkit::upstream::Reply::result(request, &text)
-        });
-        let alice = stage.token(json!({"scope": "read:data write:data"}));
-        let reply = stage.call(&alice, "echo").await;
-        assert!(!reply.text().contains(WRITE_KEY), "{reply:?}");
-        assert!(reply.json().get("error").is_some(), "{reply:?}");
-        stage.log();
+        // The second header's name does not say that it holds a secret.
+        for (header, option) in [
+            ("authorization", &[][..]),
+            ("x-upstream-id", &["--key-header", "X-Upstream-Id"]),
+        ] {
+            let mut stage = Stage::with(Era::Both, &map().to_string(), option).await;
+            stage.upstream.on("tools/call", move |request| {
+                let shown = request.header(header).unwrap_or_default().to_owned();
+                assert!(shown.ends_with(WRITE_KEY));
+                let text = json!({"content": [{"type": "text", "text": shown}]}).to_string();
+                portcullis_testkit::upstream::Reply::result(request, &text)
+            });
+            let alice = stage.token(json!({"scope": "read:data write:data"}));
+            let reply = stage.call(&alice, "echo").await;
+            assert!(!reply.text().contains(WRITE_KEY), "{header}: {reply:?}");
+            assert!(reply.json().get("error").is_some(), "{header}: {reply:?}");
+            stage.log();
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -411,6 +432,36 @@ mod proxy {
         stage.log();
     }
 
+    /// What was stolen is refused by the proxy that runs, by its store alone.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_subject_is_revoked_in_the_store_of_the_proxy() {
+        let mut stage = Stage::set().await;
+        let (alice, bob) = (
+            stage.token(json!({"scope": "read:data write:data"})),
+            stage.token(json!({"sub": "bob", "scope": "read:data"})),
+        );
+        assert_eq!(stage.call(&alice, "echo").await.status, 200);
+        let issuer = stage.issuer.url();
+        let folder = stage.folder.path().to_owned();
+        let revoke = |args: &[&str]| {
+            let line = [&["revoke"], args, &["--store", "portcullis-proxy.db"]].concat();
+            run(PORTCULLIS, &folder, &line, &[])
+        };
+        let made = revoke(&["--issuer", &issuer, "--sub", "alice"]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        eventually("alice is refused", async || {
+            stage.call(&alice, "echo").await.status == 401
+        })
+        .await;
+        assert_eq!(stage.call(&bob, "echo").await.status, 200);
+        assert!(revoke(&["list"]).stdout.contains("alice"));
+        let nowhere = ["revoke", "list", "--store", "nowhere.db"];
+        let nowhere = run(PORTCULLIS, &folder, &nowhere, &[]);
+        assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
+        assert!(!folder.join("nowhere.db").exists());
+        stage.log();
+    }
+
     fn refused(upstream: &str, map: Option<&str>, more: &[&str]) -> Finished {
         let folder = tempfile::tempdir().unwrap();
         let mut args = vec!["proxy", "--upstream", upstream, "--issuer"];
@@ -431,11 +482,18 @@ mod proxy {
     fn what_is_wrong_is_told_before_the_start_by_the_option_that_says_it() {
         let good = map().to_string();
         let typo = r#"{"alice": {"key": "internal-canary-x", "scope": []}}"#;
+        let unbound =
+            r#"{"client_id:batch": {"key": "internal-canary-x", "scopes": ["r"], "requires": []}}"#;
         for (map, more, said) in [
             (None, &[][..], "MCP_PROXY_KEY_MAP is not set"),
             (Some("{}"), &[], "the map is empty"),
             (Some("file:/no/such/file"), &[], "cannot read /no/such/file"),
             (Some(typo), &[], "did you mean `scopes`?"),
+            (
+                Some(unbound),
+                &[],
+                "`client_id:batch`: tokens without r would call every tool",
+            ),
             (
                 Some(&good),
                 &["--tool-scope", "echo"],

@@ -5,7 +5,7 @@ mod revoke_cli {
     use std::path::Path;
 
     use portcullis_testkit::eventually;
-    use portcullis_testkit::gateway::{Actor, Finished, MockServer, Process, run};
+    use portcullis_testkit::gateway::{Actor, Ask, Finished, MockServer, Process, run};
     use serde_json::Value;
 
     const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -133,5 +133,56 @@ mod revoke_cli {
         }
         let listed = json(path, &["revoke", "list"]);
         assert_eq!(listed["revocations"].as_array().unwrap().len(), 1);
+    }
+
+    /// Whoever did it past the gateway did it on record: in the same trail, and told apart by the rule.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_done_in_the_store_itself_is_on_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let mock = MockServer::start().await;
+        write(folder.path(), &mock);
+        let path = folder.path();
+        let made = json(path, &["keys", "create", "--servers", "support"]);
+        let id = made["key_id"].as_str().unwrap();
+        let entry = json(path, &["revoke", "--key", id]);
+        let entry = entry["id"].as_str().unwrap();
+        assert_eq!(cli(path, &["revoke", "--key", "nosuchkey"]).code, Some(2));
+        json(path, &["revoke", "lift", entry]);
+        assert_eq!(cli(path, &["revoke", "lift", "rv-nosuch"]).code, Some(1));
+
+        let args = ["--config", "c.yaml", "--port", "0"];
+        let gateway = Process::serve(PORTCULLIS, path, &args, &[]);
+        let over_http = Ask::new("DELETE", "/v1/revocations/rv-nosuch");
+        assert_eq!(gateway.ask_as(MASTER, over_http).await.status, 404);
+        eventually("the deletion is on record", async || {
+            let asked = Ask::get("/v1/audit?limit=100");
+            let told = gateway.ask_as(MASTER, asked).await.json();
+            let acts: Vec<[String; 4]> = told["events"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|event| event["target"].is_string() || event["target"].is_object())
+                .map(|event| {
+                    assert_eq!(event["principal"], "master", "{event}");
+                    ["method", "rule", "target", "outcome"].map(|name| match &event[name] {
+                        Value::String(text) => text.clone(),
+                        other => other.to_string(),
+                    })
+                })
+                .collect();
+            let all = format!("{acts:?}");
+            acts.len() == 6
+                && [id, entry, "nosuchkey", "rv-nosuch"]
+                    .iter()
+                    .all(|name| all.contains(name))
+                && acts
+                    .iter()
+                    .filter(|[_, rule, ..]| rule == "command_line")
+                    .count()
+                    == 5
+        })
+        .await;
+        let proof = cli(path, &["audit", "verify"]);
+        assert_eq!(proof.code, Some(0), "{proof:?}");
     }
 }

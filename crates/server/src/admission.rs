@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use portcullis_core::{ErrorKind, RequestId, Side};
+use portcullis_core::{ErrorKind, PrincipalKind, RequestId, Side};
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
 use portcullis_engine::{Admission, Call};
 use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind, Stranger};
@@ -67,13 +67,20 @@ impl ServerState {
         let snapshot = self.gateway.snapshot();
         let asked_for = |header: &str| snapshot.asks_for(header);
         let arrival = self.arrival(parts);
-        let admission = Admission {
+        let connection = parts.extensions.get::<PeerCertificate>();
+        if let Some(kind) = connection.and_then(|one| one.refusal(self.clock.now())) {
+            let error = kind.into();
+            return Err(Box::new(self.refuse(audit, &error, parts, surface).await));
+        }
+        let admitted = |kind| Admission {
             side: Side::of(arrival.address, &self.frontage.load().inside),
             address: arrival.address,
             generation: authentication.generation(),
+            proof: connection.map(|one| one.proof(kind, arrival.certificate.clone())),
         };
         let error = match authentication.authenticate(&parts.headers, &arrival).await {
             Ok(caller) => {
+                let admission = admitted(caller.principal.kind);
                 let brought = authentication
                     .brought(&parts.headers, &caller.principal, asked_for)
                     .await;
@@ -81,6 +88,7 @@ impl ServerState {
             }
             Err(error) => error,
         };
+        let admission = admitted(PrincipalKind::Delegated);
         let addressed = addressed(behind, &parts.headers, &snapshot, admission.side);
         let stranger = Stranger::of(&parts.headers, &error);
         let (Some(addressed), Some(stranger)) = (addressed, stranger) else {

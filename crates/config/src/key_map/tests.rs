@@ -30,7 +30,7 @@ fn a_map_names_people_clients_and_scopes() {
     assert_eq!(odd.holder, KeyHolder::Subject("client_id:odd".into()));
     assert_eq!(batch.holder, KeyHolder::Client("batch".into()));
     assert_eq!(batch.requires, scopes(""), "said in words");
-    assert_eq!(write.requires, scopes("data:write"));
+    assert_eq!(write.requires, scopes("data:read data:write"));
     assert_eq!(write.scopes, scopes("data:read data:write"));
     assert!(!format!("{keys:?}").contains("k-1"));
 }

@@ -152,6 +152,11 @@ impl Target {
         Self::Revocation(CallerText::new(&format!("{id} {what}")))
     }
 
+    /// What a revocation is asked for, or the id of one to lift: on record whatever becomes of it.
+    pub fn revocation_wish(what: &str) -> Self {
+        Self::Revocation(CallerText::new(what))
+    }
+
     /// A resource's URI. What RFC 3986 §3.2.1 and §3.4 leave to the application (userinfo, query,
     /// fragment) is where tokens travel, so it is not kept.
     pub fn resource(uri: &str) -> Self {

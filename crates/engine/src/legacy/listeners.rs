@@ -242,7 +242,7 @@ impl Gateway {
                 modern: false,
                 entry: Arc::clone(entry),
                 principal: Arc::clone(&call.principal),
-                admission: call.admission,
+                admission: call.admission.clone(),
                 listens: Operation::Use,
                 subject: String::new(),
                 presented: None,

@@ -147,7 +147,7 @@ impl Gateway {
                 return plain("{}");
             }
             _ if view.named().is_none() && method.list_member().is_some() => {
-                let (principal, admission) = (Arc::clone(&call.principal), call.admission);
+                let (principal, admission) = (Arc::clone(&call.principal), call.admission.clone());
                 let page = self.aggregate_page(call, view, method, envelope, Some(client));
                 let page = self.while_standing(&principal, &admission, Box::pin(page));
                 let result = page.await?;
@@ -183,7 +183,7 @@ impl Gateway {
             modern: false,
             entry: prepared.entry,
             principal: Arc::clone(&call.principal),
-            admission: call.admission,
+            admission: call.admission.clone(),
             listens: Operation::Use,
             subject: prepared.subject,
             presented: note.presented,

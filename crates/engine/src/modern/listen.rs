@@ -118,7 +118,7 @@ impl Gateway {
             modern: true,
             entry: Arc::clone(entry),
             principal,
-            admission: *view.admission(),
+            admission: view.admission().clone(),
             listens: listening(envelope),
             subject: String::new(),
             presented: note.presented,

@@ -125,7 +125,7 @@ impl Gateway {
                     .map(Done::Listen);
             }
             if method.list_member().is_some() {
-                let (principal, admission) = (Arc::clone(&call.principal), call.admission);
+                let (principal, admission) = (Arc::clone(&call.principal), call.admission.clone());
                 let page = self.aggregate_page(call, view, method, envelope, None);
                 let page = self.while_standing(&principal, &admission, Box::pin(page));
                 let result = page.await?;
@@ -144,7 +144,7 @@ impl Gateway {
             modern: true,
             entry: Arc::clone(&prepared.entry),
             principal: Arc::clone(&call.principal),
-            admission: call.admission,
+            admission: call.admission.clone(),
             listens: match method {
                 Method::Listen => listening(envelope),
                 _ => Operation::Use,

@@ -15,13 +15,14 @@ const AFTER_HELP: &str = r#"MCP_PROXY_KEY_MAP says which of the server's keys is
 
   {
     "alice":            {"key": "…", "scopes": ["read:data", "write:data"]},
-    "client_id:batch":  {"key": "…", "scopes": ["read:data"], "requires": []},
+    "client_id:batch":  {"key": "…", "scopes": ["read:data"]},
     "scope:read:data":  {"key": "…", "scopes": ["read:data"]}
   }
 
 A name is a `sub`, or a client (`client_id`, `azp`), or a scope; the first that fits decides, in this
 order. `scopes` is the most that may be done with the key, `requires` what a token must carry before it
-is used: all of `scopes`, or the scope itself, where it is left out. Who is not in the map is refused."#;
+is used: all of `scopes` where it is left out. Less than that needs --tool-scope, without which nothing
+else would bind the token. Who is not in the map is refused."#;
 
 /// Options of `proxy`.
 #[derive(Clone, Debug, Args)]

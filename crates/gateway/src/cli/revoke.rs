@@ -1,6 +1,7 @@
 //! `portcullis revoke`: refuse a key, a token, a session or a subject from now on.
 
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use portcullis_core::{ApiKey, Timestamp};
@@ -12,7 +13,7 @@ use super::exit::{CommandError, Exit};
 use super::output::{Column, Output};
 use super::target::TargetArgs;
 use super::{Global, progress};
-use crate::wire;
+use crate::wire::{self, StoreOf};
 
 const COLUMNS: [Column; 7] = [
     ("id", "/id"),
@@ -29,7 +30,7 @@ const COLUMNS: [Column; 7] = [
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Without --url or PORTCULLIS_URL it works directly in the store that the configuration \
-                  names; gateways that run on it follow within a second."
+                  names, or in that of --store; gateways that run on it follow within a second."
 )]
 pub struct RevokeArgs {
     /// Look at the list, or take something back
@@ -61,17 +62,29 @@ pub struct Through {
     /// Send the key over plain http to another machine
     #[arg(long)]
     pub allow_insecure_http: bool,
+    /// Work in this store, such as the one of `portcullis proxy`, whatever else is configured
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
 }
 
 impl Through {
     /// A client, if a gateway is meant.
-    fn client(self) -> Result<Option<GatewayClient>, CommandError> {
+    fn client(&self) -> Result<Option<GatewayClient>, CommandError> {
+        if self.store.is_some() {
+            return Ok(None);
+        }
         let target = TargetArgs {
-            url: self.url,
-            key: self.api_key,
+            url: self.url.clone(),
+            key: self.api_key.clone(),
             allow_insecure_http: self.allow_insecure_http,
         };
         target.url.is_some().then(|| target.connect()).transpose()
+    }
+
+    /// The store, if no gateway is asked.
+    fn store<'a>(&'a self, config: Option<&'a Path>) -> StoreOf<'a> {
+        let file = self.store.as_deref();
+        file.map_or(StoreOf::Config(config), StoreOf::File)
     }
 }
 
@@ -197,15 +210,17 @@ pub(super) async fn run(
                 Some(client) => {
                     progress::during("asking the gateway", client.revoke(&body)).await?
                 }
-                None => wire::revoke(config, &body).await?,
+                None => wire::revoke(args.through.store(config), &body).await?,
             };
             out.json(&made)?;
             let row = row(&made);
             out.table(&COLUMNS, std::slice::from_ref(&row), "")?;
             let id = row.pointer("/id").and_then(Value::as_str);
+            let store = args.through.store.as_ref();
             out.line(&format!(
-                "refused within a second on every gateway; take it back with: portcullis revoke lift {}",
-                id.unwrap_or("ID")
+                "refused within a second on every gateway; take it back with: portcullis revoke lift {}{}",
+                id.unwrap_or("ID"),
+                store.map_or_else(String::new, |file| format!(" --store {}", file.display()))
             ))?;
             Ok(Exit::Done)
         }
@@ -214,7 +229,7 @@ pub(super) async fn run(
                 Some(client) => {
                     progress::during("asking the gateway", client.revocations()).await?
                 }
-                None => wire::revocations(config).await?,
+                None => wire::revocations(through.store(config)).await?,
             };
             list(&listed, out)
         }
@@ -228,7 +243,7 @@ pub(super) async fn run(
                     let lifting = client.lift_revocation(&id, altered);
                     progress::during("asking the gateway", lifting).await?
                 }
-                None => wire::lift_revocation(config, &id, altered).await?,
+                None => wire::lift_revocation(through.store(config), &id, altered).await?,
             };
             out.json(&lifted)?;
             out.line(&format!("lifted {id}: what it named works again"))?;

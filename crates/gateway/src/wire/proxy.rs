@@ -13,6 +13,7 @@ use portcullis_server::sole_server_router;
 
 use super::frontage::frontage;
 use super::housekeeping;
+use super::reload::{and_certificates, certificates_again};
 use super::rooms::{Rooms, Storage, refusal};
 use super::serve::{Listeners, announce, serve_to_the_end, state};
 use super::servers::{self, Making};
@@ -134,15 +135,8 @@ struct Reloading {
 impl Reloading {
     async fn run(self, rooms: &Rooms, mut reloads: Reloads) {
         while let Some(due) = reloads.next().await {
-            for tls in &self.tls {
-                if let Err(error) = tls.reload() {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "certificate not reloaded: the old one stays"
-                    );
-                }
-            }
-            let reloaded = self.keys(rooms);
+            let keys = self.keys(rooms);
+            let reloaded = and_certificates(keys, certificates_again(&self.tls));
             match &reloaded {
                 Ok(generation) => tracing::info!(cause = ?due.cause, generation, "keys reloaded"),
                 Err(findings) => {

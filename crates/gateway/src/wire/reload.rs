@@ -1,18 +1,18 @@
 //! A new configuration while serving: validated as a whole, then put in force as one snapshot; on
 //! any error the old one stays.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use portcullis_config::{CommandLine, Config, Loaded, Server, Telemetry};
+use portcullis_config::{CommandLine, Config, Loaded, Server, Telemetry, Tls};
 use portcullis_server::listen::ServerTls;
 use portcullis_server::{NotReloaded, Reload};
 
 use super::frontage::frontage;
 use super::identity::Callers;
 use super::rooms::Rooms;
-use super::serve::announce;
+use super::serve::{announce, tls_files};
 use super::servers::{self, Making};
 use super::stored::{StoredValues, Why};
 use crate::lifecycle::{ReloadCause, ReloadRequester, Reloaded, Reloads};
@@ -53,19 +53,14 @@ impl Reloading {
     }
 
     async fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
-        for tls in &self.tls {
-            if let Err(error) = tls.reload() {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "certificate not reloaded: the old one stays"
-                );
-            }
-        }
         let why = match cause {
             ReloadCause::SecretChanged => Why::Refresh,
             _ => Why::Asked,
         };
-        let reloaded = self.read_and_swap(rooms, why).await;
+        let swapped = self.read_and_swap(rooms, why).await;
+        // Also beside a file that is refused: a certificate runs out whatever the file says, and so
+        // does the trust in an authority that was taken out of its own.
+        let reloaded = and_certificates(swapped, self.certificates());
         match &reloaded {
             Ok(generation) => {
                 tracing::info!(?cause, generation, "configuration reloaded");
@@ -81,6 +76,19 @@ impl Reloading {
             }
         }
         reloaded
+    }
+
+    /// Reads certificates again, and believes the authorities that the file in force names.
+    fn certificates(&self) -> anyhow::Result<()> {
+        let Some(wanted) = &self.config.server.tls else {
+            // That there is no TLS any more takes effect at the next start.
+            return certificates_again(&self.tls);
+        };
+        let wanted = tls_files(wanted).client_ca;
+        for tls in &self.tls {
+            tls.reload_with(wanted.clone())?;
+        }
+        Ok(())
     }
 
     async fn read_and_swap(&mut self, rooms: &Rooms, why: Why) -> Reloaded {
@@ -135,6 +143,31 @@ impl Reloading {
     }
 }
 
+/// Reads the certificates of these listeners again.
+pub(super) fn certificates_again(listeners: &[Arc<ServerTls>]) -> anyhow::Result<()> {
+    for tls in listeners {
+        tls.reload()?;
+    }
+    Ok(())
+}
+
+/// How a reload went as a whole. Whoever withdrew an authority has to learn that it is believed still.
+pub(super) fn and_certificates(reloaded: Reloaded, read: anyhow::Result<()>) -> Reloaded {
+    let Err(error) = read else {
+        return reloaded;
+    };
+    tracing::error!("certificate not reloaded, the old one stays: {error:#}");
+    let stays = format!(
+        "`server.tls`: {error:#}; the certificates and authorities that were read before stay in force"
+    );
+    Err(match reloaded {
+        Ok(generation) => {
+            format!("{stays}; everything else took effect as generation {generation}")
+        }
+        Err(findings) => format!("{findings}\n{stays}"),
+    })
+}
+
 /// What cannot change while the process runs. Sections are taken apart without `..`, so that a new
 /// key does not compile until somebody has decided whether it can.
 fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
@@ -183,7 +216,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         ("server.host and server.port", *listen == after.listen),
         ("server.admin_listen", *admin_listen == after.admin_listen),
         ("server.public_url", *public_url == after.public_url),
-        ("server.tls", *tls == after.tls),
+        ("server.tls", pair(tls.as_ref()) == pair(after.tls.as_ref())),
         (
             "server.allowed_hosts",
             *allowed_hosts == after.allowed_hosts,
@@ -216,6 +249,16 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(what, same)| (!same).then_some(what))
     .collect()
+}
+
+/// Where the certificate is; the authorities of clients follow the file.
+fn pair(tls: Option<&Tls>) -> Option<(&Path, &Path)> {
+    let Tls {
+        cert,
+        key,
+        client_ca: _,
+    } = tls?;
+    Some((cert, key))
 }
 
 #[cfg(test)]

@@ -293,7 +293,8 @@ impl Rooms {
     }
 }
 
-async fn start_audit(
+/// The trail of one process, which begins a chain of its own.
+pub(super) async fn start_audit(
     config: &Config,
     vaults: &Vaults,
     metrics: &Arc<Metrics>,

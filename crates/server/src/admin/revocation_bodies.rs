@@ -141,7 +141,7 @@ pub fn page(page: &Page<ListedRevocation>) -> Value {
 }
 
 /// What an entry refuses, in one line.
-pub(super) fn described(target: &RevokedTarget) -> String {
+pub fn described(target: &RevokedTarget) -> String {
     match target {
         RevokedTarget::Key { id } => format!("key {id}"),
         RevokedTarget::User { user_id, .. } => format!("user {user_id}"),
@@ -149,6 +149,18 @@ pub(super) fn described(target: &RevokedTarget) -> String {
         RevokedTarget::Session { issuer, sid } => format!("sid {sid} of {issuer}"),
         RevokedTarget::Subject { issuer, sub, .. } => format!("sub {sub} of {issuer}"),
         RevokedTarget::Issuer { issuer, .. } => format!("issuer {issuer}"),
+    }
+}
+
+/// What is asked to be refused, in the same words.
+pub fn wished(what: &Revoke) -> String {
+    match what {
+        Revoke::Key(id) => format!("key {id}"),
+        Revoke::User(user_id) => format!("user {user_id}"),
+        Revoke::Token { issuer, jti } => format!("jti {jti} of {issuer}"),
+        Revoke::Session { issuer, sid } => format!("sid {sid} of {issuer}"),
+        Revoke::Subject { issuer, sub } => format!("sub {sub} of {issuer}"),
+        Revoke::Issuer(issuer) => format!("issuer {issuer}"),
     }
 }
 

@@ -32,6 +32,9 @@ pub(crate) async fn add(State(state): State<ServerState>, request: Request) -> R
         Ok(new) => new,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
+    // Whatever becomes of it, and of whoever waits for the answer.
+    let wished = revocation_bodies::wished(&new.what);
+    call.audit.target(Target::revocation_wish(&wished));
     let authentication = state.authentication.load_full();
     let known = |what: &portcullis_identity::Revoke| authentication.knows(what);
     match state.revocations.add(new, known, &call.principal).await {
@@ -101,6 +104,7 @@ pub(crate) async fn lift(
     };
     // What is not UTF-8 is no id, and neither is the empty text; who asks comes before that.
     let id = RevocationId::from(id.map(|Path(id)| id).unwrap_or_default());
+    call.audit.target(Target::revocation_wish(id.as_str()));
     let wish: LiftQuery = match query(&parts.uri) {
         Ok(wish) => wish,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis_core::Timestamp;
-use portcullis_identity::ClientCertificate;
+use portcullis_core::{PrincipalKind, Timestamp};
+use portcullis_engine::Proof;
+use portcullis_identity::{AuthnErrorKind, ClientCertificate};
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -23,6 +24,8 @@ pub(super) struct Authorities {
     each: Vec<(PathBuf, Arc<dyn ClientCertVerifier>)>,
     /// For the handshake.
     pub(super) any: Arc<dyn ClientCertVerifier>,
+    /// Whether whoever has none of theirs is refused.
+    required: bool,
 }
 
 impl Authorities {
@@ -70,7 +73,11 @@ impl Authorities {
             path: client_ca.files.first().cloned().unwrap_or_default(),
             source,
         })?;
-        Ok(Self { each, any })
+        Ok(Self {
+            each,
+            any,
+            required: client_ca.required,
+        })
     }
 
     /// The files of those that vouch for a chain at this moment.
@@ -88,8 +95,8 @@ impl Authorities {
     }
 }
 
-/// The certificate chain with which a connection was opened, as a request extension: it travels as the
-/// peer's address does, and no header can say it.
+/// The certificate chain, perhaps empty, with which a TLS connection was opened, as a request
+/// extension: it travels as the peer's address does, and no header can say it.
 #[derive(Clone)]
 pub(crate) struct PeerCertificate(Arc<Held>);
 
@@ -99,15 +106,33 @@ struct Held {
     judged: Mutex<Option<Judged>>,
 }
 
+/// How long a verdict is believed: a certificate between leaf and authority can end before the leaf.
+const VERDICT: Duration = Duration::from_mins(1);
+
 /// Whose it is by the authorities of one reading of the files.
 struct Judged {
     by: Arc<Current>,
+    at: Timestamp,
     certificate: Option<Arc<ClientCertificate>>,
 }
 
+impl Judged {
+    /// Whether it need not be judged again. One that is over itself stays what it is: that tells why it
+    /// counts for nothing.
+    fn holds(&self, now: Timestamp) -> bool {
+        let over = self.certificate.as_ref();
+        let over = over.is_some_and(|certificate| certificate.ends() <= now);
+        over || (self.at <= now && now < self.at.after(VERDICT))
+    }
+}
+
 impl PeerCertificate {
-    pub(super) fn new(chain: &[CertificateDer<'_>], tls: &Arc<ServerTls>) -> Self {
-        let chain = chain.iter().map(|one| one.clone().into_owned()).collect();
+    pub(super) fn new(chain: Option<&[CertificateDer<'_>]>, tls: &Arc<ServerTls>) -> Self {
+        let chain = chain
+            .unwrap_or_default()
+            .iter()
+            .map(|one| one.clone().into_owned())
+            .collect();
         Self(Arc::new(Held {
             chain,
             tls: Arc::clone(tls),
@@ -122,15 +147,53 @@ impl PeerCertificate {
         let mut judged = self.0.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(judged) = &*judged
             && Arc::ptr_eq(&judged.by, &current)
+            && judged.holds(now)
         {
             return judged.certificate.clone();
         }
         let certificate = self.judge(&current, now);
         *judged = Some(Judged {
             by: current,
+            at: now,
             certificate: certificate.clone(),
         });
         certificate
+    }
+
+    /// The certificate, if its possession proves something at this moment.
+    fn proved(&self, now: Timestamp) -> Option<Arc<ClientCertificate>> {
+        self.certificate(now).filter(|one| one.is_valid(now))
+    }
+
+    fn is_required(&self) -> bool {
+        let current = self.0.tls.current();
+        current.clients.as_ref().is_some_and(|ca| ca.required)
+    }
+
+    /// Why a handshake would refuse this connection now, as it did not when it was opened.
+    pub(crate) fn refusal(&self, now: Timestamp) -> Option<AuthnErrorKind> {
+        if !self.is_required() {
+            return None;
+        }
+        match self.certificate(now) {
+            None => Some(AuthnErrorKind::CertificateUnknown),
+            Some(one) if !one.is_valid(now) => Some(AuthnErrorKind::CertificateOver),
+            Some(_) => None,
+        }
+    }
+
+    /// What somebody who was let in with this certificate rests on: it holds for as long as the
+    /// certificate does. Keys need none, unless the listener does.
+    pub(crate) fn proof(
+        &self,
+        kind: PrincipalKind,
+        certificate: Option<Arc<ClientCertificate>>,
+    ) -> Arc<dyn Proof> {
+        let by_key = matches!(kind, PrincipalKind::ApiKey | PrincipalKind::MasterKey);
+        Arc::new(Proved {
+            by: self.clone(),
+            certificate: certificate.filter(|_| !by_key),
+        })
     }
 
     fn judge(&self, current: &Current, now: Timestamp) -> Option<Arc<ClientCertificate>> {
@@ -146,6 +209,23 @@ impl PeerCertificate {
                 None
             }
         }
+    }
+}
+
+/// A connection, and its certificate where somebody was let in by it.
+#[derive(Debug)]
+struct Proved {
+    by: PeerCertificate,
+    certificate: Option<Arc<ClientCertificate>>,
+}
+
+impl Proof for Proved {
+    fn holds(&self, now: Timestamp) -> bool {
+        // Not another one's, nor vouched for by others: whose it is follows from who vouches.
+        self.certificate
+            .as_ref()
+            .is_none_or(|proved| self.by.proved(now).as_ref() == Some(proved))
+            && self.by.refusal(now).is_none()
     }
 }
 

@@ -96,7 +96,7 @@ impl Connections {
                     match stream {
                         Ok(Ok(stream)) => {
                             let chain = stream.get_ref().1.peer_certificates();
-                            let chain = chain.map(|chain| PeerCertificate::new(chain, tls));
+                            let chain = Some(PeerCertificate::new(chain, tls));
                             Box::pin(shared.http(stream, peer, chain, activity, deadline)).await;
                         }
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),

@@ -8,16 +8,16 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::client_ca::Authorities;
-use super::{ListenError, TlsFiles};
+use super::{ClientCa, ListenError, TlsFiles};
 
 /// The TLS side of a listener: TLS 1.3, and 1.2 with AEAD suites only.
 pub struct ServerTls {
-    files: TlsFiles,
     current: RwLock<Arc<Current>>,
 }
 
 /// What one reading of the files came to.
 pub(super) struct Current {
+    files: TlsFiles,
     pub(super) config: Arc<ServerConfig>,
     pub(super) clients: Option<Authorities>,
 }
@@ -25,21 +25,30 @@ pub(super) struct Current {
 impl ServerTls {
     /// Reads the files; refuses a certificate and a key that do not belong together.
     pub fn load(files: TlsFiles) -> Result<Self, ListenError> {
-        let current = RwLock::new(Arc::new(read(&files)?));
-        Ok(Self { files, current })
+        let current = RwLock::new(Arc::new(read(files)?));
+        Ok(Self { current })
     }
 
     /// Reads the files again. New connections use the new pair, and clients
     /// are verified by the new authorities, on old connections too; on any error the old ones stay.
     pub fn reload(&self) -> Result<(), ListenError> {
-        let fresh = Arc::new(read(&self.files)?);
+        self.reload_with(self.files().client_ca)
+    }
+
+    /// The same, with other files of authorities from now on.
+    pub fn reload_with(&self, client_ca: Option<ClientCa>) -> Result<(), ListenError> {
+        let files = TlsFiles {
+            client_ca,
+            ..self.files()
+        };
+        let fresh = Arc::new(read(files)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
 
-    /// The files, for whoever watches them.
-    pub const fn files(&self) -> &TlsFiles {
-        &self.files
+    /// The files that are in force.
+    pub fn files(&self) -> TlsFiles {
+        self.current().files.clone()
     }
 
     pub(super) fn current(&self) -> Arc<Current> {
@@ -50,12 +59,12 @@ impl ServerTls {
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerTls")
-            .field("files", &self.files)
+            .field("files", &self.files())
             .finish_non_exhaustive()
     }
 }
 
-fn read(files: &TlsFiles) -> Result<Current, ListenError> {
+fn read(files: TlsFiles) -> Result<Current, ListenError> {
     let no_certificate = |source| ListenError::Pem {
         what: "a certificate",
         path: files.certificate.clone(),
@@ -91,6 +100,7 @@ fn read(files: &TlsFiles) -> Result<Current, ListenError> {
     let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Current {
+        files,
         config: Arc::new(config),
         clients,
     })

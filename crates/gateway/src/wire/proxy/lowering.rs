@@ -16,6 +16,9 @@ use crate::cli::exit::CommandError;
 /// The one server's name in the trail and in metrics.
 pub(super) const SERVER: &str = "upstream";
 
+/// Shorter keys are not looked for in what the upstream says.
+const RECOGNISED: usize = 8;
+
 /// How members of the configuration are called on the command line, longest first.
 const OPTIONS: [(&str, &str); 17] = [
     ("mcp_servers.upstream.tool_scopes", "--tool-scope"),
@@ -40,9 +43,21 @@ const OPTIONS: [(&str, &str); 17] = [
 /// The configuration that these options and this map mean.
 pub(super) fn lower(options: &ProxyOptions, keys: &[MappedKey]) -> Result<Loaded, CommandError> {
     let tool_scopes = tool_scopes(&options.tool_scopes)?;
+    if tool_scopes.is_empty() {
+        scopes_bind(keys)?;
+    }
     if let Some(name) = &options.key_header {
         StaticHeader::new(name, &SecretValue::new("any"))
             .map_err(|error| CommandError::Usage(format!("--key-header {name:?}: {error}")))?;
+    }
+    for key in keys
+        .iter()
+        .filter(|key| key.key.expose().len() < RECOGNISED)
+    {
+        tracing::warn!(
+            "{KEY_MAP_VARIABLE}: the key of `{}` is shorter than {RECOGNISED} characters, so an upstream that repeats it shows it to the caller",
+            key.holder
+        );
     }
     let written = written(options, keys, &tool_scopes).to_string();
     let nothing = Sources {
@@ -60,6 +75,25 @@ pub(super) fn lower(options: &ProxyOptions, keys: &[MappedKey]) -> Result<Loaded
         notice.line = 0;
     }
     Ok(loaded)
+}
+
+/// Without a scope for any tool nothing asks for `scopes` once a key is used: what a token must carry
+/// for the key is then all that binds it, and has to be all that the key can do.
+fn scopes_bind(keys: &[MappedKey]) -> Result<(), CommandError> {
+    let unbound = keys.iter().filter(|key| !key.requires.covers(&key.scopes));
+    let told: Vec<String> = unbound
+        .map(|key| {
+            let missing = key.requires.missing(&key.scopes);
+            format!(
+                "error: {KEY_MAP_VARIABLE}: `{}`: tokens without {missing} would call every tool with a key for {}\n  = help: leave `requires` out, or say which tool needs which scope: --tool-scope 'TOOL={missing}' --tool-scope '*={}'",
+                key.holder, key.scopes, key.scopes
+            )
+        })
+        .collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::Configuration(told.join("\n")))
 }
 
 fn set_apart(config: &mut Config, options: &ProxyOptions, keys: &[MappedKey]) {

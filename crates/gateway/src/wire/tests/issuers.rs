@@ -32,6 +32,7 @@ async fn streams_end_with_the_trust_in_the_issuer_whose_token_opened_them() {
             side: Side::Outside,
             address: None,
             generation,
+            proof: None,
         };
         standings.holds(&bearer(issuer), &admission)
     };

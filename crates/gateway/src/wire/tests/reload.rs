@@ -8,6 +8,7 @@ use portcullis_core::{CertificateName, Principal, PrincipalKind, Role, ServerGra
 use portcullis_engine::{Admission, Standing};
 use portcullis_identity::certificate_id;
 use portcullis_server::HostRule;
+use portcullis_server::listen::{ClientCa, ServerTls, TlsFiles};
 use tokio_util::task::TaskTracker;
 
 use super::config;
@@ -19,6 +20,11 @@ use crate::wire::stored::StoredValues;
 
 /// A world whose administrator can have this file read.
 async fn rereading(file: &Path) -> SmallWorld {
+    rereading_beside(file, Vec::new()).await
+}
+
+/// The same, whose listeners are these.
+async fn rereading_beside(file: &Path, tls: Vec<Arc<ServerTls>>) -> SmallWorld {
     let mut world = SmallWorld::start("").await;
     let (requester, due) = reloads();
     let rooms = world.embedded.shared_rooms();
@@ -34,7 +40,7 @@ async fn rereading(file: &Path) -> SmallWorld {
         host: None,
         port: None,
         config,
-        tls: Vec::new(),
+        tls,
         logs: crate::telemetry::LogControl::default(),
         stored: Arc::new(StoredValues::new(rooms.vaults.clock.clone())),
     };
@@ -143,6 +149,7 @@ async fn streams_of_a_certificate_end_when_its_rule_is_another() {
             side: Side::Inside,
             address: None,
             generation: 1,
+            proof: None,
         };
         rooms.standings.holds(one, &admission)
     };
@@ -176,6 +183,7 @@ async fn streams_of_a_file_key_end_when_anything_that_the_file_says_of_it_is_ano
             side: Side::Inside,
             address: None,
             generation,
+            proof: None,
         };
         rooms.standings.holds(&key, &admission)
     };
@@ -200,4 +208,62 @@ async fn streams_of_a_file_key_end_when_anything_that_the_file_says_of_it_is_ano
         assert!(!stands(generation), "{more}");
         assert!(stands(generation + 1), "{more}: recognised anew");
     }
+}
+
+/// Authorities are withdrawn by leaving the list or their file; who withdraws one is told if it failed.
+#[tokio::test]
+async fn a_withdrawn_authority_is_withdrawn_or_said_not_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    for name in ["tls.crt", "own.pem", "other.pem"] {
+        std::fs::write(at(name), made.cert.pem()).unwrap();
+    }
+    std::fs::write(at("tls.key"), made.signing_key.serialize_pem()).unwrap();
+    let files = TlsFiles {
+        certificate: at("tls.crt"),
+        key: at("tls.key"),
+        client_ca: Some(ClientCa {
+            files: vec![at("own.pem"), at("other.pem")],
+            required: true,
+        }),
+    };
+    let tls = Arc::new(ServerTls::load(files).unwrap());
+    let file = at("config.yaml");
+    let world = rereading_beside(&file, vec![Arc::clone(&tls)]).await;
+    let write = |list: &str, more: &str| {
+        let text = format!(
+            "server: {{tls: {{cert: {}, key: {}, client_ca: [{list}]}}}}\n{more}",
+            at("tls.crt").display(),
+            at("tls.key").display(),
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    let (own, other) = (at("own.pem"), at("other.pem"));
+    let both = format!("{}, {}", own.display(), other.display());
+    let believed = || tls.files().client_ca.unwrap().files;
+
+    write(&both, "");
+    std::fs::write(&own, "nonsense").unwrap();
+    let told = world.post("/v1/config/reload", "").await;
+    assert_ne!(told.status, StatusCode::OK);
+    let said = told.body.to_string();
+    assert!(
+        said.contains("own.pem") && said.contains("stay in force"),
+        "{said}"
+    );
+    let ready = world.get("/health/ready").await;
+    assert_eq!(ready.body["config"], "last_reload_refused");
+
+    write(&other.display().to_string(), "");
+    let told = world.post("/v1/config/reload", "").await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+    assert_eq!(believed(), [other]);
+    assert_eq!(world.get("/health/ready").await.body["config"], "ok");
+
+    // A file that is refused changes no list.
+    write(&both, "nonsense: true\n");
+    let told = world.post("/v1/config/reload", "").await;
+    assert!(told.body.to_string().contains("nonsense"), "{}", told.body);
+    assert_eq!(believed().len(), 1);
 }

@@ -1,6 +1,6 @@
 //! What the file alone tells.
 
-use portcullis_config::{Auth, Level};
+use portcullis_config::{Auth, CallerHeaders, Forwarding, Level, McpServer};
 use portcullis_server::listen::ServerTls;
 
 use super::super::{Finding, State, Written, elsewhere};
@@ -35,21 +35,32 @@ pub(super) fn server_auth(written: &Written) -> Finding {
     let servers = &written.config.mcp_servers;
     let open = servers
         .iter()
-        .find(|server| matches!(server.auth, Auth::None) && server.static_headers.is_empty());
+        .find(|server| is_bare(server) && !takes_along(&server.forwarding));
+    let brought = servers
+        .iter()
+        .any(|server| is_bare(server) && takes_along(&server.forwarding));
     match open {
         None if servers.is_empty() => finding("server_auth", State::Advice, "there is no server")
             .with(written.change(&["mcp_servers"], "name the servers behind")),
         None => finding(
             "server_auth",
             State::Good,
-            format!("{}, each called with a credential", counted(servers.len(), "server")),
+            format!(
+                "{}, each called with a credential{}",
+                counted(servers.len(), "server"),
+                if brought { " or what its callers bring" } else { "" }
+            ),
         ),
         Some(open) => finding(
             "server_auth",
             State::Advice,
             format!(
-                "`{}` is called without any credential, so others than this gateway can call it too",
-                open.id
+                "`{}` is called without any credential{}, so others than this gateway can call it too",
+                open.id,
+                match open.forwarding.caller_headers {
+                    CallerHeaders::Any => " unless a caller brings one",
+                    _ => "",
+                }
             ),
         )
         .with(written.change(
@@ -57,6 +68,19 @@ pub(super) fn server_auth(written: &Written) -> Finding {
             "have the server ask for a credential and say here which it is",
         )),
     }
+}
+
+/// We present nothing of our own: no credential, no header of the file, no token that we sign.
+fn is_bare(server: &McpServer) -> bool {
+    matches!(server.auth, Auth::None) && server.static_headers.is_empty() && !server.signed
+}
+
+/// The file says which headers or cookies of the caller's go along. That any may, as where it says
+/// nothing, is no sign that the server asks for one.
+fn takes_along(forwarding: &Forwarding) -> bool {
+    !forwarding.extra_headers.is_empty()
+        || forwarding.cookies.is_some()
+        || matches!(forwarding.caller_headers, CallerHeaders::Templates(_))
 }
 
 /// Nothing crosses a network in the clear.
