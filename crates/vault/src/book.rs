@@ -88,24 +88,22 @@ impl SecretBook {
             let known = document.take().filter(|(read, _)| {
                 (read.kind, &read.document) == (reference.kind, &reference.document)
             });
-            let (read, fields) = match known {
-                Some(known) => known,
-                None => {
-                    let fields = match down.get(&reference.kind) {
-                        Some(error) => Err(Arc::clone(error)),
-                        None => {
-                            let read = self.read(stores, reference);
-                            let read = tokio::time::timeout_at(deadline, read).await;
-                            read.unwrap_or(Err(StoreError::Late)).map_err(Arc::new)
-                        }
-                    };
-                    if let Err(error) = &fields
-                        && error.is_outage()
-                    {
-                        down.insert(reference.kind, Arc::clone(error));
-                    }
-                    (reference, fields)
+            let (read, fields) = if let Some(known) = known {
+                known
+            } else {
+                let fields = if let Some(error) = down.get(&reference.kind) {
+                    Err(Arc::clone(error))
+                } else {
+                    let read = tokio::time::timeout_at(deadline, self.read(stores, reference));
+                    let read = read.await.unwrap_or(Err(StoreError::Late));
+                    read.map_err(Arc::new)
+                };
+                if let Err(error) = &fields
+                    && error.is_outage()
+                {
+                    down.insert(reference.kind, Arc::clone(error));
                 }
+                (reference, fields)
             };
             let value = match &fields {
                 Ok(fields) => fields
