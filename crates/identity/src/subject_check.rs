@@ -150,11 +150,12 @@ mod tests {
     async fn one_network_does_not_take_every_turn_to_ask_about_subjects() {
         let (asked, mut asks) = mpsc::unbounded_channel();
         let check = Arc::new(asking(Silent(asked)));
+        let tracker = tokio_util::task::TaskTracker::new();
         let ask = |last: u8, number: u32| {
             let token = SubjectToken::new(AccessToken::new(format!("made-up-{last}-{number}")));
             let token = token.coming_from(Some([203, 0, 113, last].into()));
             let check = Arc::clone(&check);
-            tokio::spawn(async move { check.claims(&token).await.map(drop) })
+            tracker.spawn(async move { check.claims(&token).await.map(drop) })
         };
         let flood: Vec<_> = (0..16).map(|number| ask(1, number)).collect();
         for _ in &flood {
