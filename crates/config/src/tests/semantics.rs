@@ -49,6 +49,23 @@ fn names_that_are_our_own_paths_or_anothers_are_refused() {
     assert_eq!(own.config.mcp_servers[0].prefix(), "X");
 }
 
+/// HDR-20: what debug headers repeat of a server cannot break a line.
+#[test]
+fn no_name_and_no_url_of_a_server_holds_a_line_break() {
+    for name in ["\"a\\r\\nx-admin: 1\"", "\"a\\nb\"", "\"a\\0\""] {
+        let named = format!("mcp_servers: {{{name}: {{url: https://a.b/m}}}}");
+        assert!(World::default().load(&named).is_err(), "{named}");
+        refused(
+            &server(&format!("alias: {name}")),
+            "a line break or another control character",
+        );
+    }
+    refused(
+        "mcp_servers: {x: {url: \"https://a.b/m\\r\\nx-admin: 1\"}}",
+        "a line break or another control character",
+    );
+}
+
 #[test]
 fn urls_that_would_leak_or_lead_astray_are_refused() {
     for (url, expected) in [

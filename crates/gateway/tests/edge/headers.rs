@@ -27,6 +27,32 @@ async fn an_upgrade_is_not_followed() {
     gateway.stands().await;
 }
 
+/// IP-09: whoever speaks the PROXY protocol to us is no proxy of ours, and says nothing about anybody's
+/// address; both versions end the connection, and the next caller is served.
+#[tokio::test]
+async fn a_proxy_protocol_preface_is_no_request() {
+    let gateway = TestGateway::with_support().await;
+    let caller = gateway.working_key().await;
+    let request = format!(
+        "GET /v1/mcp/server HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
+        caller.credential()
+    );
+    let preface = b"\r\n\r\n\0\r\nQUIT\n";
+    let mut second = preface.to_vec();
+    // Version 2, PROXY, TCP over IPv4, and a length that promises 64 KiB of what does not come.
+    second.extend([0x21, 0x11, 0xff, 0xff]);
+    second.extend(request.as_bytes());
+    let mut first = b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n".to_vec();
+    first.extend(request.as_bytes());
+    for bytes in [first, second] {
+        let statuses = raw(&gateway, &bytes).await;
+        assert!(statuses.iter().all(|status| *status == 400), "{statuses:?}");
+    }
+    let reply = caller.ask(Actor::echo_ask("hi")).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    gateway.stands().await;
+}
+
 #[tokio::test]
 async fn hop_by_hop_headers_and_those_that_connection_names_change_nothing() {
     // HDR-04: naming our own credential header in Connection does not switch it off or on.

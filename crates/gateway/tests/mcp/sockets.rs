@@ -49,7 +49,7 @@ async fn every_request_of_a_connection_is_judged_alone() {
     }
     assert_eq!(upstream.count("tools/call"), 10);
 
-    // A trailer is no header.
+    // HDR-22: a trailer is no header.
     let forbidden = legacy("tools/call", &call_params("delete_user", "{}"));
     for (text, key, status) in [
         (&call, None, 401),
