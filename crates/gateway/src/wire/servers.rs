@@ -80,8 +80,13 @@ fn same_connections(before: &ServerEntry, now: &ServerEntry) -> bool {
 
 fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry> {
     let signer = match (making.signer, &config.jwt_signer) {
-        (Some(prepared), Some(signer)) if server.signed => Some(prepared.signer(signer, server)?),
-        _ => None,
+        _ if !server.signed => None,
+        (Some(prepared), Some(signer)) => Some(prepared.signer(signer, server)?),
+        // Never unsigned instead.
+        _ => anyhow::bail!(
+            "server `{}` is to be signed for, and nothing signs",
+            server.id
+        ),
     };
     let auth = ServerAuth {
         server: server.id.clone(),

@@ -1,11 +1,16 @@
 //! What is told of the servers behind the gateway.
 
+use std::sync::Arc;
+
+use portcullis_core::{Clock, SystemClock};
+use portcullis_engine::metrics::Metrics;
 use portcullis_server::listen::Stop;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use super::small_world::SmallWorld;
 use crate::mock;
+use crate::wire::servers::{Making, snapshot};
 
 async fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -39,6 +44,28 @@ async fn a_server_that_listed_its_tools_is_healthy_and_one_that_is_away_is_not()
     };
     assert_eq!(status("here"), "healthy");
     assert_eq!(status("away"), "unhealthy");
+}
+
+/// SIGN-08: whoever makes the servers without a signer makes none that is to be signed for.
+#[test]
+fn a_server_that_is_to_be_signed_for_is_not_made_without_a_signer() {
+    let guardrail = "guardrails: [{guardrail_name: s, litellm_params: {guardrail: mcp_jwt_signer, \
+                     mode: pre_mcp_call, default_on: true, issuer: 'https://gw.example'}}]";
+    let made = |jwt_signer: bool| {
+        let config = super::config(&format!(
+            "{guardrail}\nmcp_servers: {{a: {{url: 'https://a.example/mcp', jwt_signer: {jwt_signer}}}}}"
+        ));
+        let making = Making {
+            client: &crate::wire::http_client().unwrap(),
+            clock: &(Arc::new(SystemClock::start()) as Arc<dyn Clock>),
+            metrics: &Metrics::new(),
+            signer: None,
+        };
+        snapshot(&config, None, 1, &making).map(drop)
+    };
+    let error = format!("{:#}", made(true).unwrap_err());
+    assert!(error.contains("`a` is to be signed for"), "{error}");
+    made(false).unwrap();
 }
 
 #[test]
