@@ -4,7 +4,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 5] = [
+const SQLITE: [(i64, &str, &str); 6] = [
     (
         1,
         "keys, audit, sessions, meta",
@@ -29,6 +29,11 @@ const SQLITE: [(i64, &str, &str); 5] = [
         5,
         "signing keys",
         include_str!("../migrations/sqlite/0005_signing_keys.sql"),
+    ),
+    (
+        6,
+        "one-time values and leases",
+        include_str!("../migrations/sqlite/0006_one_time_and_leases.sql"),
     ),
 ];
 

@@ -14,8 +14,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use crate::api_keys::SqlApiKeys;
 use crate::audit::SqlAudit;
 use crate::database::Database;
+use crate::leases::SqlLeases;
 use crate::meta::SqlMeta;
 use crate::migrations;
+use crate::one_time::SqlOneTimes;
 use crate::revocations::SqlRevocations;
 use crate::sessions::SqlSessions;
 use crate::signing_keys::SqlSigningKeys;
@@ -140,6 +142,8 @@ impl SqliteStores {
             meta: Arc::new(SqlMeta::new(self.database.clone())),
             revocations: Arc::new(SqlRevocations::new(self.database.clone())),
             signing_keys: Arc::new(SqlSigningKeys::new(self.database.clone())),
+            one_time: Arc::new(SqlOneTimes::new(self.database.clone())),
+            leases: Arc::new(SqlLeases::new(self.database.clone())),
         }
     }
 

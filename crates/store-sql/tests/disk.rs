@@ -525,6 +525,8 @@ async fn the_trail_of_an_older_program_is_kept() {
         "DROP TABLE present_rows",
         "DROP TABLE revocations",
         "DROP TABLE signing_keys",
+        "DROP TABLE one_time_values",
+        "DROP TABLE leases",
         "DELETE FROM change_counters WHERE feed = 'revocations'",
         "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {

@@ -10,7 +10,9 @@
 
 mod api_keys;
 mod audit;
+mod leases;
 mod meta;
+mod one_time;
 mod revocations;
 mod sessions;
 mod signing_keys;
@@ -93,6 +95,17 @@ macro_rules! store_contract {
                 algorithms_follow_each_their_own
                 a_kid_stands_for_one_key_only
                 a_key_that_was_removed_is_gone;
+            one_time:
+                of_many_who_redeem_exactly_one_gets_the_value
+                of_many_who_put_exactly_one_keeps_its_value
+                a_value_is_good_until_its_time_is_over
+                a_value_is_unknown_to_other_uses
+                looking_uses_nothing_and_sees_what_redeeming_would_give
+                purging_forgets_only_what_is_over;
+            leases:
+                of_many_holders_exactly_one_takes_a_lease
+                a_holder_prolongs_and_another_waits
+                only_its_holder_gives_a_lease_back;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

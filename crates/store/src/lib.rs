@@ -6,8 +6,10 @@ mod audit;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod leases;
 pub mod memory;
 mod meta;
+mod one_time;
 mod page;
 mod revocations;
 mod sessions;
@@ -16,7 +18,9 @@ mod signing_keys;
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
 pub use error::{BackendError, StoreError, StoreErrorKind};
+pub use leases::LeaseStore;
 pub use meta::MetaStore;
+pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed};
 pub use page::{MAX_PAGE, Page, PageRequest};
 pub use revocations::{
     Lifted, ReadRevocation, RevocationRecord, RevocationStore, RevokedTarget, UnreadableRevocation,
@@ -41,4 +45,8 @@ pub struct Stores {
     pub revocations: Arc<dyn RevocationStore>,
     /// Keys that sign for upstream servers.
     pub signing_keys: Arc<dyn SigningKeyStore>,
+    /// Values that are good once.
+    pub one_time: Arc<dyn OneTimeStore>,
+    /// Who of several replicas does something.
+    pub leases: Arc<dyn LeaseStore>,
 }

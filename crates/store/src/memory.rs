@@ -2,7 +2,9 @@
 
 mod api_keys;
 mod audit;
+mod leases;
 mod meta;
+mod one_time;
 mod revocations;
 mod sessions;
 mod signing_keys;
@@ -20,6 +22,8 @@ pub fn stores() -> Stores {
         meta: Arc::new(meta::MemoryMeta::default()),
         revocations: Arc::new(revocations::MemoryRevocations::default()),
         signing_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
+        one_time: Arc::new(one_time::MemoryOneTimes::default()),
+        leases: Arc::new(leases::MemoryLeases::default()),
     }
 }
 

@@ -14,6 +14,8 @@ use super::rooms::Rooms;
 const REVOCATIONS: Duration = Duration::from_mins(1);
 /// How soon a ring or a signing key that another process rotated is taken up.
 const RING: Duration = Duration::from_secs(5);
+/// How often values that were good once are forgotten, and how long after their time.
+const ONE_TIME: Duration = Duration::from_mins(5);
 
 pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &CancellationToken) {
     let gateway: &Arc<Gateway> = &rooms.gateway;
@@ -42,6 +44,27 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "the revocation list is not tidied"
+                    );
+                }
+            }
+        };
+        stopped.run_until_cancelled(tidying).await;
+    });
+    let (one_time, clock) = (
+        Arc::clone(&rooms.vaults.stores.one_time),
+        Arc::clone(&rooms.vaults.clock),
+    );
+    let stopped = stop.clone();
+    tracker.spawn(async move {
+        let tidying = async {
+            let mut ticks = tokio::time::interval(ONE_TIME);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                if let Err(error) = one_time.purge(clock.now().before(ONE_TIME)).await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "values that were good once are not tidied"
                     );
                 }
             }
