@@ -17,6 +17,8 @@ pub enum PrincipalKind {
     Jwt,
     /// A token that its authorization server vouched for (RFC 7662).
     IntrospectedToken,
+    /// A sign-in in a browser: the person themselves, or what a client was granted by them.
+    SignedIn,
     /// The certificate of its TLS connection, by the operator's rules.
     ClientCertificate,
     /// Nobody that we know: a stranger whom the servers that it addresses judge themselves

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use portcullis_core::Principal;
 
 use crate::extract::presents;
+use crate::person::signed_in;
 use crate::{
     Arrival, Authenticated, Authenticator, AuthnError, AuthnErrorKind, ClientCertificates,
-    Presented, Revocations, Revoke, extract,
+    KeyHolder, Person, Presented, Proved, Revocations, Revoke, TrustedProvider, extract,
 };
 
 /// All ways of recognising callers, in the order in which they are tried.
@@ -21,6 +23,8 @@ pub struct Authentication {
     certificates: Option<ClientCertificates>,
     /// Whose tokens are believed of somebody who brings them beside a key.
     issuer_of_subjects: Option<(Arc<str>, Duration)>,
+    /// Whose word on people who sign in is taken.
+    provider: Option<Arc<TrustedProvider>>,
     revocations: Arc<Revocations>,
     generation: u64,
 }
@@ -36,6 +40,7 @@ impl Authentication {
             keys,
             certificates: None,
             issuer_of_subjects: None,
+            provider: None,
             revocations,
             generation: 0,
         }
@@ -55,6 +60,15 @@ impl Authentication {
     pub fn with_issuer_of_subjects(self, issuer: &str, leeway: Duration) -> Self {
         Self {
             issuer_of_subjects: Some((issuer.into(), leeway)),
+            ..self
+        }
+    }
+
+    /// And people who sign in with this provider.
+    #[must_use]
+    pub fn with_provider(self, provider: Arc<TrustedProvider>) -> Self {
+        Self {
+            provider: Some(provider),
             ..self
         }
     }
@@ -106,6 +120,30 @@ impl Authentication {
         let authenticated = first(&self.authenticators, presented).await?;
         self.revocations.judge(&authenticated.principal).await?;
         Ok(authenticated)
+    }
+
+    /// Who somebody is by now who signed in earlier. A key that is gone, a provider that is not asked
+    /// any more and a person whom the revocation list names are refused.
+    pub async fn person(&self, person: &Person) -> Result<Arc<Principal>, AuthnError> {
+        let principal = match &person.proved {
+            Proved::Key(holder) => Arc::new(signed_in(&*self.holder(holder).await?)),
+            Proved::Provider(asserted) => {
+                let provider = self.provider.as_ref().ok_or(AuthnErrorKind::Unknown)?;
+                let principal = provider.principal(person, asserted);
+                Arc::new(principal.ok_or(AuthnErrorKind::Unknown)?)
+            }
+        };
+        self.revocations.judge(&principal).await?;
+        Ok(principal)
+    }
+
+    async fn holder(&self, holder: &KeyHolder) -> Result<Arc<Principal>, AuthnErrorKind> {
+        for authenticator in &self.keys {
+            if let Some(found) = authenticator.still(holder).await {
+                return found;
+            }
+        }
+        Err(AuthnErrorKind::Unknown)
     }
 
     pub(crate) fn revocations(&self) -> &Revocations {

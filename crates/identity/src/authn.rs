@@ -6,7 +6,7 @@ use portcullis_oauth::jose::TokenFault;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Arrival, Revoke};
+use crate::{Arrival, KeyHolder, Revoke};
 
 /// The one gateway credential of a request, as extracted from its headers.
 #[derive(Clone, Debug)]
@@ -177,6 +177,12 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
     /// Whether what it knows are keys of ours, told without asking anybody else.
     fn knows_keys(&self) -> bool {
         true
+    }
+
+    /// Whom the key of somebody who signed in with it stands for by now. `None`: it is not a key that
+    /// it knows.
+    async fn still(&self, _: &KeyHolder) -> Option<Result<Arc<Principal>, AuthnErrorKind>> {
+        None
     }
 
     /// Whether the configuration gave it the key or the issuer that a revocation names, and how far

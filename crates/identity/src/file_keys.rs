@@ -10,7 +10,10 @@ use portcullis_core::{
     ServerGrants, Timestamp,
 };
 
-use crate::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, Presented, Revoke};
+use crate::person::StillHeld;
+use crate::{
+    Authenticated, Authenticator, AuthnError, AuthnErrorKind, KeyHolder, Presented, Revoke,
+};
 
 /// One key of the configuration file.
 #[derive(Clone, Debug)]
@@ -126,6 +129,14 @@ impl FileKeys {
             clock,
         })
     }
+
+    fn in_time(&self, principal: &Arc<Principal>) -> Result<Arc<Principal>, AuthnErrorKind> {
+        let end = principal.expires_at;
+        if end.is_some_and(|end| self.clock.now() >= end) {
+            return Err(AuthnErrorKind::Expired);
+        }
+        Ok(Arc::clone(principal))
+    }
 }
 
 fn principal(key: FileKey) -> Principal {
@@ -168,14 +179,12 @@ impl Authenticator for FileKeys {
         let Some(principal) = self.keys.get(presented.fingerprint()) else {
             return Ok(None);
         };
-        if principal
-            .expires_at
-            .is_some_and(|end| self.clock.now() >= end)
-        {
-            return Err(AuthnErrorKind::Expired.into());
-        }
-        Ok(Some(Authenticated {
-            principal: Arc::clone(principal),
-        }))
+        let principal = self.in_time(principal)?;
+        Ok(Some(Authenticated { principal }))
+    }
+
+    async fn still(&self, holder: &KeyHolder) -> StillHeld {
+        let principal = self.keys.get(&holder.fingerprint)?;
+        (principal.id == holder.principal).then(|| self.in_time(principal))
     }
 }

@@ -48,7 +48,7 @@ pub struct IssuerGrants {
 }
 
 impl IssuerGrants {
-    fn of(&self, groups: &BTreeSet<String>, team: Option<&str>) -> ServerGrants {
+    pub(crate) fn of(&self, groups: &BTreeSet<String>, team: Option<&str>) -> ServerGrants {
         let groups = groups.iter().filter_map(|group| self.groups.get(group));
         let team = team.and_then(|team| self.teams.get(team));
         let mut sum = self.everybody.clone();
@@ -131,7 +131,12 @@ impl TrustedIssuer {
 
 /// Different subjects have different ids, whatever they contain: a blank ends the issuer, which has
 /// none, and what could break a line is escaped together with what escapes.
-fn principal_id(kind: PrincipalKind, is_client: bool, issuer: &str, subject: &str) -> PrincipalId {
+pub(crate) fn principal_id(
+    kind: PrincipalKind,
+    is_client: bool,
+    issuer: &str,
+    subject: &str,
+) -> PrincipalId {
     let prefix = match kind {
         // A client is no person who happens to be called like it.
         _ if is_client => "client",

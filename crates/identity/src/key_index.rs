@@ -114,10 +114,28 @@ impl KeyIndex {
             .cloned()
             .filter(|entry| entry.id == *id)
             .ok_or(AuthnErrorKind::Unknown)?;
+        self.holds(&entry)
+    }
+
+    /// Whom the key of this id stands for, told without the key: of somebody who showed it before.
+    pub(crate) fn of_id(&self, id: &KeyId) -> Option<Result<Arc<Principal>, AuthnErrorKind>> {
+        let Ok(tables) = self.tables.read() else {
+            return Some(Err(AuthnErrorKind::Unavailable));
+        };
+        let entry = tables.ids.get(id).cloned();
+        drop(tables);
+        match entry {
+            // What is not known may be known soon: an index that is too old knows nothing.
+            _ if !self.is_fresh() => Some(Err(AuthnErrorKind::Unavailable)),
+            entry => entry.map(|entry| self.holds(&entry)),
+        }
+    }
+
+    fn holds(&self, entry: &Entry) -> Result<Arc<Principal>, AuthnErrorKind> {
         if entry.revoked {
             return Err(AuthnErrorKind::Revoked);
         }
-        if self.is_over(&entry) {
+        if self.is_over(entry) {
             return Err(AuthnErrorKind::Expired);
         }
         Ok(Arc::clone(&entry.principal))

@@ -26,6 +26,7 @@ mod key_seal;
 mod master_key;
 mod on_behalf;
 mod own_credentials;
+mod person;
 mod revocation_admin;
 mod revocation_seal;
 mod revocation_set;
@@ -60,6 +61,7 @@ pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::KeyIndex;
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
+pub use person::{Asserted, KeyHolder, Person, Proved, TrustedProvider};
 pub use revocation_admin::{
     Altered, ListedRevocation, NewRevocation, RevocationAdmin, RevocationError, Revoke,
 };

@@ -7,7 +7,8 @@ use portcullis_core::{
     ApiKey, Principal, PrincipalId, PrincipalKind, Role, ScopeSet, ServerGrants, constant_time_eq,
 };
 
-use crate::{Authenticated, Authenticator, AuthnError, Presented};
+use crate::person::StillHeld;
+use crate::{Authenticated, Authenticator, AuthnError, KeyHolder, Presented};
 
 /// Recognises the master key: may do everything, sees every server, never expires.
 ///
@@ -69,6 +70,12 @@ impl std::fmt::Debug for MasterKey {
 
 #[async_trait]
 impl Authenticator for MasterKey {
+    async fn still(&self, holder: &KeyHolder) -> StillHeld {
+        let same = constant_time_eq(&holder.fingerprint, &self.fingerprint);
+        let same = same && holder.principal == self.principal.id;
+        same.then(|| Ok(Arc::clone(&self.principal)))
+    }
+
     async fn authenticate(
         &self,
         presented: &Presented,

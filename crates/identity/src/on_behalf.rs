@@ -81,6 +81,7 @@ const fn is_key_of_ours(kind: PrincipalKind) -> bool {
         PrincipalKind::MasterKey
         | PrincipalKind::ApiKey
         | PrincipalKind::ClientCertificate
+        | PrincipalKind::SignedIn
         | PrincipalKind::Delegated => true,
         // Its issuer gave it to the caller, to be shown.
         PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => false,

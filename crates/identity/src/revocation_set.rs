@@ -139,17 +139,27 @@ impl RevocationSet {
             }
             // An operator's file maps it to the person, as a key's maker does.
             PrincipalKind::ClientCertificate => named(&self.users, principal.user_id.as_deref()),
+            PrincipalKind::SignedIn => {
+                named(&self.keys, key_name(principal))
+                    || named(&self.users, principal.user_id.as_deref())
+                    || self.refuses_token_of(principal, now)
+            }
             PrincipalKind::Jwt | PrincipalKind::IntrospectedToken => {
-                let token = principal.issuer.as_ref().map(|issuer| TokenMarks {
-                    issuer: Arc::clone(issuer),
-                    subject: Some(Arc::clone(&principal.subject)),
-                    jti: marks.jti.clone(),
-                    sid: marks.sid.clone(),
-                    issued_at: marks.issued_at,
-                });
-                token.is_some_and(|token| self.refuses_token(&token, now))
+                self.refuses_token_of(principal, now)
             }
         }
+    }
+
+    fn refuses_token_of(&self, principal: &Principal, now: Timestamp) -> bool {
+        let marks = &principal.marks;
+        let token = principal.issuer.as_ref().map(|issuer| TokenMarks {
+            issuer: Arc::clone(issuer),
+            subject: Some(Arc::clone(&principal.subject)),
+            jti: marks.jti.clone(),
+            sid: marks.sid.clone(),
+            issued_at: marks.issued_at,
+        });
+        token.is_some_and(|token| self.refuses_token(&token, now))
     }
 }
 

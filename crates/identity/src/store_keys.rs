@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::Presented;
-use crate::{Authenticated, Authenticator, AuthnError, AuthnErrorKind, KeyForm, KeyIndex};
+use crate::person::StillHeld;
+use crate::{
+    Authenticated, Authenticator, AuthnError, AuthnErrorKind, KeyForm, KeyHolder, KeyIndex,
+    Presented,
+};
 
 /// Store keys, through the index.
 #[derive(Clone, Debug)]
@@ -34,6 +37,16 @@ impl Authenticator for StoreKeys {
                 let principal = self.index.check(&id, key)?;
                 Ok(Some(Authenticated { principal }))
             }
+        }
+    }
+
+    async fn still(&self, holder: &KeyHolder) -> StillHeld {
+        let id = holder.key_id.as_ref()?;
+        let found = self.index.of_id(id)?;
+        // An id of ours names one key for ever, so its fingerprint says nothing more.
+        match found {
+            Ok(principal) if principal.id != holder.principal => None,
+            found => Some(found),
         }
     }
 }

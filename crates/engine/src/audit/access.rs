@@ -10,9 +10,9 @@ pub(super) fn tell(event: &AuditEvent) {
         let id = principal.as_str();
         match event.principal_kind {
             // `jwt:<issuer> <sub>`, and an issuer has no blank.
-            Some(PrincipalKind::Jwt | PrincipalKind::IntrospectedToken) => {
-                id.split_once(' ').map_or(id, |(_, subject)| subject)
-            }
+            Some(
+                PrincipalKind::Jwt | PrincipalKind::IntrospectedToken | PrincipalKind::SignedIn,
+            ) => id.split_once(' ').map_or(id, |(_, subject)| subject),
             _ => id,
         }
     });

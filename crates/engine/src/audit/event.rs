@@ -379,6 +379,7 @@ fn principal_kind<S: Serializer>(
         Some(PrincipalKind::ApiKey) => "api_key",
         Some(PrincipalKind::Jwt) => "jwt",
         Some(PrincipalKind::IntrospectedToken) => "introspected_token",
+        Some(PrincipalKind::SignedIn) => "signed_in",
         Some(PrincipalKind::ClientCertificate) => "client_certificate",
         Some(PrincipalKind::Delegated) => "delegated",
         None => "none",

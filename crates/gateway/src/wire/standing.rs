@@ -150,7 +150,7 @@ impl Standing for Standings {
             return false;
         }
         match (&principal.kind, &principal.key_id) {
-            (PrincipalKind::ApiKey, Some(id))
+            (PrincipalKind::ApiKey | PrincipalKind::SignedIn, Some(id))
                 if !principal.id.as_str().starts_with("key:file:") =>
             {
                 self.index.stands(id)
