@@ -191,7 +191,6 @@ impl Prepared {
         SignerFacts {
             issuer: signer.issuer.clone(),
             origin: signer.origin.clone(),
-            algorithm: self.algorithm.as_str(),
             keys: Arc::new(Book(Arc::clone(&self.book))),
         }
     }
@@ -219,10 +218,10 @@ fn rules(signer: &JwtSigner, gateway: &str) -> ClaimRules {
 }
 
 #[derive(Debug)]
-struct Book(Arc<KeyBook>);
+pub(super) struct Book(pub(super) Arc<KeyBook>);
 
 impl PublishedKeys for Book {
-    fn jwks(&self) -> serde_json::Value {
+    fn jwks(&self) -> Option<serde_json::Value> {
         self.0.jwks()
     }
 }
