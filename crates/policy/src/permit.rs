@@ -252,6 +252,7 @@ mod tests {
             grants: ServerGrants::default(),
             expires_at: None,
             marks: CredentialMarks::default(),
+            subject_kind: portcullis_core::SubjectKind::Holder,
         })
     }
 

@@ -81,6 +81,7 @@ fn principal() -> Principal {
         },
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     }
 }
 

@@ -143,6 +143,7 @@ async fn streams_of_a_certificate_end_when_its_rule_is_another() {
         grants: ServerGrants::default(),
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     };
     let stands = |one: &Principal| {
         let admission = Admission {
