@@ -25,6 +25,7 @@ mod key_index;
 mod key_seal;
 mod master_key;
 mod on_behalf;
+mod opaque_subject;
 mod own_credentials;
 mod revocation_admin;
 mod revocation_seal;
@@ -60,6 +61,7 @@ pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::KeyIndex;
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
+pub use opaque_subject::{Judged, Told};
 pub use revocation_admin::{
     Altered, ListedRevocation, NewRevocation, RevocationAdmin, RevocationError, Revoke,
 };

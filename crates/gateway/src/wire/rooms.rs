@@ -31,6 +31,7 @@ use super::outbound;
 use super::servers::{self, Making};
 use super::signer::Signing;
 use super::standing::Standings;
+use super::subjects::Subjects;
 use crate::cli::exit::CommandError;
 
 /// Name under which the key ring's canary is stored.
@@ -242,6 +243,7 @@ impl Rooms {
             clock: &vaults.clock,
         };
         let authentication = callers.authentication(config, 1)?;
+        let authentication = Arc::new(ArcSwap::from_pointee(authentication));
         let frontage = Arc::new(ArcSwap::from_pointee(frontage(config, signer.as_ref())));
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
@@ -253,7 +255,8 @@ impl Rooms {
             Arc::clone(&vaults.clock),
             Arc::clone(&vaults.entropy),
             tracker.clone(),
-        );
+        )
+        .judged_by(Subjects::judged_by(&authentication));
         let credentials = SigningBroker::new(
             credentials,
             Arc::clone(&vaults.clock),
@@ -274,7 +277,7 @@ impl Rooms {
         Ok(Self {
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
-            authentication: Arc::new(ArcSwap::from_pointee(authentication)),
+            authentication,
             frontage,
             keys,
             index,
