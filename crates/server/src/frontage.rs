@@ -29,4 +29,6 @@ pub struct ResourceFacts {
     pub authorization_servers: Vec<String>,
     /// Scopes that may be asked for.
     pub scopes_supported: ScopeSet,
+    /// Whether clients are asked for certificates, so that tokens may be bound to them (RFC 8705).
+    pub binds_tokens: bool,
 }

@@ -55,8 +55,6 @@ pub struct ServerDeps {
     pub max_body: usize,
     /// Whether TLS ends here, so that browsers may be told to insist on it.
     pub tls: bool,
-    /// Whether clients are asked for certificates, so that tokens may be bound to them.
-    pub client_certificates: bool,
     /// Longest time that a body may take to arrive.
     pub body_timeout: Duration,
     /// Who waits for being wrong about who they are.

@@ -20,6 +20,11 @@ pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
                 .map(|issuer| issuer.issuer.clone())
                 .collect(),
             scopes_supported: config.identity.scopes_supported.clone(),
+            binds_tokens: config
+                .server
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_ca.is_some()),
         },
         signer: signer
             .zip(config.jwt_signer.as_ref())

@@ -166,6 +166,7 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
         port: None,
         config,
         tls: Vec::new(),
+        watch: None,
         logs: crate::telemetry::LogControl::default(),
         stored: std::sync::Arc::new(StoredValues::new(rooms.vaults.clock.clone())),
     };
