@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use portcullis_aws::{Identity, Scope};
 use portcullis_core::{ScopeSet, ServerId, Sha256};
 use portcullis_oauth::TokenRules;
-use portcullis_policy::Acting;
+use portcullis_policy::{Acting, Evidence};
 use url::Url;
 
 use crate::{Forwarding, MappedKeys, Signer, TokenClient, TokenExchange};
@@ -59,6 +59,14 @@ impl ServerAuth {
     /// Whether what is presented tells who asks for what, so that it is another for each request.
     pub const fn tells_errands(&self) -> bool {
         self.signer.is_some()
+    }
+
+    /// Whether the end of a session is its own caller's to say, by what was presented last: our name
+    /// means nothing to the server, or less than what the caller brought. A token that we sign for one
+    /// errand serves no other.
+    pub fn ends_with_caller(&self, evidence: &Evidence) -> bool {
+        let brought = evidence.forwarded().is_some() || self.auth.acts_for_caller();
+        brought && !self.tells_errands() && *evidence.acting() != Acting::Service
     }
 
     /// Whether we cannot ask the server in our own name, because it knows callers only.
