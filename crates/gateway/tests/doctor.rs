@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod doctor {
     use std::path::Path;
+    use std::time::Duration;
 
     use portcullis_gateway::mock;
     use portcullis_server::listen::{Bound, ListenSettings, Stop, TlsFiles};
@@ -197,6 +198,23 @@ the way to `it` breaks at tcp
         CertificateParams::new(vec![name.to_owned()]).unwrap()
     }
 
+    /// A certificate that ends with the beginning of a day to come, less than that many days away.
+    fn ending_in(days: u32) -> CertificateParams {
+        use portcullis_core::{Clock, SystemClock};
+        let then = SystemClock::start().now();
+        let then = then.after(Duration::from_hours(24) * days).to_string();
+        let mut parts = then.split(['-', 'T']).map(|part| part.parse::<u32>());
+        let mut next = || parts.next().unwrap().unwrap();
+        let (year, month, day) = (next(), next(), next());
+        let mut params = certificate("localhost");
+        params.not_after = rcgen::date_time_ymd(
+            i32::try_from(year).unwrap(),
+            u8::try_from(month).unwrap(),
+            u8::try_from(day).unwrap(),
+        );
+        params
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_wrong_with_a_certificate_is_told_apart() {
         let private = Secured::with(certificate("localhost")).await;
@@ -212,6 +230,11 @@ the way to `it` breaks at tcp
             told.stdout.contains("✓ tls            TLSv1_3, h2"),
             "{told:?}"
         );
+        assert!(
+            told.stdout.contains("the certificate is good for "),
+            "{told:?}"
+        );
+        assert!(!told.stdout.contains("renew"), "{told:?}");
         breaks(
             &told,
             "handshake",
@@ -229,6 +252,17 @@ the way to `it` breaks at tcp
             "for other names than localhost",
             "it.url, c.yaml:4",
         );
+
+        for (days, state, left) in [(9, '!', "for 8 days"), (20, '✓', "for 19 days")] {
+            let told = Secured::with(ending_in(days)).await.visited(true).await;
+            let line =
+                format!("{state} tls            TLSv1_3, h2; the certificate is good {left}");
+            assert!(told.stdout.contains(&line), "{told:?}");
+            let advises = told
+                .stdout
+                .contains("renew the certificate of localhost before");
+            assert_eq!(advises, state == '!', "{told:?}");
+        }
 
         let mut old = certificate("localhost");
         old.not_before = rcgen::date_time_ymd(2001, 1, 1);

@@ -43,7 +43,7 @@ pub use authentication::Authentication;
 pub use authn::{
     Authenticated, Authenticator, AuthnError, AuthnErrorKind, CredentialSource, Presented,
 };
-pub use certificate::{ClientCertificate, UnreadableCertificate};
+pub use certificate::{ClientCertificate, UnreadableCertificate, certificate_end};
 pub use client_certificates::{CertificateRule, ClientCertificates, certificate_id};
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
 pub use failures::FailureThrottle;
