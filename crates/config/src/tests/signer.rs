@@ -252,6 +252,10 @@ fn what_cannot_be_meant_is_refused_with_what_to_write_instead() {
         ("verify_issuer: a".to_owned(), "nothing verifies callers' tokens"),
         ("end_user_claim_sources: ['token:sub']".to_owned(), "are not verified"),
         ("end_user_claim_sources: [nonsense]".to_owned(), "not a source"),
+        (
+            "end_user_claim_sources: ['litellm:user_id', 'litellm:end_user_id']".to_owned(),
+            "whoever a caller's header says",
+        ),
         ("end_user_claim_sources: []".to_owned(), "refuses every caller"),
         ("set_claims: {iss: x}".to_owned(), "`iss` is the signer's own claim"),
         ("set_claims: {sub: x}".to_owned(), "`sub` is the signer's own claim"),

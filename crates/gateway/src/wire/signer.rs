@@ -203,7 +203,6 @@ fn rules(signer: &JwtSigner, gateway: &str) -> ClaimRules {
         ClaimSource::UserId => SubjectSource::UserId,
         ClaimSource::Email => SubjectSource::Email,
         ClaimSource::Team => SubjectSource::Team,
-        ClaimSource::EndUser => SubjectSource::Nobody,
     };
     ClaimRules {
         issuer: signer.issuer.clone(),

@@ -30,8 +30,6 @@ pub enum SubjectSource {
     Email,
     /// Their team.
     Team,
-    /// LiteLLM's end user, whom nobody names here.
-    Nobody,
 }
 
 /// The operator's rules.
@@ -213,7 +211,6 @@ fn named(rules: &ClaimRules, issue: &Issue<'_>, caller: &Principal) -> Result<St
         SubjectSource::UserId => caller.user_id.as_deref().filter(|_| is_holder(caller)),
         SubjectSource::Email => caller.email.as_deref().filter(|_| is_holder(caller)),
         SubjectSource::Team => caller.team.as_deref(),
-        SubjectSource::Nobody => None,
     };
     let found = rules.subject.iter().find_map(say);
     found.map(str::to_owned).ok_or(Unvouchable::NoSubject)
