@@ -15,6 +15,9 @@ pub struct CredentialError {
     pub server: ServerId,
     /// Which way it failed.
     pub kind: CredentialErrorKind,
+    /// What the token endpoint wants the caller to prove before it takes the caller's token: a claims
+    /// request, read and written anew.
+    pub claims: Option<Arc<str>>,
     /// The cause.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -101,6 +104,7 @@ impl CredentialError {
         Self {
             server: self.server.clone(),
             kind: self.kind,
+            claims: self.claims.clone(),
             source: None,
         }
     }
@@ -135,6 +139,8 @@ impl CredentialError {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: CredentialErrorKind,
+    /// What a caller would have to prove.
+    pub(crate) claims: Option<Arc<str>>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     /// How long the other side asked us to wait, or what kind of failure it was asks for.
     pub(crate) wait: Option<Duration>,
@@ -144,6 +150,7 @@ impl Failure {
     pub(crate) const fn new(kind: CredentialErrorKind) -> Self {
         Self {
             kind,
+            claims: None,
             source: None,
             wait: None,
         }
@@ -162,10 +169,16 @@ impl Failure {
         self
     }
 
+    pub(crate) fn asking(mut self, claims: Option<String>) -> Self {
+        self.claims = claims.map(Arc::from);
+        self
+    }
+
     pub(crate) fn for_server(self, server: &ServerId) -> CredentialError {
         CredentialError {
             server: server.clone(),
             kind: self.kind,
+            claims: self.claims,
             source: self.source.map(|source| Box::new(source).into()),
         }
     }

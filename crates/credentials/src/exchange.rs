@@ -252,6 +252,9 @@ impl Failure {
             && code.is_some_and(|code| !OF_THE_CLIENT.contains(&code))
         {
             self.kind = CredentialErrorKind::SubjectRefused { code };
+        } else {
+            // What is asked of us is nothing that a caller could prove.
+            self.claims = None;
         }
         self
     }

@@ -333,3 +333,45 @@ async fn a_step_up_that_the_exchange_asks_for_is_the_callers_to_do() {
     assert_eq!(upstream.count("tools/call"), 0);
     house.end().await;
 }
+
+/// TOK-22: what can be read as a claims request reaches the caller, who alone can sign in with more.
+#[tokio::test]
+async fn what_the_exchange_wants_proved_is_in_the_challenge() {
+    const CLAIMS: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    for upstream in [FakeUpstream::legacy().await, FakeUpstream::modern().await] {
+        upstream.on("TOKEN", |_: &Recorded| {
+            let claims = serde_json::Value::from(CLAIMS);
+            Reply::json(
+                400,
+                format!(
+                    r#"{{"error":"interaction_required","error_description":"canary","claims":{claims}}}"#
+                ),
+            )
+        });
+        let is_modern = format!("{upstream:?}").contains("Modern");
+        let house = House::of(&[obo("a", &upstream)]).await;
+        let alice = house.caller("shared").await.bringing(&jwt("alice"));
+        let at_a = alice.at("/mcp/a");
+        let answer = if is_modern {
+            at_a.modern_call("echo", "{}").await
+        } else {
+            at_a.call("echo", "{}").await
+        };
+        let rest = alice.at("/mcp-rest/tools/call");
+        let by_rest = rest
+            .post(r#"{"server_id":"a","name":"echo","arguments":{}}"#)
+            .await;
+        let encoded = base64::engine::general_purpose::STANDARD.encode(CLAIMS);
+        let expected = format!(r#"error="insufficient_claims", claims="{encoded}""#);
+        for answer in [&answer, &by_rest] {
+            assert_eq!(answer.status, 401, "{answer:?}");
+            let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+            assert!(challenge.contains(&expected), "{challenge}");
+            assert!(challenge.contains("resource_metadata="), "{challenge}");
+        }
+        let told = format!("{answer:?} {by_rest:?} {:?}", house.request_events().await);
+        assert!(!told.contains("canary"), "{told}");
+        assert_eq!(upstream.count("tools/call"), 0);
+        house.end().await;
+    }
+}
