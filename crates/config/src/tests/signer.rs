@@ -401,3 +401,20 @@ fn without_a_value_of_the_signers_nothing_is_called_that_it_would_sign() {
         }
     }
 }
+
+/// SIGN-09: a server whose transport has no header for the token is refused with the file, not called
+/// without one.
+#[test]
+fn no_server_is_served_that_cannot_be_signed_for() {
+    for server in [
+        "{transport: stdio, command: npx, args: [x]}",
+        "{spec_path: openapi.json, url: 'https://a.b'}",
+        "{transport: sse, url: 'https://a.b/sse'}",
+    ] {
+        let text = format!(
+            "guardrails: [{{guardrail_name: s, litellm_params: {{guardrail: mcp_jwt_signer, \
+             default_on: true}}}}]\nmcp_servers: {{a: {server}}}\n"
+        );
+        refused(&text, "not available in this build yet");
+    }
+}
