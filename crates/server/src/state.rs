@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use axum::http::request::Parts;
 use portcullis_core::{Clock, Entropy};
-use portcullis_engine::Gateway;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
+use portcullis_engine::{Gateway, Strangers};
 use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, RevocationAdmin};
 
 use crate::admin::reload::Reload;
@@ -59,6 +59,8 @@ pub struct ServerDeps {
     pub body_timeout: Duration,
     /// Who waits for being wrong about who they are.
     pub failures: Arc<FailureThrottle>,
+    /// How often strangers came.
+    pub strangers: Arc<Strangers>,
     /// Whether `/metrics` is served at all.
     pub metrics_here: bool,
     /// Whether the admin paths are served beside the data paths.

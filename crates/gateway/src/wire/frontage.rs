@@ -1,6 +1,7 @@
 //! What the surfaces are told of the configuration, at the start and at each reload.
 
 use portcullis_config::Config;
+use portcullis_engine::StrangerRate;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
 
 use super::signer::Prepared;
@@ -34,5 +35,6 @@ pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
             portcullis_config::DebugHeaders::Admin => DebugHeaders::Admin,
             portcullis_config::DebugHeaders::Authenticated => DebugHeaders::Authenticated,
         },
+        strangers: StrangerRate::per_minute(config.server.strangers_per_minute),
     }
 }

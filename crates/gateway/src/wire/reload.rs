@@ -213,6 +213,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         forwarded: _,
         inside: _,
         debug_headers: _,
+        strangers_per_minute: _,
         tls,
         allowed_hosts,
         allowed_origins,

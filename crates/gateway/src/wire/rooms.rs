@@ -11,7 +11,7 @@ use portcullis_credentials::{Broker, SigningBroker};
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
-use portcullis_engine::{Gateway, GatewayDeps};
+use portcullis_engine::{Gateway, GatewayDeps, Strangers};
 use portcullis_identity::{
     Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
     Revocations, follow,
@@ -184,6 +184,7 @@ pub(super) struct Rooms {
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) failures: Arc<FailureThrottle>,
+    pub(super) strangers: Arc<Strangers>,
     pub(super) standings: Arc<Standings>,
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
@@ -287,6 +288,7 @@ impl Rooms {
             metrics,
             readiness: Arc::default(),
             failures: Arc::default(),
+            strangers: Arc::default(),
             standings,
             issuers,
             client,
