@@ -67,6 +67,14 @@ pub enum CredentialErrorKind {
     /// The caller's token says less than the operator requires.
     #[error("the caller's token does not say what the signer needs")]
     SubjectLacksClaims,
+    /// The caller's token carries none of the scopes that would be asked for, or does not say which.
+    #[error(
+        "the caller's token carries none of the scopes that are asked for (scopes_within_subject)"
+    )]
+    SubjectLacksScopes,
+    /// What was granted is worth more than what was asked for.
+    #[error("the token endpoint granted more scopes than were asked for")]
+    MoreThanAsked,
     /// Nothing could be signed: there is no key, or what is to be said does not fit.
     #[error("the request cannot be signed")]
     CannotSign,
@@ -116,6 +124,7 @@ impl CredentialError {
             | CredentialErrorKind::AwsRefused { .. }
             | CredentialErrorKind::BadResponse
             | CredentialErrorKind::RuleBroken
+            | CredentialErrorKind::MoreThanAsked
             | CredentialErrorKind::NotAllowed
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
             CredentialErrorKind::NoSubject
@@ -123,9 +132,9 @@ impl CredentialError {
             | CredentialErrorKind::SubjectEnded
             | CredentialErrorKind::SubjectRefused { .. }
             | CredentialErrorKind::SubjectNotVerified => ErrorKind::Unauthenticated,
-            CredentialErrorKind::NoKey | CredentialErrorKind::SubjectLacksClaims => {
-                ErrorKind::Forbidden
-            }
+            CredentialErrorKind::NoKey
+            | CredentialErrorKind::SubjectLacksClaims
+            | CredentialErrorKind::SubjectLacksScopes => ErrorKind::Forbidden,
             CredentialErrorKind::Unavailable
             | CredentialErrorKind::NoWebIdentity
             | CredentialErrorKind::Unverifiable

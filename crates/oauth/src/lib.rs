@@ -27,7 +27,7 @@ pub use metadata::{AuthorizationServerMetadata, MetadataError, ProtectedResource
 pub use token_request::{ClientAuthentication, InvalidTokenRequest, TokenRequest};
 pub use token_response::{InvalidTokenResponse, TokenResponse};
 pub use token_rules::TokenRules;
-pub use unverified::claimed_expiry;
+pub use unverified::{claimed_expiry, claimed_scopes};
 pub use vouching::{
     ClaimRules, Issue, NameTooLong, OUR_CLAIMS, SubjectSource, Unvouchable, errand_scope,
     full_scope, vouched_claims,
