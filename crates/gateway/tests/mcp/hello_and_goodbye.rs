@@ -99,7 +99,7 @@ async fn a_session_that_was_opened_for_a_caller_ends_with_what_that_caller_prese
             200,
             format!(
                 r#"{{"access_token":"for-{}","token_type":"Bearer","expires_in":3600}}"#,
-                who.unwrap()
+                who.unwrap_or("ourselves")
             ),
         )
     });
@@ -117,7 +117,11 @@ async fn a_session_that_was_opened_for_a_caller_ends_with_what_that_caller_prese
             "extra_headers: [x-tenant]",
         ],
     );
-    let house = House::of(&[obo("a", &upstream), passing, handed]).await;
+    let fetched = m2m(&upstream);
+    let mut fetched: Vec<&str> = fetched.iter().map(String::as_str).collect();
+    fetched.push("extra_headers: [x-tenant]");
+    let fetching = server("d", &upstream, &fetched);
+    let house = House::of(&[obo("a", &upstream), passing, handed, fetching]).await;
     let shared = house.caller("shared").await;
     let mut expected = std::collections::BTreeMap::new();
     for who in ["alice", "bob"] {
@@ -125,6 +129,8 @@ async fn a_session_that_was_opened_for_a_caller_ends_with_what_that_caller_prese
             ("/mcp/a", format!("Bearer for-{who}")),
             ("/mcp/b", format!("Bearer {}", jwt(who))),
             ("/mcp/c", "Bearer ours".to_owned()),
+            // What is fetched may have ended by then: it is had anew, in the gateway's own name.
+            ("/mcp/d", "Bearer for-ourselves".to_owned()),
         ] {
             let caller = shared.bringing(&jwt(who)).with("x-tenant", who).at(path);
             let answer = caller.call("echo", "{}").await;
