@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use portcullis_aws::{AccessKeys, Identity};
-use portcullis_core::{Clock, Entropy, ServerId};
+use portcullis_core::{Clock, Entropy, ServerId, SubjectToken};
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_policy::Evidence;
 use tokio_util::task::TaskTracker;
@@ -25,7 +25,8 @@ use crate::token::{Moment, Presented, Token};
 use crate::token_endpoint::Endpoint;
 use crate::{
     ClientCredentials, CredentialBroker, CredentialError, CredentialErrorKind, CredentialKind,
-    Errand, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, UpstreamCredential,
+    Errand, JudgesSubjects, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth,
+    UpstreamCredential,
 };
 
 /// A server has one client, two while a reload is under way, and another for discovery; what goes
@@ -38,6 +39,7 @@ pub struct Broker {
     tasks: TaskTracker,
     registry: RwLock<Registry>,
     subjects: Mutex<Subjects>,
+    judge: Option<Arc<dyn JudgesSubjects>>,
 }
 
 /// What a token request needs of the world.
@@ -115,7 +117,28 @@ impl Broker {
             tasks,
             registry: RwLock::default(),
             subjects: Mutex::default(),
+            judge: None,
         }
+    }
+
+    /// The same, which acts with no token that this one refuses.
+    #[must_use]
+    pub fn judged_by(self, judge: Arc<dyn JudgesSubjects>) -> Self {
+        Self {
+            judge: Some(judge),
+            ..self
+        }
+    }
+
+    /// The caller's own token, if it may be acted with.
+    async fn subject<'e>(&self, evidence: &'e Evidence) -> Result<&'e SubjectToken, Failure> {
+        let subject = evidence.subject();
+        let subject = subject.ok_or(Failure::new(CredentialErrorKind::NoSubject))?;
+        // Whichever admitted its bearer was judged at the door.
+        if let (Some(judge), true) = (&self.judge, evidence.has_subject_beside_key()) {
+            judge.judge(subject).await?;
+        }
+        Ok(subject)
     }
 
     fn slot(&self, server: &ServerId, wanted: Wanted<'_>) -> Arc<Slot> {
@@ -345,9 +368,8 @@ impl CredentialBroker for Broker {
             }
             // Never another identity in the caller's place: without a token there is nothing.
             UpstreamAuth::TokenExchange(terms) => {
-                let subject = evidence.subject().ok_or_else(|| {
-                    Failure::new(CredentialErrorKind::NoSubject).for_server(&auth.server)
-                })?;
+                let subject = self.subject(evidence).await;
+                let subject = subject.map_err(|failure| failure.for_server(&auth.server))?;
                 let slot = self.subjects().slot(
                     &auth.server,
                     terms,

@@ -42,8 +42,8 @@ pub use forwarding::{Addressed, CallerHeaders, CookieRule, Forwarding, Template}
 pub use id_jag::IdJagTerms;
 pub use mapped_keys::MappedKeys;
 pub use signing::{
-    Audience, ChannelToken, KeyBook, PublishedKey, Scopes, Signer, SignerTerms, SigningBroker,
-    SubjectFault, VerifiesSubjects,
+    Audience, ChannelToken, JudgesSubjects, KeyBook, PublishedKey, Scopes, Signer, SignerTerms,
+    SigningBroker, SubjectFault, VerifiesSubjects,
 };
 pub use static_auth::InvalidStaticHeader;
 pub use try_out::find_token_endpoint;

@@ -20,6 +20,8 @@ use portcullis_policy::Operation;
 
 /// What a subscription's stream must begin with.
 pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+/// News of one resource, in either era.
+const RESOURCE_UPDATED: &str = "notifications/resources/updated";
 /// How long a client may take to answer an `input_required` result.
 const STATE_LIFETIME: Duration = Duration::from_hours(1);
 
@@ -209,6 +211,13 @@ impl AnswerFilter {
         Ok(())
     }
 
+    /// Whether the rules of today let the caller read from this server: news of a resource needs what
+    /// reading it needs, whatever else the stream that brings it is for.
+    fn may_still_read(&self, gateway: &Gateway) -> bool {
+        let (principal, admission) = (&self.principal, &self.admission);
+        gateway.still_serves(principal, admission, &self.entry, Operation::Read)
+    }
+
     /// A notification as the caller may have it, if at all; also learns from it that lists changed.
     pub(crate) fn notification(&self, gateway: &Gateway, text: String) -> Option<String> {
         if self.reveals(&text) {
@@ -220,6 +229,9 @@ impl AnswerFilter {
                 return None;
             };
             self.entry.changed(method);
+            if method == RESOURCE_UPDATED && !self.may_still_read(gateway) {
+                return None;
+            }
             match method {
                 "notifications/tasks" if self.modern => {
                     Some(self.task_status(gateway, &text, envelope.raw_params()?)?)

@@ -151,6 +151,7 @@ pub(crate) mod tests {
             grants: portcullis_core::ServerGrants::default(),
             expires_at: None,
             marks: portcullis_core::CredentialMarks::default(),
+            subject_kind: portcullis_core::SubjectKind::Holder,
         })
     }
 

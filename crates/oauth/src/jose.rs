@@ -11,7 +11,7 @@ mod algorithm;
 mod claimed;
 mod claims;
 mod fault;
-mod json;
+pub(crate) mod json;
 mod jwk;
 mod jws;
 mod signing;

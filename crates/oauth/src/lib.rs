@@ -3,6 +3,7 @@
 
 mod assertion_key;
 mod challenge;
+mod claims_challenge;
 mod client_assertion;
 mod error_code;
 mod exchange_request;
@@ -17,6 +18,7 @@ mod vouching;
 
 pub use assertion_key::{AssertionKey, InvalidAssertionKey, SigningAlgorithm, SigningFailed};
 pub use challenge::{Challenge, InvalidChallenge};
+pub use claims_challenge::claims_challenge;
 pub use client_assertion::{CLIENT_ASSERTION_TYPE, client_assertion};
 pub use error_code::registered_error_code;
 pub use exchange_request::Exchange;
@@ -25,7 +27,7 @@ pub use metadata::{AuthorizationServerMetadata, MetadataError, ProtectedResource
 pub use token_request::{ClientAuthentication, InvalidTokenRequest, TokenRequest};
 pub use token_response::{InvalidTokenResponse, TokenResponse};
 pub use token_rules::TokenRules;
-pub use unverified::claimed_expiry;
+pub use unverified::{claimed_expiry, claimed_scopes};
 pub use vouching::{
     ClaimRules, Issue, NameTooLong, OUR_CLAIMS, SubjectSource, Unvouchable, errand_scope,
     full_scope, vouched_claims,

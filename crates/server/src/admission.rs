@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
@@ -94,6 +94,11 @@ impl ServerState {
         let (Some(addressed), Some(stranger)) = (addressed, stranger) else {
             return Err(Box::new(self.refuse(audit, &error, parts, surface).await));
         };
+        let from = self.client_address(parts).or_else(|| peer(parts));
+        let (rate, now) = (self.frontage.load().strangers, self.clock.monotonic());
+        if let Err(wait) = self.strangers.one_more(from, rate, now) {
+            return Err(Box::new(too_many(audit, wait).await));
+        }
         let brought = authentication
             .brought_by_stranger(&parts.headers, asked_for)
             .await;
@@ -162,6 +167,20 @@ impl ServerState {
             Ok(Err(_)) => Err(BodyRefusal::Broken),
         }
     }
+}
+
+/// The refusal of a stranger of whose network too many come (DLG-09).
+async fn too_many(mut audit: AuditGuard, wait: Duration) -> Response<Body> {
+    audit.denied("too_many_strangers");
+    let recorded = audit.finish_before_answer(ErrorKind::RateLimited.into());
+    if recorded.await.is_err() {
+        return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    }
+    let mut response = text_error(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
+    // Rounded up: whoever keeps to it is let in.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response
 }
 
 fn boxed(status: StatusCode, error: &'static str) -> Box<Response<Body>> {

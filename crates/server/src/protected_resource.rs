@@ -40,7 +40,7 @@ pub(crate) async fn document(State(state): State<ServerState>, request: Request)
                 "authorization_servers".to_owned(),
                 json!(facts.authorization_servers),
             );
-            if state.client_certificates {
+            if facts.binds_tokens {
                 members.insert(
                     "tls_client_certificate_bound_access_tokens".to_owned(),
                     json!(true),

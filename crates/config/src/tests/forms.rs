@@ -115,6 +115,12 @@ fn callers_tokens_may_be_exchanged_in_both_ways() {
         (actor.value.expose(), kind.as_str()),
         ("canary-actor", access)
     );
+    assert!(!least.scopes_within_subject);
+    let within = of(", scopes_within_subject: true, scopes: read").profile;
+    let crate::ExchangeProfile::Rfc8693(within) = within else {
+        panic!("RFC 8693 is the default");
+    };
+    assert!(within.scopes_within_subject);
     let own = of(", actor_token_source: client_credentials, actor_scopes: act");
     let crate::ExchangeProfile::Rfc8693(own) = own.profile else {
         panic!("RFC 8693 is the default");

@@ -1,6 +1,7 @@
 //! What the surfaces are told of the configuration, at the start and at each reload.
 
 use portcullis_config::Config;
+use portcullis_engine::StrangerRate;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
 
 use super::signer::Prepared;
@@ -20,6 +21,11 @@ pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
                 .map(|issuer| issuer.issuer.clone())
                 .collect(),
             scopes_supported: config.identity.scopes_supported.clone(),
+            binds_tokens: config
+                .server
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_ca.is_some()),
         },
         signer: signer
             .zip(config.jwt_signer.as_ref())
@@ -29,5 +35,6 @@ pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
             portcullis_config::DebugHeaders::Admin => DebugHeaders::Admin,
             portcullis_config::DebugHeaders::Authenticated => DebugHeaders::Authenticated,
         },
+        strangers: StrangerRate::per_minute(config.server.strangers_per_minute),
     }
 }

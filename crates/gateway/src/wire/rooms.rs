@@ -11,7 +11,7 @@ use portcullis_credentials::{Broker, SigningBroker};
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
-use portcullis_engine::{Gateway, GatewayDeps};
+use portcullis_engine::{Gateway, GatewayDeps, Strangers};
 use portcullis_identity::{
     Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
     Revocations, follow,
@@ -31,6 +31,7 @@ use super::outbound;
 use super::servers::{self, Making};
 use super::signer::Signing;
 use super::standing::Standings;
+use super::subjects::Subjects;
 use crate::cli::exit::CommandError;
 
 /// Name under which the key ring's canary is stored.
@@ -183,6 +184,7 @@ pub(super) struct Rooms {
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) failures: Arc<FailureThrottle>,
+    pub(super) strangers: Arc<Strangers>,
     pub(super) standings: Arc<Standings>,
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
@@ -242,6 +244,7 @@ impl Rooms {
             clock: &vaults.clock,
         };
         let authentication = callers.authentication(config, 1)?;
+        let authentication = Arc::new(ArcSwap::from_pointee(authentication));
         let frontage = Arc::new(ArcSwap::from_pointee(frontage(config, signer.as_ref())));
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
@@ -253,7 +256,8 @@ impl Rooms {
             Arc::clone(&vaults.clock),
             Arc::clone(&vaults.entropy),
             tracker.clone(),
-        );
+        )
+        .judged_by(Subjects::judged_by(&authentication));
         let credentials = SigningBroker::new(
             credentials,
             Arc::clone(&vaults.clock),
@@ -274,7 +278,7 @@ impl Rooms {
         Ok(Self {
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
-            authentication: Arc::new(ArcSwap::from_pointee(authentication)),
+            authentication,
             frontage,
             keys,
             index,
@@ -284,6 +288,7 @@ impl Rooms {
             metrics,
             readiness: Arc::default(),
             failures: Arc::default(),
+            strangers: Arc::default(),
             standings,
             issuers,
             client,

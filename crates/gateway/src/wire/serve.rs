@@ -62,12 +62,14 @@ pub async fn serve(
 
     let watched = watched_files(&file, &config);
     let watch = FileWatch::start(watched, lifecycle.reload.clone())
-        .map_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP still reloads"));
+        .map_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP still reloads"))
+        .ok();
     let reloading = Reloading {
         file,
         host: options.host.map(str::to_owned),
         port: options.port,
         tls: listeners.certificates(),
+        watch,
         config: config.clone(),
         logs,
         stored: Arc::clone(&stored),
@@ -78,7 +80,6 @@ pub async fn serve(
         stopped
             .run_until_cancelled(reloading.run(&reloaded, reloads))
             .await;
-        drop(watch);
     });
 
     let (stopped, changes) = (lifecycle.stop.soft.clone(), lifecycle.reload.clone());
@@ -164,7 +165,8 @@ fn warn_of_no_key(config: &Config, rooms: &Rooms) {
     }
 }
 
-fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::PathBuf> {
+/// Whatever a change of which is a reason to read everything again.
+pub(super) fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::PathBuf> {
     let tls = config.server.tls.iter().flat_map(|tls| {
         let clients = tls.client_ca.iter().flat_map(|ca| ca.files.clone());
         [tls.cert.clone(), tls.key.clone()]
@@ -209,13 +211,10 @@ pub(super) fn state(
         hosts,
         origins: OriginRule { listed: origins },
         tls: server.tls.is_some(),
-        client_certificates: server
-            .tls
-            .as_ref()
-            .is_some_and(|tls| tls.client_ca.is_some()),
         max_body: usize::try_from(server.max_body).unwrap_or(usize::MAX),
         body_timeout: server.body_timeout,
         failures: Arc::clone(&rooms.failures),
+        strangers: Arc::clone(&rooms.strangers),
         metrics_here: config.telemetry.metrics,
         admin_here: server.admin_listen.is_none(),
     })
