@@ -28,7 +28,7 @@ pub use debug::DebugHeaders;
 pub use forwarded::Forwarded;
 pub use frontage::{Frontage, ResourceFacts};
 pub use health::{Readiness, ReadinessReport};
-pub use layers::{HostRule, OriginRule};
+pub use layers::{Guarded, HostRule, OriginRule};
 pub use router::{admin_router, router, sole_server_router};
 pub use signer_documents::{PublishedKeys, SignerFacts};
 pub use state::{ServerDeps, ServerState};

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,19 +17,37 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use super::activity::{Activity, CountedBody, InFlight, Standing};
 use super::guests::Guests;
 use super::stuck_write::StuckWrite;
 use super::{ListenSettings, PeerAddr, PeerCertificate, ServerTls};
 
-/// What all connections of one listener share.
-#[derive(Clone)]
-pub(super) struct Connections(Arc<Shared>);
+/// Whatever answers the requests of a listener.
+pub trait Serves:
+    Service<Request, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
 
-struct Shared {
-    router: Router,
+impl<S> Serves for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// What all connections of one listener share.
+pub(super) struct Connections<S>(Arc<Shared<S>>);
+
+struct Shared<S> {
+    service: S,
     tls: Option<Arc<ServerTls>>,
     http: auto::Builder<Tracked>,
     guests: Arc<Guests>,
@@ -42,9 +61,9 @@ struct Shared {
 /// times the stall timeout, so that a slow reader gets a long answer to its end.
 const LAST_BYTES: u32 = 10;
 
-impl Connections {
+impl<S: Serves> Connections<S> {
     pub(super) fn new(
-        router: Router,
+        service: S,
         tls: Option<Arc<ServerTls>>,
         settings: &ListenSettings,
         guests: &Arc<Guests>,
@@ -57,7 +76,7 @@ impl Connections {
             cut: cut.clone(),
         };
         Self(Arc::new(Shared {
-            router,
+            service,
             tls,
             http: http(settings, tracked),
             guests: Arc::clone(guests),
@@ -108,27 +127,27 @@ impl Connections {
     }
 }
 
-impl Shared {
-    async fn http<S>(
+impl<S: Serves> Shared<S> {
+    async fn http<IO>(
         &self,
-        stream: S,
+        stream: IO,
         peer: SocketAddr,
         certificate: Option<PeerCertificate>,
         activity: Arc<Activity>,
         deadline: Instant,
     ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stay = self.guests.enter(&activity);
         let service = hyper::service::service_fn({
-            let router = self.router.clone();
+            let service = self.service.clone();
             let activity = Arc::clone(&activity);
             move |mut request: http::Request<Incoming>| {
                 request.extensions_mut().insert(PeerAddr(peer));
                 if let Some(certificate) = &certificate {
                     request.extensions_mut().insert(certificate.clone());
                 }
-                answer(router.clone(), request, activity.begin())
+                answer(service.clone(), request.map(Body::new), activity.begin())
             }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
@@ -192,7 +211,7 @@ enum Verdict {
 }
 
 impl Patience {
-    const fn of(shared: &Shared) -> Self {
+    const fn of<S>(shared: &Shared<S>) -> Self {
         Self {
             idle: shared.header_timeout,
             stalled: shared.stall_timeout,
@@ -227,13 +246,12 @@ impl Patience {
     }
 }
 
-async fn answer(
-    mut router: Router,
-    request: http::Request<Incoming>,
+async fn answer<S: Serves>(
+    mut service: S,
+    request: Request,
     in_flight: InFlight,
-) -> Result<Response<CountedBody>, Infallible> {
-    // A router is always ready, so `poll_ready` would be ceremony.
-    let response = router.call(request).await?;
+) -> Result<http::Response<CountedBody>, Infallible> {
+    let response = service.ready().await?.call(request).await?;
     Ok(response.map(|body| in_flight.answer(body)))
 }
 
