@@ -138,7 +138,7 @@ impl<S: Serves> Shared<S> {
     ) where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stay = self.guests.enter(&activity);
+        let stay = self.guests.enter(&activity, &self.draining);
         let service = hyper::service::service_fn({
             let service = self.service.clone();
             let activity = Arc::clone(&activity);
@@ -160,23 +160,23 @@ impl<S: Serves> Shared<S> {
         let mut patience = Patience::of(self);
         let mut asked_to_end = false;
         loop {
+            // One signal to wait for and not three, because all are looked at whenever anything moves:
+            // draining ends every stay, and nobody is cut who was not asked to end before.
             tokio::select! {
                 biased;
-                () = self.cut.cancelled() => return,
+                () = self.cut.cancelled(), if asked_to_end => return,
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!(%peer, %error, "connection ended early");
                     }
                     return;
                 }
-                () = self.draining.cancelled(), if !asked_to_end => {
-                    asked_to_end = true;
-                    connection.as_mut().graceful_shutdown();
-                }
                 () = stay.over(), if !asked_to_end => {
                     asked_to_end = true;
                     connection.as_mut().graceful_shutdown();
-                    look.as_mut().reset(patience.goodbye(Instant::now()));
+                    if !self.draining.is_cancelled() {
+                        look.as_mut().reset(patience.goodbye(Instant::now()));
+                    }
                 }
                 () = &mut look => match patience.judge(activity.standing(), Instant::now()) {
                     Verdict::LookAgain(at) => look.as_mut().reset(at),
