@@ -7,6 +7,7 @@ mod debug;
 mod delegation;
 mod forwarded;
 mod frontage;
+mod headers;
 mod health;
 mod layers;
 pub mod listen;
