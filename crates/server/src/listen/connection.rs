@@ -55,6 +55,7 @@ struct Shared<S> {
     stall_timeout: Duration,
     draining: CancellationToken,
     cut: CancellationToken,
+    since: Instant,
 }
 
 /// After the good-bye to an idle connection, what was answered may still be on its way for this many
@@ -84,6 +85,7 @@ impl<S: Serves> Connections<S> {
             stall_timeout: settings.stall_timeout,
             draining: draining.clone(),
             cut: cut.clone(),
+            since: Instant::now(),
         }))
     }
 
@@ -195,10 +197,16 @@ impl<S: Serves> Shared<S> {
     }
 }
 
+/// Busy connections are looked at at the same moments, this far apart: to wake the process for each of
+/// thousands of silent streams costs more than the looks.
+const TOGETHER: Duration = Duration::from_millis(50);
+
 /// How long one connection may do what it does.
 struct Patience {
     idle: Duration,
     stalled: Duration,
+    /// When its listener began.
+    since: Instant,
     /// Once good-bye was said: when the last byte must have left.
     until: Option<Instant>,
 }
@@ -215,8 +223,16 @@ impl Patience {
         Self {
             idle: shared.header_timeout,
             stalled: shared.stall_timeout,
+            since: shared.since,
             until: None,
         }
+    }
+
+    /// The next of the moments at which all are looked at.
+    fn with_others(&self, at: Instant) -> Instant {
+        let behind = at.saturating_duration_since(self.since).as_nanos() % TOGETHER.as_nanos();
+        let behind = Duration::from_nanos(u64::try_from(behind).unwrap_or_default());
+        at + (TOGETHER - behind)
     }
 
     /// When whoever is told goodbye now is cut if it has not left.
@@ -229,7 +245,9 @@ impl Patience {
     fn judge(&mut self, standing: Standing, now: Instant) -> Verdict {
         match standing {
             Standing::Unused => Verdict::Cut("no request in time"),
-            Standing::Busy => Verdict::LookAgain(now + self.idle.min(self.stalled)),
+            Standing::Busy => {
+                Verdict::LookAgain(self.with_others(now + self.idle.min(self.stalled)))
+            }
             Standing::Unread(since) if now >= since + self.stalled => {
                 Verdict::Cut("the peer reads no answer")
             }
