@@ -3,6 +3,7 @@
 mod aws;
 mod callers;
 mod certificates;
+mod credential_forms;
 mod exposure;
 mod forms;
 mod forwarding;

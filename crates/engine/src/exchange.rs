@@ -172,12 +172,15 @@ impl Gateway {
         Ok(session)
     }
 
-    /// Whether a server speaks the stateless era.
+    /// Whether a server speaks the stateless era; no credential is got where nobody need be asked.
     pub(crate) async fn speaks_modern(
         &self,
         entry: &ServerEntry,
         evidence: &Evidence,
     ) -> Result<bool, EngineError> {
+        if let Some(modern) = entry.upstream.lately_modern() {
+            return Ok(modern);
+        }
         let mut note = Note::default();
         let asked = self.presenting(
             entry,

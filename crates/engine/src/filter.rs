@@ -44,21 +44,24 @@ pub(crate) struct AnswerFilter {
     pub(crate) declared: Option<ClientCapabilities>,
     /// The server's own handles of the tasks that a `subscriptions/listen` asked for.
     pub(crate) watched: Vec<String>,
-    /// The digest of what a stateless client asks, where a server may ask back before it answers.
+    /// The digest of what a stateless client asks, where a server may ask back on a stream.
     pub(crate) asked: Option<[u8; 32]>,
 }
+
+/// The digest of what a stateless client asks, made only where a server asks back before it answers.
+pub(crate) type Asks<'a> = &'a (dyn Fn() -> Option<[u8; 32]> + Sync);
 
 impl AnswerFilter {
     /// What `requestState` is bound to: nobody else, no other server, no other call, and not this
     /// one with other arguments either, may present it.
-    pub(crate) fn state_binding(&self) -> Option<[u8; 32]> {
+    pub(crate) fn state_binding(&self, asked: &[u8; 32]) -> [u8; 32] {
         let binding = Sha256::new()
             .part(self.principal.id.as_str().as_bytes())
             .part(self.entry.id.as_str().as_bytes())
             .part(self.method.as_str().as_bytes())
             .part(self.subject.as_bytes())
-            .part(&self.asked?);
-        Some(binding.finish())
+            .part(asked);
+        binding.finish()
     }
 
     /// Whether an answer to this method can need a change at all.
@@ -81,6 +84,16 @@ impl AnswerFilter {
 
     /// The answer as the caller may have it.
     pub(crate) fn answer(&self, gateway: &Gateway, text: String) -> Result<String, EngineError> {
+        self.answer_to(&|| self.asked, gateway, text)
+    }
+
+    /// The same, to what the caller asks.
+    pub(crate) fn answer_to(
+        &self,
+        asks: Asks<'_>,
+        gateway: &Gateway,
+        text: String,
+    ) -> Result<String, EngineError> {
         if self.reveals(&text) {
             return Err(revealing(&self.entry));
         }
@@ -98,7 +111,7 @@ impl AnswerFilter {
                 self.hide_tools(&result, &mut edits)?;
             }
             if self.modern {
-                self.modern_result(gateway, raw, &result, &mut edits)?;
+                self.modern_result(asks, gateway, raw, &result, &mut edits)?;
             }
             (!edits.is_empty()).then(|| edits.finish())
         };
@@ -136,6 +149,7 @@ impl AnswerFilter {
 
     fn modern_result(
         &self,
+        asks: Asks<'_>,
         gateway: &Gateway,
         raw: &RawValue,
         result: &Members<'_>,
@@ -154,9 +168,8 @@ impl AnswerFilter {
                 if let (Some(raw), Some(state)) =
                     (result.get("requestState"), result.string("requestState"))
                 {
-                    let binding = self
-                        .state_binding()
-                        .ok_or_else(|| bad_answer(&self.entry))?;
+                    let asked = asks().ok_or_else(|| bad_answer(&self.entry))?;
+                    let binding = self.state_binding(&asked);
                     let expires = gateway.clock.now().after(STATE_LIFETIME);
                     let sealed = gateway
                         .sealer

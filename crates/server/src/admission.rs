@@ -1,10 +1,13 @@
 //! Who is calling: the one helper that every governed surface calls first.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
@@ -16,6 +19,7 @@ use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind, Stranger};
 
 use crate::challenge::{Flaw, challenge};
 use crate::delegation::{Behind, addressed};
+use crate::headers::TRACEPARENT;
 use crate::listen::{PeerCertificate, peer};
 use crate::protected_resource;
 use crate::reply::text_error;
@@ -59,14 +63,15 @@ impl ServerState {
         surface: Surface,
         behind: Behind<'_>,
     ) -> Result<Call, Box<Response<Body>>> {
-        let audit = self.open_event(parts, surface)?;
+        let address = self.client_address(parts);
+        let audit = self.open_event(parts, surface, address)?;
         let id = audit
             .request_id()
             .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
         let authentication = self.authentication.load_full();
         let snapshot = self.gateway.snapshot();
         let asked_for = |header: &str| snapshot.asks_for(header);
-        let arrival = self.arrival(parts);
+        let arrival = self.arrival(parts, address);
         let connection = parts.extensions.get::<PeerCertificate>();
         if let Some(kind) = connection.and_then(|one| one.refusal(self.clock.now())) {
             let error = kind.into();
@@ -107,10 +112,10 @@ impl ServerState {
     }
 
     /// How the request came, by what its listener knows and believed proxies say.
-    fn arrival(&self, parts: &Parts) -> Arrival {
+    fn arrival(&self, parts: &Parts, address: Option<IpAddr>) -> Arrival {
         let certificate = parts.extensions.get::<PeerCertificate>();
         Arrival {
-            address: self.client_address(parts),
+            address,
             certificate: certificate.and_then(|one| one.certificate(self.clock.now())),
         }
     }
@@ -119,6 +124,7 @@ impl ServerState {
         &self,
         parts: &Parts,
         surface: Surface,
+        address: Option<IpAddr>,
     ) -> Result<AuditGuard, Box<Response<Body>>> {
         let unavailable = || boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
         // The guard layer puts the id there; without it the request did not come through it.
@@ -130,12 +136,11 @@ impl ServerState {
         let mut audit = log.open(id, surface);
         let trace = parts
             .headers
-            .get("traceparent")
+            .get(&TRACEPARENT)
             .and_then(|value| value.to_str().ok())
             .and_then(trace_id_of_traceparent);
         // Where the caller cannot be told, the record says at least who connected.
-        let address = self.client_address(parts).or_else(|| peer(parts));
-        audit.client(address, trace);
+        audit.client(address.or_else(|| peer(parts)), trace);
         if log.required() && !log.is_available() {
             audit.denied("audit_unavailable");
             audit.finish(ErrorKind::Unavailable.into());
@@ -230,7 +235,7 @@ impl BodyRefusal {
 
 /// A page of another site can send forms and plain text without asking; it cannot send this.
 fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all("content-type").iter();
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;
     };

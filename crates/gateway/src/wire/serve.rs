@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
+
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_core::{Stocked, SystemClock};
 use portcullis_server::listen::{Bound, ClientCa, Drained, ListenSettings, Stop, TlsFiles};
 use portcullis_server::{
-    HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
+    Guarded, HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
 };
 
 use super::reload::Reloading;
@@ -114,8 +114,8 @@ pub async fn serve(
 pub(super) async fn serve_to_the_end(
     listeners: Listeners,
     rooms: &Rooms,
-    data: Router,
-    admin: Option<Router>,
+    data: Guarded,
+    admin: Option<Guarded>,
     lifecycle: &Lifecycle,
 ) -> Exit {
     let readiness = Arc::clone(&rooms.readiness);
@@ -310,7 +310,7 @@ impl Listeners {
     }
 
     /// Serves until the stop. `admin` is what the administrators' listener serves, if there is one.
-    pub(super) async fn serve(self, data: Router, admin: Option<Router>, stop: Stop) -> Drained {
+    pub(super) async fn serve(self, data: Guarded, admin: Option<Guarded>, stop: Stop) -> Drained {
         let serving = self.data.serve(data, stop.clone());
         match self.admin.zip(admin) {
             None => serving.await,
