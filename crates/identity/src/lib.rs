@@ -62,8 +62,8 @@ pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::KeyIndex;
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
-pub use person::{Asserted, KeyHolder, Person, Proved, TrustedProvider};
 pub use opaque_subject::{Judged, Told};
+pub use person::{Asserted, KeyHolder, Person, Proved, TrustedProvider};
 pub use revocation_admin::{
     Altered, ListedRevocation, NewRevocation, RevocationAdmin, RevocationError, Revoke,
 };
