@@ -13,6 +13,11 @@ pub enum Purpose {
     McpCursor,
     /// `requestState` of a 2026-07-28 `input_required` result.
     McpRequestState,
+    /// `requestState` of an `input_required` result of our own: the client's user is to connect an
+    /// account first.
+    McpConsentState,
+    /// For whom an address under `/connect/` was made.
+    Invitation,
 }
 
 impl Purpose {
@@ -22,6 +27,8 @@ impl Purpose {
             Self::McpSession => "mcp-session",
             Self::McpCursor => "mcp-cursor",
             Self::McpRequestState => "mcp-request-state",
+            Self::McpConsentState => "mcp-consent-state",
+            Self::Invitation => "invitation",
         }
     }
 }

@@ -89,6 +89,10 @@ pub enum CredentialErrorKind {
     /// The file that holds the web identity's token cannot be used.
     #[error("the web identity's token cannot be had (aws_web_identity_token_file)")]
     NoWebIdentity,
+    /// Whoever acts has not connected an account of theirs at this server, or it has to be connected
+    /// anew: a person can help, nobody else.
+    #[error("whoever acts has no account connected")]
+    ConsentRequired,
     /// The evidence is for another server: a defect of ours, and no reason to present anything.
     #[error("the permit is for another server")]
     OtherServer,
@@ -122,6 +126,7 @@ impl CredentialError {
             CredentialErrorKind::NoKey | CredentialErrorKind::SubjectLacksClaims => {
                 ErrorKind::Forbidden
             }
+            CredentialErrorKind::ConsentRequired => ErrorKind::ConsentRequired,
             CredentialErrorKind::Unavailable
             | CredentialErrorKind::NoWebIdentity
             | CredentialErrorKind::Unverifiable

@@ -9,6 +9,7 @@ mod exchange_request;
 mod id_jag;
 pub mod jose;
 mod metadata;
+mod redirect_rules;
 mod token_request;
 mod token_response;
 mod token_rules;
@@ -22,6 +23,9 @@ pub use error_code::registered_error_code;
 pub use exchange_request::Exchange;
 pub use id_jag::{ID_JAG_TYPE, IdJag, InvalidIdJag};
 pub use metadata::{AuthorizationServerMetadata, MetadataError, ProtectedResourceMetadata};
+pub use redirect_rules::{
+    InvalidTrustedOrigin, RedirectAccepted, RedirectRefused, RedirectRules, TrustedOrigin,
+};
 pub use token_request::{ClientAuthentication, InvalidTokenRequest, TokenRequest};
 pub use token_response::{InvalidTokenResponse, TokenResponse};
 pub use token_rules::TokenRules;

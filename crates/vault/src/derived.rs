@@ -15,6 +15,8 @@ pub(crate) struct SealingKeys {
     mcp_session: LessSafeKey,
     mcp_cursor: LessSafeKey,
     mcp_request_state: LessSafeKey,
+    mcp_consent_state: LessSafeKey,
+    invitation: LessSafeKey,
     pub(crate) rows: LessSafeKey,
 }
 
@@ -32,6 +34,8 @@ impl SealingKeys {
             mcp_session: sealing(Purpose::McpSession)?,
             mcp_cursor: sealing(Purpose::McpCursor)?,
             mcp_request_state: sealing(Purpose::McpRequestState)?,
+            mcp_consent_state: sealing(Purpose::McpConsentState)?,
+            invitation: sealing(Purpose::Invitation)?,
             rows: aead(&prk, &["rows", ""])?,
         })
     }
@@ -41,6 +45,8 @@ impl SealingKeys {
             Purpose::McpSession => &self.mcp_session,
             Purpose::McpCursor => &self.mcp_cursor,
             Purpose::McpRequestState => &self.mcp_request_state,
+            Purpose::McpConsentState => &self.mcp_consent_state,
+            Purpose::Invitation => &self.invitation,
         }
     }
 }
