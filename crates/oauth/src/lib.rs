@@ -23,9 +23,7 @@ pub use error_code::registered_error_code;
 pub use exchange_request::Exchange;
 pub use id_jag::{ID_JAG_TYPE, IdJag, InvalidIdJag};
 pub use metadata::{AuthorizationServerMetadata, MetadataError, ProtectedResourceMetadata};
-pub use redirect_rules::{
-    InvalidTrustedOrigin, RedirectAccepted, RedirectRefused, RedirectRules, TrustedOrigin,
-};
+pub use redirect_rules::{RedirectAccepted, RedirectRefused, RedirectRules};
 pub use token_request::{ClientAuthentication, InvalidTokenRequest, TokenRequest};
 pub use token_response::{InvalidTokenResponse, TokenResponse};
 pub use token_rules::TokenRules;

@@ -2,6 +2,7 @@
 //! force.
 
 use portcullis_core::{AddressRange, ScopeSet};
+use portcullis_oauth::RedirectRules;
 
 use crate::debug::DebugHeaders;
 use crate::forwarded::Forwarded;
@@ -14,6 +15,8 @@ pub struct Frontage {
     pub forwarded: Option<Forwarded>,
     /// The operator's own addresses; a caller from anywhere else is outside.
     pub inside: Vec<AddressRange>,
+    /// Where the relay lets codes be sent.
+    pub redirects: RedirectRules,
     /// What our protected-resource documents say.
     pub resource: ResourceFacts,
     /// What is published of the signer, if there is one.

@@ -135,6 +135,13 @@ pub(crate) static SERVER: Section = Section {
             "Browser origins that may call, besides our own.",
         ),
         Key::new(
+            "trusted_redirect_origins",
+            Kind::Texts,
+            "Origins to which `/{name}/authorize` may send codes, besides our own and loopback: `host`, \
+             `host:port` or `*.example.com` (names strictly below it), of https only. Also \
+             `MCP_TRUSTED_REDIRECT_ORIGINS`, a comma-separated list, if this key is absent.",
+        ),
+        Key::new(
             "ca_file",
             Kind::FilePath,
             "PEM file of further certification authorities for outgoing TLS, beside the system's \

@@ -4,7 +4,7 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portcullis_core::AddressRange;
+use portcullis_core::{AddressRange, TrustedOrigin};
 use url::Url;
 
 /// `server`
@@ -28,6 +28,9 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Further browser origins, serialized (RFC 6454 §6.2).
     pub allowed_origins: Vec<String>,
+    /// Origins to which the relay's authorization endpoints may send codes, besides our own and
+    /// loopback (`MCP_TRUSTED_REDIRECT_ORIGINS`).
+    pub trusted_redirect_origins: Vec<TrustedOrigin>,
     /// Further certification authorities for outgoing TLS.
     pub ca_file: Option<PathBuf>,
     /// Largest request body.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_core::TrustedOrigin;
 use url::Url;
 
 use crate::fields::{At, Fields};
@@ -43,6 +44,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         tls: tls(fields),
         allowed_hosts: allowed_hosts(fields),
         allowed_origins: allowed_origins(fields),
+        trusted_redirect_origins: trusted_redirect_origins(fields),
         ca_file: fields.file_path("ca_file"),
         max_body: fields.size("max_body").unwrap_or(4 * MEBIBYTE),
         max_connections: fields.whole("max_connections").unwrap_or(10_000),
@@ -237,6 +239,45 @@ fn allowed_hosts(fields: &Fields<'_, '_>) -> Vec<String> {
         }
     }
     hosts
+}
+
+/// Ours is a mistake when it is invalid; an entry of LiteLLM's variable is ignored with a warning, and
+/// so trusted by nobody.
+fn trusted_redirect_origins(fields: &Fields<'_, '_>) -> Vec<TrustedOrigin> {
+    const NAME: &str = "MCP_TRUSTED_REDIRECT_ORIGINS";
+    const RULE: &str =
+        "write `host`, `host:port` or `*.example.com`, without a scheme: only https is trusted";
+    if let Some(texts) = fields.texts("trusted_redirect_origins") {
+        let read = texts.into_iter().filter_map(|At { value, place }| {
+            let origin = value.parse();
+            if let Err(problem) = &origin {
+                fields.findings.error(place, format!("{problem}"), RULE);
+            }
+            origin.ok()
+        });
+        return read.collect();
+    }
+    let Some(list) = fields.findings.variable(NAME) else {
+        return Vec::new();
+    };
+    let entries = list
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty());
+    let read = entries.filter_map(|entry| {
+        let origin: Result<TrustedOrigin, _> = entry.parse();
+        if let Err(problem) = &origin {
+            let shown: String = entry.chars().take(80).collect();
+            let place = Place {
+                path: NAME.to_owned(),
+                ..Place::default()
+            };
+            let text = format!("`{shown}` is {problem}; it is ignored. {RULE}");
+            fields.findings.warning(place, text);
+        }
+        origin.ok()
+    });
+    read.collect()
 }
 
 fn allowed_origins(fields: &Fields<'_, '_>) -> Vec<String> {

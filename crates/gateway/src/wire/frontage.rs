@@ -1,6 +1,7 @@
 //! What the surfaces are told of the configuration, at the start and at each reload.
 
 use portcullis_config::Config;
+use portcullis_oauth::RedirectRules;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
 
 use super::signer::Prepared;
@@ -12,6 +13,7 @@ pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
             hops: forwarded.hops,
         }),
         inside: config.server.inside.clone(),
+        redirects: RedirectRules::new(config.server.trusted_redirect_origins.clone()),
         resource: ResourceFacts {
             authorization_servers: config
                 .identity

@@ -193,6 +193,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         forwarded: _,
         inside: _,
         debug_headers: _,
+        trusted_redirect_origins: _,
         tls,
         allowed_hosts,
         allowed_origins,

@@ -159,6 +159,7 @@ pub(super) fn of_credential(
         | CredentialErrorKind::SubjectNotVerified
         | CredentialErrorKind::SubjectLacksClaims
         | CredentialErrorKind::Unverifiable
+        | CredentialErrorKind::ConsentRequired
         | CredentialErrorKind::NoKey
         | CredentialErrorKind::OtherServer => {
             elsewhere("the server is called in callers' own names only: call it as one of them")
