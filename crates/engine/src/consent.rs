@@ -169,6 +169,16 @@ impl Gateway {
         answered(method, true, id, &text, &error)
     }
 
+    /// The same at a request's end: what it was to be asked of is put on record, which may not have
+    /// got as far as being found there.
+    pub(crate) fn inviting_at_last(&self, call: &mut Call, error: EngineError) -> EngineError {
+        let error = self.inviting(call, error);
+        if let [wanted] = error.wanted() {
+            call.audit.server(&wanted.server);
+        }
+        error
+    }
+
     fn wanted(&self, call: &Call, server: &ServerId) -> Result<Wanted, EngineError> {
         let url = match &call.origin {
             None => None,

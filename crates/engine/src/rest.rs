@@ -102,7 +102,7 @@ impl Gateway {
         headers: &HeaderMap,
     ) -> Result<String, EngineError> {
         let called = self.called(call, view, name, arguments, headers).await;
-        called.map_err(|error| self.inviting(call, error))
+        called.map_err(|error| self.inviting_at_last(call, error))
     }
 
     async fn called(

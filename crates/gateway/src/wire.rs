@@ -47,7 +47,7 @@ use crate::telemetry::LogControl;
 pub use check::check;
 pub use demo::demo_gateway;
 pub use doctor::{Change, DoctorReport, Finding, State, doctor, doctor_server};
-pub use embedded::Embedded;
+pub use embedded::{Embedded, Presenting};
 pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;

@@ -96,7 +96,7 @@ impl Gateway {
                         return Answer::Stream(relay.into_stream());
                     }
                     Err(error) => {
-                        let error = self.inviting(&call, error);
+                        let error = self.inviting_at_last(&mut call, error);
                         if let EngineError::ConsentRequired(wanted) = &error {
                             error.log(call.id);
                             let text =

@@ -138,7 +138,7 @@ impl Gateway {
                 return Answer::Stream(self.merge_listens(call, sources, client_id));
             }
             Err(error) => {
-                let error = match self.inviting(&call, error) {
+                let error = match self.inviting_at_last(&mut call, error) {
                     EngineError::ConsentRequired(wanted) => {
                         let asked =
                             self.modern_question(&call, view, known, envelope, meta, &wanted);

@@ -15,6 +15,7 @@ use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use super::rooms::Presenting;
 use super::rooms::{Rooms, Storage, refusal};
 use super::serve::{end, state};
 use super::stored::{StoredValues, Why};
@@ -67,6 +68,18 @@ impl Embedded {
         Self::build(&storage, clock, text, command_line, tracker, stop).await
     }
 
+    /// The same as [`start`](Self::start), for stories about servers that have no credential.
+    pub async fn start_presenting(
+        clock: Arc<dyn Clock>,
+        text: &str,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        between: Presenting,
+    ) -> Result<Self, CommandError> {
+        let (storage, line) = (&Storage::Memory, CommandLine::default());
+        Self::build_around(storage, clock, text, line, tracker, stop, between).await
+    }
+
     async fn build(
         storage: &Storage,
         clock: Arc<dyn Clock>,
@@ -75,6 +88,19 @@ impl Embedded {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Self, CommandError> {
+        let as_it_is: Presenting = Box::new(|broker| broker);
+        Self::build_around(storage, clock, text, command_line, tracker, stop, as_it_is).await
+    }
+
+    async fn build_around(
+        storage: &Storage,
+        clock: Arc<dyn Clock>,
+        text: &str,
+        command_line: CommandLine<'_>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        between: Presenting,
+    ) -> Result<Self, CommandError> {
         let stored = StoredValues::new(Arc::clone(&clock));
         let config = stored
             .parse("embedded.yaml", text, command_line, Why::Asked)
@@ -82,7 +108,7 @@ impl Embedded {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(
-            Rooms::build(&config, storage, clock, tracker, stop)
+            Rooms::presenting(&config, storage, clock, tracker, stop, between)
                 .await
                 .map_err(refusal)?,
         );

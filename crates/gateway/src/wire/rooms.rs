@@ -7,7 +7,7 @@ use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use portcullis_config::Config;
 use portcullis_core::{Clock, Entropy, Sealer, Stocked, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, SigningBroker};
+use portcullis_credentials::{Broker, CredentialBroker, SigningBroker};
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
@@ -167,6 +167,10 @@ pub(super) fn refusal(error: anyhow::Error) -> CommandError {
     error.downcast().unwrap_or_else(CommandError::Failed)
 }
 
+/// What stands between the engine and the broker of its credentials.
+pub type Presenting =
+    Box<dyn FnOnce(Arc<dyn CredentialBroker>) -> Arc<dyn CredentialBroker> + Send>;
+
 /// A whole gateway, not yet listening.
 #[derive(Debug)]
 pub(super) struct Rooms {
@@ -197,6 +201,19 @@ impl Rooms {
         clock: Arc<dyn Clock>,
         tracker: &TaskTracker,
         stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let as_it_is: Presenting = Box::new(|broker| broker);
+        Self::presenting(config, storage, clock, tracker, stop, as_it_is).await
+    }
+
+    /// The same with something between the engine and the broker of its credentials.
+    pub(super) async fn presenting(
+        config: &Config,
+        storage: &Storage,
+        clock: Arc<dyn Clock>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        between: Presenting,
     ) -> anyhow::Result<Self> {
         let client = outbound::client(config.server.ca_file.clone())?;
         let vaults = Vaults::open_at(storage, clock).await?;
@@ -262,7 +279,7 @@ impl Rooms {
         );
         let gateway = Gateway::new(GatewayDeps {
             snapshot,
-            credentials: Arc::new(credentials),
+            credentials: between(Arc::new(credentials)),
             sealer: Arc::clone(&vaults.ring) as Arc<dyn Sealer>,
             handles: RingMac::new(&vaults.ring, MacPurpose::Handles),
             sessions: Arc::clone(&vaults.stores.sessions),
