@@ -18,6 +18,10 @@ pub enum Purpose {
     McpConsentState,
     /// For whom an address under `/connect/` was made.
     Invitation,
+    /// The cookie of a browser in which somebody is signed in.
+    BrowserSession,
+    /// What proves that a form was filled in on a page of ours, in the browser that it was made for.
+    FormToken,
 }
 
 impl Purpose {
@@ -29,6 +33,8 @@ impl Purpose {
             Self::McpRequestState => "mcp-request-state",
             Self::McpConsentState => "mcp-consent-state",
             Self::Invitation => "invitation",
+            Self::BrowserSession => "browser-session",
+            Self::FormToken => "form-token",
         }
     }
 }

@@ -4,7 +4,9 @@
 mod api_keys;
 mod audit;
 mod columns;
+mod consents;
 mod database;
+mod id_tokens;
 mod leases;
 mod meta;
 mod migrations;

@@ -13,7 +13,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use crate::api_keys::SqlApiKeys;
 use crate::audit::SqlAudit;
+use crate::consents::SqlConsents;
 use crate::database::Database;
+use crate::id_tokens::SqlIdTokens;
 use crate::leases::SqlLeases;
 use crate::meta::SqlMeta;
 use crate::migrations;
@@ -144,6 +146,8 @@ impl SqliteStores {
             signing_keys: Arc::new(SqlSigningKeys::new(self.database.clone())),
             one_time: Arc::new(SqlOneTimes::new(self.database.clone())),
             leases: Arc::new(SqlLeases::new(self.database.clone())),
+            consents: Arc::new(SqlConsents::new(self.database.clone())),
+            id_tokens: Arc::new(SqlIdTokens::new(self.database.clone())),
         }
     }
 

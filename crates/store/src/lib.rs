@@ -3,9 +3,11 @@
 
 mod api_keys;
 mod audit;
+mod consents;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod id_tokens;
 mod leases;
 pub mod memory;
 mod meta;
@@ -17,7 +19,9 @@ mod signing_keys;
 
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
+pub use consents::{ConsentRecord, ConsentStore};
 pub use error::{BackendError, StoreError, StoreErrorKind};
+pub use id_tokens::{IdTokenRecord, IdTokenStore};
 pub use leases::LeaseStore;
 pub use meta::MetaStore;
 pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed};
@@ -49,4 +53,8 @@ pub struct Stores {
     pub one_time: Arc<dyn OneTimeStore>,
     /// Who of several replicas does something.
     pub leases: Arc<dyn LeaseStore>,
+    /// What people agreed to.
+    pub consents: Arc<dyn ConsentStore>,
+    /// What a provider said of the people who signed in.
+    pub id_tokens: Arc<dyn IdTokenStore>,
 }

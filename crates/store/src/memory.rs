@@ -2,6 +2,8 @@
 
 mod api_keys;
 mod audit;
+mod consents;
+mod id_tokens;
 mod leases;
 mod meta;
 mod one_time;
@@ -24,6 +26,8 @@ pub fn stores() -> Stores {
         signing_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
         one_time: Arc::new(one_time::MemoryOneTimes::default()),
         leases: Arc::new(leases::MemoryLeases::default()),
+        consents: Arc::new(consents::MemoryConsents::default()),
+        id_tokens: Arc::new(id_tokens::MemoryIdTokens::default()),
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct SealingKeys {
     mcp_request_state: LessSafeKey,
     mcp_consent_state: LessSafeKey,
     invitation: LessSafeKey,
+    browser_session: LessSafeKey,
+    form_token: LessSafeKey,
     pub(crate) rows: LessSafeKey,
 }
 
@@ -36,6 +38,8 @@ impl SealingKeys {
             mcp_request_state: sealing(Purpose::McpRequestState)?,
             mcp_consent_state: sealing(Purpose::McpConsentState)?,
             invitation: sealing(Purpose::Invitation)?,
+            browser_session: sealing(Purpose::BrowserSession)?,
+            form_token: sealing(Purpose::FormToken)?,
             rows: aead(&prk, &["rows", ""])?,
         })
     }
@@ -47,6 +51,8 @@ impl SealingKeys {
             Purpose::McpRequestState => &self.mcp_request_state,
             Purpose::McpConsentState => &self.mcp_consent_state,
             Purpose::Invitation => &self.invitation,
+            Purpose::BrowserSession => &self.browser_session,
+            Purpose::FormToken => &self.form_token,
         }
     }
 }
