@@ -21,6 +21,7 @@ pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use claimed::claimed_marks;
 pub use claims::Claims;
 pub use fault::TokenFault;
+pub(crate) use json::object;
 pub use jwk::{Jwks, JwksError};
 pub use jws::{Jws, Unverified, Verified};
 pub(crate) use signing::compact;

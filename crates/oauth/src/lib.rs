@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod assertion_key;
+pub mod authorization;
 mod challenge;
 mod client_assertion;
 mod error_code;

@@ -3,8 +3,10 @@
 
 mod api_keys;
 mod audit;
+mod clients;
 mod columns;
 mod database;
+mod grants;
 mod leases;
 mod meta;
 mod migrations;

@@ -3,9 +3,11 @@
 
 mod api_keys;
 mod audit;
+mod clients;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod grants;
 mod leases;
 pub mod memory;
 mod meta;
@@ -17,7 +19,9 @@ mod signing_keys;
 
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
+pub use clients::{ClientRecord, ClientStore, Registered};
 pub use error::{BackendError, StoreError, StoreErrorKind};
+pub use grants::{GrantRecord, GrantStore, RefreshTokenRecord, Rotated};
 pub use leases::LeaseStore;
 pub use meta::MetaStore;
 pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed};
@@ -47,6 +51,12 @@ pub struct Stores {
     pub signing_keys: Arc<dyn SigningKeyStore>,
     /// Values that are good once.
     pub one_time: Arc<dyn OneTimeStore>,
+    /// OAuth clients that registered themselves.
+    pub clients: Arc<dyn ClientStore>,
+    /// What people granted to OAuth clients.
+    pub grants: Arc<dyn GrantStore>,
+    /// Keys that sign our own access tokens.
+    pub authorization_keys: Arc<dyn SigningKeyStore>,
     /// Who of several replicas does something.
     pub leases: Arc<dyn LeaseStore>,
 }

@@ -2,6 +2,8 @@
 
 mod api_keys;
 mod audit;
+mod clients;
+mod grants;
 mod leases;
 mod meta;
 mod one_time;
@@ -23,6 +25,9 @@ pub fn stores() -> Stores {
         revocations: Arc::new(revocations::MemoryRevocations::default()),
         signing_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
         one_time: Arc::new(one_time::MemoryOneTimes::default()),
+        clients: Arc::new(clients::MemoryClients::default()),
+        grants: Arc::new(grants::MemoryGrants::default()),
+        authorization_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
         leases: Arc::new(leases::MemoryLeases::default()),
     }
 }
