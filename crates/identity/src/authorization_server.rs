@@ -11,6 +11,8 @@
 //! [`approve`]: AuthorizationServer::approve
 //! [`deny`]: AuthorizationServer::deny
 
+mod access_token;
+mod assertion;
 mod clients;
 mod code;
 mod decision;
@@ -18,8 +20,13 @@ mod documents;
 mod error;
 mod flow;
 mod grants;
+mod introspection;
+mod refresh;
+mod registration;
 mod resource;
+mod revocation;
 mod secrets;
+mod token_endpoint;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,7 +36,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portcullis_core::{Clock, Entropy, Principal, ScopeSet};
 use portcullis_egress::HttpClient;
-use portcullis_oauth::authorization::{ClientMetadata, NativeRedirects};
+use portcullis_oauth::authorization_server::{ClientMetadata, NativeRedirects};
 use portcullis_oauth::jose::{Jwks, SigningKey};
 use portcullis_store::{ClientStore, GrantStore, OneTimeStore};
 use portcullis_vault::KeyRing;
@@ -42,7 +49,10 @@ pub use documents::ClientDocuments;
 pub use error::AuthorizationError;
 pub use flow::{FlowHandle, Refusal};
 pub use grants::{Grants, ListedGrant};
+pub use introspection::Introspected;
+pub use registration::{RegisteredClient, RegistrationRefusal};
 pub use resource::{Addressed, Endpoint};
+pub use token_endpoint::{ClientCredentials, Issued, TokenRefusal};
 
 /// What the operator decided.
 #[derive(Clone, Debug)]

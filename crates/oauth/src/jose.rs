@@ -18,7 +18,7 @@ mod signing;
 
 pub use access_token::{TokenRules, TokenType, read_introspected, verify_access_token};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use claimed::claimed_marks;
+pub use claimed::{claimed_audience, claimed_marks};
 pub use claims::Claims;
 pub use fault::TokenFault;
 pub(crate) use json::object;

@@ -2,7 +2,7 @@
 #![warn(missing_docs)]
 
 mod assertion_key;
-pub mod authorization;
+pub mod authorization_server;
 mod challenge;
 mod client_assertion;
 mod error_code;

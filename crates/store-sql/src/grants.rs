@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use portcullis_core::Timestamp;
-use portcullis_store::{GrantRecord, GrantStore, RefreshTokenRecord, Rotated, StoreError};
+use portcullis_store::{
+    FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotated, StoreError,
+};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::columns::Columns;
@@ -114,12 +116,28 @@ impl GrantStore for SqlGrants {
             .map_err(failed("grants.end"))
     }
 
-    async fn grant_of(&self, token: &[u8; 32]) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar("SELECT grant_id FROM oauth_refresh_tokens WHERE digest = $1")
-            .bind(token.as_slice())
-            .fetch_optional(&self.database.reader)
-            .await
-            .map_err(failed("grants.grant_of"))
+    async fn token(&self, digest: &[u8; 32]) -> Result<Option<FoundToken>, StoreError> {
+        const OPERATION: &str = "grants.token";
+        let row = sqlx::query(
+            "SELECT digest, grant_id, expires_at, used FROM oauth_refresh_tokens \
+             WHERE digest = $1",
+        )
+        .bind(digest.as_slice())
+        .fetch_optional(&self.database.reader)
+        .await
+        .map_err(failed(OPERATION))?;
+        row.map(|row| {
+            let columns = Columns::of(&row, OPERATION);
+            Ok(FoundToken {
+                record: RefreshTokenRecord {
+                    digest: columns.bytes32("digest")?,
+                    grant: columns.get("grant_id")?,
+                    expires_at: columns.timestamp("expires_at")?,
+                },
+                used: columns.number("used")? != 0,
+            })
+        })
+        .transpose()
     }
 
     async fn rotate(

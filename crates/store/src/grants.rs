@@ -35,6 +35,15 @@ pub struct RefreshTokenRecord {
     pub expires_at: Timestamp,
 }
 
+/// A refresh token, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundToken {
+    /// The token.
+    pub record: RefreshTokenRecord,
+    /// It was replaced.
+    pub used: bool,
+}
+
 /// What presenting a refresh token came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rotated {
@@ -79,8 +88,8 @@ pub trait GrantStore: Send + Sync + std::fmt::Debug {
     /// Ends a grant, and says whether it was this call that did. One that is not there stays so.
     async fn end(&self, id: &str, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Which grant a refresh token belongs to, whatever became of it.
-    async fn grant_of(&self, token: &[u8; 32]) -> Result<Option<String>, StoreError>;
+    /// A refresh token, whatever became of it, until it is purged.
+    async fn token(&self, digest: &[u8; 32]) -> Result<Option<FoundToken>, StoreError>;
 
     /// Replaces a refresh token by its successor, which is of the same grant. Of several concurrent
     /// callers with one token exactly one gets [`Rotated::Rotated`]; to the others it was reused, and

@@ -21,7 +21,7 @@ pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, Unre
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
 pub use clients::{ClientRecord, ClientStore, Registered};
 pub use error::{BackendError, StoreError, StoreErrorKind};
-pub use grants::{GrantRecord, GrantStore, RefreshTokenRecord, Rotated};
+pub use grants::{FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotated};
 pub use leases::LeaseStore;
 pub use meta::MetaStore;
 pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed};

@@ -2,7 +2,7 @@
 //! document speaks of.
 
 use portcullis_core::{Timestamp, sha256};
-use portcullis_oauth::authorization::{ClientIdUrl, ClientMetadata, RedirectUri};
+use portcullis_oauth::authorization_server::{ClientIdUrl, ClientMetadata, RedirectUri};
 use portcullis_store::ClientRecord;
 use portcullis_vault::SealedBox;
 use serde::{Deserialize, Serialize};

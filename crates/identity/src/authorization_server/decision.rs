@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::{ErrorKind, Principal, ScopeSet, Timestamp, sha256};
-use portcullis_oauth::authorization::{OAuthFault, Prompt, RedirectUri};
+use portcullis_oauth::authorization_server::{OAuthFault, Prompt, RedirectUri};
 use portcullis_store::{OneTimeUse, Redeemed};
 use url::Url;
 

@@ -12,7 +12,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, Header
 use http::{HeaderValue, Request, StatusCode, Uri};
 use portcullis_core::Clock;
 use portcullis_egress::{Destination, EgressError, EgressPolicy, HttpClient, RequestBody};
-use portcullis_oauth::authorization::{
+use portcullis_oauth::authorization_server::{
     ClientDocument, ClientIdUrl, ClientMetadata, InvalidClientDocument, LARGEST_DOCUMENT,
     NativeRedirects, document_lifetime,
 };

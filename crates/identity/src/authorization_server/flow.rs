@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use portcullis_core::{ErrorKind, ScopeSet, Timestamp, sha256};
-use portcullis_oauth::authorization::{
+use portcullis_oauth::authorization_server::{
     AuthorizationRequest, InvalidParameters, OAuthFault, Parameters, PkceChallenge, RedirectUri,
 };
 use portcullis_store::{OneTimeRecord, OneTimeUse};

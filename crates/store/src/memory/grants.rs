@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use portcullis_core::Timestamp;
 
 use super::lock;
-use crate::{GrantRecord, GrantStore, RefreshTokenRecord, Rotated, StoreError};
+use crate::{FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotated, StoreError};
 
 #[derive(Debug, Default)]
 pub(super) struct MemoryGrants {
@@ -17,13 +17,7 @@ pub(super) struct MemoryGrants {
 #[derive(Debug, Default)]
 struct State {
     grants: BTreeMap<String, GrantRecord>,
-    tokens: HashMap<[u8; 32], Token>,
-}
-
-#[derive(Debug)]
-struct Token {
-    record: RefreshTokenRecord,
-    used: bool,
+    tokens: HashMap<[u8; 32], FoundToken>,
 }
 
 impl State {
@@ -37,7 +31,7 @@ impl State {
     }
 
     fn give(&mut self, record: &RefreshTokenRecord) {
-        let token = Token {
+        let token = FoundToken {
             record: record.clone(),
             used: false,
         };
@@ -112,9 +106,11 @@ impl GrantStore for MemoryGrants {
         Ok(lock(&self.state, "grants.end")?.end(id, now))
     }
 
-    async fn grant_of(&self, token: &[u8; 32]) -> Result<Option<String>, StoreError> {
-        let state = lock(&self.state, "grants.grant_of")?;
-        Ok(state.tokens.get(token).map(|one| one.record.grant.clone()))
+    async fn token(&self, digest: &[u8; 32]) -> Result<Option<FoundToken>, StoreError> {
+        Ok(lock(&self.state, "grants.token")?
+            .tokens
+            .get(digest)
+            .cloned())
     }
 
     async fn rotate(
