@@ -6,6 +6,7 @@ pub(crate) mod certificates;
 pub(crate) mod issuers;
 pub(crate) mod jwt_auth;
 pub(crate) mod litellm;
+pub(crate) mod login;
 pub(crate) mod ours;
 pub(crate) mod secrets;
 pub(crate) mod servers;

@@ -37,10 +37,10 @@ pub use model::{
     ClientCredentials, ClientKey, ClientProof, Compat, Config, Cookies, DebugHeaders, Delegation,
     ExchangeProfile, FileKey, Forwarded, Forwarding, HeaderTemplate, IdJag, Identity,
     Introspection, IssuerGrants, JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, Listen,
-    LogFormat, LogLevel, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, Secrets, Server,
-    SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader, Store, SubjectIntrospection,
-    Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName, TokenVerification, ToolScopes,
-    VaultAuth, VaultStore,
+    LogFormat, LogLevel, Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Revision,
+    Rfc8693, Secrets, Server, SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader,
+    Store, SubjectIntrospection, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
+    TokenVerification, ToolScopes, VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;

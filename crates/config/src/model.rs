@@ -6,6 +6,7 @@ mod forwarding;
 mod id_jag;
 mod identity;
 mod issuer;
+mod login;
 mod process;
 mod secrets;
 mod server;
@@ -18,6 +19,7 @@ pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
 };
+pub use login::{Login, LoginProvider};
 pub use process::{
     Audit, ClientCa, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store,
     Telemetry, Tls,

@@ -12,6 +12,7 @@ pub(crate) mod headers;
 pub(crate) mod id_jag;
 pub(crate) mod identity;
 pub(crate) mod issuers;
+pub(crate) mod login;
 pub(crate) mod mcp_server;
 pub(crate) mod oauth_client;
 pub(crate) mod process;

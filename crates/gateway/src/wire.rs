@@ -26,6 +26,7 @@ mod rooms;
 mod rotation;
 mod serve;
 mod servers;
+mod sign_in;
 mod signer;
 mod signing_keys;
 mod standing;

@@ -26,6 +26,8 @@ use crate::state::ServerState;
 pub(crate) fn surface_of(path: &str) -> Option<Surface> {
     if path.starts_with(protected_resource::WELL_KNOWN) {
         None
+    } else if crate::pages::is_page(path) {
+        Some(Surface::Page)
     } else if path.starts_with("/mcp-rest/") {
         Some(Surface::Rest)
     } else if path == "/mcp"
@@ -119,7 +121,7 @@ impl ServerState {
         Some(Arc::new(Addressed { origin, endpoint }))
     }
 
-    fn open_event(
+    pub(crate) fn open_event(
         &self,
         parts: &Parts,
         surface: Surface,

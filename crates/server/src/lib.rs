@@ -12,6 +12,7 @@ mod layers;
 pub mod listen;
 mod mcp;
 mod origin;
+mod pages;
 mod protected_resource;
 mod query;
 mod reply;

@@ -8,7 +8,7 @@ use portcullis_core::ServerId;
 use crate::layers::guard;
 use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
-use crate::{admin, health, mcp, protected_resource, rest, signer_documents, wrong_method};
+use crate::{admin, health, mcp, pages, protected_resource, rest, signer_documents, wrong_method};
 
 /// The data listener.
 pub fn router(state: ServerState) -> Router {
@@ -29,7 +29,8 @@ pub fn router(state: ServerState) -> Router {
             &format!("{WELL_KNOWN}/{{*path}}"),
             get(protected_resource::document),
         )
-        .merge(health_routes());
+        .merge(health_routes())
+        .merge(pages::routes());
     if admin {
         router = router.merge(admin_routes(&state));
     }

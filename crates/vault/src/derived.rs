@@ -15,6 +15,8 @@ pub(crate) struct SealingKeys {
     mcp_session: LessSafeKey,
     mcp_cursor: LessSafeKey,
     mcp_request_state: LessSafeKey,
+    browser_session: LessSafeKey,
+    form_token: LessSafeKey,
     pub(crate) rows: LessSafeKey,
 }
 
@@ -32,6 +34,8 @@ impl SealingKeys {
             mcp_session: sealing(Purpose::McpSession)?,
             mcp_cursor: sealing(Purpose::McpCursor)?,
             mcp_request_state: sealing(Purpose::McpRequestState)?,
+            browser_session: sealing(Purpose::BrowserSession)?,
+            form_token: sealing(Purpose::FormToken)?,
             rows: aead(&prk, &["rows", ""])?,
         })
     }
@@ -41,6 +45,8 @@ impl SealingKeys {
             Purpose::McpSession => &self.mcp_session,
             Purpose::McpCursor => &self.mcp_cursor,
             Purpose::McpRequestState => &self.mcp_request_state,
+            Purpose::BrowserSession => &self.browser_session,
+            Purpose::FormToken => &self.form_token,
         }
     }
 }

@@ -4,7 +4,8 @@ use portcullis_core::{Role, ServerGrants};
 
 use super::page::{Page, quoted, seconds, shown, url};
 use crate::model::{
-    ClientAuth, ClientCertificate, Config, FileKey, KeyMaterial, TokenIssuer, TokenTypeName,
+    ClaimNames, ClientAuth, ClientCertificate, Config, FileKey, IssuerGrants, KeyMaterial, Login,
+    TokenIssuer, TokenTypeName,
 };
 
 pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
@@ -14,7 +15,8 @@ pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
         && keys.is_empty()
         && issuers.is_empty()
         && identity.client_certificates.is_empty()
-        && identity.scopes_supported.is_empty();
+        && identity.scopes_supported.is_empty()
+        && identity.login == Login::default();
     if nothing {
         page.value(0, "identity", "{}");
         return;
@@ -45,6 +47,61 @@ pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
         for (index, entry) in identity.client_certificates.iter().enumerate() {
             page.why(4, &format!("identity.client_certificates[{index}]"));
             client_certificate(page, entry);
+        }
+    }
+    if identity.login != Login::default() {
+        login(page, &identity.login);
+    }
+}
+
+fn login(page: &mut Page<'_>, login: &Login) {
+    page.heading(2, "login");
+    page.value(4, "with_key", login.with_key);
+    page.value(4, "session_ttl", seconds(login.session_ttl));
+    let Some(provider) = &login.provider else {
+        return;
+    };
+    page.value(4, "issuer", quoted(&provider.issuer));
+    page.value(4, "name", quoted(&provider.name));
+    page.value(4, "client_id", quoted(&provider.client_id));
+    let method = match &provider.client_secret {
+        None => "none",
+        Some((secret, method)) => {
+            page.value(4, "client_secret", shown(secret));
+            client_auth(*method)
+        }
+    };
+    page.value(4, "token_endpoint_auth_method", method);
+    page.value(4, "scopes", quoted(&provider.scopes));
+    page.list(4, "algorithms", &provider.algorithms);
+    page.value(4, "leeway", seconds(provider.leeway));
+    claims(page, 4, &provider.claims);
+    issuer_grants(page, 4, &provider.grants);
+    page.value(4, "allow_insecure_http", provider.allow_insecure_http);
+}
+
+fn claims(page: &mut Page<'_>, indent: usize, claims: &ClaimNames) {
+    page.heading(indent, "claims");
+    for (name, value) in [
+        ("user_id", &claims.user_id),
+        ("email", &claims.email),
+        ("team", &claims.team),
+        ("org", &claims.org),
+        ("groups", &claims.groups),
+    ] {
+        page.optional(indent + 2, name, value.as_ref());
+    }
+}
+
+fn issuer_grants(page: &mut Page<'_>, indent: usize, written: &IssuerGrants) {
+    grants(page, indent, &written.everybody);
+    for (heading, named) in [("groups", &written.groups), ("teams", &written.teams)] {
+        if !named.is_empty() {
+            page.heading(indent, heading);
+            for (name, granted) in named {
+                page.heading(indent + 2, &quoted(name));
+                grants(page, indent + 4, granted);
+            }
         }
     }
 }
@@ -90,30 +147,8 @@ fn issuer(page: &mut Page<'_>, issuer: &TokenIssuer) {
     }
     page.value(6, "leeway", seconds(issuer.leeway));
     page.value(6, "max_token_lifetime", seconds(issuer.max_token_lifetime));
-    let claims = &issuer.claims;
-    page.heading(6, "claims");
-    for (name, value) in [
-        ("user_id", &claims.user_id),
-        ("email", &claims.email),
-        ("team", &claims.team),
-        ("org", &claims.org),
-        ("groups", &claims.groups),
-    ] {
-        page.optional(8, name, value.as_ref());
-    }
-    grants(page, 6, &issuer.grants.everybody);
-    for (heading, named) in [
-        ("groups", &issuer.grants.groups),
-        ("teams", &issuer.grants.teams),
-    ] {
-        if !named.is_empty() {
-            page.heading(6, heading);
-            for (name, granted) in named {
-                page.heading(8, &quoted(name));
-                grants(page, 10, granted);
-            }
-        }
-    }
+    claims(page, 6, &issuer.claims);
+    issuer_grants(page, 6, &issuer.grants);
     page.value(6, "allow_insecure_http", issuer.allow_insecure_http);
 }
 

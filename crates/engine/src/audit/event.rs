@@ -21,11 +21,13 @@ pub enum Surface {
     Rest,
     /// The admin API.
     Admin,
+    /// Pages that a person's browser shows.
+    Page,
 }
 
 impl Surface {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 3] = [Self::Mcp, Self::Rest, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Mcp, Self::Rest, Self::Admin, Self::Page];
 
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Surface {
             Self::Mcp => "mcp",
             Self::Rest => "rest",
             Self::Admin => "admin",
+            Self::Page => "page",
         }
     }
 }

@@ -12,6 +12,7 @@ use portcullis_identity::{
 };
 
 use super::issuers::{Issuers, SUBJECT_LEEWAY};
+use super::sign_in;
 
 /// What callers are recognised by beside the file.
 #[derive(Clone, Copy)]
@@ -42,6 +43,12 @@ impl Callers<'_> {
                 authentication.with_issuer_of_subjects(&verification.issuer, SUBJECT_LEEWAY)
             }
             _ => authentication,
+        };
+        let authentication = match &config.identity.login.provider {
+            None => authentication,
+            Some(provider) => {
+                authentication.with_provider(Arc::new(sign_in::trusted_provider(provider)))
+            }
         };
         Ok(match certificates(config, self.clock) {
             Some(certificates) => authentication.with_certificates(certificates),

@@ -30,6 +30,8 @@ pub(super) struct Issuers {
     tracker: TaskTracker,
     /// By issuer. An issuer that is as it was keeps its keys through a reload: it may be down.
     caches: Mutex<HashMap<String, Arc<JwksCache>>>,
+    /// Of the provider that people sign in with.
+    login: Mutex<Option<Arc<JwksCache>>>,
 }
 
 impl Issuers {
@@ -43,6 +45,7 @@ impl Issuers {
             clock,
             tracker,
             caches: Mutex::default(),
+            login: Mutex::default(),
         }
     }
 
@@ -83,6 +86,17 @@ impl Issuers {
             introspection,
             Arc::clone(&self.clock),
         ))
+    }
+
+    /// The keys of the provider that people sign in with; the same through a reload that leaves it.
+    pub(super) fn login_keys(&self, source: JwksSource) -> Arc<JwksCache> {
+        let mut kept = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = match kept.take() {
+            Some(cache) if *cache.source() == source => cache,
+            _ => self.cache(source),
+        };
+        *kept = Some(Arc::clone(&cache));
+        cache
     }
 
     /// Asks each of them once for what its tokens are believed by.

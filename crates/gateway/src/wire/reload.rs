@@ -128,7 +128,11 @@ impl Reloading {
         for what in fixed_differences(&self.config, &config) {
             tracing::warn!("{what} changed in the file; it takes effect at the next start");
         }
+        let sign_in = rooms
+            .sign_in_by(&config)
+            .map_err(|error| format!("{error:#}"))?;
         rooms.authentication.store(Arc::new(authentication));
+        rooms.sign_in.store(Arc::new(sign_in));
         rooms
             .frontage
             .store(Arc::new(frontage(&config, signer.as_ref())));

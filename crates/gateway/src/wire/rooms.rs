@@ -14,7 +14,7 @@ use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Gateway, GatewayDeps};
 use portcullis_identity::{
     Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
-    Revocations, follow,
+    Revocations, SignIn, follow,
 };
 use portcullis_server::{Frontage, Readiness};
 use portcullis_store::Stores;
@@ -29,6 +29,7 @@ use super::issuers::Issuers;
 use super::macs::RingMac;
 use super::outbound;
 use super::servers::{self, Making};
+use super::sign_in;
 use super::signer::Signing;
 use super::standing::Standings;
 use crate::cli::exit::CommandError;
@@ -173,6 +174,7 @@ pub(super) struct Rooms {
     pub(super) vaults: Vaults,
     pub(super) gateway: Arc<Gateway>,
     pub(super) authentication: Arc<ArcSwap<Authentication>>,
+    pub(super) sign_in: Arc<ArcSwap<SignIn>>,
     pub(super) frontage: Arc<ArcSwap<Frontage>>,
     pub(super) keys: KeyAdmin,
     pub(super) index: Arc<KeyIndex>,
@@ -242,6 +244,7 @@ impl Rooms {
             clock: &vaults.clock,
         };
         let authentication = callers.authentication(config, 1)?;
+        let sign_in = sign_in::build(config, &issuers, &vaults, &client)?;
         let frontage = Arc::new(ArcSwap::from_pointee(frontage(config, signer.as_ref())));
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
@@ -275,6 +278,7 @@ impl Rooms {
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
             authentication: Arc::new(ArcSwap::from_pointee(authentication)),
+            sign_in: Arc::new(ArcSwap::from_pointee(sign_in)),
             frontage,
             keys,
             index,
@@ -290,6 +294,13 @@ impl Rooms {
             signing,
             vaults,
         })
+    }
+}
+
+impl Rooms {
+    /// Sign-in as this configuration has it.
+    pub(super) fn sign_in_by(&self, config: &Config) -> anyhow::Result<SignIn> {
+        sign_in::build(config, &self.issuers, &self.vaults, &self.client)
     }
 }
 
