@@ -529,6 +529,10 @@ async fn the_trail_of_an_older_program_is_kept() {
         "DROP TABLE leases",
         "DROP TABLE consents",
         "DROP TABLE id_tokens",
+        "DROP TABLE oauth_clients",
+        "DROP TABLE oauth_grants",
+        "DROP TABLE oauth_refresh_tokens",
+        "DROP TABLE authorization_keys",
         "DELETE FROM change_counters WHERE feed = 'revocations'",
         "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {
