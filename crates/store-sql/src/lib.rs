@@ -4,6 +4,7 @@
 mod api_keys;
 mod audit;
 mod columns;
+mod connections;
 mod database;
 mod leases;
 mod meta;

@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use crate::api_keys::SqlApiKeys;
 use crate::audit::SqlAudit;
+use crate::connections::{SqlConnections, SqlUpstreamClients};
 use crate::database::Database;
 use crate::leases::SqlLeases;
 use crate::meta::SqlMeta;
@@ -144,6 +145,8 @@ impl SqliteStores {
             signing_keys: Arc::new(SqlSigningKeys::new(self.database.clone())),
             one_time: Arc::new(SqlOneTimes::new(self.database.clone())),
             leases: Arc::new(SqlLeases::new(self.database.clone())),
+            connections: Arc::new(SqlConnections::new(self.database.clone())),
+            upstream_clients: Arc::new(SqlUpstreamClients::new(self.database.clone())),
         }
     }
 

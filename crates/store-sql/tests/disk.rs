@@ -527,6 +527,8 @@ async fn the_trail_of_an_older_program_is_kept() {
         "DROP TABLE signing_keys",
         "DROP TABLE one_time_values",
         "DROP TABLE leases",
+        "DROP TABLE connections",
+        "DROP TABLE upstream_clients",
         "DELETE FROM change_counters WHERE feed = 'revocations'",
         "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {

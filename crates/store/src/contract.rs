@@ -10,6 +10,7 @@
 
 mod api_keys;
 mod audit;
+mod connections;
 mod leases;
 mod meta;
 mod one_time;
@@ -106,6 +107,12 @@ macro_rules! store_contract {
                 of_many_holders_exactly_one_takes_a_lease
                 a_holder_prolongs_and_another_waits
                 only_its_holder_gives_a_lease_back;
+            connections:
+                a_connection_is_at_the_place_of_its_person_and_server
+                of_many_who_follow_one_state_exactly_one_replaces_it
+                what_was_removed_or_made_anew_is_not_followed
+                of_many_who_register_a_client_all_get_the_same
+                a_client_is_known_at_its_issuer_for_its_address_only;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod audit;
+mod connections;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
@@ -17,6 +18,9 @@ mod signing_keys;
 
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
+pub use connections::{
+    ConnectionRecord, ConnectionStore, UpstreamClientRecord, UpstreamClientStore,
+};
 pub use error::{BackendError, StoreError, StoreErrorKind};
 pub use leases::LeaseStore;
 pub use meta::MetaStore;
@@ -49,4 +53,8 @@ pub struct Stores {
     pub one_time: Arc<dyn OneTimeStore>,
     /// Who of several replicas does something.
     pub leases: Arc<dyn LeaseStore>,
+    /// What people granted us at upstream servers.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// Clients that we registered at authorization servers.
+    pub upstream_clients: Arc<dyn UpstreamClientStore>,
 }

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod audit;
+mod connections;
 mod leases;
 mod meta;
 mod one_time;
@@ -24,6 +25,8 @@ pub fn stores() -> Stores {
         signing_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
         one_time: Arc::new(one_time::MemoryOneTimes::default()),
         leases: Arc::new(leases::MemoryLeases::default()),
+        connections: Arc::new(connections::MemoryConnections::default()),
+        upstream_clients: Arc::new(connections::MemoryUpstreamClients::default()),
     }
 }
 
