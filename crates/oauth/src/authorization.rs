@@ -205,7 +205,11 @@ mod tests {
             "ms-settings:x",
             "https://as.example/a#x",
         ] {
-            assert_eq!(request(endpoint), Err(NoAuthorizationEndpoint), "{endpoint}");
+            assert_eq!(
+                request(endpoint),
+                Err(NoAuthorizationEndpoint),
+                "{endpoint}"
+            );
         }
     }
 

@@ -125,7 +125,10 @@ mod tests {
                 "application_type": "web",
             })
         );
-        assert_eq!(said("http://127.0.0.1/callback")["application_type"], "native");
+        assert_eq!(
+            said("http://127.0.0.1/callback")["application_type"],
+            "native"
+        );
         assert_eq!(said("https://localhost/cb")["application_type"], "native");
     }
 

@@ -16,6 +16,8 @@ pub struct Frontage {
     pub inside: Vec<AddressRange>,
     /// What our protected-resource documents say.
     pub resource: ResourceFacts,
+    /// Our client document for authorization servers of upstreams, where our origin is a stable one.
+    pub client_document: Option<String>,
     /// What is published of the signer, if there is one.
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.

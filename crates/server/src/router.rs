@@ -8,7 +8,9 @@ use portcullis_core::ServerId;
 use crate::layers::guard;
 use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
-use crate::{admin, health, mcp, protected_resource, rest, signer_documents, wrong_method};
+use crate::{
+    admin, client_metadata, health, mcp, protected_resource, rest, signer_documents, wrong_method,
+};
 
 /// The data listener.
 pub fn router(state: ServerState) -> Router {
@@ -23,6 +25,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/mcp-rest/tools/list", get(rest::list))
         .route("/mcp-rest/tools/call", post(rest::call))
         .route(WELL_KNOWN, get(protected_resource::document))
+        .route(client_metadata::PATH, get(client_metadata::document))
         .route(signer_documents::JWKS, get(signer_documents::jwks))
         .route(signer_documents::METADATA, get(signer_documents::metadata))
         .route(

@@ -3,6 +3,7 @@
 use portcullis_config::Config;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
 
+use super::interactive;
 use super::signer::Prepared;
 
 pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
@@ -21,6 +22,7 @@ pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
                 .collect(),
             scopes_supported: config.identity.scopes_supported.clone(),
         },
+        client_document: interactive::served_document(config),
         signer: signer
             .zip(config.jwt_signer.as_ref())
             .map(|(prepared, signer)| prepared.facts(signer)),
