@@ -14,6 +14,7 @@ mod hosts;
 mod housekeeping;
 mod id_jag;
 mod identity;
+mod interactive;
 mod issuers;
 mod keys;
 mod macs;

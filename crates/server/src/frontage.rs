@@ -26,6 +26,8 @@ pub struct Frontage {
     pub authorization_server: Option<AuthorizationServer>,
     /// The keys of those tokens.
     pub token_keys: Option<Arc<dyn PublishedKeys>>,
+    /// Our client document for authorization servers of upstreams, where our origin is a stable one.
+    pub client_document: Option<String>,
     /// What is published of the signer, if there is one.
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.

@@ -117,6 +117,11 @@ pub(crate) static SERVER: Section = Section {
             Kind::Text,
             "The origin that clients see: scheme, host and port, no path. Also `PROXY_BASE_URL`.",
         ),
+        Key::new(
+            "client_metadata_url",
+            Kind::Text,
+            "Our OAuth client document for upstream authorization servers, where it is published elsewhere (Client ID Metadata Documents): https, with a path. Absent: `/oauth/client-metadata.json` of `public_url`, where that is https.",
+        ),
         Key::new("tls", Kind::Section(&TLS), "Terminate TLS here.").restricts(),
         Key::new(
             "admin_listen",

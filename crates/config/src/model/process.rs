@@ -16,6 +16,8 @@ pub struct Server {
     pub admin_listen: Option<Listen>,
     /// The origin that clients see (`server.public_url`, `PROXY_BASE_URL`); its path is `/`.
     pub public_url: Option<Url>,
+    /// Where our client document is published, when not by us (`server.client_metadata_url`).
+    pub client_metadata_url: Option<Url>,
     /// Whose `X-Forwarded-*` headers are believed; `None`: nobody's.
     pub forwarded: Option<Forwarded>,
     /// The operator's own addresses (`general_settings.mcp_internal_ip_ranges`).

@@ -34,6 +34,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
             .text("admin_listen")
             .and_then(|text| listen_address(fields, &text)),
         public_url: public_url(fields),
+        client_metadata_url: client_metadata_url(fields),
         forwarded: addresses::forwarded(general),
         inside: addresses::inside(general),
         debug_headers: match fields.choice("debug_headers") {
@@ -160,6 +161,28 @@ fn public_url(fields: &Fields<'_, '_>) -> Option<Url> {
             None
         }
     }
+}
+
+/// The URL is the client's id: whoever reads it compares it as it is written, so it is one spelling
+/// and has a path (Client ID Metadata Documents §3).
+fn client_metadata_url(fields: &Fields<'_, '_>) -> Option<Url> {
+    let text = fields.text("client_metadata_url")?;
+    let url = Url::parse(&text.value).ok().filter(|url| {
+        let plain = url.username().is_empty() && url.password().is_none();
+        url.scheme() == "https"
+            && plain
+            && url.path() != "/"
+            && url.fragment().is_none()
+            && url.as_str() == text.value
+    });
+    if url.is_none() {
+        fields.findings.error(
+            text.place,
+            "not the URL of a client document: https, with a path, without user name, fragment or dots in the path",
+            "write it as it is published: `https://gateway.example.com/oauth/client-metadata.json`",
+        );
+    }
+    url
 }
 
 fn warn_plain(fields: &Fields<'_, '_>, url: &Url, place: &Place) {

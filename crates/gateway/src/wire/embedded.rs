@@ -8,6 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use portcullis_config::{CommandLine, Config};
 use portcullis_core::{ApiKey, Clock, Role, ScopeSet, ServerGrants, SystemClock};
+use portcullis_credentials::Connections;
 use portcullis_engine::Gateway;
 use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey, RevocationAdmin};
 use portcullis_store::Stores;
@@ -148,6 +149,11 @@ impl Embedded {
     /// What is stored.
     pub fn stores(&self) -> &Stores {
         &self.rooms.vaults.stores
+    }
+
+    /// What people connected at upstream servers.
+    pub fn connections(&self) -> &Connections {
+        &self.rooms.connections
     }
 
     /// Makes a key, as an administrator would.

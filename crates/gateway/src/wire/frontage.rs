@@ -8,6 +8,7 @@ use portcullis_oauth::RedirectRules;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, PublishedKeys, ResourceFacts};
 
 use super::authorization::TokenBook;
+use super::interactive;
 use super::signer::Prepared;
 
 pub(super) fn frontage(
@@ -36,6 +37,7 @@ pub(super) fn frontage(
                 .collect(),
             scopes_supported: config.identity.scopes_supported.clone(),
         },
+        client_document: interactive::served_document(config),
         signer: signer
             .zip(config.jwt_signer.as_ref())
             .map(|(prepared, signer)| prepared.facts(signer)),

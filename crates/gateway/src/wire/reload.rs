@@ -200,6 +200,8 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         listen,
         admin_listen,
         public_url,
+        // Servers are made anew.
+        client_metadata_url: _,
         // The surfaces are told anew.
         forwarded: _,
         inside: _,

@@ -7,7 +7,9 @@ use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use portcullis_config::Config;
 use portcullis_core::{Clock, Entropy, Sealer, Stocked, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, CredentialBroker, SigningBroker};
+use portcullis_credentials::{
+    Broker, ConnectionDeps, Connections, CredentialBroker, SigningBroker,
+};
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
@@ -195,6 +197,7 @@ pub(super) struct Rooms {
     pub(super) client: Arc<dyn HttpClient>,
     pub(super) signing: Signing,
     pub(super) authorization: Authorization,
+    pub(super) connections: Connections,
 }
 
 impl Rooms {
@@ -281,6 +284,15 @@ impl Rooms {
             Arc::clone(&vaults.entropy),
             tracker.clone(),
         );
+        let connections = Connections::new(ConnectionDeps {
+            http: Arc::clone(&client),
+            clock: Arc::clone(&vaults.clock),
+            entropy: Arc::clone(&vaults.entropy),
+            ring: Arc::clone(&vaults.ring),
+            stores: &vaults.stores,
+            tasks: tracker.clone(),
+        });
+        let credentials = credentials.with_connections(connections.clone());
         let credentials = SigningBroker::new(
             credentials,
             Arc::clone(&vaults.clock),
@@ -318,6 +330,7 @@ impl Rooms {
             issuers,
             client,
             signing,
+            connections,
             vaults,
         })
     }
