@@ -5,6 +5,7 @@ mod answers;
 mod arrival;
 mod authentication;
 mod authn;
+pub mod authorization_server;
 mod brought;
 mod certificate;
 mod client_certificates;

@@ -19,10 +19,11 @@ mod signing;
 
 pub use access_token::{TokenRules, TokenType, read_introspected, verify_access_token};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use claimed::claimed_marks;
+pub use claimed::{claimed_audience, claimed_marks};
 pub use claims::Claims;
 pub use fault::TokenFault;
 pub use id_token::{SignInMarks, verify_id_token};
+pub(crate) use json::object;
 pub use jwk::{Jwks, JwksError};
 pub use jws::{Jws, Unverified, Verified};
 pub(crate) use signing::compact;

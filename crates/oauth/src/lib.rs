@@ -3,6 +3,7 @@
 
 mod assertion_key;
 mod authorization;
+pub mod authorization_server;
 mod challenge;
 mod client_assertion;
 mod error_code;

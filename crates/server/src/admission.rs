@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::{ErrorKind, PrincipalKind, RequestId, Side};
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
 use portcullis_engine::{Admission, Call};
+use portcullis_identity::authorization_server::{Addressed, Endpoint};
 use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind, Stranger};
 
 use crate::challenge::{Flaw, challenge};
@@ -109,7 +110,15 @@ impl ServerState {
         Arrival {
             address: self.client_address(parts),
             certificate: certificate.and_then(|one| one.certificate(self.clock.now())),
+            addressed: self.addressed(parts),
         }
+    }
+
+    /// Which endpoint the request addresses, for tokens of our own: those are for one each.
+    fn addressed(&self, parts: &Parts) -> Option<Arc<Addressed>> {
+        let endpoint = Endpoint::of_path(parts.uri.path())?;
+        let origin = self.public_origin(parts)?;
+        Some(Arc::new(Addressed { origin, endpoint }))
     }
 
     pub(crate) fn open_event(
