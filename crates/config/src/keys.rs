@@ -1,6 +1,7 @@
 //! The one table of keys. The reader knows no other keys, and the reference page and the editors'
 //! schema are printed from it, so that the three cannot drift apart.
 
+pub(crate) mod authorization_server;
 pub(crate) mod aws;
 pub(crate) mod certificates;
 pub(crate) mod issuers;

@@ -1,6 +1,7 @@
 //! The configuration, resolved: no reference left to follow, no form of LiteLLM's or a guide's
 //! left to interpret.
 
+mod authorization_server;
 mod aws;
 mod forwarding;
 mod id_jag;
@@ -12,6 +13,7 @@ mod secrets;
 mod server;
 mod signer;
 
+pub use authorization_server::{AuthorizationServer, KnownClient};
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
 pub use forwarding::{CallerHeaders, Cookies, Delegation, Forwarding, HeaderTemplate};
 pub use id_jag::IdJag;

@@ -1,5 +1,6 @@
 //! From configuration to rooms: the only place that names concrete backends.
 
+mod authorization;
 mod check;
 mod demo;
 mod desk;

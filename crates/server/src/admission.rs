@@ -28,6 +28,8 @@ pub(crate) fn surface_of(path: &str) -> Option<Surface> {
         None
     } else if crate::pages::is_page(path) {
         Some(Surface::Page)
+    } else if crate::oauth::is_endpoint(path) {
+        Some(Surface::OAuth)
     } else if path.starts_with("/mcp-rest/") {
         Some(Surface::Rest)
     } else if path == "/mcp"
@@ -105,7 +107,7 @@ impl ServerState {
     }
 
     /// How the request came, by what its listener knows and believed proxies say.
-    fn arrival(&self, parts: &Parts) -> Arrival {
+    pub(crate) fn arrival(&self, parts: &Parts) -> Arrival {
         let certificate = parts.extensions.get::<PeerCertificate>();
         Arrival {
             address: self.client_address(parts),

@@ -11,6 +11,7 @@ mod health;
 mod layers;
 pub mod listen;
 mod mcp;
+mod oauth;
 mod origin;
 mod pages;
 mod protected_resource;

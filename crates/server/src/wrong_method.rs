@@ -17,8 +17,8 @@ pub(crate) async fn refuse(State(state): State<ServerState>, request: Request) -
     let Some(surface) = crate::admission::surface_of(parts.uri.path()) else {
         return not_allowed();
     };
-    // Nobody signs in to a page by a header.
-    if surface == Surface::Page {
+    // Nobody signs in to a page by a header, and clients say who they are in a form.
+    if matches!(surface, Surface::Page | Surface::OAuth) {
         return match state.open_event(&parts, surface) {
             Err(refusal) => *refusal,
             Ok(event) => match event.finish_before_answer(ErrorKind::Invalid.into()).await {

@@ -4,8 +4,8 @@ use portcullis_core::{Role, ServerGrants};
 
 use super::page::{Page, quoted, seconds, shown, url};
 use crate::model::{
-    ClaimNames, ClientAuth, ClientCertificate, Config, FileKey, IssuerGrants, KeyMaterial, Login,
-    TokenIssuer, TokenTypeName,
+    AuthorizationServer, ClaimNames, ClientAuth, ClientCertificate, Config, FileKey, IssuerGrants,
+    KeyMaterial, Login, TokenIssuer, TokenTypeName,
 };
 
 pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
@@ -16,6 +16,7 @@ pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
         && issuers.is_empty()
         && identity.client_certificates.is_empty()
         && identity.scopes_supported.is_empty()
+        && identity.authorization_server == AuthorizationServer::default()
         && identity.login == Login::default();
     if nothing {
         page.value(0, "identity", "{}");
@@ -49,8 +50,41 @@ pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
             client_certificate(page, entry);
         }
     }
+    if identity.authorization_server != AuthorizationServer::default() {
+        authorization_server(page, &identity.authorization_server);
+    }
     if identity.login != Login::default() {
         login(page, &identity.login);
+    }
+}
+
+fn authorization_server(page: &mut Page<'_>, server: &AuthorizationServer) {
+    page.heading(2, "authorization_server");
+    page.value(4, "enabled", server.enabled);
+    page.value(4, "access_token_ttl", seconds(server.access_token_ttl));
+    page.value(4, "refresh_token_ttl", seconds(server.refresh_token_ttl));
+    page.value(4, "grant_ttl", seconds(server.grant_ttl));
+    page.value(4, "dynamic_registration", server.dynamic_registration);
+    page.value(4, "client_id_metadata_documents", server.client_documents);
+    page.value(
+        4,
+        "allow_loopback_client_documents",
+        server.loopback_documents,
+    );
+    page.list(4, "native_redirects", &server.native_redirects);
+    if !server.clients.is_empty() {
+        page.heading(4, "clients");
+    }
+    for client in &server.clients {
+        page.value(6, "- client_id", quoted(&client.id));
+        if let Some(secret) = &client.secret {
+            page.value(8, "client_secret", shown(secret));
+        }
+        page.value(8, "name", quoted(&client.name));
+        page.list(8, "redirect_uris", &client.redirect_uris);
+        if let Some(scopes) = &client.scopes {
+            page.value(8, "scopes", quoted(scopes));
+        }
     }
 }
 
@@ -149,6 +183,7 @@ fn issuer(page: &mut Page<'_>, issuer: &TokenIssuer) {
     page.value(6, "max_token_lifetime", seconds(issuer.max_token_lifetime));
     claims(page, 6, &issuer.claims);
     issuer_grants(page, 6, &issuer.grants);
+    page.value(6, "id_jag", issuer.id_jag);
     page.value(6, "allow_insecure_http", issuer.allow_insecure_http);
 }
 

@@ -110,6 +110,14 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
             );
         }
     }
+    let id_jag = fields.flag("id_jag").unwrap_or(false);
+    if id_jag && fields.has("introspection") {
+        fields.findings.error(
+            fields.place("id_jag"),
+            "`id_jag` beside `introspection`",
+            "an identity assertion is verified by its issuer's keys: remove one of them",
+        );
+    }
     // What is written and cannot be used is not taken for absent.
     let unusable = (fields.has("jwks_uri") && jwks_uri.is_none())
         || (fields.has("introspection") && introspection.is_none());
@@ -129,6 +137,7 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
         claims,
         grants,
         introspection,
+        id_jag,
         allow_insecure_http,
     })
 }

@@ -23,6 +23,7 @@ use portcullis_vault::{KeyRing, MacPurpose};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::authorization::Authorization;
 use super::frontage::frontage;
 use super::identity::Callers;
 use super::issuers::Issuers;
@@ -189,6 +190,7 @@ pub(super) struct Rooms {
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
     pub(super) signing: Signing,
+    pub(super) authorization: Authorization,
 }
 
 impl Rooms {
@@ -237,15 +239,20 @@ impl Rooms {
             Arc::clone(&vaults.clock),
             tracker.clone(),
         );
+        let authorization = Authorization::new(&vaults, &revoking, &client);
+        let authorization_server = authorization.by(config, &issuers).await?;
         let callers = Callers {
             index: &index,
             issuers: &issuers,
             revocations: &revocations,
             clock: &vaults.clock,
+            authorization: authorization_server.as_ref(),
         };
         let authentication = callers.authentication(config, 1)?;
         let sign_in = sign_in::build(config, &issuers, &vaults, &client)?;
-        let frontage = Arc::new(ArcSwap::from_pointee(frontage(config, signer.as_ref())));
+        let serving = authorization_server.map(|server| (server, authorization.keys()));
+        let frontage = frontage(config, signer.as_ref(), serving);
+        let frontage = Arc::new(ArcSwap::from_pointee(frontage));
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
             Arc::clone(&revocations),
@@ -274,7 +281,9 @@ impl Rooms {
             clock: Arc::clone(&vaults.clock),
             tracker: tracker.clone(),
         });
+        authorization.serve(&gateway);
         Ok(Self {
+            authorization,
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
             authentication: Arc::new(ArcSwap::from_pointee(authentication)),

@@ -65,7 +65,7 @@ impl AuthorizationServer {
         scopes: ScopeSet,
         until: Timestamp,
         now: Timestamp,
-        principal: &Principal,
+        principal: &Arc<Principal>,
     ) -> Result<Issued, AuthorizationError> {
         let key = self.deps.keys.signing_key();
         let key = key.ok_or(AuthorizationError::NoKey)?;
@@ -97,7 +97,7 @@ impl AuthorizationServer {
             scopes,
             grant: read.id.clone(),
             client: grant.client.clone(),
-            principal: grant.principal.clone(),
+            principal: Arc::clone(principal),
         })
     }
 

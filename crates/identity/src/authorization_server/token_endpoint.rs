@@ -1,12 +1,13 @@
 //! The token endpoint (RFC 6749 §3.2): who asks, for what, and what is given.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_core::{
-    AccessToken, ClientSecret, ErrorKind, RefreshToken, ScopeSet, constant_time_eq,
+    AccessToken, ClientSecret, ErrorKind, Principal, RefreshToken, ScopeSet, constant_time_eq,
 };
 use portcullis_oauth::authorization_server::{GrantType, OAuthFault, Parameters};
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ pub struct Issued {
     /// `client_id`.
     pub client: String,
     /// Whose it is.
-    pub principal: portcullis_core::PrincipalId,
+    pub principal: Arc<Principal>,
 }
 
 impl Issued {

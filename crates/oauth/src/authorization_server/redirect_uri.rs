@@ -23,21 +23,37 @@ pub struct RedirectUri(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRedirectUri {
     /// Too long.
-    #[error("each redirect URI must be a string of at most 256 characters")]
+    #[error("{}", self.words())]
     TooLong,
     /// Nothing that every reader reads alike.
-    #[error(
-        "each redirect URI must be an absolute URI, written plainly: no fragment, no user, no wildcard"
-    )]
+    #[error("{}", self.words())]
     NotPlain,
     /// RFC 8252 §7: https, loopback, or a scheme of the client's own.
-    #[error(
-        "each redirect URI must be https, http on a loopback host, or a registered native callback"
-    )]
+    #[error("{}", self.words())]
     Scheme,
     /// What a client of this type cannot receive.
-    #[error("a web client has https redirect URIs only: register as application_type native")]
+    #[error("{}", self.words())]
     NotOfWeb,
+}
+
+impl InvalidRedirectUri {
+    /// What the client's developer is told (the first and the third as LiteLLM says it).
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::TooLong => "each redirect URI must be a string of at most 256 characters",
+            Self::NotPlain => {
+                "each redirect URI must be an absolute URI, written plainly: no fragment, no user, \
+                 no wildcard"
+            }
+            Self::Scheme => {
+                "each redirect URI must be https, http on a loopback host, or a registered native \
+                 callback"
+            }
+            Self::NotOfWeb => {
+                "a web client has https redirect URIs only: register as application_type native"
+            }
+        }
+    }
 }
 
 /// Callbacks of native clients whose scheme has no dot, so that it could be anybody's: a scheme
