@@ -5,6 +5,7 @@
 //! nothing that could be shown to anybody else.
 
 mod browser_sessions;
+mod consents;
 mod fault;
 mod form_tokens;
 mod key;
@@ -13,6 +14,7 @@ mod provider_document;
 mod provider_state;
 
 pub use browser_sessions::{BrowserSession, BrowserSessions, NoSession};
+pub use consents::{Consent, ConsentError, Consents};
 pub use fault::SignInFault;
 pub use provider::{Arrived, Provider, ProviderSettings};
 
@@ -25,6 +27,8 @@ pub struct SignIn {
     pub with_key: bool,
     /// The sessions that sign-ins begin.
     pub sessions: BrowserSessions,
+    /// What the people agreed to.
+    pub consents: Consents,
     /// Who else vouches for people.
     pub provider: Option<Arc<Provider>>,
 }

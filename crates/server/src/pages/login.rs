@@ -40,7 +40,9 @@ pub(crate) async fn show(State(state): State<ServerState>, request: Request) -> 
 
 async fn shown(visit: &mut Visit) -> Result<Answer, Trouble> {
     let return_to = ReturnTo::of_query(visit.parts.uri.query());
-    if visit.session().await?.is_some() {
+    let query = visit.parts.uri.query().unwrap_or_default();
+    let again = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "again");
+    if visit.session().await?.is_some() && !again {
         return Ok(Answer::SeeOther(return_to.as_str().to_owned()));
     }
     page(visit, &return_to, false)

@@ -60,6 +60,11 @@ impl ReturnTo {
         self.by("/login")
     }
 
+    /// The same for somebody who is signed in and has to prove it anew.
+    pub(crate) fn by_login_again(&self) -> String {
+        format!("{}&again=1", self.by_login())
+    }
+
     /// Another page of ours that leads there.
     pub(crate) fn by(&self, page: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
