@@ -10,6 +10,7 @@ use portcullis_oauth::TokenRules;
 use portcullis_policy::{Acting, Evidence};
 use url::Url;
 
+use crate::interactive::AuthorizationCode;
 use crate::{Forwarding, MappedKeys, Signer, TokenClient, TokenExchange};
 
 /// One server's authentication, resolved: no references left to look up.
@@ -88,6 +89,8 @@ pub enum UpstreamAuth {
     ClientCredentials(Box<ClientCredentials>),
     /// The caller's own token, exchanged for one of this server (on behalf of the caller).
     TokenExchange(Arc<TokenExchange>),
+    /// A token that the caller granted by connecting their account (RFC 6749 §4.1).
+    AuthorizationCode(Arc<AuthorizationCode>),
     /// The one of the server's keys that was set apart for the caller.
     MappedKey(Arc<MappedKeys>),
     /// A signature of each request (AWS Signature Version 4).
@@ -110,7 +113,10 @@ impl UpstreamAuth {
     /// discovery included, can present it.
     pub const fn acts_for_caller(&self) -> bool {
         match self {
-            Self::TokenExchange(_) | Self::MappedKey(_) | Self::Passthrough(_) => true,
+            Self::TokenExchange(_)
+            | Self::AuthorizationCode(_)
+            | Self::MappedKey(_)
+            | Self::Passthrough(_) => true,
             Self::None | Self::Static(_) | Self::ClientCredentials(_) | Self::AwsSigV4(_) => false,
         }
     }
@@ -122,6 +128,7 @@ impl UpstreamAuth {
             Self::None
             | Self::Static(_)
             | Self::TokenExchange(_)
+            | Self::AuthorizationCode(_)
             | Self::MappedKey(_)
             | Self::Passthrough(_) => false,
         }
@@ -134,6 +141,7 @@ impl UpstreamAuth {
             Self::None
             | Self::Static(_)
             | Self::ClientCredentials(_)
+            | Self::AuthorizationCode(_)
             | Self::MappedKey(_)
             | Self::AwsSigV4(_)
             | Self::Passthrough(_) => false,
@@ -152,6 +160,7 @@ impl UpstreamAuth {
         match self {
             Self::None | Self::Static(_) | Self::ClientCredentials(_) => true,
             Self::TokenExchange(_)
+            | Self::AuthorizationCode(_)
             | Self::MappedKey(_)
             | Self::AwsSigV4(_)
             | Self::Passthrough(_) => false,
@@ -165,6 +174,7 @@ impl UpstreamAuth {
             Self::Static(header) => Some(header.name.as_str()),
             Self::ClientCredentials(_)
             | Self::TokenExchange(_)
+            | Self::AuthorizationCode(_)
             | Self::AwsSigV4(_)
             | Self::Passthrough(_) => Some(AUTHORIZATION.as_str()),
         }

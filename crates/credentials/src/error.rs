@@ -89,6 +89,16 @@ pub enum CredentialErrorKind {
         "no token endpoint could be discovered (write it down: `token_url`, or the endpoints of `oauth2_id_jag`)"
     )]
     NotDiscovered,
+    /// We have no client at the server's authorization server, and could not register one.
+    #[error(
+        "no OAuth client could be registered with the server's authorization server (register one there, and write `client_id`, and `client_secret` if it has one)"
+    )]
+    NotRegistered,
+    /// The server's authorization server does not say that it takes PKCE with S256.
+    #[error(
+        "the server's authorization server does not announce PKCE with S256 (code_challenge_methods_supported), without which nobody is sent there"
+    )]
+    NoPkce,
     /// The Security Token Service refused us; `code` is its error code, if it is a known one.
     #[error("AWS refused to give keys (HTTP {status}{})", code.map(|code| format!(", {code}")).unwrap_or_default())]
     AwsRefused {
@@ -100,6 +110,10 @@ pub enum CredentialErrorKind {
     /// The file that holds the web identity's token cannot be used.
     #[error("the web identity's token cannot be had (aws_web_identity_token_file)")]
     NoWebIdentity,
+    /// Whoever acts has not connected an account of theirs at this server, or it has to be connected
+    /// anew: a person can help, nobody else.
+    #[error("whoever acts has no account connected")]
+    ConsentRequired,
     /// The evidence is for another server: a defect of ours, and no reason to present anything.
     #[error("the permit is for another server")]
     OtherServer,
@@ -126,6 +140,8 @@ impl CredentialError {
             | CredentialErrorKind::RuleBroken
             | CredentialErrorKind::MoreThanAsked
             | CredentialErrorKind::NotAllowed
+            | CredentialErrorKind::NotRegistered
+            | CredentialErrorKind::NoPkce
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
             CredentialErrorKind::NoSubject
             | CredentialErrorKind::NoBearer
@@ -135,6 +151,7 @@ impl CredentialError {
             CredentialErrorKind::NoKey
             | CredentialErrorKind::SubjectLacksClaims
             | CredentialErrorKind::SubjectLacksScopes => ErrorKind::Forbidden,
+            CredentialErrorKind::ConsentRequired => ErrorKind::ConsentRequired,
             CredentialErrorKind::Unavailable
             | CredentialErrorKind::NoWebIdentity
             | CredentialErrorKind::Unverifiable

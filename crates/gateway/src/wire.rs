@@ -1,5 +1,6 @@
 //! From configuration to rooms: the only place that names concrete backends.
 
+mod authorization;
 mod check;
 mod demo;
 mod desk;
@@ -13,6 +14,7 @@ mod hosts;
 mod housekeeping;
 mod id_jag;
 mod identity;
+mod interactive;
 mod issuers;
 mod keys;
 mod macs;
@@ -26,6 +28,7 @@ mod rooms;
 mod rotation;
 mod serve;
 mod servers;
+mod sign_in;
 mod signer;
 mod signing_keys;
 mod standing;
@@ -48,7 +51,7 @@ use crate::telemetry::LogControl;
 pub use check::check;
 pub use demo::demo_gateway;
 pub use doctor::{Change, DoctorReport, Finding, State, doctor, doctor_server};
-pub use embedded::Embedded;
+pub use embedded::{Embedded, Presenting};
 pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;

@@ -110,6 +110,7 @@ impl Introspection {
         let arrival = Arrival {
             address: subject.address(),
             certificate: None,
+            addressed: None,
         };
         let text = subject.token().expose();
         match self.claims(subject.fingerprint(), text, &arrival).await {

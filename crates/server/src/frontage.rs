@@ -1,12 +1,16 @@
 //! What the surfaces need to know of the configuration on each request. A reload puts another in
 //! force.
 
+use std::sync::Arc;
+
 use portcullis_core::{AddressRange, ScopeSet};
 use portcullis_engine::StrangerRate;
+use portcullis_identity::authorization_server::AuthorizationServer;
+use portcullis_oauth::RedirectRules;
 
 use crate::debug::DebugHeaders;
 use crate::forwarded::Forwarded;
-use crate::signer_documents::SignerFacts;
+use crate::signer_documents::{PublishedKeys, SignerFacts};
 
 /// The face that we show, and whom we take callers to be.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +19,16 @@ pub struct Frontage {
     pub forwarded: Option<Forwarded>,
     /// The operator's own addresses; a caller from anywhere else is outside.
     pub inside: Vec<AddressRange>,
+    /// Where the relay lets codes be sent.
+    pub redirects: RedirectRules,
     /// What our protected-resource documents say.
     pub resource: ResourceFacts,
+    /// Who gives tokens to clients, if anybody does.
+    pub authorization_server: Option<AuthorizationServer>,
+    /// The keys of those tokens.
+    pub token_keys: Option<Arc<dyn PublishedKeys>>,
+    /// Our client document for authorization servers of upstreams, where our origin is a stable one.
+    pub client_document: Option<String>,
     /// What is published of the signer, if there is one.
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.

@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 mod challenge;
+mod client_metadata;
 mod debug;
 mod delegation;
 mod forwarded;
@@ -12,7 +13,10 @@ mod health;
 mod layers;
 pub mod listen;
 mod mcp;
+mod oauth;
 mod origin;
+mod own_credential;
+mod pages;
 mod protected_resource;
 mod query;
 mod reply;

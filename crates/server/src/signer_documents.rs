@@ -6,11 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::oauth::with_our_endpoints;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
@@ -51,22 +52,32 @@ pub(crate) async fn jwks(State(state): State<ServerState>) -> Response<Body> {
 }
 
 /// The metadata: what OpenID Connect Discovery §3 requires of an issuer that logs nobody in.
-pub(crate) async fn metadata(State(state): State<ServerState>) -> Response<Body> {
+///
+/// Clients look here too for who gives them tokens, so our authorization server's endpoints stand in
+/// the same document where the issuer is the same.
+pub(crate) async fn metadata(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (parts, _) = request.into_parts();
     let frontage = state.frontage.load();
-    let Some(signer) = &frontage.signer else {
-        return text_error(StatusCode::NOT_FOUND, "not_found");
+    let of_signer = match frontage
+        .signer
+        .as_ref()
+        .map(|signer| (signer, signer.keys.jwks()))
+    {
+        None => None,
+        Some((_, None)) => return unknown(),
+        Some((signer, Some(keys))) => Some(json!({
+            "issuer": signer.issuer,
+            "jwks_uri": format!("{}{JWKS}", signer.origin),
+            "response_types_supported": [],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": algorithms(&keys),
+        })),
     };
-    let Some(keys) = signer.keys.jwks() else {
-        return unknown();
-    };
-    let document = json!({
-        "issuer": signer.issuer,
-        "jwks_uri": format!("{}{JWKS}", signer.origin),
-        "response_types_supported": [],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": algorithms(&keys),
-    });
-    cached(&document, "public, max-age=300")
+    let origin = state.public_origin(&parts).unwrap_or_default();
+    match with_our_endpoints(&frontage, &origin, of_signer) {
+        Some(document) => cached(&document, "public, max-age=300"),
+        None => text_error(StatusCode::NOT_FOUND, "not_found"),
+    }
 }
 
 /// How every published key signs: while the algorithm is changed tokens of both are about.
@@ -78,7 +89,7 @@ fn algorithms(keys: &Value) -> BTreeSet<&str> {
 }
 
 /// The keys are looked at again within seconds.
-fn unknown() -> Response<Body> {
+pub(crate) fn unknown() -> Response<Body> {
     let mut response = text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     let headers = response.headers_mut();
     headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));

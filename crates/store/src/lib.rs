@@ -3,9 +3,14 @@
 
 mod api_keys;
 mod audit;
+mod clients;
+mod connections;
+mod consents;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod grants;
+mod id_tokens;
 mod leases;
 pub mod memory;
 mod meta;
@@ -17,7 +22,14 @@ mod signing_keys;
 
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
+pub use clients::{ClientRecord, ClientStore, Registered};
+pub use connections::{
+    ConnectionRecord, ConnectionStore, UpstreamClientRecord, UpstreamClientStore,
+};
+pub use consents::{ConsentRecord, ConsentStore};
 pub use error::{BackendError, StoreError, StoreErrorKind};
+pub use grants::{FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotated};
+pub use id_tokens::{IdTokenRecord, IdTokenStore};
 pub use leases::LeaseStore;
 pub use meta::MetaStore;
 pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed};
@@ -47,6 +59,20 @@ pub struct Stores {
     pub signing_keys: Arc<dyn SigningKeyStore>,
     /// Values that are good once.
     pub one_time: Arc<dyn OneTimeStore>,
+    /// OAuth clients that registered themselves.
+    pub clients: Arc<dyn ClientStore>,
+    /// What people granted to OAuth clients.
+    pub grants: Arc<dyn GrantStore>,
+    /// Keys that sign our own access tokens.
+    pub authorization_keys: Arc<dyn SigningKeyStore>,
     /// Who of several replicas does something.
     pub leases: Arc<dyn LeaseStore>,
+    /// What people agreed to.
+    pub consents: Arc<dyn ConsentStore>,
+    /// What a provider said of the people who signed in.
+    pub id_tokens: Arc<dyn IdTokenStore>,
+    /// What people granted us at upstream servers.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// Clients that we registered at authorization servers.
+    pub upstream_clients: Arc<dyn UpstreamClientStore>,
 }

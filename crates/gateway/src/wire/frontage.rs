@@ -1,18 +1,34 @@
 //! What the surfaces are told of the configuration, at the start and at each reload.
 
+use std::sync::Arc;
+
 use portcullis_config::Config;
 use portcullis_engine::StrangerRate;
-use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
+use portcullis_identity::authorization_server::AuthorizationServer;
+use portcullis_oauth::RedirectRules;
+use portcullis_server::{DebugHeaders, Forwarded, Frontage, PublishedKeys, ResourceFacts};
 
+use super::authorization::TokenBook;
+use super::interactive;
 use super::signer::Prepared;
 
-pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
+pub(super) fn frontage(
+    config: &Config,
+    signer: Option<&Prepared>,
+    authorization: Option<(AuthorizationServer, &Arc<TokenBook>)>,
+) -> Frontage {
+    let keys = authorization
+        .as_ref()
+        .map(|(_, keys)| Arc::clone(keys) as Arc<dyn PublishedKeys>);
     Frontage {
+        authorization_server: authorization.map(|(server, _)| server),
+        token_keys: keys,
         forwarded: config.server.forwarded.as_ref().map(|forwarded| Forwarded {
             proxies: forwarded.proxies.clone(),
             hops: forwarded.hops,
         }),
         inside: config.server.inside.clone(),
+        redirects: RedirectRules::new(config.server.trusted_redirect_origins.clone()),
         resource: ResourceFacts {
             authorization_servers: config
                 .identity
@@ -27,6 +43,7 @@ pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
                 .as_ref()
                 .is_some_and(|tls| tls.client_ca.is_some()),
         },
+        client_document: interactive::served_document(config),
         signer: signer
             .zip(config.jwt_signer.as_ref())
             .map(|(prepared, signer)| prepared.facts(signer)),

@@ -7,14 +7,16 @@ use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use portcullis_config::Config;
 use portcullis_core::{Clock, Entropy, Sealer, Stocked, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, SigningBroker};
+use portcullis_credentials::{
+    Broker, ConnectionDeps, Connections, CredentialBroker, SigningBroker,
+};
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Gateway, GatewayDeps, Strangers};
 use portcullis_identity::{
     Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
-    Revocations, follow,
+    Revocations, SignIn, follow,
 };
 use portcullis_server::{Frontage, Readiness};
 use portcullis_store::Stores;
@@ -23,12 +25,14 @@ use portcullis_vault::{KeyRing, MacPurpose};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::authorization::Authorization;
 use super::frontage::frontage;
 use super::identity::Callers;
 use super::issuers::Issuers;
 use super::macs::RingMac;
 use super::outbound;
 use super::servers::{self, Making};
+use super::sign_in;
 use super::signer::Signing;
 use super::standing::Standings;
 use super::subjects::Subjects;
@@ -168,12 +172,17 @@ pub(super) fn refusal(error: anyhow::Error) -> CommandError {
     error.downcast().unwrap_or_else(CommandError::Failed)
 }
 
+/// What stands between the engine and the broker of its credentials.
+pub type Presenting =
+    Box<dyn FnOnce(Arc<dyn CredentialBroker>) -> Arc<dyn CredentialBroker> + Send>;
+
 /// A whole gateway, not yet listening.
 #[derive(Debug)]
 pub(super) struct Rooms {
     pub(super) vaults: Vaults,
     pub(super) gateway: Arc<Gateway>,
     pub(super) authentication: Arc<ArcSwap<Authentication>>,
+    pub(super) sign_in: Arc<ArcSwap<SignIn>>,
     pub(super) frontage: Arc<ArcSwap<Frontage>>,
     pub(super) keys: KeyAdmin,
     pub(super) index: Arc<KeyIndex>,
@@ -189,6 +198,8 @@ pub(super) struct Rooms {
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
     pub(super) signing: Signing,
+    pub(super) authorization: Authorization,
+    pub(super) connections: Connections,
 }
 
 impl Rooms {
@@ -199,6 +210,19 @@ impl Rooms {
         clock: Arc<dyn Clock>,
         tracker: &TaskTracker,
         stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let as_it_is: Presenting = Box::new(|broker| broker);
+        Self::presenting(config, storage, clock, tracker, stop, as_it_is).await
+    }
+
+    /// The same with something between the engine and the broker of its credentials.
+    pub(super) async fn presenting(
+        config: &Config,
+        storage: &Storage,
+        clock: Arc<dyn Clock>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        between: Presenting,
     ) -> anyhow::Result<Self> {
         let client = outbound::client(config.server.ca_file.clone())?;
         let vaults = Vaults::open_at(storage, clock).await?;
@@ -237,15 +261,21 @@ impl Rooms {
             Arc::clone(&vaults.clock),
             tracker.clone(),
         );
+        let authorization = Authorization::new(&vaults, &revoking, &client);
+        let authorization_server = authorization.by(config, &issuers).await?;
         let callers = Callers {
             index: &index,
             issuers: &issuers,
             revocations: &revocations,
             clock: &vaults.clock,
+            authorization: authorization_server.as_ref(),
         };
         let authentication = callers.authentication(config, 1)?;
         let authentication = Arc::new(ArcSwap::from_pointee(authentication));
-        let frontage = Arc::new(ArcSwap::from_pointee(frontage(config, signer.as_ref())));
+        let sign_in = sign_in::build(config, &issuers, &vaults, &client)?;
+        let serving = authorization_server.map(|server| (server, authorization.keys()));
+        let frontage = frontage(config, signer.as_ref(), serving);
+        let frontage = Arc::new(ArcSwap::from_pointee(frontage));
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
             Arc::clone(&revocations),
@@ -258,6 +288,15 @@ impl Rooms {
             tracker.clone(),
         )
         .judged_by(Subjects::judged_by(&authentication));
+        let connections = Connections::new(ConnectionDeps {
+            http: Arc::clone(&client),
+            clock: Arc::clone(&vaults.clock),
+            entropy: Arc::clone(&vaults.entropy),
+            ring: Arc::clone(&vaults.ring),
+            stores: &vaults.stores,
+            tasks: tracker.clone(),
+        });
+        let credentials = credentials.with_connections(connections.clone());
         let credentials = SigningBroker::new(
             credentials,
             Arc::clone(&vaults.clock),
@@ -266,7 +305,7 @@ impl Rooms {
         );
         let gateway = Gateway::new(GatewayDeps {
             snapshot,
-            credentials: Arc::new(credentials),
+            credentials: between(Arc::new(credentials)),
             sealer: Arc::clone(&vaults.ring) as Arc<dyn Sealer>,
             handles: RingMac::new(&vaults.ring, MacPurpose::Handles),
             sessions: Arc::clone(&vaults.stores.sessions),
@@ -275,10 +314,13 @@ impl Rooms {
             clock: Arc::clone(&vaults.clock),
             tracker: tracker.clone(),
         });
+        authorization.serve(&gateway);
         Ok(Self {
+            authorization,
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
             authentication,
+            sign_in: Arc::new(ArcSwap::from_pointee(sign_in)),
             frontage,
             keys,
             index,
@@ -293,8 +335,16 @@ impl Rooms {
             issuers,
             client,
             signing,
+            connections,
             vaults,
         })
+    }
+}
+
+impl Rooms {
+    /// Sign-in as this configuration has it.
+    pub(super) fn sign_in_by(&self, config: &Config) -> anyhow::Result<SignIn> {
+        sign_in::build(config, &self.issuers, &self.vaults, &self.client)
     }
 }
 

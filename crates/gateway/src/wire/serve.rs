@@ -195,6 +195,8 @@ pub(super) fn state(
     ServerState::new(ServerDeps {
         gateway: Arc::clone(&rooms.gateway),
         authentication: Arc::clone(&rooms.authentication),
+        sign_in: Arc::clone(&rooms.sign_in),
+        connections: rooms.connections.clone(),
         keys: rooms.keys.clone(),
         revocations: rooms.revoking.clone(),
         trail: rooms.trail.clone(),

@@ -7,6 +7,8 @@ mod aws;
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod forwarded;
@@ -16,6 +18,8 @@ mod hello_and_goodbye;
 mod herds;
 #[cfg(test)]
 mod id_jag;
+#[cfg(test)]
+mod interactive;
 #[cfg(test)]
 mod legacy;
 #[cfg(test)]
