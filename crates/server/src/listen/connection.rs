@@ -232,7 +232,7 @@ impl Patience {
     fn with_others(&self, at: Instant) -> Instant {
         let behind = at.saturating_duration_since(self.since).as_nanos() % TOGETHER.as_nanos();
         let behind = Duration::from_nanos(u64::try_from(behind).unwrap_or_default());
-        at + (TOGETHER - behind)
+        at + TOGETHER.saturating_sub(behind)
     }
 
     /// When whoever is told goodbye now is cut if it has not left.
