@@ -22,6 +22,8 @@ struct LoginPage<'a> {
     frame: Frame,
     token: &'a str,
     return_to: &'a str,
+    /// What signing in is on the way to.
+    purpose: Option<&'static str>,
     /// What the provider is called, and where its button leads.
     provider: Option<(&'a str, String)>,
     with_key: bool,
@@ -63,6 +65,7 @@ fn page(visit: &mut Visit, return_to: &ReturnTo, refused: bool) -> Result<Answer
         frame: visit.frame(None)?,
         token: &sign_in.sessions.form_token(&browser, ACT)?,
         return_to: return_to.as_str(),
+        purpose: return_to.purpose(),
         provider: sign_in
             .provider
             .as_ref()
