@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
 use portcullis_core::{ApiKey, ErrorKind};
-use portcullis_identity::{AuthnError, Proved};
+use portcullis_identity::{AuthnError, BrowserSession, Proved};
 use url::Url;
 
 use super::{Answer, Form, Frame, ReturnTo, Trouble, Visit, cookies, layout};
@@ -111,7 +111,10 @@ async fn signed_in(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
     drop(form);
     let authentication = visit.state.authentication.load_full();
     match authentication.holder_of(key).await {
-        Ok(proved) => begin(visit, proved, &return_to).await,
+        Ok(proved) => {
+            begin(visit, proved).await?;
+            Ok(Answer::SeeOther(return_to.as_str().to_owned()))
+        }
         Err(error) => refuse(visit, &error, &return_to).await,
     }
 }
@@ -139,11 +142,7 @@ async fn refuse(
 }
 
 /// Begins a session for somebody who was proved just now. What this browser had before ends.
-pub(super) async fn begin(
-    visit: &mut Visit,
-    proved: Proved,
-    return_to: &ReturnTo,
-) -> Result<Answer, Trouble> {
+pub(super) async fn begin(visit: &mut Visit, proved: Proved) -> Result<BrowserSession, Trouble> {
     let sessions = &visit.state.sign_in.load_full().sessions;
     if let Some(former) = visit.cookie(cookies::SESSION)
         && let Some(former) = sessions.open(former).await?
@@ -169,7 +168,7 @@ pub(super) async fn begin(
         value.expose(),
         Some(sessions.ttl()),
     ));
-    Ok(Answer::SeeOther(return_to.as_str().to_owned()))
+    Ok(session)
 }
 
 /// Whether nobody on the way reads along: over TLS, ours or a believed proxy's, or on this machine.
