@@ -89,17 +89,13 @@ async fn whoever_is_revoked_takes_their_clients_along() {
     let tokens = stage.tokens(&client, &[]).await;
     let marks = portcullis_oauth::jose::claimed_marks(&tokens.access).unwrap();
     let token = json!({"issuer": "http://localhost", "jti": &*marks.jti.unwrap()});
-    let revoked = admin
-        .ask(Ask::post("/v1/revocations", &token))
-        .await;
+    let revoked = admin.ask(Ask::post("/v1/revocations", &token)).await;
     assert_eq!(revoked.status, 200, "{revoked:?}");
     assert_eq!(stage.met_at("/mcp", &tokens.access).await, 401);
     let next = super::stage::read(&stage.refresh(&client, &tokens.refresh).await);
     assert_eq!(stage.met_at("/mcp", &next.access).await, 200, "one token");
     let session = json!({"issuer": "http://localhost", "sid": &*marks.sid.unwrap()});
-    let revoked = admin
-        .ask(Ask::post("/v1/revocations", &session))
-        .await;
+    let revoked = admin.ask(Ask::post("/v1/revocations", &session)).await;
     assert_eq!(revoked.status, 200, "{revoked:?}");
     assert_eq!(stage.met_at("/mcp", &next.access).await, 401, "all of them");
 }
