@@ -4,6 +4,7 @@
 //! the audit event, a plain function says what is to be answered or what is the [`Trouble`], and the
 //! visit ends with that.
 
+mod authorize;
 mod cookies;
 mod form;
 mod layout;
@@ -48,6 +49,11 @@ pub(crate) fn routes() -> Router<ServerState> {
         .route("/login/provider", get(provider::depart))
         .route(CALLBACK, get(provider::arrive))
         .route("/logout", post(logout::end))
-        .route("/connect", get(overview::show))
+        .route("/authorize", get(authorize::begin))
+        .route(
+            "/authorize/{flow}",
+            get(authorize::ask).post(authorize::decide),
+        )
+        .route("/connect", get(overview::show).post(overview::remove))
         .route(style::path(), get(style::sheet))
 }

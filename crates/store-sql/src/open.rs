@@ -14,8 +14,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use crate::api_keys::SqlApiKeys;
 use crate::audit::SqlAudit;
 use crate::clients::SqlClients;
+use crate::consents::SqlConsents;
 use crate::database::Database;
 use crate::grants::SqlGrants;
+use crate::id_tokens::SqlIdTokens;
 use crate::leases::SqlLeases;
 use crate::meta::SqlMeta;
 use crate::migrations;
@@ -149,6 +151,8 @@ impl SqliteStores {
             authorization_keys: Arc::new(SqlSigningKeys::for_authorization(self.database.clone())),
             one_time: Arc::new(SqlOneTimes::new(self.database.clone())),
             leases: Arc::new(SqlLeases::new(self.database.clone())),
+            consents: Arc::new(SqlConsents::new(self.database.clone())),
+            id_tokens: Arc::new(SqlIdTokens::new(self.database.clone())),
         }
     }
 

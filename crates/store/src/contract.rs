@@ -12,6 +12,7 @@ mod api_keys;
 mod audit;
 mod authorization_keys;
 mod clients;
+mod consents;
 mod grants;
 mod leases;
 mod meta;
@@ -124,6 +125,13 @@ macro_rules! store_contract {
                 of_many_holders_exactly_one_takes_a_lease
                 a_holder_prolongs_and_another_waits
                 only_its_holder_gives_a_lease_back;
+            consents:
+                a_consent_stands_until_its_time_is_over
+                a_consent_given_again_is_as_it_was_given_last
+                a_principals_consents_are_listed_latest_first
+                a_withdrawal_takes_all_of_one_client_and_nothing_else
+                purging_forgets_only_what_is_over
+                an_id_token_is_there_until_it_ends_or_is_forgotten;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

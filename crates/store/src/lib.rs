@@ -4,10 +4,12 @@
 mod api_keys;
 mod audit;
 mod clients;
+mod consents;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
 mod grants;
+mod id_tokens;
 mod leases;
 pub mod memory;
 mod meta;
@@ -20,8 +22,10 @@ mod signing_keys;
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
 pub use clients::{ClientRecord, ClientStore, Registered};
+pub use consents::{ConsentRecord, ConsentStore};
 pub use error::{BackendError, StoreError, StoreErrorKind};
 pub use grants::{FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotated};
+pub use id_tokens::{IdTokenRecord, IdTokenStore};
 pub use leases::LeaseStore;
 pub use meta::MetaStore;
 pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed};
@@ -59,4 +63,8 @@ pub struct Stores {
     pub authorization_keys: Arc<dyn SigningKeyStore>,
     /// Who of several replicas does something.
     pub leases: Arc<dyn LeaseStore>,
+    /// What people agreed to.
+    pub consents: Arc<dyn ConsentStore>,
+    /// What a provider said of the people who signed in.
+    pub id_tokens: Arc<dyn IdTokenStore>,
 }

@@ -3,7 +3,9 @@
 mod api_keys;
 mod audit;
 mod clients;
+mod consents;
 mod grants;
+mod id_tokens;
 mod leases;
 mod meta;
 mod one_time;
@@ -29,6 +31,8 @@ pub fn stores() -> Stores {
         grants: Arc::new(grants::MemoryGrants::default()),
         authorization_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
         leases: Arc::new(leases::MemoryLeases::default()),
+        consents: Arc::new(consents::MemoryConsents::default()),
+        id_tokens: Arc::new(id_tokens::MemoryIdTokens::default()),
     }
 }
 

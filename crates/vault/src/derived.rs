@@ -59,6 +59,7 @@ pub(crate) struct MacKeys {
     audit_chain: hmac::Key,
     arguments: hmac::Key,
     handles: hmac::Key,
+    consent: hmac::Key,
     canary: hmac::Key,
 }
 
@@ -78,6 +79,7 @@ impl MacKeys {
             audit_chain: key(MacPurpose::AuditChain)?,
             arguments: key(MacPurpose::Arguments)?,
             handles: key(MacPurpose::Handles)?,
+            consent: key(MacPurpose::Consent)?,
             canary: key(MacPurpose::Canary)?,
         })
     }
@@ -90,6 +92,7 @@ impl MacKeys {
             MacPurpose::AuditChain => &self.audit_chain,
             MacPurpose::Arguments => &self.arguments,
             MacPurpose::Handles => &self.handles,
+            MacPurpose::Consent => &self.consent,
             MacPurpose::Canary => &self.canary,
         }
     }

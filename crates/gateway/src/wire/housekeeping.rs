@@ -52,6 +52,10 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
         };
         stopped.run_until_cancelled(tidying).await;
     });
+    let (consents, id_tokens) = (
+        Arc::clone(&rooms.vaults.stores.consents),
+        Arc::clone(&rooms.vaults.stores.id_tokens),
+    );
     let (one_time, clock) = (
         Arc::clone(&rooms.vaults.stores.one_time),
         Arc::clone(&rooms.vaults.clock),
@@ -63,7 +67,16 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                if let Err(error) = one_time.purge(clock.now().before(ONE_TIME)).await {
+                let over = clock.now().before(ONE_TIME);
+                for purged in [consents.purge(over).await, id_tokens.purge(over).await] {
+                    if let Err(error) = purged {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "what signed-in people left is not tidied"
+                        );
+                    }
+                }
+                if let Err(error) = one_time.purge(over).await {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "values that were good once are not tidied"

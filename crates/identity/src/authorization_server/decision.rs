@@ -28,7 +28,9 @@ pub struct Pending {
     pub standing: ClientStanding,
     /// The SHA-256 of all that is known of it: with another, a consent is another.
     pub client_fingerprint: [u8; 32],
-    /// Where the person will be sent: a host, or a native client's scheme.
+    /// Where the browser will be sent.
+    pub redirect_uri: String,
+    /// The same as the person is told it: a host, or a native client's scheme.
     pub redirect_host: String,
     /// Every redirect URI of the client is on the person's own machine: any program there may be it.
     pub loopback_only: bool,
@@ -76,6 +78,7 @@ impl AuthorizationServer {
         let parked: Parked = self.opened(usage, &digest, sealed)?;
         Ok(Some(Pending {
             redirect_host: RedirectUri::shown_host(&parked.redirect_uri),
+            redirect_uri: parked.redirect_uri,
             servers: Self::names(&parked.endpoint),
             client_id: parked.client,
             client_name: parked.client_name,

@@ -50,6 +50,20 @@ impl ReturnTo {
         (fits && !query.contains(['\\', '#', '"', '<', '>'])).then(|| Self(text.to_owned()))
     }
 
+    /// What a person is on the way to, if it is anything in particular.
+    pub(crate) fn purpose(&self) -> Option<&'static str> {
+        if self.0.starts_with("/authorize/") {
+            Some(
+                "An application asks for access to this gateway. Sign in first; on the next page \
+                 you see what it asks for, and decide.",
+            )
+        } else if self.0.starts_with("/connect/") {
+            Some("Sign in first; on the next page you connect an account of yours.")
+        } else {
+            None
+        }
+    }
+
     /// The path and query.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -58,6 +72,11 @@ impl ReturnTo {
     /// The sign-in page that leads there.
     pub(crate) fn by_login(&self) -> String {
         self.by("/login")
+    }
+
+    /// The same for somebody who is signed in and has to prove it anew.
+    pub(crate) fn by_login_again(&self) -> String {
+        format!("{}&again=1", self.by_login())
     }
 
     /// Another page of ours that leads there.

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_identity::SignInFault;
+use portcullis_oauth::authorization_server::OAuthFault;
 
 use super::{Frame, layout};
 
@@ -24,6 +25,8 @@ pub(crate) struct Trouble {
     pub(crate) happened: &'static str,
     /// What to do.
     pub(crate) advice: &'static str,
+    /// What of it whoever made the application has to know, in words of ours.
+    pub(crate) detail: Option<&'static str>,
     /// Where to go on, and what that is called.
     pub(crate) link: Option<(String, &'static str)>,
 }
@@ -58,6 +61,7 @@ impl Trouble {
             title,
             happened,
             advice,
+            detail: None,
             link: None,
         }
     }
@@ -152,6 +156,42 @@ impl Trouble {
                 "There is nothing here",
                 "This address does not lead to a page of this gateway.",
                 "Check the address, or go on from the overview.",
+            ],
+        )
+    }
+
+    /// What an application brought is wrong in a way of which it cannot be told.
+    pub(super) fn application(fault: OAuthFault, kind: ErrorKind) -> Self {
+        let status = match kind {
+            ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let mut trouble = Self::of(
+            status,
+            kind,
+            fault.code,
+            [
+                "This application cannot be let in",
+                "An application sent you here with a request that this gateway does not accept, so \
+                 you were not sent back to it.",
+                "Nothing was given to anybody. Start again in the application; if it happens again, \
+                 tell whoever made it what is written below.",
+            ],
+        );
+        trouble.detail = Some(fault.description);
+        trouble
+    }
+
+    /// A request that waits no more.
+    pub(super) const fn over() -> Self {
+        Self::of(
+            StatusCode::BAD_REQUEST,
+            ErrorKind::Invalid,
+            "authorization_request_over",
+            [
+                "This request is over",
+                "It was decided before, or waited for longer than ten minutes.",
+                "Go back to the application and start again there.",
             ],
         )
     }
