@@ -219,6 +219,12 @@ impl Embedded {
         self.rooms.frontage.load().authorization_server.clone()
     }
 
+    /// Takes up keys of the authorization server as another process left them, which happens by itself
+    /// every few seconds.
+    pub async fn follow_token_keys(&self) {
+        self.rooms.authorization.follow().await;
+    }
+
     /// Who is who.
     pub fn authentication(&self) -> Arc<Authentication> {
         self.rooms.authentication.load_full()

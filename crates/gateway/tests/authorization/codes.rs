@@ -158,11 +158,11 @@ async fn a_code_is_good_for_a_minute() {
     let stage = Stage::new().await;
     let client = stage.client().await;
     let code = stage.code(&client).await;
-    stage.clock.advance(std::time::Duration::from_secs(60));
+    stage.later(std::time::Duration::from_secs(60)).await;
     let late = stage.exchange(&client, &code).await;
     assert_eq!(error_of(&late), "invalid_grant");
     let flow = stage.begin(&query(&client, &[])).await.unwrap();
-    stage.clock.advance(std::time::Duration::from_mins(10));
+    stage.later(std::time::Duration::from_mins(10)).await;
     let (person, principal) = stage.person(&stage.alice).await;
     let late = stage.server().approve(&flow, &person, &principal).await;
     assert!(late.is_err(), "ten minutes are enough to decide");

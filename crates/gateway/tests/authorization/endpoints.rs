@@ -69,7 +69,7 @@ async fn a_token_of_ours_never_leaves() {
         assert!(brought.on_behalf.is_none(), "it is no subject token");
         assert!(brought.is_empty(), "nor a header that is handed on");
     }
-    stage.clock.advance(std::time::Duration::from_hours(2));
+    stage.later(std::time::Duration::from_hours(2)).await;
     let mut headers = HeaderMap::new();
     let key = stage.alice.credential().parse().unwrap();
     headers.insert("x-litellm-api-key", key);
@@ -96,9 +96,7 @@ async fn a_token_lives_an_hour_and_a_bad_one_never() {
         assert_eq!(stage.met_at("/mcp", &bad).await, 401, "{bad}");
     }
     assert_eq!(stage.met_at("/mcp", &token).await, 200);
-    stage
-        .clock
-        .advance(std::time::Duration::from_secs(3600 + 31));
+    stage.later(std::time::Duration::from_secs(3600 + 31)).await;
     assert_eq!(stage.met_at("/mcp", &token).await, 401);
 }
 

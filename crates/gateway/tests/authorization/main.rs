@@ -4,6 +4,8 @@
 mod stage;
 
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod codes;
 #[cfg(test)]
 mod documents;

@@ -71,16 +71,16 @@ async fn a_client_that_stays_away_too_long_needs_its_person_again() {
     let stage = Stage::new().await;
     let client = stage.client().await;
     let mut tokens = stage.tokens(&client, &[]).await;
-    stage.clock.advance(Duration::from_hours(14 * 24));
+    stage.later(Duration::from_hours(14 * 24)).await;
     let late = stage.refresh(&client, &tokens.refresh).await;
     assert_eq!(error_of(&late), "invalid_grant");
     // However often it comes, a grant lasts thirty days.
     tokens = stage.tokens(&client, &[]).await;
     for _ in 0..2 {
-        stage.clock.advance(Duration::from_hours(13 * 24));
+        stage.later(Duration::from_hours(13 * 24)).await;
         tokens = read(&stage.refresh(&client, &tokens.refresh).await);
     }
-    stage.clock.advance(Duration::from_hours(4 * 24));
+    stage.later(Duration::from_hours(4 * 24)).await;
     let over = stage.refresh(&client, &tokens.refresh).await;
     assert_eq!(error_of(&over), "invalid_grant");
 }

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use portcullis_core::{ManualClock, Principal};
 use portcullis_identity::authorization_server::{AuthorizationServer, FlowHandle, Refusal};
 use portcullis_identity::{Arrival, KeyHolder, Person, Proved};
+use portcullis_testkit::PATIENCE;
 use portcullis_testkit::gateway::{Actor, Ask, MockServer, Reply, TestGateway};
 use serde_json::{Value, json};
 use url::Url;
@@ -56,6 +58,19 @@ impl Stage {
             alice,
             _mock: mock,
         }
+    }
+
+    /// So much later. What this process knows of keys is then too old, until it has asked again.
+    pub(crate) async fn later(&self, span: Duration) {
+        self.clock.advance(span);
+        self.gateway.embedded().follow_token_keys().await;
+        let asked_again = async {
+            let ask = || self.alice.ask(Ask::initialize("/mcp"));
+            while ask().await.status == 503 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked_again).await.unwrap();
     }
 
     pub(crate) fn server(&self) -> AuthorizationServer {
