@@ -49,27 +49,31 @@ pub(crate) fn of_relay(path: &str) -> Option<&str> {
 
 pub(crate) fn routes() -> Router<ServerState> {
     let documents = Router::new()
-        .route(METADATA, get(documents::metadata))
+        .route(METADATA, get(documents::metadata).options(cors::preflight))
         .route(
             &format!("{METADATA}/{{*path}}"),
-            get(documents::metadata_of),
+            get(documents::metadata_of).options(cors::preflight),
         )
         .route(
             &format!("{OPENID_METADATA}/{{*path}}"),
-            get(documents::metadata_of),
+            get(documents::metadata_of).options(cors::preflight),
         )
-        .route(JWKS, get(documents::jwks));
+        .route(JWKS, get(documents::jwks).options(cors::preflight));
     let endpoints = Router::new()
-        .route("/token", post(token::give))
-        .route("/register", post(register::register))
-        .route("/revoke", post(revoke::revoke))
-        .route("/{name}/token", post(relay::token))
-        .route("/{name}/register", post(relay::register))
-        .route("/v1/mcp/server/oauth/{name}/token", post(relay::token))
+        .route("/token", post(token::give).options(cors::preflight))
         .route(
-            "/v1/mcp/server/oauth/{name}/register",
-            post(relay::register),
-        );
+            "/register",
+            post(register::register).options(cors::preflight),
+        )
+        .route("/revoke", post(revoke::revoke).options(cors::preflight));
+    let relayed = |router: Router<ServerState>, under: &str| {
+        let tokens = post(relay::token).options(cors::preflight);
+        let clients = post(relay::register).options(cors::preflight);
+        router
+            .route(&format!("{under}/{{name}}/token"), tokens)
+            .route(&format!("{under}/{{name}}/register"), clients)
+    };
+    let endpoints = relayed(relayed(endpoints, ""), LITELLMS_RELAY);
     let for_pages = documents
         .merge(endpoints)
         .layer(axum::middleware::from_fn(cors::open));

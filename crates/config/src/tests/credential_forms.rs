@@ -288,30 +288,6 @@ mcp_servers:
 }
 
 #[test]
-fn interactive_oauth_is_refused_with_what_to_use_instead() {
-    let by_discovery = r#"
-mcp_servers:
-  github_mcp:
-    url: "https://api.githubcopilot.com/mcp"
-    auth_type: oauth2
-    client_id: os.environ/GITHUB_OAUTH_CLIENT_ID
-    client_secret: os.environ/GITHUB_OAUTH_CLIENT_SECRET
-"#;
-    let by_url = r"
-mcp_servers:
-  a: {url: https://a.example.com/mcp, auth_type: oauth2, client_id: c, client_secret: s, token_url: https://a.example.com/t, authorization_url: https://a.example.com/a}
-";
-    let explicit = r"
-mcp_servers:
-  a: {url: https://a.example.com/mcp, auth_type: oauth2, oauth2_flow: authorization_code}
-";
-    for text in [by_discovery, by_url, explicit] {
-        refused(text, "is not available in this build yet");
-        refused(text, "use `oauth2_flow: client_credentials`");
-    }
-}
-
-#[test]
 fn a_default_service_token_goes_to_servers_that_say_nothing_and_to_no_other() {
     let text = r#"
 {

@@ -48,6 +48,7 @@ impl Connections {
         let granted = Granted {
             principal: wish.principal,
             fingerprint: live.fingerprint,
+            account: live.row.account_mark(),
         };
         Ok(((AUTHORIZATION, live.bearer.clone()), granted))
     }
@@ -76,21 +77,20 @@ impl Inner {
     }
 
     async fn settle(&self, place: &Place, wish: &Wish) -> Result<Arc<Live>, Failure> {
-        let _turn = match Arc::clone(&place.turn).try_lock_owned() {
-            Ok(turn) => turn,
-            Err(_) => {
-                // Somebody renews it; what is at hand serves as long as it is good.
-                let (now, at_hand) = (self.moment(), place.current());
-                let good = |live: &Arc<Live>| {
-                    live.is_believed(now)
-                        && live.row.terms == *wish.fingerprint
-                        && live.row.is_usable(now.wall)
-                };
-                if let Some(live) = at_hand.filter(good) {
-                    return Ok(live);
-                }
-                Arc::clone(&place.turn).lock_owned().await
+        let _turn = if let Ok(turn) = Arc::clone(&place.turn).try_lock_owned() {
+            turn
+        } else {
+            // Somebody renews it; what is at hand serves as long as it is good.
+            let (now, at_hand) = (self.moment(), place.current());
+            let good = |live: &Arc<Live>| {
+                live.is_believed(now)
+                    && live.row.terms == *wish.fingerprint
+                    && live.row.is_usable(now.wall)
+            };
+            if let Some(live) = at_hand.filter(good) {
+                return Ok(live);
             }
+            Arc::clone(&place.turn).lock_owned().await
         };
         let live = self.looked_at(place, wish).await?;
         let now = self.moment();
@@ -101,6 +101,8 @@ impl Inner {
             Renewed::Good(live) => Ok(live),
             Renewed::Over => Err(consent_required()),
             Renewed::NotNow(_) if live.row.is_usable(now.wall) => {
+                // It was read anew meanwhile.
+                let live = place.current().unwrap_or(live);
                 live.pause(now);
                 Ok(live)
             }

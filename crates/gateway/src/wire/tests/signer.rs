@@ -198,8 +198,9 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
             assert_eq!(keys["keys"][0], before["keys"][0], "the key is kept");
         }
     }
-    let gone = world.get(METADATA).await;
-    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    let metadata = world.get(METADATA).await;
+    let keys = metadata.body["jwks_uri"].as_str().unwrap().to_owned();
+    assert!(keys.ends_with("/oauth/jwks.json"), "no signer's: {keys}");
 }
 
 /// SIGN-06: whoever does not sign any more does not tell servers to believe the keys of then either.
