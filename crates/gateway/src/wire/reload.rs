@@ -44,7 +44,8 @@ impl Reloading {
     /// Performs reloads as they are asked for.
     pub(super) async fn run(mut self, rooms: &Rooms, mut reloads: Reloads) {
         while let Some(due) = reloads.next().await {
-            let reloaded = self.reload(rooms, due.cause).await;
+            // On the heap: it is large, and waits for most of its life.
+            let reloaded = Box::pin(self.reload(rooms, due.cause)).await;
             if let Some(answer) = due.answer {
                 // Whoever asked may have gone away.
                 let _ = answer.send(reloaded);
