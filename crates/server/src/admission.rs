@@ -16,7 +16,9 @@ use portcullis_core::{ErrorKind, PrincipalKind, RequestId, Side};
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
 use portcullis_engine::{Admission, Call};
 use portcullis_identity::authorization_server::{Addressed, Endpoint};
-use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind, Stranger};
+use portcullis_identity::{
+    AUTHORIZATION, Arrival, AuthnError, AuthnErrorKind, KEY_HEADERS, Stranger,
+};
 
 use crate::challenge::{Flaw, challenge};
 use crate::delegation::{Behind, addressed};
@@ -123,7 +125,9 @@ impl ServerState {
         Arrival {
             address,
             certificate: certificate.and_then(|one| one.certificate(self.clock.now())),
-            addressed: self.addressed(parts),
+            addressed: may_hold_a_token(&parts.headers)
+                .then(|| self.addressed(parts))
+                .flatten(),
         }
     }
 
@@ -200,6 +204,15 @@ async fn too_many(mut audit: AuditGuard, wait: Duration) -> Response<Body> {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
     response
+}
+
+/// Whether a token could be among a request's credentials, and not only keys, which hold no dots.
+fn may_hold_a_token(headers: &HeaderMap) -> bool {
+    [&AUTHORIZATION]
+        .into_iter()
+        .chain(&KEY_HEADERS)
+        .flat_map(|name| headers.get_all(name))
+        .any(|value| value.as_bytes().contains(&b'.'))
 }
 
 fn boxed(status: StatusCode, error: &'static str) -> Box<Response<Body>> {
