@@ -32,7 +32,7 @@ pub(crate) fn run(release: bool, passthrough: bool) -> anyhow::Result<()> {
         complaints.extend(differences(set, &direct, &through));
     }
     if !passthrough {
-        complaints.extend(client_suite::run(&judges)?);
+        complaints.extend(client_suite::run(&judges, None)?);
     }
     if complaints.is_empty() {
         println!("    the gateway changes nothing that the suite can see");
@@ -93,6 +93,17 @@ impl Way {
         let last = lines.get(lines.len().saturating_sub(40)..)?;
         Some(last.join("\n"))
     }
+}
+
+/// The client scenarios whose names contain `only`, with the programs that were built last.
+pub(crate) fn run_client(only: &str) -> anyhow::Result<()> {
+    portcullis_e2e::look_in(&binaries(false));
+    let complaints = client_suite::run(&Judges::ready()?, Some(only))?;
+    for complaint in &complaints {
+        println!("    - {complaint}");
+    }
+    anyhow::ensure!(complaints.is_empty(), "{} complaint(s)", complaints.len());
+    Ok(())
 }
 
 fn build(release: bool) -> anyhow::Result<()> {

@@ -70,6 +70,9 @@ enum Task {
         /// Put a proxy that only passes on where the gateway would be: a check of this harness.
         #[arg(long)]
         passthrough: bool,
+        /// Only the scenarios of clients whose names contain this, with the programs built last.
+        #[arg(long, value_name = "PART")]
+        client: Option<String>,
     },
     /// What the official suite starts as its client; not for people.
     #[command(hide = true)]
@@ -108,8 +111,12 @@ fn main() -> ExitCode {
             steps::bench(what, &arguments)
         }
         Task::Conformance {
+            client: Some(only), ..
+        } => conformance::run_client(&only),
+        Task::Conformance {
             release,
             passthrough,
+            ..
         } => conformance::run(release, passthrough),
         Task::ClientUnderTest { server } => client_suite::client_under_test(&server),
         Task::FuzzSmoke => steps::fuzz_smoke(),
