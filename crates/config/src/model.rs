@@ -1,16 +1,19 @@
 //! The configuration, resolved: no reference left to follow, no form of LiteLLM's or a guide's
 //! left to interpret.
 
+mod authorization_server;
 mod aws;
 mod forwarding;
 mod id_jag;
 mod identity;
 mod issuer;
+mod login;
 mod process;
 mod secrets;
 mod server;
 mod signer;
 
+pub use authorization_server::{AuthorizationServer, KnownClient};
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
 pub use forwarding::{CallerHeaders, Cookies, Delegation, Forwarding, HeaderTemplate};
 pub use id_jag::IdJag;
@@ -18,6 +21,7 @@ pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
 };
+pub use login::{Login, LoginProvider};
 pub use process::{
     Audit, ClientCa, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store,
     Telemetry, Tls,

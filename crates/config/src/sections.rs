@@ -1,6 +1,7 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod authorization_server;
 pub(crate) mod aws_identity;
 pub(crate) mod aws_sigv4;
 pub(crate) mod client_certificates;
@@ -12,6 +13,7 @@ pub(crate) mod headers;
 pub(crate) mod id_jag;
 pub(crate) mod identity;
 pub(crate) mod issuers;
+pub(crate) mod login;
 pub(crate) mod mcp_server;
 pub(crate) mod oauth_client;
 pub(crate) mod process;

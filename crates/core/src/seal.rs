@@ -13,6 +13,10 @@ pub enum Purpose {
     McpCursor,
     /// `requestState` of a 2026-07-28 `input_required` result.
     McpRequestState,
+    /// The cookie of a browser in which somebody is signed in.
+    BrowserSession,
+    /// What proves that a form was filled in on a page of ours, in the browser that it was made for.
+    FormToken,
 }
 
 impl Purpose {
@@ -22,6 +26,8 @@ impl Purpose {
             Self::McpSession => "mcp-session",
             Self::McpCursor => "mcp-cursor",
             Self::McpRequestState => "mcp-request-state",
+            Self::BrowserSession => "browser-session",
+            Self::FormToken => "form-token",
         }
     }
 }

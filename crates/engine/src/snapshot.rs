@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use portcullis_core::{ForwardedHeaders, ServerId};
+use portcullis_core::{ForwardedHeaders, Principal, ServerId, Side};
 use portcullis_credentials::ServerAuth;
-use portcullis_policy::{Evidence, Operation, ServerPolicy};
+use portcullis_policy::{Caller, Evidence, Operation, ServerPolicy, sees};
 use portcullis_upstream::Upstream;
 
 use crate::catalog::{CallerCatalogs, Catalog};
@@ -187,6 +187,27 @@ impl Snapshot {
     pub fn named(&self, name: &str) -> Option<(usize, &Arc<ServerEntry>)> {
         let position = *self.names.get(name)?;
         Some((position, self.servers.get(position)?))
+    }
+
+    /// Whether a principal sees anything at the endpoint of this name, from wherever it may call:
+    /// what each request sees is decided with the request.
+    pub fn leads_somewhere(&self, name: &str, principal: &Principal) -> bool {
+        let caller = Caller {
+            principal,
+            side: Side::Inside,
+        };
+        let seen = |server: &ServerEntry| sees(caller, &server.policy).is_some();
+        if let Some((_, server)) = self.named(name) {
+            return seen(server);
+        }
+        let mut names = name.split(',').map(str::trim);
+        names.all(|name| match self.named(name) {
+            Some((_, server)) => seen(server),
+            None => {
+                let mut servers = self.servers().iter();
+                servers.any(|server| server.policy.access_groups.contains(name) && seen(server))
+            }
+        })
     }
 
     /// The server whose tools carry this prefix.

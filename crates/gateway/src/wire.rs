@@ -1,5 +1,6 @@
 //! From configuration to rooms: the only place that names concrete backends.
 
+mod authorization;
 mod check;
 mod demo;
 mod desk;
@@ -26,6 +27,7 @@ mod rooms;
 mod rotation;
 mod serve;
 mod servers;
+mod sign_in;
 mod signer;
 mod signing_keys;
 mod standing;

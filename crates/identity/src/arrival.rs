@@ -6,6 +6,7 @@ use std::sync::Arc;
 use portcullis_core::Timestamp;
 
 use crate::ClientCertificate;
+use crate::authorization_server::Addressed;
 
 /// What is known of the way that a request came.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Arrival {
     /// With which certificate its connection was opened, where TLS ends here and one was asked for.
     /// What a header says of a certificate is nothing.
     pub certificate: Option<Arc<ClientCertificate>>,
+    /// Which endpoint of ours it addresses: our own access tokens are for one each.
+    pub addressed: Option<Arc<Addressed>>,
 }
 
 impl Arrival {

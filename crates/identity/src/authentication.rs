@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use portcullis_core::Principal;
 
+use crate::authorization_server::AuthorizationServer;
 use crate::extract::presents;
 use crate::person::signed_in;
 use crate::{
@@ -24,7 +25,9 @@ pub struct Authentication {
     /// Whose tokens are believed of somebody who brings them beside a key.
     issuer_of_subjects: Option<(Arc<str>, Duration)>,
     /// Whose word on people who sign in is taken.
-    provider: Option<Arc<TrustedProvider>>,
+    providers: Vec<Arc<TrustedProvider>>,
+    /// Who issues tokens of our own.
+    own_tokens: Option<AuthorizationServer>,
     revocations: Arc<Revocations>,
     generation: u64,
 }
@@ -40,7 +43,8 @@ impl Authentication {
             keys,
             certificates: None,
             issuer_of_subjects: None,
-            provider: None,
+            providers: Vec::new(),
+            own_tokens: None,
             revocations,
             generation: 0,
         }
@@ -66,9 +70,16 @@ impl Authentication {
 
     /// And people who sign in with this provider.
     #[must_use]
-    pub fn with_provider(self, provider: Arc<TrustedProvider>) -> Self {
+    pub fn with_provider(mut self, provider: Arc<TrustedProvider>) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// And clients, by the access tokens that this authorization server of ours issues.
+    #[must_use]
+    pub fn with_authorization_server(self, server: AuthorizationServer) -> Self {
         Self {
-            provider: Some(provider),
+            own_tokens: Some(server),
             ..self
         }
     }
@@ -91,8 +102,10 @@ impl Authentication {
         let subjects = subjects
             .filter(|(issuer, _)| what.issuer() == Some(issuer))
             .map(|(_, leeway)| *leeway);
+        let own = self.own_tokens.as_ref();
+        let own = own.and_then(|server| server.issues_as(what.issuer()?));
         let known = self.authenticators.iter().map(|one| one.knows(what));
-        known.chain([subjects]).flatten().max()
+        known.chain([subjects, own]).flatten().max()
     }
 
     /// Who sent these headers. The connection's certificate speaks for a caller who presents nothing
@@ -117,6 +130,12 @@ impl Authentication {
     /// that no one knows is nobody's. However it was verified, anew or from what is remembered, the
     /// revocation list has the last word.
     pub async fn recognise(&self, presented: &Presented) -> Result<Authenticated, AuthnError> {
+        if let Some(server) = &self.own_tokens
+            && let Some(principal) = server.recognise(presented, self).await?
+        {
+            self.revocations.judge(&principal).await?;
+            return Ok(Authenticated { principal });
+        }
         let authenticated = first(&self.authenticators, presented).await?;
         self.revocations.judge(&authenticated.principal).await?;
         Ok(authenticated)
@@ -128,8 +147,8 @@ impl Authentication {
         let principal = match &person.proved {
             Proved::Key(holder) => Arc::new(signed_in(&*self.holder(holder).await?)),
             Proved::Provider(asserted) => {
-                let provider = self.provider.as_ref().ok_or(AuthnErrorKind::Unknown)?;
-                let principal = provider.principal(person, asserted);
+                let mut providers = self.providers.iter();
+                let principal = providers.find_map(|one| one.principal(person, asserted));
                 Arc::new(principal.ok_or(AuthnErrorKind::Unknown)?)
             }
         };
@@ -144,6 +163,12 @@ impl Authentication {
             }
         }
         Err(AuthnErrorKind::Unknown)
+    }
+
+    /// Whether a text is an access token of our own, good or bad.
+    pub(crate) fn is_own_token(&self, text: &str) -> bool {
+        let server = self.own_tokens.as_ref();
+        server.is_some_and(|server| server.knows_token(text))
     }
 
     pub(crate) fn revocations(&self) -> &Revocations {

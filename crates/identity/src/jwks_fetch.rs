@@ -87,7 +87,7 @@ impl JwksSource {
     }
 
     /// The operator's trust covers exactly the hosts and ports that the operator wrote down.
-    fn destination(&self, url: &Url) -> Destination {
+    pub(crate) fn destination(&self, url: &Url) -> Destination {
         let written = [Some(&self.issuer_url), self.jwks_uri.as_ref()];
         if written
             .into_iter()

@@ -5,6 +5,7 @@ mod answers;
 mod arrival;
 mod authentication;
 mod authn;
+pub mod authorization_server;
 mod brought;
 mod certificate;
 mod client_certificates;
@@ -32,6 +33,7 @@ mod revocation_seal;
 mod revocation_set;
 mod revocations;
 mod seal_parts;
+mod sign_in;
 mod store_keys;
 mod stranger;
 mod subject_check;
@@ -67,6 +69,10 @@ pub use revocation_admin::{
 };
 pub use revocation_seal::revocation_seal;
 pub use revocations::Revocations;
+pub use sign_in::{
+    Arrived, BrowserSession, BrowserSessions, Consent, ConsentError, Consents, NoSession, Provider,
+    ProviderSettings, SignIn, SignInFault,
+};
 pub use store_keys::StoreKeys;
 pub use stranger::Stranger;
 pub use subject_check::SubjectCheck;

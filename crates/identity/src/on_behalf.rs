@@ -61,7 +61,7 @@ impl Authentication {
 
     /// Whether a token is, or could be, a key of ours.
     async fn is_ours(&self, token: &ApiKey) -> bool {
-        if token.expose().starts_with(KEY_PREFIX) {
+        if token.expose().starts_with(KEY_PREFIX) || self.is_own_token(token.expose()) {
             return true;
         }
         let presented = Presented::new(CredentialSource::Bearer, token.clone());

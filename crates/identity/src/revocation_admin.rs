@@ -17,6 +17,10 @@ use crate::revocation_seal::{is_genuine, revocation_seal};
 
 /// Longest name in an entry: no credential that fits into a request's head has a longer one.
 const LONGEST_NAME: usize = 8192;
+/// How long a session stays refused after its grant is over.
+const PAST_THE_END: Duration = Duration::from_mins(10);
+/// Who ends sessions of our own authorization server's: no principal has this id.
+const OURSELVES: &str = "authorization-server";
 /// Longest reason.
 const LONGEST_REASON: usize = 1024;
 
@@ -235,13 +239,45 @@ impl RevocationAdmin {
                 (RevokedTarget::Issuer { issuer, before }, None)
             }
         };
+        self.put(target, new.reason, new.until.or(end), by.id.as_str())
+            .await
+    }
+
+    /// Refuses the tokens of one session of our own authorization server's, until they are all over.
+    /// Nobody's right is asked about: whoever ends a grant has seen that it may be ended.
+    pub(crate) async fn end_session(
+        &self,
+        issuer: &str,
+        sid: &str,
+        until: Timestamp,
+        why: &str,
+    ) -> Result<(), RevocationError> {
+        let target = RevokedTarget::Session {
+            issuer: issuer.to_owned(),
+            sid: sid.to_owned(),
+        };
+        // Clocks differ, and tokens are believed for a while after their end.
+        let until = Some(until.after(PAST_THE_END));
+        self.put(target, Some(why.to_owned()), until, OURSELVES)
+            .await
+            .map(drop)
+    }
+
+    async fn put(
+        &self,
+        target: RevokedTarget,
+        reason: Option<String>,
+        until: Option<Timestamp>,
+        by: &str,
+    ) -> Result<RevocationRecord, RevocationError> {
+        let now = self.clock.now();
         let mut record = RevocationRecord {
             id: self.new_id(now)?,
             target,
-            reason: new.reason,
+            reason,
             created_at: now,
-            created_by: by.id.as_str().to_owned(),
-            until: new.until.or(end),
+            created_by: by.to_owned(),
+            until,
             lifted: None,
             seal: [0; 32],
         };

@@ -76,6 +76,7 @@ impl SubjectCheck {
                 let arrival = Arrival {
                     address: subject.address(),
                     certificate: None,
+                    addressed: None,
                 };
                 let claims = introspection.claims(fingerprint, text, &arrival).await?;
                 Ok((introspection.issuer(), claims))

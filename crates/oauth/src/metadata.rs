@@ -38,9 +38,37 @@ pub struct AuthorizationServerMetadata {
     /// `jwks_uri`.
     #[serde(default)]
     pub jwks_uri: Option<Url>,
+    /// `authorization_endpoint`.
+    #[serde(default)]
+    pub authorization_endpoint: Option<Url>,
+    /// `registration_endpoint` (RFC 7591).
+    #[serde(default)]
+    pub registration_endpoint: Option<Url>,
+    /// `revocation_endpoint` (RFC 7009).
+    #[serde(default)]
+    pub revocation_endpoint: Option<Url>,
+    /// `userinfo_endpoint` (OpenID Connect).
+    #[serde(default)]
+    pub userinfo_endpoint: Option<Url>,
+    /// `code_challenge_methods_supported` (RFC 7636); absent: no PKCE.
+    #[serde(default)]
+    pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// `authorization_response_iss_parameter_supported` (RFC 9207 §3).
+    #[serde(default)]
+    pub authorization_response_iss_parameter_supported: bool,
+    /// `client_id_metadata_document_supported`.
+    #[serde(default)]
+    pub client_id_metadata_document_supported: bool,
 }
 
 impl AuthorizationServerMetadata {
+    /// Whether it takes S256 challenges. MCP forbids to go on where it does not say so.
+    pub fn takes_s256(&self) -> bool {
+        self.code_challenge_methods_supported
+            .as_ref()
+            .is_some_and(|methods| methods.iter().any(|method| method == crate::pkce::S256))
+    }
+
     /// Reads a document and checks that it is `issuer`'s: identical, character by character
     /// (RFC 8414 §3.3), without which one server could speak for another.
     pub fn parse(body: &[u8], issuer: &str) -> Result<Self, MetadataError> {

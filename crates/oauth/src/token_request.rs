@@ -5,14 +5,20 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
-use portcullis_core::{ClientSecret, ScopeSet, SecretValue};
+use portcullis_core::{ClientSecret, RefreshToken, ScopeSet, SecretValue};
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::client_assertion::CLIENT_ASSERTION_TYPE;
+use crate::pkce::CodeVerifier;
 
 /// How the client proves who it is (RFC 6749 §2.3.1, RFC 7523 §2.2).
 #[derive(Clone, Copy, Debug)]
 pub enum ClientAuthentication<'a> {
+    /// `none`: a public client, which only says who it is (RFC 6749 §3.2.1).
+    Public {
+        /// `client_id`.
+        client_id: &'a str,
+    },
     /// `client_secret_basic`: HTTP Basic, both parts form-encoded first.
     Basic {
         /// `client_id`.
@@ -43,6 +49,9 @@ impl ClientAuthentication<'_> {
         form: &mut Serializer<'_, String>,
     ) -> Result<Option<HeaderValue>, InvalidTokenRequest> {
         match self {
+            Self::Public { client_id } => {
+                form.append_pair("client_id", client_id);
+            }
             Self::Basic {
                 client_id,
                 client_secret,
@@ -121,6 +130,55 @@ impl TokenRequest {
         let mut form = Serializer::new(String::new());
         form.append_pair("token", token);
         form.append_pair("token_type_hint", "access_token");
+        let authorization = client.apply(&mut form)?;
+        Ok(Self::of(form.finish(), authorization))
+    }
+
+    /// The token request of the authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.5).
+    pub fn authorization_code(
+        client: &ClientAuthentication<'_>,
+        code: &SecretValue,
+        redirect_uri: &str,
+        verifier: &CodeVerifier,
+        resource: Option<&str>,
+    ) -> Result<Self, InvalidTokenRequest> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code");
+        form.append_pair("code", code.expose());
+        form.append_pair("redirect_uri", redirect_uri);
+        form.append_pair("code_verifier", verifier.expose());
+        let authorization = client.apply(&mut form)?;
+        if let Some(resource) = resource {
+            form.append_pair("resource", resource);
+        }
+        Ok(Self::of(form.finish(), authorization))
+    }
+
+    /// A refresh (RFC 6749 §6). Without `scope`: what was granted is asked for again, never more.
+    pub fn refresh(
+        client: &ClientAuthentication<'_>,
+        refresh_token: &RefreshToken,
+        resource: Option<&str>,
+    ) -> Result<Self, InvalidTokenRequest> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", "refresh_token");
+        form.append_pair("refresh_token", refresh_token.expose());
+        let authorization = client.apply(&mut form)?;
+        if let Some(resource) = resource {
+            form.append_pair("resource", resource);
+        }
+        Ok(Self::of(form.finish(), authorization))
+    }
+
+    /// A revocation (RFC 7009 §2.1); `hint` is the token's kind.
+    pub fn revocation(
+        client: &ClientAuthentication<'_>,
+        token: &str,
+        hint: &'static str,
+    ) -> Result<Self, InvalidTokenRequest> {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("token", token);
+        form.append_pair("token_type_hint", hint);
         let authorization = client.apply(&mut form)?;
         Ok(Self::of(form.finish(), authorization))
     }
@@ -242,6 +300,40 @@ mod tests {
         assert!(request.authorization().is_some());
         let form = request.into_form();
         assert_eq!(form, "token=a%26b%3Dc&token_type_hint=access_token");
+    }
+
+    #[test]
+    fn rfc_6749_4_1_3_a_public_client_proves_itself_by_its_verifier() {
+        let request = TokenRequest::authorization_code(
+            &ClientAuthentication::Public { client_id: "id" },
+            &SecretValue::new("c&d"),
+            "https://gw.example/callback",
+            &CodeVerifier::kept("verifier"),
+            Some("https://mcp.example/mcp"),
+        )
+        .unwrap();
+        assert!(request.authorization().is_none());
+        assert_eq!(
+            request.into_form(),
+            "grant_type=authorization_code&code=c%26d\
+             &redirect_uri=https%3A%2F%2Fgw.example%2Fcallback&code_verifier=verifier\
+             &client_id=id&resource=https%3A%2F%2Fmcp.example%2Fmcp"
+        );
+    }
+
+    #[test]
+    fn rfc_6749_6_a_refresh_never_asks_for_scopes() {
+        let client = ClientAuthentication::Public { client_id: "id" };
+        let request = TokenRequest::refresh(&client, &RefreshToken::new("r"), None).unwrap();
+        assert_eq!(
+            request.into_form(),
+            "grant_type=refresh_token&refresh_token=r&client_id=id"
+        );
+        let request = TokenRequest::revocation(&client, "r", "refresh_token").unwrap();
+        assert_eq!(
+            request.into_form(),
+            "token=r&token_type_hint=refresh_token&client_id=id"
+        );
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use portcullis_core::{AccessToken, ScopeSet};
+use portcullis_core::{AccessToken, RefreshToken, ScopeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
 /// No lifetime beyond this is believed; it also keeps all arithmetic on it small.
 pub(crate) const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+
+/// Nor beyond this, where a day is not the most.
+const LONGEST_GRANT: Duration = Duration::from_hours(24 * 3650);
 
 /// A longer token cannot be meant for a header.
 pub(crate) const LONGEST_TOKEN: usize = 16 * 1024;
@@ -25,6 +28,10 @@ pub struct TokenResponse {
     pub scope: Option<ScopeSet>,
     /// `issued_token_type` (RFC 8693 §2.2.1), as the server wrote it.
     pub issued_type: Option<String>,
+    /// `refresh_token` (RFC 6749 §5.1).
+    pub refresh_token: Option<RefreshToken>,
+    /// `expires_in` again, up to ten years: for what a person granted, which lasts until it is refused.
+    pub lifetime: Option<Duration>,
 }
 
 /// Why a body is not a token response. Nothing of the body is kept.
@@ -54,6 +61,8 @@ impl TokenResponse {
             scope: Value,
             #[serde(default)]
             issued_token_type: Value,
+            #[serde(default)]
+            refresh_token: Value,
         }
         let wire: Wire =
             serde_json::from_slice(body).map_err(|_| InvalidTokenResponse::Malformed)?;
@@ -70,6 +79,12 @@ impl TokenResponse {
             expires_in: lifetime(&wire.expires_in),
             scope: wire.scope.as_str().and_then(|scope| scope.parse().ok()),
             issued_type: wire.issued_token_type.as_str().map(str::to_owned),
+            refresh_token: wire
+                .refresh_token
+                .as_str()
+                .filter(|token| !token.is_empty() && token.len() <= LONGEST_TOKEN)
+                .map(RefreshToken::new),
+            lifetime: lifetime_up_to(&wire.expires_in, LONGEST_GRANT),
         })
     }
 }
@@ -83,6 +98,10 @@ fn is_header_token(token: &str) -> bool {
 }
 
 pub(crate) fn lifetime(expires_in: &Value) -> Option<Duration> {
+    lifetime_up_to(expires_in, LONGEST_LIFETIME)
+}
+
+fn lifetime_up_to(expires_in: &Value, longest: Duration) -> Option<Duration> {
     let seconds = match expires_in {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => {
@@ -96,8 +115,8 @@ pub(crate) fn lifetime(expires_in: &Value) -> Option<Duration> {
         _ => return None,
     };
     // Compared as floats so that neither 1e308 nor a negative number reaches an integer.
-    if seconds >= LONGEST_LIFETIME.as_secs_f64() {
-        Some(LONGEST_LIFETIME)
+    if seconds >= longest.as_secs_f64() {
+        Some(longest)
     } else if seconds > 0.0 {
         Duration::try_from_secs_f64(seconds).ok()
     } else {

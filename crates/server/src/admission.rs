@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::{ErrorKind, PrincipalKind, RequestId, Side};
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
 use portcullis_engine::{Admission, Call};
+use portcullis_identity::authorization_server::{Addressed, Endpoint};
 use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind, Stranger};
 
 use crate::challenge::{Flaw, challenge};
@@ -25,6 +26,10 @@ use crate::state::ServerState;
 pub(crate) fn surface_of(path: &str) -> Option<Surface> {
     if path.starts_with(protected_resource::WELL_KNOWN) {
         None
+    } else if crate::pages::is_page(path) {
+        Some(Surface::Page)
+    } else if crate::oauth::is_endpoint(path) {
+        Some(Surface::OAuth)
     } else if path.starts_with("/mcp-rest/") {
         Some(Surface::Rest)
     } else if path == "/mcp"
@@ -102,15 +107,23 @@ impl ServerState {
     }
 
     /// How the request came, by what its listener knows and believed proxies say.
-    fn arrival(&self, parts: &Parts) -> Arrival {
+    pub(crate) fn arrival(&self, parts: &Parts) -> Arrival {
         let certificate = parts.extensions.get::<PeerCertificate>();
         Arrival {
             address: self.client_address(parts),
             certificate: certificate.and_then(|one| one.certificate(self.clock.now())),
+            addressed: self.addressed(parts),
         }
     }
 
-    fn open_event(
+    /// Which endpoint the request addresses, for tokens of our own: those are for one each.
+    fn addressed(&self, parts: &Parts) -> Option<Arc<Addressed>> {
+        let endpoint = Endpoint::of_path(parts.uri.path())?;
+        let origin = self.public_origin(parts)?;
+        Some(Arc::new(Addressed { origin, endpoint }))
+    }
+
+    pub(crate) fn open_event(
         &self,
         parts: &Parts,
         surface: Surface,

@@ -1,11 +1,14 @@
 //! What the surfaces need to know of the configuration on each request. A reload puts another in
 //! force.
 
+use std::sync::Arc;
+
 use portcullis_core::{AddressRange, ScopeSet};
+use portcullis_identity::authorization_server::AuthorizationServer;
 
 use crate::debug::DebugHeaders;
 use crate::forwarded::Forwarded;
-use crate::signer_documents::SignerFacts;
+use crate::signer_documents::{PublishedKeys, SignerFacts};
 
 /// The face that we show, and whom we take callers to be.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +19,10 @@ pub struct Frontage {
     pub inside: Vec<AddressRange>,
     /// What our protected-resource documents say.
     pub resource: ResourceFacts,
+    /// Who gives tokens to clients, if anybody does.
+    pub authorization_server: Option<AuthorizationServer>,
+    /// The keys of those tokens.
+    pub token_keys: Option<Arc<dyn PublishedKeys>>,
     /// What is published of the signer, if there is one.
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.

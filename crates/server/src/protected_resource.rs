@@ -35,11 +35,13 @@ pub(crate) async fn document(State(state): State<ServerState>, request: Request)
         "bearer_methods_supported": ["header"],
     });
     if let Some(members) = document.as_object_mut() {
-        if !facts.authorization_servers.is_empty() {
-            members.insert(
-                "authorization_servers".to_owned(),
-                json!(facts.authorization_servers),
-            );
+        let mut issuers = facts.authorization_servers.clone();
+        if frontage.authorization_server.is_some() {
+            // Where clients that know several start: there a person can sign in.
+            issuers.insert(0, origin);
+        }
+        if !issuers.is_empty() {
+            members.insert("authorization_servers".to_owned(), json!(issuers));
             if state.client_certificates {
                 members.insert(
                     "tls_client_certificate_bound_access_tokens".to_owned(),

@@ -1,6 +1,6 @@
 //! Every route there is. What is not here is 404 before anybody is asked who they are.
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 use axum::{Extension, Router};
 use portcullis_core::ServerId;
@@ -8,7 +8,9 @@ use portcullis_core::ServerId;
 use crate::layers::guard;
 use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
-use crate::{admin, health, mcp, protected_resource, rest, signer_documents, wrong_method};
+use crate::{
+    admin, health, mcp, oauth, pages, protected_resource, rest, signer_documents, wrong_method,
+};
 
 /// The data listener.
 pub fn router(state: ServerState) -> Router {
@@ -22,18 +24,27 @@ pub fn router(state: ServerState) -> Router {
         .route("/{name}/mcp/", any(mcp::named))
         .route("/mcp-rest/tools/list", get(rest::list))
         .route("/mcp-rest/tools/call", post(rest::call))
-        .route(WELL_KNOWN, get(protected_resource::document))
         .route(signer_documents::JWKS, get(signer_documents::jwks))
-        .route(signer_documents::METADATA, get(signer_documents::metadata))
-        .route(
-            &format!("{WELL_KNOWN}/{{*path}}"),
-            get(protected_resource::document),
-        )
-        .merge(health_routes());
+        .merge(documents_for_pages())
+        .merge(health_routes())
+        .merge(pages::routes())
+        .merge(oauth::routes());
     if admin {
         router = router.merge(admin_routes(&state));
     }
     finish(router, state)
+}
+
+/// Documents that clients read also where they run in browsers.
+fn documents_for_pages() -> Router<ServerState> {
+    Router::new()
+        .route(WELL_KNOWN, get(protected_resource::document))
+        .route(
+            &format!("{WELL_KNOWN}/{{*path}}"),
+            get(protected_resource::document),
+        )
+        .route(signer_documents::METADATA, get(signer_documents::metadata))
+        .layer(from_fn(oauth::cors::open))
 }
 
 /// The data listener of a gateway in front of one server and nothing else: its tools at `/mcp` under

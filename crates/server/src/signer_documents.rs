@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::oauth::with_our_endpoints;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
@@ -47,19 +48,26 @@ pub(crate) async fn jwks(State(state): State<ServerState>) -> Response<Body> {
 }
 
 /// The metadata: what OpenID Connect Discovery §3 requires of an issuer that logs nobody in.
-pub(crate) async fn metadata(State(state): State<ServerState>) -> Response<Body> {
+///
+/// Clients look here too for who gives them tokens, so our authorization server's endpoints stand in
+/// the same document where the issuer is the same.
+pub(crate) async fn metadata(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (parts, _) = request.into_parts();
     let frontage = state.frontage.load();
-    let Some(signer) = &frontage.signer else {
-        return text_error(StatusCode::NOT_FOUND, "not_found");
-    };
-    let document = json!({
-        "issuer": signer.issuer,
-        "jwks_uri": format!("{}{JWKS}", signer.origin),
-        "response_types_supported": [],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [signer.algorithm],
+    let of_signer = frontage.signer.as_ref().map(|signer| {
+        json!({
+            "issuer": signer.issuer,
+            "jwks_uri": format!("{}{JWKS}", signer.origin),
+            "response_types_supported": [],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [signer.algorithm],
+        })
     });
-    cached(&document, "public, max-age=300")
+    let origin = state.public_origin(&parts).unwrap_or_default();
+    match with_our_endpoints(&frontage, &origin, of_signer) {
+        Some(document) => cached(&document, "public, max-age=300"),
+        None => text_error(StatusCode::NOT_FOUND, "not_found"),
+    }
 }
 
 fn cached(document: &Value, how_long: &'static str) -> Response<Body> {

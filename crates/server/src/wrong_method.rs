@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
+use portcullis_engine::audit::Surface;
 
 use crate::reply::text_error;
 use crate::state::ServerState;
@@ -16,6 +17,16 @@ pub(crate) async fn refuse(State(state): State<ServerState>, request: Request) -
     let Some(surface) = crate::admission::surface_of(parts.uri.path()) else {
         return not_allowed();
     };
+    // Nobody signs in to a page by a header, and clients say who they are in a form.
+    if matches!(surface, Surface::Page | Surface::OAuth) {
+        return match state.open_event(&parts, surface) {
+            Err(refusal) => *refusal,
+            Ok(event) => match event.finish_before_answer(ErrorKind::Invalid.into()).await {
+                Ok(()) => not_allowed(),
+                Err(_) => text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            },
+        };
+    }
     let call = match state.admit(&parts, surface).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,

@@ -3,8 +3,12 @@
 
 mod api_keys;
 mod audit;
+mod clients;
 mod columns;
+mod consents;
 mod database;
+mod grants;
+mod id_tokens;
 mod leases;
 mod meta;
 mod migrations;

@@ -4,7 +4,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 6] = [
+const SQLITE: [(i64, &str, &str); 8] = [
     (
         1,
         "keys, audit, sessions, meta",
@@ -34,6 +34,16 @@ const SQLITE: [(i64, &str, &str); 6] = [
         6,
         "one-time values and leases",
         include_str!("../migrations/sqlite/0006_one_time_and_leases.sql"),
+    ),
+    (
+        7,
+        "authorization server",
+        include_str!("../migrations/sqlite/0007_authorization_server.sql"),
+    ),
+    (
+        8,
+        "consents",
+        include_str!("../migrations/sqlite/0008_consents.sql"),
     ),
 ];
 

@@ -13,7 +13,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use crate::api_keys::SqlApiKeys;
 use crate::audit::SqlAudit;
+use crate::clients::SqlClients;
+use crate::consents::SqlConsents;
 use crate::database::Database;
+use crate::grants::SqlGrants;
+use crate::id_tokens::SqlIdTokens;
 use crate::leases::SqlLeases;
 use crate::meta::SqlMeta;
 use crate::migrations;
@@ -141,9 +145,14 @@ impl SqliteStores {
             sessions: Arc::new(SqlSessions::new(self.database.clone())),
             meta: Arc::new(SqlMeta::new(self.database.clone())),
             revocations: Arc::new(SqlRevocations::new(self.database.clone())),
-            signing_keys: Arc::new(SqlSigningKeys::new(self.database.clone())),
+            signing_keys: Arc::new(SqlSigningKeys::for_upstream(self.database.clone())),
+            clients: Arc::new(SqlClients::new(self.database.clone())),
+            grants: Arc::new(SqlGrants::new(self.database.clone())),
+            authorization_keys: Arc::new(SqlSigningKeys::for_authorization(self.database.clone())),
             one_time: Arc::new(SqlOneTimes::new(self.database.clone())),
             leases: Arc::new(SqlLeases::new(self.database.clone())),
+            consents: Arc::new(SqlConsents::new(self.database.clone())),
+            id_tokens: Arc::new(SqlIdTokens::new(self.database.clone())),
         }
     }
 

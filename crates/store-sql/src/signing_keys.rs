@@ -1,4 +1,4 @@
-//! Signing keys.
+//! Signing keys: one table for each purpose, so that a key never signs for another.
 
 use async_trait::async_trait;
 use portcullis_store::{SigningKeyRecord, SigningKeyStore, StoreError};
@@ -9,11 +9,57 @@ use crate::database::{Database, failed};
 #[derive(Debug)]
 pub(crate) struct SqlSigningKeys {
     database: Database,
+    statements: &'static Statements,
 }
 
+/// The same statements about different tables.
+#[derive(Debug)]
+struct Statements {
+    list: &'static str,
+    append: &'static str,
+    remove: &'static str,
+}
+
+macro_rules! statements {
+    ($table:literal) => {
+        Statements {
+            list: concat!(
+                "SELECT kid, algorithm, sealed_key, signs_from FROM ",
+                $table,
+                " ORDER BY number"
+            ),
+            // One statement: whoever writes has the write lock, and sees what was there before.
+            append: concat!(
+                "INSERT INTO ",
+                $table,
+                " (kid, algorithm, sealed_key, signs_from) SELECT $1, $2, $3, $4 \
+                 WHERE (SELECT kid FROM ",
+                $table,
+                " WHERE algorithm = $2 ORDER BY number DESC LIMIT 1) IS $5"
+            ),
+            remove: concat!("DELETE FROM ", $table, " WHERE kid = $1"),
+        }
+    };
+}
+
+static UPSTREAM: Statements = statements!("signing_keys");
+static AUTHORIZATION: Statements = statements!("authorization_keys");
+
 impl SqlSigningKeys {
-    pub(crate) const fn new(database: Database) -> Self {
-        Self { database }
+    /// Keys that sign for upstream servers.
+    pub(crate) const fn for_upstream(database: Database) -> Self {
+        Self {
+            database,
+            statements: &UPSTREAM,
+        }
+    }
+
+    /// Keys that sign our own access tokens.
+    pub(crate) const fn for_authorization(database: Database) -> Self {
+        Self {
+            database,
+            statements: &AUTHORIZATION,
+        }
     }
 }
 
@@ -21,23 +67,21 @@ impl SqlSigningKeys {
 impl SigningKeyStore for SqlSigningKeys {
     async fn list(&self) -> Result<Vec<SigningKeyRecord>, StoreError> {
         const OPERATION: &str = "signing_keys.list";
-        sqlx::query(
-            "SELECT kid, algorithm, sealed_key, signs_from FROM signing_keys ORDER BY number",
-        )
-        .fetch_all(&self.database.reader)
-        .await
-        .map_err(failed(OPERATION))?
-        .iter()
-        .map(|row| {
-            let columns = Columns::of(row, OPERATION);
-            Ok(SigningKeyRecord {
-                kid: columns.get("kid")?,
-                algorithm: columns.get("algorithm")?,
-                sealed_key: columns.get("sealed_key")?,
-                signs_from: columns.timestamp("signs_from")?,
+        sqlx::query(self.statements.list)
+            .fetch_all(&self.database.reader)
+            .await
+            .map_err(failed(OPERATION))?
+            .iter()
+            .map(|row| {
+                let columns = Columns::of(row, OPERATION);
+                Ok(SigningKeyRecord {
+                    kid: columns.get("kid")?,
+                    algorithm: columns.get("algorithm")?,
+                    sealed_key: columns.get("sealed_key")?,
+                    signs_from: columns.timestamp("signs_from")?,
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 
     async fn append(
@@ -45,25 +89,20 @@ impl SigningKeyStore for SqlSigningKeys {
         record: &SigningKeyRecord,
         follows: Option<&str>,
     ) -> Result<bool, StoreError> {
-        // One statement: whoever writes has the write lock, and sees what was there before.
-        sqlx::query(
-            "INSERT INTO signing_keys (kid, algorithm, sealed_key, signs_from) \
-             SELECT $1, $2, $3, $4 WHERE (SELECT kid FROM signing_keys WHERE algorithm = $2 \
-             ORDER BY number DESC LIMIT 1) IS $5",
-        )
-        .bind(&record.kid)
-        .bind(&record.algorithm)
-        .bind(&record.sealed_key)
-        .bind(record.signs_from.as_millis())
-        .bind(follows)
-        .execute(&self.database.writer)
-        .await
-        .map(|inserted| inserted.rows_affected() == 1)
-        .map_err(failed("signing_keys.append"))
+        sqlx::query(self.statements.append)
+            .bind(&record.kid)
+            .bind(&record.algorithm)
+            .bind(&record.sealed_key)
+            .bind(record.signs_from.as_millis())
+            .bind(follows)
+            .execute(&self.database.writer)
+            .await
+            .map(|inserted| inserted.rows_affected() == 1)
+            .map_err(failed("signing_keys.append"))
     }
 
     async fn remove(&self, kid: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM signing_keys WHERE kid = $1")
+        sqlx::query(self.statements.remove)
             .bind(kid)
             .execute(&self.database.writer)
             .await

@@ -10,6 +10,10 @@
 
 mod api_keys;
 mod audit;
+mod authorization_keys;
+mod clients;
+mod consents;
+mod grants;
 mod leases;
 mod meta;
 mod one_time;
@@ -102,10 +106,32 @@ macro_rules! store_contract {
                 a_value_is_unknown_to_other_uses
                 looking_uses_nothing_and_sees_what_redeeming_would_give
                 purging_forgets_only_what_is_over;
+            clients:
+                a_client_comes_back_as_it_was_registered
+                who_was_never_used_makes_room_the_oldest_first
+                however_many_register_there_are_no_more_than_there_is_room_for
+                who_was_not_used_for_long_is_forgotten;
+            grants:
+                a_grant_comes_back_as_it_was_opened
+                a_principals_standing_grants_are_listed_oldest_first
+                a_grant_ends_once_and_is_never_begun_again
+                a_refresh_token_is_replaced_by_its_successor
+                of_many_who_rotate_one_token_exactly_one_wins
+                a_token_is_good_until_its_time_or_its_grants_is_over
+                purging_forgets_what_is_over_with_its_tokens;
+            authorization_keys:
+                keys_for_tokens_are_not_those_for_upstream_servers;
             leases:
                 of_many_holders_exactly_one_takes_a_lease
                 a_holder_prolongs_and_another_waits
                 only_its_holder_gives_a_lease_back;
+            consents:
+                a_consent_stands_until_its_time_is_over
+                a_consent_given_again_is_as_it_was_given_last
+                a_principals_consents_are_listed_latest_first
+                a_withdrawal_takes_all_of_one_client_and_nothing_else
+                purging_forgets_only_what_is_over
+                an_id_token_is_there_until_it_ends_or_is_forgotten;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

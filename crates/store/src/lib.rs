@@ -3,9 +3,13 @@
 
 mod api_keys;
 mod audit;
+mod clients;
+mod consents;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod grants;
+mod id_tokens;
 mod leases;
 pub mod memory;
 mod meta;
@@ -17,7 +21,11 @@ mod signing_keys;
 
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
+pub use clients::{ClientRecord, ClientStore, Registered};
+pub use consents::{ConsentRecord, ConsentStore};
 pub use error::{BackendError, StoreError, StoreErrorKind};
+pub use grants::{FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotated};
+pub use id_tokens::{IdTokenRecord, IdTokenStore};
 pub use leases::LeaseStore;
 pub use meta::MetaStore;
 pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed};
@@ -47,6 +55,16 @@ pub struct Stores {
     pub signing_keys: Arc<dyn SigningKeyStore>,
     /// Values that are good once.
     pub one_time: Arc<dyn OneTimeStore>,
+    /// OAuth clients that registered themselves.
+    pub clients: Arc<dyn ClientStore>,
+    /// What people granted to OAuth clients.
+    pub grants: Arc<dyn GrantStore>,
+    /// Keys that sign our own access tokens.
+    pub authorization_keys: Arc<dyn SigningKeyStore>,
     /// Who of several replicas does something.
     pub leases: Arc<dyn LeaseStore>,
+    /// What people agreed to.
+    pub consents: Arc<dyn ConsentStore>,
+    /// What a provider said of the people who signed in.
+    pub id_tokens: Arc<dyn IdTokenStore>,
 }

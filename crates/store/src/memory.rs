@@ -2,6 +2,10 @@
 
 mod api_keys;
 mod audit;
+mod clients;
+mod consents;
+mod grants;
+mod id_tokens;
 mod leases;
 mod meta;
 mod one_time;
@@ -23,7 +27,12 @@ pub fn stores() -> Stores {
         revocations: Arc::new(revocations::MemoryRevocations::default()),
         signing_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
         one_time: Arc::new(one_time::MemoryOneTimes::default()),
+        clients: Arc::new(clients::MemoryClients::default()),
+        grants: Arc::new(grants::MemoryGrants::default()),
+        authorization_keys: Arc::new(signing_keys::MemorySigningKeys::default()),
         leases: Arc::new(leases::MemoryLeases::default()),
+        consents: Arc::new(consents::MemoryConsents::default()),
+        id_tokens: Arc::new(id_tokens::MemoryIdTokens::default()),
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct SealingKeys {
     mcp_session: LessSafeKey,
     mcp_cursor: LessSafeKey,
     mcp_request_state: LessSafeKey,
+    browser_session: LessSafeKey,
+    form_token: LessSafeKey,
     pub(crate) rows: LessSafeKey,
 }
 
@@ -32,6 +34,8 @@ impl SealingKeys {
             mcp_session: sealing(Purpose::McpSession)?,
             mcp_cursor: sealing(Purpose::McpCursor)?,
             mcp_request_state: sealing(Purpose::McpRequestState)?,
+            browser_session: sealing(Purpose::BrowserSession)?,
+            form_token: sealing(Purpose::FormToken)?,
             rows: aead(&prk, &["rows", ""])?,
         })
     }
@@ -41,6 +45,8 @@ impl SealingKeys {
             Purpose::McpSession => &self.mcp_session,
             Purpose::McpCursor => &self.mcp_cursor,
             Purpose::McpRequestState => &self.mcp_request_state,
+            Purpose::BrowserSession => &self.browser_session,
+            Purpose::FormToken => &self.form_token,
         }
     }
 }
@@ -53,6 +59,7 @@ pub(crate) struct MacKeys {
     audit_chain: hmac::Key,
     arguments: hmac::Key,
     handles: hmac::Key,
+    consent: hmac::Key,
     canary: hmac::Key,
 }
 
@@ -72,6 +79,7 @@ impl MacKeys {
             audit_chain: key(MacPurpose::AuditChain)?,
             arguments: key(MacPurpose::Arguments)?,
             handles: key(MacPurpose::Handles)?,
+            consent: key(MacPurpose::Consent)?,
             canary: key(MacPurpose::Canary)?,
         })
     }
@@ -84,6 +92,7 @@ impl MacKeys {
             MacPurpose::AuditChain => &self.audit_chain,
             MacPurpose::Arguments => &self.arguments,
             MacPurpose::Handles => &self.handles,
+            MacPurpose::Consent => &self.consent,
             MacPurpose::Canary => &self.canary,
         }
     }

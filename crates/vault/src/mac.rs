@@ -19,6 +19,8 @@ pub enum MacPurpose {
     Arguments,
     /// Marks that tie a handle in foreign hands to its principal.
     Handles,
+    /// Who agreed to what, told apart without being named.
+    Consent,
     /// The value that proves that a ring belongs to a database.
     Canary,
 }
@@ -32,6 +34,7 @@ impl MacPurpose {
             Self::AuditChain => "audit-chain",
             Self::Arguments => "arguments",
             Self::Handles => "handles",
+            Self::Consent => "consent",
             Self::Canary => "canary",
         }
     }

@@ -212,6 +212,7 @@ fn token_issuer(
             teams: BTreeMap::new(),
         },
         introspection: None,
+        id_jag: false,
         allow_insecure_http: false,
     }
 }

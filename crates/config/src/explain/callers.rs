@@ -4,7 +4,8 @@ use portcullis_core::{Role, ServerGrants};
 
 use super::page::{Page, quoted, seconds, shown, url};
 use crate::model::{
-    ClientAuth, ClientCertificate, Config, FileKey, KeyMaterial, TokenIssuer, TokenTypeName,
+    AuthorizationServer, ClaimNames, ClientAuth, ClientCertificate, Config, FileKey, IssuerGrants,
+    KeyMaterial, Login, TokenIssuer, TokenTypeName,
 };
 
 pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
@@ -14,7 +15,9 @@ pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
         && keys.is_empty()
         && issuers.is_empty()
         && identity.client_certificates.is_empty()
-        && identity.scopes_supported.is_empty();
+        && identity.scopes_supported.is_empty()
+        && identity.authorization_server == AuthorizationServer::default()
+        && identity.login == Login::default();
     if nothing {
         page.value(0, "identity", "{}");
         return;
@@ -45,6 +48,94 @@ pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
         for (index, entry) in identity.client_certificates.iter().enumerate() {
             page.why(4, &format!("identity.client_certificates[{index}]"));
             client_certificate(page, entry);
+        }
+    }
+    if identity.authorization_server != AuthorizationServer::default() {
+        authorization_server(page, &identity.authorization_server);
+    }
+    if identity.login != Login::default() {
+        login(page, &identity.login);
+    }
+}
+
+fn authorization_server(page: &mut Page<'_>, server: &AuthorizationServer) {
+    page.heading(2, "authorization_server");
+    page.value(4, "enabled", server.enabled);
+    page.value(4, "access_token_ttl", seconds(server.access_token_ttl));
+    page.value(4, "refresh_token_ttl", seconds(server.refresh_token_ttl));
+    page.value(4, "grant_ttl", seconds(server.grant_ttl));
+    page.value(4, "dynamic_registration", server.dynamic_registration);
+    page.value(4, "client_id_metadata_documents", server.client_documents);
+    page.value(
+        4,
+        "allow_loopback_client_documents",
+        server.loopback_documents,
+    );
+    page.list(4, "native_redirects", &server.native_redirects);
+    if !server.clients.is_empty() {
+        page.heading(4, "clients");
+    }
+    for client in &server.clients {
+        page.value(6, "- client_id", quoted(&client.id));
+        if let Some(secret) = &client.secret {
+            page.value(8, "client_secret", shown(secret));
+        }
+        page.value(8, "name", quoted(&client.name));
+        page.list(8, "redirect_uris", &client.redirect_uris);
+        if let Some(scopes) = &client.scopes {
+            page.value(8, "scopes", quoted(scopes));
+        }
+    }
+}
+
+fn login(page: &mut Page<'_>, login: &Login) {
+    page.heading(2, "login");
+    page.value(4, "with_key", login.with_key);
+    page.value(4, "session_ttl", seconds(login.session_ttl));
+    let Some(provider) = &login.provider else {
+        return;
+    };
+    page.value(4, "issuer", quoted(&provider.issuer));
+    page.value(4, "name", quoted(&provider.name));
+    page.value(4, "client_id", quoted(&provider.client_id));
+    let method = match &provider.client_secret {
+        None => "none",
+        Some((secret, method)) => {
+            page.value(4, "client_secret", shown(secret));
+            client_auth(*method)
+        }
+    };
+    page.value(4, "token_endpoint_auth_method", method);
+    page.value(4, "scopes", quoted(&provider.scopes));
+    page.list(4, "algorithms", &provider.algorithms);
+    page.value(4, "leeway", seconds(provider.leeway));
+    claims(page, 4, &provider.claims);
+    issuer_grants(page, 4, &provider.grants);
+    page.value(4, "allow_insecure_http", provider.allow_insecure_http);
+}
+
+fn claims(page: &mut Page<'_>, indent: usize, claims: &ClaimNames) {
+    page.heading(indent, "claims");
+    for (name, value) in [
+        ("user_id", &claims.user_id),
+        ("email", &claims.email),
+        ("team", &claims.team),
+        ("org", &claims.org),
+        ("groups", &claims.groups),
+    ] {
+        page.optional(indent + 2, name, value.as_ref());
+    }
+}
+
+fn issuer_grants(page: &mut Page<'_>, indent: usize, written: &IssuerGrants) {
+    grants(page, indent, &written.everybody);
+    for (heading, named) in [("groups", &written.groups), ("teams", &written.teams)] {
+        if !named.is_empty() {
+            page.heading(indent, heading);
+            for (name, granted) in named {
+                page.heading(indent + 2, &quoted(name));
+                grants(page, indent + 4, granted);
+            }
         }
     }
 }
@@ -90,30 +181,9 @@ fn issuer(page: &mut Page<'_>, issuer: &TokenIssuer) {
     }
     page.value(6, "leeway", seconds(issuer.leeway));
     page.value(6, "max_token_lifetime", seconds(issuer.max_token_lifetime));
-    let claims = &issuer.claims;
-    page.heading(6, "claims");
-    for (name, value) in [
-        ("user_id", &claims.user_id),
-        ("email", &claims.email),
-        ("team", &claims.team),
-        ("org", &claims.org),
-        ("groups", &claims.groups),
-    ] {
-        page.optional(8, name, value.as_ref());
-    }
-    grants(page, 6, &issuer.grants.everybody);
-    for (heading, named) in [
-        ("groups", &issuer.grants.groups),
-        ("teams", &issuer.grants.teams),
-    ] {
-        if !named.is_empty() {
-            page.heading(6, heading);
-            for (name, granted) in named {
-                page.heading(8, &quoted(name));
-                grants(page, 10, granted);
-            }
-        }
-    }
+    claims(page, 6, &issuer.claims);
+    issuer_grants(page, 6, &issuer.grants);
+    page.value(6, "id_jag", issuer.id_jag);
     page.value(6, "allow_insecure_http", issuer.allow_insecure_http);
 }
 

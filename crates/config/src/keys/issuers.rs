@@ -55,6 +55,12 @@ pub(crate) static ISSUER: Section = Section {
             Kind::Section(&CLAIMS),
             "Which claim says what about the caller.",
         ),
+        Key::new(
+            "id_jag",
+            Kind::Flag,
+            "Take its identity assertions (ID-JAG) at our own token endpoint: clients with a secret get access tokens for the people that it names, who are not asked.",
+        )
+        .default("false"),
         Key::new("servers", Kind::Texts, "Servers that every bearer may use.").restricts(),
         Key::new(
             "access_groups",

@@ -1,7 +1,8 @@
 //! The root and our own sections.
 
 use super::{
-    Key, Kind, Section, certificates, inert, issuers, litellm, secrets, servers, unavailable,
+    Key, Kind, Section, authorization_server, certificates, inert, issuers, litellm, login,
+    secrets, servers, unavailable,
 };
 
 pub(crate) static ROOT: Section = Section {
@@ -241,6 +242,16 @@ pub(crate) static IDENTITY: Section = Section {
             "client_certificates",
             Kind::Sections(&certificates::CERTIFICATE),
             "Whose client certificate means whom, where `server.tls.client_ca` asks for one.",
+        ),
+        Key::new(
+            "authorization_server",
+            Kind::Section(&authorization_server::AUTHORIZATION_SERVER),
+            "The authorization server that MCP clients sign people in at.",
+        ),
+        Key::new(
+            "login",
+            Kind::Section(&login::LOGIN),
+            "How people sign in with a browser, to let an application act for them or to connect accounts.",
         ),
     ],
 };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use portcullis_core::{ApiKey, CertificateName, KeyId, Role, ScopeSet, ServerGrants, Timestamp};
 
-use super::{Sourced, TokenIssuer};
+use super::{AuthorizationServer, Login, Sourced, TokenIssuer};
 
 /// The operator's key and the file's API keys.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,10 @@ pub struct Identity {
     pub issuers: Vec<TokenIssuer>,
     /// `identity.client_certificates`
     pub client_certificates: Vec<ClientCertificate>,
+    /// `identity.authorization_server`
+    pub authorization_server: AuthorizationServer,
+    /// `identity.login`
+    pub login: Login,
 }
 
 /// Whose client certificate means whom.

@@ -38,6 +38,8 @@ pub struct TokenIssuer {
     pub grants: IssuerGrants,
     /// Its tokens are opaque: ask here.
     pub introspection: Option<Introspection>,
+    /// Its identity assertions are taken at our own token endpoint.
+    pub id_jag: bool,
     /// Plain http beyond loopback is accepted for its URLs.
     pub allow_insecure_http: bool,
 }

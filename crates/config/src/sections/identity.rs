@@ -13,7 +13,7 @@ use crate::model::{Compat, FileKey, Identity, KeyMaterial, Sourced};
 use crate::references::Origin;
 use crate::sections::client_certificates::{self, ClientCas};
 use crate::sections::grants::{self, Surroundings};
-use crate::sections::issuers;
+use crate::sections::{authorization_server, issuers, login};
 use crate::validate::exposure::{complain_of_no_key, require_strength};
 
 /// LiteLLM's permissive default, which it lets the operator take back.
@@ -78,6 +78,8 @@ pub(crate) fn read(
         scopes_supported: fields.scopes("scopes_supported"),
         issuers,
         client_certificates,
+        authorization_server: authorization_server::read(fields),
+        login: login::read(fields, around),
     }
 }
 

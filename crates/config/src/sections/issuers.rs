@@ -90,7 +90,7 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
     );
     let empty = Node::empty_map();
     let claims = claims(&fields.section_or_empty("claims", &empty)?);
-    let grants = issuer_grants(fields, around, &claims);
+    let grants = issuer_grants(fields, around, &claims, "bearers of its tokens");
     let introspection = fields
         .section("introspection")
         .and_then(|section| introspection(&section, plain));
@@ -109,6 +109,14 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
                 "nothing of a token is read where its issuer is asked about it: remove the key",
             );
         }
+    }
+    let id_jag = fields.flag("id_jag").unwrap_or(false);
+    if id_jag && fields.has("introspection") {
+        fields.findings.error(
+            fields.place("id_jag"),
+            "`id_jag` beside `introspection`",
+            "an identity assertion is verified by its issuer's keys: remove one of them",
+        );
     }
     // What is written and cannot be used is not taken for absent.
     let unusable = (fields.has("jwks_uri") && jwks_uri.is_none())
@@ -129,6 +137,7 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
         claims,
         grants,
         introspection,
+        id_jag,
         allow_insecure_http,
     })
 }
@@ -180,7 +189,7 @@ pub(crate) fn audiences(fields: &Fields<'_, '_>) -> Option<BTreeSet<String>> {
     Some(audiences)
 }
 
-fn algorithms(fields: &Fields<'_, '_>) -> Option<Vec<&'static str>> {
+pub(crate) fn algorithms(fields: &Fields<'_, '_>) -> Option<Vec<&'static str>> {
     let Some(texts) = fields.texts("algorithms") else {
         return Some(USUAL_ALGORITHMS.to_vec());
     };
@@ -242,7 +251,7 @@ fn not_empty<T>(fields: &Fields<'_, '_>, name: &str, values: Vec<T>) -> Option<V
     Some(values)
 }
 
-fn bounded(
+pub(crate) fn bounded(
     fields: &Fields<'_, '_>,
     name: &str,
     absent: Duration,
@@ -263,7 +272,7 @@ fn bounded(
     Some(span)
 }
 
-fn claims(fields: &Fields<'_, '_>) -> ClaimNames {
+pub(crate) fn claims(fields: &Fields<'_, '_>) -> ClaimNames {
     let name = |name: &str| fields.text(name).map(|text| text.value);
     let usual = |field: &str, usual: &str| name(field).or_else(|| Some(usual.to_owned()));
     ClaimNames {
@@ -275,10 +284,11 @@ fn claims(fields: &Fields<'_, '_>) -> ClaimNames {
     }
 }
 
-fn issuer_grants(
+pub(crate) fn issuer_grants(
     fields: &Fields<'_, '_>,
     around: &Surroundings<'_>,
     claims: &ClaimNames,
+    who: &str,
 ) -> IssuerGrants {
     let everybody = grants::written(fields, around).unwrap_or_default();
     let by_name = |name: &str| -> BTreeMap<String, ServerGrants> {
@@ -300,7 +310,9 @@ fn issuer_grants(
     if grants == IssuerGrants::default() {
         fields.findings.info(
             fields.own_place(),
-            "without `servers`, `access_groups`, `groups` or `teams`, bearers of its tokens see only servers with `allow_all_keys`",
+            format!(
+                "without `servers`, `access_groups`, `groups` or `teams`, {who} see only servers with `allow_all_keys`"
+            ),
         );
     }
     if !grants.teams.is_empty() && claims.team.is_none() {

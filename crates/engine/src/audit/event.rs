@@ -21,11 +21,15 @@ pub enum Surface {
     Rest,
     /// The admin API.
     Admin,
+    /// Pages that a person's browser shows.
+    Page,
+    /// The endpoints of our authorization server that clients call.
+    OAuth,
 }
 
 impl Surface {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 3] = [Self::Mcp, Self::Rest, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Mcp, Self::Rest, Self::Admin, Self::Page, Self::OAuth];
 
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +37,8 @@ impl Surface {
             Self::Mcp => "mcp",
             Self::Rest => "rest",
             Self::Admin => "admin",
+            Self::Page => "page",
+            Self::OAuth => "oauth",
         }
     }
 }
@@ -126,6 +132,8 @@ pub enum Target {
     Resource(CallerText),
     /// API keys that were made, shown or ended: their public ids, with commas between.
     Key(CallerText),
+    /// An OAuth client: its `client_id`, without query.
+    Client(CallerText),
     /// A revocation that was made or lifted: its id, and what it names.
     Revocation(CallerText),
 }
@@ -134,6 +142,11 @@ impl Target {
     /// A tool's name.
     pub fn tool(name: &str) -> Self {
         Self::Tool(CallerText::new(name))
+    }
+
+    /// A client that is known by this id.
+    pub fn client(id: &str) -> Self {
+        Self::Client(CallerText::new(id.split('?').next().unwrap_or_default()))
     }
 
     /// A prompt's name.

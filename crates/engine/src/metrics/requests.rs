@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use super::{MetricName, Words, latency_histogram, register};
 use crate::audit::{Outcome, Surface};
 
-/// Every combination resolved once: three surfaces by sixteen outcomes.
+/// Every combination resolved once: five surfaces by sixteen outcomes.
 #[derive(Debug)]
 pub(super) struct RequestMeters {
     surfaces: [SurfaceMeters; Surface::ALL.len()],
@@ -62,11 +62,13 @@ impl RequestMeters {
     }
 
     const fn of(&self, surface: Surface) -> &SurfaceMeters {
-        let [mcp, rest, admin] = &self.surfaces;
+        let [mcp, rest, admin, page, oauth] = &self.surfaces;
         match surface {
             Surface::Mcp => mcp,
             Surface::Rest => rest,
             Surface::Admin => admin,
+            Surface::Page => page,
+            Surface::OAuth => oauth,
         }
     }
 }

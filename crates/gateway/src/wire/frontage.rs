@@ -1,12 +1,25 @@
 //! What the surfaces are told of the configuration, at the start and at each reload.
 
-use portcullis_config::Config;
-use portcullis_server::{DebugHeaders, Forwarded, Frontage, ResourceFacts};
+use std::sync::Arc;
 
+use portcullis_config::Config;
+use portcullis_identity::authorization_server::AuthorizationServer;
+use portcullis_server::{DebugHeaders, Forwarded, Frontage, PublishedKeys, ResourceFacts};
+
+use super::authorization::TokenBook;
 use super::signer::Prepared;
 
-pub(super) fn frontage(config: &Config, signer: Option<&Prepared>) -> Frontage {
+pub(super) fn frontage(
+    config: &Config,
+    signer: Option<&Prepared>,
+    authorization: Option<(AuthorizationServer, &Arc<TokenBook>)>,
+) -> Frontage {
+    let keys = authorization
+        .as_ref()
+        .map(|(_, keys)| Arc::clone(keys) as Arc<dyn PublishedKeys>);
     Frontage {
+        authorization_server: authorization.map(|(server, _)| server),
+        token_keys: keys,
         forwarded: config.server.forwarded.as_ref().map(|forwarded| Forwarded {
             proxies: forwarded.proxies.clone(),
             hops: forwarded.hops,

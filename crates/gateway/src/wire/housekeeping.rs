@@ -16,6 +16,8 @@ const REVOCATIONS: Duration = Duration::from_mins(1);
 const RING: Duration = Duration::from_secs(5);
 /// How often values that were good once are forgotten, and how long after their time.
 const ONE_TIME: Duration = Duration::from_mins(5);
+/// How often grants, refresh tokens and clients that nobody uses are forgotten.
+const GRANTS: Duration = Duration::from_hours(1);
 
 pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &CancellationToken) {
     let gateway: &Arc<Gateway> = &rooms.gateway;
@@ -50,6 +52,10 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
         };
         stopped.run_until_cancelled(tidying).await;
     });
+    let (consents, id_tokens) = (
+        Arc::clone(&rooms.vaults.stores.consents),
+        Arc::clone(&rooms.vaults.stores.id_tokens),
+    );
     let (one_time, clock) = (
         Arc::clone(&rooms.vaults.stores.one_time),
         Arc::clone(&rooms.vaults.clock),
@@ -61,7 +67,16 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                if let Err(error) = one_time.purge(clock.now().before(ONE_TIME)).await {
+                let over = clock.now().before(ONE_TIME);
+                for purged in [consents.purge(over).await, id_tokens.purge(over).await] {
+                    if let Err(error) = purged {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "what signed-in people left is not tidied"
+                        );
+                    }
+                }
+                if let Err(error) = one_time.purge(over).await {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "values that were good once are not tidied"
@@ -83,6 +98,32 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
             }
         };
         stopped.run_until_cancelled(following).await;
+    });
+    let authorization = Arc::clone(rooms);
+    let stopped = stop.clone();
+    tracker.spawn(async move {
+        let following = async {
+            let mut ticks = tokio::time::interval(RING);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                authorization.authorization.follow().await;
+            }
+        };
+        stopped.run_until_cancelled(following).await;
+    });
+    let (authorization, clock) = (Arc::clone(rooms), Arc::clone(&rooms.vaults.clock));
+    let stopped = stop.clone();
+    tracker.spawn(async move {
+        let tidying = async {
+            let mut ticks = tokio::time::interval(GRANTS);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                authorization.authorization.tidy(clock.now()).await;
+            }
+        };
+        stopped.run_until_cancelled(tidying).await;
     });
     let warming = Arc::clone(gateway);
     let stopped = stop.clone();

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use portcullis_config::{Config, KeyMaterial};
 use portcullis_core::Clock;
+use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_identity::{
     Authentication, Authenticator, CertificateRule, ClientCertificates, FileKey, FileKeySecret,
     FileKeys, KeyIndex, MasterKey, Revocations, StoreKeys,
 };
 
 use super::issuers::{Issuers, SUBJECT_LEEWAY};
+use super::sign_in;
 
 /// What callers are recognised by beside the file.
 #[derive(Clone, Copy)]
@@ -20,6 +22,7 @@ pub(super) struct Callers<'a> {
     pub(super) issuers: &'a Issuers,
     pub(super) revocations: &'a Arc<Revocations>,
     pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) authorization: Option<&'a AuthorizationServer>,
 }
 
 impl Callers<'_> {
@@ -42,6 +45,21 @@ impl Callers<'_> {
                 authentication.with_issuer_of_subjects(&verification.issuer, SUBJECT_LEEWAY)
             }
             _ => authentication,
+        };
+        let authentication = match &config.identity.login.provider {
+            None => authentication,
+            Some(provider) => {
+                authentication.with_provider(Arc::new(sign_in::trusted_provider(provider)))
+            }
+        };
+        // Whoever an identity assertion names is somebody by what its issuer's tokens grant.
+        let providers = super::issuers::people(&config.identity.issuers)?;
+        let authentication = providers.into_iter().fold(authentication, |door, one| {
+            door.with_provider(Arc::new(one))
+        });
+        let authentication = match self.authorization {
+            Some(server) => authentication.with_authorization_server(server.clone()),
+            None => authentication,
         };
         Ok(match certificates(config, self.clock) {
             Some(certificates) => authentication.with_certificates(certificates),

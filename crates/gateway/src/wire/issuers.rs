@@ -13,6 +13,7 @@ use portcullis_egress::HttpClient;
 use portcullis_identity::{
     ClaimNames, ClientAuth, Introspection, IntrospectionSettings, IssuerGrants, JwksCache,
     JwksSettings, JwksSource, Revocations, SubjectCheck, TokenIssuers, TrustedIssuer,
+    TrustedProvider,
 };
 use portcullis_oauth::jose::{Algorithm, TokenRules, TokenType};
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,8 @@ pub(super) struct Issuers {
     tracker: TaskTracker,
     /// By issuer. An issuer that is as it was keeps its keys through a reload: it may be down.
     caches: Mutex<HashMap<String, Arc<JwksCache>>>,
+    /// Of the provider that people sign in with.
+    login: Mutex<Option<Arc<JwksCache>>>,
 }
 
 impl Issuers {
@@ -43,6 +46,7 @@ impl Issuers {
             clock,
             tracker,
             caches: Mutex::default(),
+            login: Mutex::default(),
         }
     }
 
@@ -83,6 +87,35 @@ impl Issuers {
             introspection,
             Arc::clone(&self.clock),
         ))
+    }
+
+    /// The keys of the provider that people sign in with; the same through a reload that leaves it.
+    pub(super) fn login_keys(&self, source: JwksSource) -> Arc<JwksCache> {
+        let mut kept = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = match kept.take() {
+            Some(cache) if *cache.source() == source => cache,
+            _ => self.cache(source),
+        };
+        *kept = Some(Arc::clone(&cache));
+        cache
+    }
+
+    /// The issuers whose identity assertions are taken, with the keys that their tokens are believed by.
+    pub(super) fn assertions(
+        &self,
+        issuers: &[TokenIssuer],
+    ) -> anyhow::Result<Vec<(TrustedIssuer, Arc<JwksCache>)>> {
+        let taken = issuers.iter().filter(|issuer| issuer.id_jag);
+        taken
+            .map(|issuer| {
+                let trusted = trusted(issuer).with_context(|| issuer.issuer.clone())?;
+                let source = source_of(issuer);
+                let caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+                let kept = caches.get(&source.issuer).map(Arc::clone);
+                let cache = kept.filter(|cache| *cache.source() == source);
+                Ok((trusted, cache.unwrap_or_else(|| self.cache(source))))
+            })
+            .collect()
     }
 
     /// Asks each of them once for what its tokens are believed by.
@@ -204,6 +237,19 @@ fn settings(
             WrittenClientAuth::Basic => ClientAuth::Basic,
         },
     }
+}
+
+/// Whose people may be named by identity assertions, and what those see.
+pub(super) fn people(issuers: &[TokenIssuer]) -> anyhow::Result<Vec<TrustedProvider>> {
+    let taken = issuers.iter().filter(|issuer| issuer.id_jag);
+    taken
+        .map(|issuer| {
+            Ok(TrustedProvider {
+                issuer: issuer.issuer.clone(),
+                grants: trusted(issuer)?.grants,
+            })
+        })
+        .collect()
 }
 
 fn trusted(issuer: &TokenIssuer) -> anyhow::Result<TrustedIssuer> {

@@ -164,7 +164,9 @@ impl Reloading {
         };
         let snapshot = servers::snapshot(&config, Some(&before), generation, &making)
             .map_err(|error| format!("{error:#}"))?;
-        rooms.frontage.store(Arc::new(frontage(&config, None)));
+        rooms
+            .frontage
+            .store(Arc::new(frontage(&config, None, None)));
         rooms.gateway.replace_snapshot(snapshot);
         rooms.metrics.config_loaded(generation);
         rooms.readiness.serve(generation);

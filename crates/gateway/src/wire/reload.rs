@@ -114,11 +114,17 @@ impl Reloading {
         };
         let snapshot = servers::snapshot(&config, Some(&before), generation, &making)
             .map_err(|error| format!("{error:#}"))?;
+        let authorization = rooms
+            .authorization
+            .by(&config, &rooms.issuers)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
         let callers = Callers {
             index: &rooms.index,
             issuers: &rooms.issuers,
             revocations: &rooms.revocations,
             clock: &rooms.vaults.clock,
+            authorization: authorization.as_ref(),
         };
         let authentication = callers
             .authentication(&config, generation)
@@ -128,10 +134,15 @@ impl Reloading {
         for what in fixed_differences(&self.config, &config) {
             tracing::warn!("{what} changed in the file; it takes effect at the next start");
         }
+        let sign_in = rooms
+            .sign_in_by(&config)
+            .map_err(|error| format!("{error:#}"))?;
         rooms.authentication.store(Arc::new(authentication));
+        rooms.sign_in.store(Arc::new(sign_in));
+        let serving = authorization.map(|server| (server, rooms.authorization.keys()));
         rooms
             .frontage
-            .store(Arc::new(frontage(&config, signer.as_ref())));
+            .store(Arc::new(frontage(&config, signer.as_ref(), serving)));
         rooms.signing.put_in_force(signer.as_ref());
         rooms.standings.changed(&self.config, &config, generation);
         rooms.gateway.replace_snapshot(snapshot);

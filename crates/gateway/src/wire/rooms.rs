@@ -14,7 +14,7 @@ use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Gateway, GatewayDeps};
 use portcullis_identity::{
     Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
-    Revocations, follow,
+    Revocations, SignIn, follow,
 };
 use portcullis_server::{Frontage, Readiness};
 use portcullis_store::Stores;
@@ -23,12 +23,14 @@ use portcullis_vault::{KeyRing, MacPurpose};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::authorization::Authorization;
 use super::frontage::frontage;
 use super::identity::Callers;
 use super::issuers::Issuers;
 use super::macs::RingMac;
 use super::outbound;
 use super::servers::{self, Making};
+use super::sign_in;
 use super::signer::Signing;
 use super::standing::Standings;
 use crate::cli::exit::CommandError;
@@ -173,6 +175,7 @@ pub(super) struct Rooms {
     pub(super) vaults: Vaults,
     pub(super) gateway: Arc<Gateway>,
     pub(super) authentication: Arc<ArcSwap<Authentication>>,
+    pub(super) sign_in: Arc<ArcSwap<SignIn>>,
     pub(super) frontage: Arc<ArcSwap<Frontage>>,
     pub(super) keys: KeyAdmin,
     pub(super) index: Arc<KeyIndex>,
@@ -187,6 +190,7 @@ pub(super) struct Rooms {
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
     pub(super) signing: Signing,
+    pub(super) authorization: Authorization,
 }
 
 impl Rooms {
@@ -235,14 +239,20 @@ impl Rooms {
             Arc::clone(&vaults.clock),
             tracker.clone(),
         );
+        let authorization = Authorization::new(&vaults, &revoking, &client);
+        let authorization_server = authorization.by(config, &issuers).await?;
         let callers = Callers {
             index: &index,
             issuers: &issuers,
             revocations: &revocations,
             clock: &vaults.clock,
+            authorization: authorization_server.as_ref(),
         };
         let authentication = callers.authentication(config, 1)?;
-        let frontage = Arc::new(ArcSwap::from_pointee(frontage(config, signer.as_ref())));
+        let sign_in = sign_in::build(config, &issuers, &vaults, &client)?;
+        let serving = authorization_server.map(|server| (server, authorization.keys()));
+        let frontage = frontage(config, signer.as_ref(), serving);
+        let frontage = Arc::new(ArcSwap::from_pointee(frontage));
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
             Arc::clone(&revocations),
@@ -271,10 +281,13 @@ impl Rooms {
             clock: Arc::clone(&vaults.clock),
             tracker: tracker.clone(),
         });
+        authorization.serve(&gateway);
         Ok(Self {
+            authorization,
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
             authentication: Arc::new(ArcSwap::from_pointee(authentication)),
+            sign_in: Arc::new(ArcSwap::from_pointee(sign_in)),
             frontage,
             keys,
             index,
@@ -290,6 +303,13 @@ impl Rooms {
             signing,
             vaults,
         })
+    }
+}
+
+impl Rooms {
+    /// Sign-in as this configuration has it.
+    pub(super) fn sign_in_by(&self, config: &Config) -> anyhow::Result<SignIn> {
+        sign_in::build(config, &self.issuers, &self.vaults, &self.client)
     }
 }
 

@@ -10,6 +10,7 @@ use portcullis_core::{SystemClock, SystemEntropy, Timestamp};
 use portcullis_vault::KeyRing;
 
 use super::rooms::{Storage, Vaults, ring_path};
+use super::signing_keys::Chain;
 use super::{files, signing_keys};
 use crate::cli::exit::CommandError;
 
@@ -74,10 +75,10 @@ pub async fn rotate_signer(
         }
     }
     let vaults = Vaults::open(&Storage::of(&config)).await?;
-    let (store, ring) = (&*vaults.stores.signing_keys, &vaults.ring);
+    let chain = Chain::for_upstream(&*vaults.stores.signing_keys, &vaults.ring);
     let algorithm = signing_keys::algorithm(signer);
     let now = vaults.clock.now();
-    let rotated = signing_keys::rotate(store, ring, algorithm, now, distrust)
+    let rotated = signing_keys::rotate(chain, algorithm, now, distrust)
         .await
         .context("the signing key was not rotated")?;
     Ok(RotatedSigner {

@@ -193,6 +193,7 @@ pub(super) fn state(
     ServerState::new(ServerDeps {
         gateway: Arc::clone(&rooms.gateway),
         authentication: Arc::clone(&rooms.authentication),
+        sign_in: Arc::clone(&rooms.sign_in),
         keys: rooms.keys.clone(),
         revocations: rooms.revoking.clone(),
         trail: rooms.trail.clone(),

@@ -23,6 +23,7 @@ use portcullis_store::SigningKeyStore;
 use portcullis_vault::KeyRing;
 use tokio_util::task::TaskTracker;
 
+use super::signing_keys::Chain;
 use super::{issuers, signing_keys};
 
 /// What signing needs of the house.
@@ -59,8 +60,8 @@ impl Signing {
         };
         let mut prepared = Prepared::of_file(signer, config, &self.clock)?;
         if prepared.stored {
-            let (store, now) = (&*self.store, self.clock.now());
-            let keys = signing_keys::read_or_make(store, &self.ring, prepared.algorithm, now).await;
+            let (chain, now) = (self.chain(), self.clock.now());
+            let keys = signing_keys::read_or_make(chain, prepared.algorithm, now).await;
             prepared.book.read(keys.context("the signing keys")?);
         }
         prepared.verifier = match &signer.verification {
@@ -83,7 +84,7 @@ impl Signing {
         let Some(book) = self.followed.load_full() else {
             return;
         };
-        match signing_keys::read(&*self.store, &self.ring).await {
+        match signing_keys::read(self.chain()).await {
             Ok(keys) => {
                 let before = book.keys();
                 for one in keys.iter().filter(|one| !before.contains(one)) {
@@ -96,6 +97,10 @@ impl Signing {
                 "the signing keys cannot be read again: those that are known stay in use for ten minutes"
             ),
         }
+    }
+
+    fn chain(&self) -> Chain<'_> {
+        Chain::for_upstream(&*self.store, &self.ring)
     }
 
     fn verifier(&self, verification: &TokenVerification) -> Arc<dyn VerifiesSubjects> {

@@ -12,8 +12,39 @@ use portcullis_vault::{KeyRing, SealedBox};
 
 use crate::cli::exit::CommandError;
 
-const TABLE: &str = "signing_keys";
 const COLUMN: &str = "sealed_key";
+
+/// Keys that follow each other: where they are kept, and what seals them there.
+#[derive(Clone, Copy)]
+pub(super) struct Chain<'a> {
+    pub(super) store: &'a dyn SigningKeyStore,
+    pub(super) ring: &'a KeyRing,
+    /// The table: a row of one chain does not open in another.
+    table: &'static str,
+}
+
+impl<'a> Chain<'a> {
+    /// Those that sign for upstream servers.
+    pub(super) const fn for_upstream(store: &'a dyn SigningKeyStore, ring: &'a KeyRing) -> Self {
+        Self {
+            store,
+            ring,
+            table: "signing_keys",
+        }
+    }
+
+    /// Those that sign our own access tokens.
+    pub(super) const fn for_authorization(
+        store: &'a dyn SigningKeyStore,
+        ring: &'a KeyRing,
+    ) -> Self {
+        Self {
+            store,
+            ring,
+            table: "authorization_keys",
+        }
+    }
+}
 
 /// The keys of the file, and how the first of them signs; `None`: they are ours to make.
 pub(super) fn of_operator(signer: &JwtSigner) -> Result<Option<Vec<SigningKey>>, CommandError> {
@@ -52,23 +83,21 @@ pub(super) fn algorithm(signer: &JwtSigner) -> SigningAlgorithm {
 
 /// Every key that is kept, oldest first. One that does not open is no reason to go on with others:
 /// somebody has changed the store.
-pub(super) async fn read(
-    store: &dyn SigningKeyStore,
-    ring: &KeyRing,
-) -> anyhow::Result<Vec<PublishedKey>> {
-    let records = store.list().await?;
-    records.iter().map(|record| open(ring, record)).collect()
+pub(super) async fn read(chain: Chain<'_>) -> anyhow::Result<Vec<PublishedKey>> {
+    let records = chain.store.list().await?;
+    records.iter().map(|record| open(chain, record)).collect()
 }
 
-fn open(ring: &KeyRing, record: &SigningKeyRecord) -> anyhow::Result<PublishedKey> {
+fn open(chain: Chain<'_>, record: &SigningKeyRecord) -> anyhow::Result<PublishedKey> {
     let about = || format!("signing key {}", record.kid);
     let algorithm = record.algorithm.parse();
     let Ok(algorithm) = algorithm else {
         bail!("{}: algorithm {} is not known", about(), record.algorithm);
     };
     let sealed = SealedBox::from_bytes(record.sealed_key.clone());
-    let der = ring
-        .open_row(TABLE, &record.kid, COLUMN, &sealed)
+    let der = chain
+        .ring
+        .open_row(chain.table, &record.kid, COLUMN, &sealed)
         .with_context(about)?;
     let key = SigningKey::from_pkcs8(&der, algorithm).with_context(about)?;
     if key.key_id() != record.kid {
@@ -83,21 +112,20 @@ fn open(ring: &KeyRing, record: &SigningKeyRecord) -> anyhow::Result<PublishedKe
 /// Every key that is kept, after making one of this algorithm if the newest is of another: that one
 /// signs until verifiers have had time to see the new one.
 pub(super) async fn read_or_make(
-    store: &dyn SigningKeyStore,
-    ring: &KeyRing,
+    chain: Chain<'_>,
     algorithm: SigningAlgorithm,
     now: Timestamp,
 ) -> anyhow::Result<Vec<PublishedKey>> {
-    let keys = read(store, ring).await?;
+    let keys = read(chain).await?;
     let signs_from = match keys.last() {
         Some(last) if last.key.algorithm() == algorithm => return Ok(keys),
         Some(last) => now.after(KeyBook::NOTICE).max(last.signs_from),
         None => now,
     };
-    let record = make(ring, algorithm, signs_from).await?;
+    let record = make(chain, algorithm, signs_from).await?;
     let follows = newest(&keys, algorithm).map(|last| last.key.key_id());
     // Whoever was first: all take what is there now.
-    if store.append(&record, follows).await? {
+    if chain.store.append(&record, follows).await? {
         tracing::info!(
             kid = record.kid,
             algorithm = algorithm.as_str(),
@@ -105,7 +133,7 @@ pub(super) async fn read_or_make(
             "made a signing key"
         );
     }
-    read(store, ring).await
+    read(chain).await
 }
 
 /// What `rotate signer` did.
@@ -120,13 +148,12 @@ pub(super) struct Rotated {
 /// Appends a key: published now, signing after a while; at once, and without the former ones, where
 /// those are not to be believed any more.
 pub(super) async fn rotate(
-    store: &dyn SigningKeyStore,
-    ring: &KeyRing,
+    chain: Chain<'_>,
     algorithm: SigningAlgorithm,
     now: Timestamp,
     distrust: bool,
 ) -> anyhow::Result<Rotated> {
-    let keys = read(store, ring).await?;
+    let keys = read(chain).await?;
     if distrust && keys.is_empty() {
         bail!("no key is kept in this store, so there is none to distrust: nothing was changed");
     }
@@ -142,9 +169,9 @@ pub(super) async fn rotate(
         Some(_) if !distrust => now.after(KeyBook::NOTICE),
         _ => now,
     };
-    let record = make(ring, algorithm, signs_from).await?;
+    let record = make(chain, algorithm, signs_from).await?;
     let follows = newest(&keys, algorithm).map(|last| last.key.key_id());
-    if !store.append(&record, follows).await? {
+    if !chain.store.append(&record, follows).await? {
         bail!("another rotation was faster: nothing was changed");
     }
     let over = keys
@@ -153,7 +180,7 @@ pub(super) async fn rotate(
         .map(|one| one.key.key_id().to_owned());
     let removed: Vec<String> = over.collect();
     for kid in &removed {
-        store.remove(kid).await?;
+        chain.store.remove(kid).await?;
     }
     Ok(Rotated {
         kid: record.kid,
@@ -168,7 +195,7 @@ fn newest(keys: &[PublishedKey], algorithm: SigningAlgorithm) -> Option<&Publish
 }
 
 async fn make(
-    ring: &KeyRing,
+    chain: Chain<'_>,
     algorithm: SigningAlgorithm,
     signs_from: Timestamp,
 ) -> anyhow::Result<SigningKeyRecord> {
@@ -176,7 +203,7 @@ async fn make(
     let der = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await??;
     let key = SigningKey::from_pkcs8(&der, algorithm)?;
     let kid = key.key_id().to_owned();
-    let sealed = ring.seal_row(TABLE, &kid, COLUMN, &der)?;
+    let sealed = chain.ring.seal_row(chain.table, &kid, COLUMN, &der)?;
     Ok(SigningKeyRecord {
         sealed_key: sealed.as_bytes().to_vec(),
         algorithm: algorithm.as_str().to_owned(),
@@ -211,21 +238,25 @@ mod tests {
             }
         }
 
+        fn chain(&self) -> Chain<'_> {
+            Chain::for_upstream(&*self.store, &self.ring)
+        }
+
         async fn started(&self) -> Vec<PublishedKey> {
             self.started_with(ES256, START).await
         }
 
         async fn started_with(&self, how: SigningAlgorithm, now: Timestamp) -> Vec<PublishedKey> {
-            let keys = read_or_make(&*self.store, &self.ring, how, now).await;
+            let keys = read_or_make(self.chain(), how, now).await;
             keys.unwrap()
         }
 
         async fn rotated(&self, now: Timestamp, distrust: bool) -> anyhow::Result<Rotated> {
-            rotate(&*self.store, &self.ring, ES256, now, distrust).await
+            rotate(self.chain(), ES256, now, distrust).await
         }
 
         async fn kids(&self) -> Vec<String> {
-            let keys = read(&*self.store, &self.ring).await.unwrap();
+            let keys = read(self.chain()).await.unwrap();
             keys.iter().map(|one| one.key.key_id().to_owned()).collect()
         }
     }
@@ -319,9 +350,21 @@ mod tests {
         for changed in [damaged, moved, renamed, unknown] {
             let store = memory::stores().signing_keys;
             store.append(&changed, None).await.unwrap();
-            assert!(read(&*store, &house.ring).await.is_err(), "{}", changed.kid);
+            assert!(
+                read(Chain::for_upstream(&*store, &house.ring))
+                    .await
+                    .is_err(),
+                "{}",
+                changed.kid
+            );
         }
+        let elsewhere = Chain::for_authorization(&*house.store, &house.ring);
+        assert!(read(elsewhere).await.is_err(), "a key of another chain");
         let other = KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap();
-        assert!(read(&*house.store, &other).await.is_err());
+        assert!(
+            read(Chain::for_upstream(&*house.store, &other))
+                .await
+                .is_err()
+        );
     }
 }

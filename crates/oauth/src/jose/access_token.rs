@@ -113,7 +113,7 @@ pub fn read_introspected(
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     Token,
     Introspection,
 }
@@ -141,7 +141,7 @@ fn refuse_other_tokens(members: &Map<String, Value>, says_so: bool) -> Result<()
     Ok(())
 }
 
-fn judge(
+pub(super) fn judge(
     members: Map<String, Value>,
     rules: &TokenRules,
     holder: Option<&[u8; 32]>,

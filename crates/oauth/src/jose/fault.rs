@@ -19,6 +19,12 @@ pub enum TokenFault {
     Type,
     /// By its claims an ID token, a refresh token or a logout token.
     NotAnAccessToken,
+    /// By its claims another token than an ID token.
+    NotAnIdToken,
+    /// An ID token of another sign-in, or of none.
+    Nonce,
+    /// An ID token that came with another access token.
+    AccessTokenHash,
     /// Not the issuer whose rules apply, or nobody's that is trusted.
     Issuer,
     /// Made for somebody else.
@@ -48,6 +54,9 @@ impl TokenFault {
             Self::Signature => "token_signature",
             Self::Type => "token_type",
             Self::NotAnAccessToken => "token_not_an_access_token",
+            Self::NotAnIdToken => "token_not_an_id_token",
+            Self::Nonce => "token_nonce",
+            Self::AccessTokenHash => "token_at_hash",
             Self::Issuer => "token_issuer",
             Self::Audience => "token_audience",
             Self::Expired => "expired",

@@ -21,7 +21,7 @@ const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 pub(super) const LONGEST_KID: usize = 256;
 
 /// The keys of one issuer that can verify signatures.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Jwks {
     keys: Vec<Key>,
     skipped: usize,

@@ -110,6 +110,11 @@ impl<'t> Unverified<Jws<'t>> {
         self.0.kid.as_deref()
     }
 
+    /// What it says that it is signed by: true only of what [`signed_by`](Self::signed_by) believed.
+    pub(super) fn algorithm(&self) -> Result<Algorithm, TokenFault> {
+        self.0.algorithm
+    }
+
     pub(super) const fn token_type(&self) -> &TokenType {
         &self.0.token_type
     }

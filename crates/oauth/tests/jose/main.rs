@@ -9,5 +9,6 @@
 
 mod claims;
 mod forged;
+mod id_token;
 mod issuer;
 mod wycheproof;

@@ -152,7 +152,12 @@ fn written(options: &ProxyOptions, keys: &[MappedKey], tool_scopes: &Map<String,
     set(&mut audit, "jsonl_path", options.audit_file.as_ref());
     json!({
         "server": server,
-        "identity": {"issuers": [issuer], "scopes_supported": scopes},
+        "identity": {
+            "issuers": [issuer],
+            "scopes_supported": scopes,
+            // One door, for one issuer's tokens.
+            "authorization_server": {"enabled": false},
+        },
         "mcp_servers": {SERVER: upstream},
         "store": {"path": options.store},
         "audit": audit,

@@ -1,0 +1,83 @@
+//! Refresh tokens (RFC 6749 §6), each good once (RFC 9700 §4.14.2).
+
+use portcullis_core::{RefreshToken, ScopeSet, sha256};
+use portcullis_oauth::authorization_server::{AuthorizationRequest, OAuthFault, Parameters};
+use portcullis_store::{RefreshTokenRecord, Rotated};
+
+use super::clients::Client;
+use super::{AuthorizationServer, Issued, TokenRefusal, secrets};
+use crate::Authentication;
+
+const INVALID: OAuthFault = OAuthFault::grant("the refresh token is invalid for this client");
+
+impl AuthorizationServer {
+    pub(super) async fn refresh(
+        &self,
+        authentication: &Authentication,
+        client: &Client,
+        form: &Parameters,
+        origin: &str,
+    ) -> Result<Issued, TokenRefusal> {
+        let presented = form
+            .get("refresh_token")
+            .ok_or(OAuthFault::request("refresh_token is required"))?;
+        let digest = sha256(presented.as_bytes());
+        let grants = &self.deps.grants;
+        let Some(found) = grants.store.token(&digest).await? else {
+            return Err(INVALID.into());
+        };
+        let id = found.record.grant;
+        let Some(read) = grants.get(&id).await? else {
+            return Err(INVALID.into());
+        };
+        if read.grant.client != client.id || read.grant.origin != origin {
+            return Err(INVALID.into());
+        }
+        let resource = AuthorizationRequest::resource(form)?;
+        if resource.is_some_and(|resource| resource != read.grant.resource) {
+            return Err(
+                OAuthFault::target("resource does not match the one that was granted").into(),
+            );
+        }
+        let scopes = narrowed(form, &read.grant.scopes)?;
+        let person = &read.grant.person;
+        let Some(principal) = self.still(authentication, person).await? else {
+            return Err(OAuthFault::grant("the user for this grant is no longer active").into());
+        };
+        let now = self.deps.clock.now();
+        let next = secrets::random(&*self.deps.entropy, secrets::REFRESH)?;
+        let until = now.after(self.terms.refresh_token_ttl);
+        let record = RefreshTokenRecord {
+            digest: sha256(next.as_bytes()),
+            grant: id.clone(),
+            expires_at: until.min(read.expires_at),
+        };
+        match grants.store.rotate(&digest, &record, now).await? {
+            Rotated::Rotated => {
+                let mut issued = self.issue(&read, scopes, read.expires_at, now, &principal)?;
+                issued.refresh_token = Some(RefreshToken::new(next));
+                Ok(issued)
+            }
+            Rotated::Reused(id) => {
+                grants.end(&id, "a used refresh token came again").await?;
+                Err(INVALID.into())
+            }
+            Rotated::Expired => Err(OAuthFault::grant("the refresh token has expired").into()),
+            Rotated::Unknown | Rotated::Ended => Err(INVALID.into()),
+        }
+    }
+}
+
+/// Less than was granted may be asked for, never more.
+fn narrowed(form: &Parameters, granted: &ScopeSet) -> Result<ScopeSet, OAuthFault> {
+    const WIDER: OAuthFault = OAuthFault::new("invalid_scope", "more than was granted");
+    let Some(asked) = form.get("scope") else {
+        return Ok(granted.clone());
+    };
+    let asked: ScopeSet = asked.parse().map_err(|_| WIDER)?;
+    if granted.covers(&asked) {
+        Ok(asked)
+    } else {
+        Err(WIDER)
+    }
+}

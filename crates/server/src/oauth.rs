@@ -1,0 +1,58 @@
+//! The machine-facing side of our authorization server: documents, registration, tokens.
+//!
+//! None of it is reached with a cookie, so a page of any site may call it, as clients that run in
+//! browsers have to ([`cors`]). Each request to an endpoint is on record once, by the id of the client
+//! and never by what it presented.
+
+pub(crate) mod cors;
+mod desk;
+mod documents;
+mod introspect;
+mod register;
+mod revoke;
+mod token;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::state::ServerState;
+
+pub(crate) use documents::with_our_endpoints;
+
+/// Where the metadata is (RFC 8414 §3).
+pub(crate) const METADATA: &str = "/.well-known/oauth-authorization-server";
+/// The same for those who look where OpenID Connect has it.
+pub(crate) const OPENID_METADATA: &str = "/.well-known/openid-configuration";
+/// The keys of our access tokens. Those of the signer are elsewhere: servers trust what they sign, and
+/// an access token of a client's must never be taken for that.
+pub(crate) const JWKS: &str = "/oauth/jwks.json";
+
+/// Endpoints that clients call with forms and JSON.
+const ENDPOINTS: [&str; 4] = ["/token", "/register", "/revoke", "/introspect"];
+
+/// Whether a path is that of a governed endpoint.
+pub(crate) fn is_endpoint(path: &str) -> bool {
+    ENDPOINTS.contains(&path)
+}
+
+pub(crate) fn routes() -> Router<ServerState> {
+    let documents = Router::new()
+        .route(METADATA, get(documents::metadata))
+        .route(
+            &format!("{METADATA}/{{*path}}"),
+            get(documents::metadata_of),
+        )
+        .route(
+            &format!("{OPENID_METADATA}/{{*path}}"),
+            get(documents::metadata_of),
+        )
+        .route(JWKS, get(documents::jwks));
+    let endpoints = Router::new()
+        .route("/token", post(token::give))
+        .route("/register", post(register::register))
+        .route("/revoke", post(revoke::revoke));
+    let for_pages = documents
+        .merge(endpoints)
+        .layer(axum::middleware::from_fn(cors::open));
+    for_pages.route("/introspect", post(introspect::introspect))
+}

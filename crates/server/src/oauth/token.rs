@@ -1,0 +1,53 @@
+//! `POST /token` (RFC 6749 §3.2).
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use portcullis_engine::audit::Target;
+use portcullis_identity::authorization_server::{ClientCredentials, Issued};
+
+use super::desk::{Desk, NotGiven};
+use crate::state::ServerState;
+
+pub(super) async fn give(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (mut desk, body) = match Desk::open(state, request, "token").await {
+        Ok(opened) => opened,
+        Err(refusal) => return *refusal,
+    };
+    match ask(&mut desk, body).await {
+        Ok(issued) => {
+            desk.audit.principal(&issued.principal);
+            desk.audit.target(Target::client(&issued.client));
+            desk.audit.allowed("token");
+            let body = issued.body();
+            desk.answer(StatusCode::OK, &body).await
+        }
+        Err(refusal) => desk.refuse(refusal).await,
+    }
+}
+
+async fn ask(desk: &mut Desk, body: Body) -> Result<Issued, NotGiven> {
+    let form = desk.form(body).await?;
+    if let Some(grant_type) = form.get("grant_type") {
+        // Of what a client says, only what we know goes on record.
+        let known = ["authorization_code", "refresh_token"];
+        let known = known.into_iter().find(|one| *one == grant_type);
+        if let Some(known) = known {
+            desk.audit
+                .method(portcullis_engine::audit::CallerText::new(match known {
+                    "refresh_token" => "token/refresh_token",
+                    _ => "token/authorization_code",
+                }));
+        }
+    }
+    let credentials = ClientCredentials {
+        form: &form,
+        authorization: desk.authorization()?,
+    };
+    let authentication = desk.state.authentication.load_full();
+    let issued = Box::pin(
+        desk.server
+            .token(&authentication, &credentials, &desk.origin),
+    );
+    Ok(issued.await?)
+}

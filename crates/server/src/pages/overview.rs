@@ -1,0 +1,153 @@
+//! `/connect`: who is signed in, and which applications they let act for them.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use portcullis_core::{PrincipalId, Timestamp};
+
+use super::layout::short;
+use super::{Answer, Form, Frame, ReturnTo, SignedIn, Trouble, Visit};
+use crate::state::ServerState;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    frame: Frame,
+    applications: Vec<Application>,
+}
+
+/// One client, and all that it was given.
+struct Application {
+    client_id: String,
+    name: String,
+    /// Where else it is known by.
+    id: String,
+    resources: Vec<String>,
+    /// The day on which it was let in last.
+    since: String,
+    /// Whether it has access at this moment, or would only not be asked about again.
+    acts: bool,
+    token: String,
+}
+
+pub(crate) async fn show(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (mut visit, _) = match Visit::open(state, request, "connect") {
+        Ok(opened) => opened,
+        Err(refusal) => return *refusal,
+    };
+    let said = shown(&mut visit).await;
+    visit.end(said).await
+}
+
+async fn shown(visit: &mut Visit) -> Result<Answer, Trouble> {
+    let Some(signed_in) = visit.session().await? else {
+        return Ok(Answer::SeeOther(ReturnTo::of(None).by_login()));
+    };
+    Answer::page(&OverviewPage {
+        frame: visit.frame(Some(&signed_in))?,
+        applications: applications(&visit.state, &signed_in).await?,
+    })
+}
+
+/// What a person gave to one client.
+#[derive(Default)]
+struct Given {
+    name: Option<String>,
+    resources: Vec<String>,
+    since: Option<Timestamp>,
+    acts: bool,
+}
+
+impl Given {
+    fn add(&mut self, name: Option<&String>, resource: &str, at: Timestamp) {
+        if self.name.is_none() {
+            self.name = name.cloned();
+        }
+        if !self.resources.iter().any(|known| known == resource) {
+            self.resources.push(resource.to_owned());
+        }
+        self.since = self.since.max(Some(at));
+    }
+}
+
+async fn applications(
+    state: &ServerState,
+    signed_in: &SignedIn,
+) -> Result<Vec<Application>, Trouble> {
+    let whose: &PrincipalId = &signed_in.principal.id;
+    let mut given: BTreeMap<String, Given> = BTreeMap::new();
+    let server = state.authorization_server.load_full();
+    for grant in server.grants().of(whose).await? {
+        let one = given.entry(grant.client_id).or_default();
+        one.acts = true;
+        one.add(
+            grant.client_name.as_ref(),
+            &grant.resource,
+            grant.created_at,
+        );
+    }
+    for consent in state.sign_in.load_full().consents.of(whose).await? {
+        let one = given.entry(consent.client_id).or_default();
+        let (name, at) = (consent.client_name.as_ref(), consent.given_at);
+        one.add(name, &consent.resource, at);
+    }
+    let mut applications = Vec::with_capacity(given.len());
+    for (client_id, given) in given {
+        let name = given.name.as_deref().map(short);
+        let id = short(&client_id);
+        applications.push(Application {
+            name: name
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| id.clone()),
+            id,
+            resources: given.resources.iter().map(|one| short(one)).collect(),
+            since: given.since.map(day).unwrap_or_default(),
+            acts: given.acts,
+            token: signed_in.form_token(state, &act(&client_id))?,
+            client_id,
+        });
+    }
+    applications.sort_by_key(|one| (!one.acts, one.name.to_lowercase()));
+    Ok(applications)
+}
+
+/// The day of a moment, in UTC.
+fn day(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.split('T').next().unwrap_or_default().to_owned()
+}
+
+pub(crate) async fn remove(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (mut visit, body) = match Visit::open(state, request, "connect/remove") {
+        Ok(opened) => opened,
+        Err(refusal) => return *refusal,
+    };
+    let said = removed(&mut visit, body).await;
+    visit.end(said).await
+}
+
+/// Forgets that it was agreed to, then ends what the client holds: the other way round it could be let
+/// in again between the two without a question.
+async fn removed(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
+    let form = Form::read(&visit.state, &visit.parts.headers, body).await?;
+    let Some(signed_in) = visit.session().await? else {
+        return Ok(Answer::SeeOther(ReturnTo::of(None).by_login()));
+    };
+    let client = form.get("client").ok_or_else(Trouble::not_a_form)?;
+    signed_in.require_form_token(&visit.state, &act(client), form.get("token"))?;
+    let whose = &signed_in.principal.id;
+    let sign_in = visit.state.sign_in.load_full();
+    sign_in.consents.withdraw(whose, client).await?;
+    let server = visit.state.authorization_server.load_full();
+    server.grants().end_with(whose, client).await?;
+    visit.audit.allowed("remove_access");
+    Ok(Answer::SeeOther("/connect".to_owned()))
+}
+
+/// What the form's token is for.
+fn act(client_id: &str) -> String {
+    format!("remove {client_id}")
+}
