@@ -25,8 +25,12 @@ impl Gateway {
 
     /// The same with `server.public_url`, which people and authorization servers need:
     /// `http://localhost` and the port.
-    pub async fn public(mut configuration: Value) -> anyhow::Result<Self> {
-        let port = free_port().await?;
+    pub async fn public(configuration: Value) -> anyhow::Result<Self> {
+        Self::public_at(free_port().await?, configuration).await
+    }
+
+    /// The same at a port that somebody else has been told already.
+    pub async fn public_at(port: u16, mut configuration: Value) -> anyhow::Result<Self> {
         let origin = format!("http://localhost:{port}");
         set(&mut configuration, "server", "public_url", &origin);
         Self::start_at(port, configuration).await

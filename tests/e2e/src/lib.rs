@@ -22,7 +22,7 @@ pub use binaries::{binary, look_in, workspace};
 pub use dialogue::{Reader, converse, hold, opening};
 pub use driver::{Driver, Target};
 pub use gateway::{Gateway, KEY};
-pub use issuer::Issuer;
+pub use issuer::{Issuer, Protected};
 pub use judges::{Judges, browser};
 pub use key_proxy::{KeyProxy, Recorded};
 pub use person::{Arrival, Person};

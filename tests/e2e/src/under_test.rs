@@ -47,7 +47,12 @@ pub async fn visit(judges: &Judges, server: &str, scenario: &Scenario) -> anyhow
     if let (Some(entry), Some(common)) = (entry.as_object_mut(), common.as_object()) {
         entry.extend(common.clone());
     }
-    let gateway = Gateway::public(json!({"mcp_servers": {"judge": entry}})).await?;
+    // The suite knows this document, and asks nobody for it.
+    let gateway = Gateway::public(json!({
+        "server": {"client_metadata_url": "https://conformance-test.local/client-metadata.json"},
+        "mcp_servers": {"judge": entry},
+    }))
+    .await?;
     let mut told = known.clone();
     if let (Some(token), Some(told)) = (known.get("idp_id_token"), told.as_object_mut()) {
         let token = token.as_str().context("a token that is no text")?;
