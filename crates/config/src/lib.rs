@@ -32,15 +32,16 @@ pub use explain::explain;
 pub use key_map::{KEY_MAP_VARIABLE, KeyHolder, KeyMapError, MappedKey, read_key_map};
 pub use load::{Loaded, load, parse_for_fuzz};
 pub use model::{
-    ActorSource, AssertionAudience, Audit, Auth, AuthorizationServer, AwsIdentity, AwsRole,
-    AwsSigV4, AwsSource, AwsStore, CallerHeaders, ClaimNames, ClaimSource, ClientAuth, ClientCa,
-    ClientCertificate, ClientCredentials, ClientKey, ClientProof, Compat, Config, Cookies,
-    DebugHeaders, Delegation, ExchangeProfile, FileKey, Forwarded, Forwarding, HeaderTemplate,
-    IdJag, Identity, Introspection, IssuerGrants, JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle,
-    KnownClient, Listen, LogFormat, LogLevel, Login, LoginProvider, MappedKeys, McpServer,
-    OAuthClient, Revision, Rfc8693, Secrets, Server, SignerAudience, SignerClaims, SignerScopes,
-    Sourced, StaticHeader, Store, SubjectIntrospection, Telemetry, Tls, TokenExchange, TokenIssuer,
-    TokenTypeName, TokenVerification, ToolScopes, VaultAuth, VaultStore,
+    ActorSource, AssertionAudience, Audit, Auth, AuthorizationCode, AuthorizationServer,
+    AwsIdentity, AwsRole, AwsSigV4, AwsSource, AwsStore, CallerHeaders, ClaimNames, ClaimSource,
+    ClientAuth, ClientCa, ClientCertificate, ClientCredentials, ClientKey, ClientProof, Compat,
+    Config, Cookies, DebugHeaders, Delegation, ExchangeProfile, FileKey, Forwarded, Forwarding,
+    HeaderTemplate, IdJag, Identity, InteractiveClient, Introspection, IssuerGrants,
+    JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient, Listen, LogFormat, LogLevel,
+    Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Resource, Revision, Rfc8693, Secrets,
+    Server, SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader, Store,
+    SubjectIntrospection, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
+    TokenVerification, ToolScopes, VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;

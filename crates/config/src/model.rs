@@ -28,9 +28,9 @@ pub use process::{
 };
 pub use secrets::{AwsStore, Secrets, VaultAuth, VaultStore};
 pub use server::{
-    ActorSource, AssertionAudience, Auth, ClientCredentials, ClientKey, ClientProof,
-    ExchangeProfile, KeyStyle, MappedKeys, McpServer, OAuthClient, Revision, Rfc8693, StaticHeader,
-    TokenExchange, ToolScopes,
+    ActorSource, AssertionAudience, Auth, AuthorizationCode, ClientCredentials, ClientKey,
+    ClientProof, ExchangeProfile, InteractiveClient, KeyStyle, MappedKeys, McpServer, OAuthClient,
+    Resource, Revision, Rfc8693, StaticHeader, TokenExchange, ToolScopes,
 };
 
 pub use signer::{

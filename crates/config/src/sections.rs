@@ -1,6 +1,7 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod authorization_code;
 pub(crate) mod authorization_server;
 pub(crate) mod aws_identity;
 pub(crate) mod aws_sigv4;

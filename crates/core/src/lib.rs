@@ -15,6 +15,7 @@ mod seal;
 mod secret;
 mod shares;
 mod time;
+mod trusted_origin;
 
 pub use certificate::CertificateName;
 pub use digest::{Sha256, constant_time_eq, hex, sha256};
@@ -32,3 +33,4 @@ pub use seal::{Purpose, SealError, Sealer};
 pub use secret::{AccessToken, ApiKey, ClientSecret, RefreshToken, SecretValue};
 pub use shares::Shares;
 pub use time::{Clock, InvalidTimestamp, ManualClock, SystemClock, Timestamp};
+pub use trusted_origin::{InvalidTrustedOrigin, TrustedOrigin, plain_host_and_port};

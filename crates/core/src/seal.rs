@@ -13,6 +13,11 @@ pub enum Purpose {
     McpCursor,
     /// `requestState` of a 2026-07-28 `input_required` result.
     McpRequestState,
+    /// `requestState` of an `input_required` result of our own: the client's user is to connect an
+    /// account first.
+    McpConsentState,
+    /// For whom an address under `/connect/` was made.
+    Invitation,
     /// The cookie of a browser in which somebody is signed in.
     BrowserSession,
     /// What proves that a form was filled in on a page of ours, in the browser that it was made for.
@@ -26,6 +31,8 @@ impl Purpose {
             Self::McpSession => "mcp-session",
             Self::McpCursor => "mcp-cursor",
             Self::McpRequestState => "mcp-request-state",
+            Self::McpConsentState => "mcp-consent-state",
+            Self::Invitation => "invitation",
             Self::BrowserSession => "browser-session",
             Self::FormToken => "form-token",
         }

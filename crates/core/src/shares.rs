@@ -118,6 +118,13 @@ impl<O: Clone + Eq + Hash, K: Clone + Eq + Hash, V> Shares<O, K, V> {
         self.change(owner, |own| own.put(key, value, used));
     }
 
+    /// Forgets all that is an owner's.
+    pub fn remove(&mut self, owner: &O) {
+        if self.of.contains_key(owner) {
+            self.change(owner, |own| *own = Own::default());
+        }
+    }
+
     /// Forgets what is not wanted any more.
     pub fn retain(&mut self, wanted: impl Fn(&V) -> bool) {
         self.of.retain(|_, own| {
@@ -232,6 +239,19 @@ mod tests {
         assert!(!has(&shares, "alice", 0) && has(&shares, "bob", 1));
         assert_eq!(shares.ranks.len(), 1);
         assert!(!shares.is_full_for(&"alice"));
+    }
+
+    #[test]
+    fn an_owner_who_is_forgotten_leaves_room_and_nothing_else_changes() {
+        let mut shares = Shares::new(3, 2);
+        shares.insert(&"alice", 0, 0);
+        shares.insert(&"alice", 1, 1);
+        shares.insert(&"bob", 2, 2);
+        shares.remove(&"alice");
+        shares.remove(&"nobody");
+        assert_eq!((shares.count, shares.of.len()), (1, 1));
+        assert!(has(&shares, "bob", 2) && !has(&shares, "alice", 0));
+        assert_eq!(shares.ranks.len(), 1);
     }
 
     #[test]

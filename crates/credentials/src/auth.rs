@@ -10,6 +10,7 @@ use portcullis_oauth::TokenRules;
 use portcullis_policy::Acting;
 use url::Url;
 
+use crate::interactive::AuthorizationCode;
 use crate::{Forwarding, MappedKeys, Signer, TokenClient, TokenExchange};
 
 /// One server's authentication, resolved: no references left to look up.
@@ -78,6 +79,8 @@ pub enum UpstreamAuth {
     ClientCredentials(Box<ClientCredentials>),
     /// The caller's own token, exchanged for one of this server (on behalf of the caller).
     TokenExchange(Arc<TokenExchange>),
+    /// A token that the caller granted by connecting their account (RFC 6749 §4.1).
+    AuthorizationCode(Arc<AuthorizationCode>),
     /// The one of the server's keys that was set apart for the caller.
     MappedKey(Arc<MappedKeys>),
     /// A signature of each request (AWS Signature Version 4).
@@ -100,7 +103,10 @@ impl UpstreamAuth {
     /// discovery included, can present it.
     pub const fn acts_for_caller(&self) -> bool {
         match self {
-            Self::TokenExchange(_) | Self::MappedKey(_) | Self::Passthrough(_) => true,
+            Self::TokenExchange(_)
+            | Self::AuthorizationCode(_)
+            | Self::MappedKey(_)
+            | Self::Passthrough(_) => true,
             Self::None | Self::Static(_) | Self::ClientCredentials(_) | Self::AwsSigV4(_) => false,
         }
     }
@@ -112,6 +118,7 @@ impl UpstreamAuth {
             Self::None
             | Self::Static(_)
             | Self::ClientCredentials(_)
+            | Self::AuthorizationCode(_)
             | Self::MappedKey(_)
             | Self::AwsSigV4(_)
             | Self::Passthrough(_) => false,
@@ -130,6 +137,7 @@ impl UpstreamAuth {
         match self {
             Self::None | Self::Static(_) | Self::ClientCredentials(_) => true,
             Self::TokenExchange(_)
+            | Self::AuthorizationCode(_)
             | Self::MappedKey(_)
             | Self::AwsSigV4(_)
             | Self::Passthrough(_) => false,
@@ -143,6 +151,7 @@ impl UpstreamAuth {
             Self::Static(header) => Some(header.name.as_str()),
             Self::ClientCredentials(_)
             | Self::TokenExchange(_)
+            | Self::AuthorizationCode(_)
             | Self::AwsSigV4(_)
             | Self::Passthrough(_) => Some(AUTHORIZATION.as_str()),
         }

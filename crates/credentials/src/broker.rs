@@ -24,8 +24,9 @@ use crate::subjects::Subjects;
 use crate::token::{Moment, Presented, Token};
 use crate::token_endpoint::Endpoint;
 use crate::{
-    ClientCredentials, CredentialBroker, CredentialError, CredentialErrorKind, CredentialKind,
-    Errand, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth, UpstreamCredential,
+    ClientCredentials, Connections, CredentialBroker, CredentialError, CredentialErrorKind,
+    CredentialKind, Errand, Refusal, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth,
+    UpstreamCredential,
 };
 
 /// A server has one client, two while a reload is under way, and another for discovery; what goes
@@ -38,6 +39,7 @@ pub struct Broker {
     tasks: TaskTracker,
     registry: RwLock<Registry>,
     subjects: Mutex<Subjects>,
+    connections: Option<Connections>,
 }
 
 /// What a token request needs of the world.
@@ -115,7 +117,15 @@ impl Broker {
             tasks,
             registry: RwLock::default(),
             subjects: Mutex::default(),
+            connections: None,
         }
+    }
+
+    /// The same, for servers that know people. Without connections nobody reaches those.
+    #[must_use]
+    pub fn with_connections(mut self, connections: Connections) -> Self {
+        self.connections = Some(connections);
+        self
     }
 
     fn slot(&self, server: &ServerId, wanted: Wanted<'_>) -> Arc<Slot> {
@@ -366,6 +376,18 @@ impl CredentialBroker for Broker {
                     Some((slot, token.fingerprint)),
                 )
             }
+            UpstreamAuth::AuthorizationCode(terms) => {
+                let nobody = Failure::new(CredentialErrorKind::ConsentRequired);
+                let presented = match &self.connections {
+                    Some(connections) => connections.present(evidence, terms).await,
+                    None => Err(nobody),
+                };
+                let (bearer, granted) =
+                    presented.map_err(|failure| failure.for_server(&auth.server))?;
+                let headers = fixed.chain([bearer]).collect();
+                UpstreamCredential::new(CredentialKind::AuthorizationCode, headers, None)
+                    .granted_by(granted)
+            }
             UpstreamAuth::Passthrough(without) => {
                 crate::forwarded::without_bearer(*without, evidence, auth)?
             }
@@ -373,15 +395,30 @@ impl CredentialBroker for Broker {
         Ok(crate::forwarded::joined(credential, evidence))
     }
 
-    async fn rejected(&self, _auth: &ServerAuth, credential: &UpstreamCredential) -> bool {
-        let Some((slot, fingerprint)) = credential.fetched() else {
-            return false;
+    async fn rejected(
+        &self,
+        auth: &ServerAuth,
+        credential: &UpstreamCredential,
+        refusal: Refusal<'_>,
+    ) -> Result<bool, CredentialError> {
+        if let (Some(granted), Some(connections)) = (credential.granted(), &self.connections) {
+            let rejected = connections.rejected(auth, granted, refusal).await;
+            return rejected.map_err(|failure| failure.for_server(&auth.server));
+        }
+        let Refusal::Credential { again: false, .. } = refusal else {
+            return Ok(false);
         };
-        slot.reject(fingerprint, Moment::now(&*self.door.clock))
+        let Some((slot, fingerprint)) = credential.fetched() else {
+            return Ok(false);
+        };
+        Ok(slot.reject(fingerprint, Moment::now(&*self.door.clock)))
     }
 
     fn keep_only(&self, servers: &BTreeSet<ServerId>) {
         self.subjects().keep_only(servers);
+        if let Some(connections) = &self.connections {
+            connections.keep_only(servers);
+        }
         self.door.actors.clear();
         let mut registry = self
             .registry

@@ -19,6 +19,8 @@ pub struct TokenClient {
 /// Client authentication at the token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientProof {
+    /// `none`: a public client has nothing to prove itself with (RFC 6749 §2.1).
+    Public,
     /// `client_secret_post`: `client_id` and `client_secret` in the form (RFC 6749 §2.3.1).
     SecretPost(ClientSecret),
     /// `client_secret_basic`: HTTP Basic, both parts form-encoded first (RFC 6749 §2.3.1).
@@ -48,6 +50,7 @@ impl TokenClient {
     pub(crate) fn digest(&self, key: Sha256) -> Sha256 {
         let key = key.part(self.client_id.as_bytes());
         match &self.proof {
+            ClientProof::Public => key.part(b"none"),
             ClientProof::SecretPost(secret) => key.part(b"post").part(&secret.fingerprint()),
             ClientProof::SecretBasic(secret) => key.part(b"basic").part(&secret.fingerprint()),
             ClientProof::PrivateKeyJwt {
@@ -74,6 +77,7 @@ impl TokenClient {
     ) -> Result<T, Failure> {
         let client_id = self.client_id.as_str();
         Ok(match &self.proof {
+            ClientProof::Public => with(&ClientAuthentication::Public { client_id }),
             ClientProof::SecretPost(client_secret) => with(&ClientAuthentication::Post {
                 client_id,
                 client_secret,

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use portcullis_aws::{AccessKeys, Scope, SigningError, sign};
 use portcullis_core::Clock;
 
+use crate::interactive::Granted;
 use crate::slot::Slot;
 
 /// The kind of credential, as the audit event and the debug headers name it.
@@ -26,6 +27,8 @@ pub enum CredentialKind {
     TokenExchange,
     /// A token got for the caller through their organisation.
     IdJag,
+    /// A token that the caller granted by connecting their account.
+    AuthorizationCode,
     /// The one of the server's keys that was set apart for the caller.
     MappedKey,
     /// A signature of the request.
@@ -49,6 +52,7 @@ impl CredentialKind {
             Self::M2mClientCredentials => "m2m-client-credentials",
             Self::TokenExchange => "token-exchange",
             Self::IdJag => "id-jag",
+            Self::AuthorizationCode => "authorization-code",
             Self::MappedKey => "mapped-key",
             Self::AwsSigV4 => "aws-sigv4",
             Self::SignedJwt => "signed-jwt",
@@ -90,6 +94,8 @@ pub struct UpstreamCredential {
     /// Where it was fetched to, and its SHA-256, so that `rejected` drops this one and not its
     /// successor.
     fetched: Option<(Arc<Slot>, [u8; 32])>,
+    /// Of whose connection it is, and which state of it.
+    granted: Option<Granted>,
     signing: Option<Signing>,
 }
 
@@ -104,6 +110,7 @@ impl UpstreamCredential {
             headers,
             secret: Vec::new(),
             fetched,
+            granted: None,
             signing: None,
         }
     }
@@ -112,6 +119,16 @@ impl UpstreamCredential {
     pub(crate) fn holding(mut self, name: HeaderName) -> Self {
         self.secret.push(name);
         self
+    }
+
+    /// The same, of this connection.
+    pub(crate) fn granted_by(mut self, granted: Granted) -> Self {
+        self.granted = Some(granted);
+        self
+    }
+
+    pub(crate) const fn granted(&self) -> Option<&Granted> {
+        self.granted.as_ref()
     }
 
     pub(crate) fn signing(mut self, signing: Signing) -> Self {

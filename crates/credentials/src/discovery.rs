@@ -38,14 +38,14 @@ pub(crate) struct Discovered {
 }
 
 /// An issuer: where its metadata is looked for, and the spellings it may have there.
-struct Issuer {
-    url: Url,
+pub(crate) struct Issuer {
+    pub(crate) url: Url,
     spellings: Vec<String>,
 }
 
 impl Issuer {
     /// Named by metadata: exactly as named.
-    fn named(text: &str) -> Result<Self, Failure> {
+    pub(crate) fn named(text: &str) -> Result<Self, Failure> {
         Ok(Self {
             url: Url::parse(text).map_err(|_| not_discovered())?,
             spellings: vec![text.to_owned()],
@@ -54,7 +54,7 @@ impl Issuer {
 
     /// Written by the operator, or a server's origin: a parsed URL no longer tells whether an
     /// empty path was written with its slash.
-    fn of_url(url: &Url) -> Self {
+    pub(crate) fn of_url(url: &Url) -> Self {
         let text = url.as_str();
         let mut spellings = vec![text.to_owned()];
         if url.path() == "/" {
@@ -100,35 +100,44 @@ async fn metadata(
     anchor: &Anchor<'_>,
     issuer: &Issuer,
 ) -> Result<Discovered, Failure> {
+    let trust = anchor.trust();
+    let found = authorization_server(http, &trust, issuer).await?;
+    let metadata = found.ok_or_else(not_discovered)?;
+    let token_endpoint = metadata.token_endpoint.ok_or_else(not_discovered)?;
+    Ok(Discovered {
+        endpoint: Endpoint {
+            issuer: Some(metadata.issuer.clone()),
+            destination: trust.destination(&token_endpoint),
+            url: token_endpoint,
+        },
+        issuer: metadata.issuer,
+    })
+}
+
+/// The metadata of an issuer, whose it must be; `None` where no place has any.
+pub(crate) async fn authorization_server(
+    http: &dyn HttpClient,
+    trust: &Trust<'_>,
+    issuer: &Issuer,
+) -> Result<Option<AuthorizationServerMetadata>, Failure> {
     for url in AuthorizationServerMetadata::urls(&issuer.url) {
-        let Some(body) = document(http, anchor, &url).await? else {
+        let Some(body) = document(http, trust, &url).await? else {
             continue;
         };
         match metadata_of(&body, issuer) {
-            Ok((issuer, Some(token_endpoint))) => {
-                return Ok(Discovered {
-                    endpoint: Endpoint {
-                        issuer: Some(issuer.clone()),
-                        destination: anchor.destination(&token_endpoint),
-                        url: token_endpoint,
-                    },
-                    issuer,
-                });
-            }
+            Ok(metadata) => return Ok(Some(metadata)),
             // A page for whatever path is asked is no document; the next place may have one.
             Err(MetadataError::Malformed) => {}
-            Ok((_, None)) => return Err(not_discovered()),
             Err(error) => return Err(not_discovered().because(error)),
         }
     }
-    Err(not_discovered())
+    Ok(None)
 }
 
-fn metadata_of(body: &[u8], issuer: &Issuer) -> Result<(String, Option<Url>), MetadataError> {
+fn metadata_of(body: &[u8], issuer: &Issuer) -> Result<AuthorizationServerMetadata, MetadataError> {
     let mut outcome = Err(MetadataError::IssuerMismatch);
     for spelling in &issuer.spellings {
-        outcome = AuthorizationServerMetadata::parse(body, spelling)
-            .map(|metadata| (metadata.issuer, metadata.token_endpoint));
+        outcome = AuthorizationServerMetadata::parse(body, spelling);
         if outcome.is_ok() {
             break;
         }
@@ -142,7 +151,7 @@ fn metadata_of(body: &[u8], issuer: &Issuer) -> Result<(String, Option<Url>), Me
 async fn issuer_of_resource(http: &dyn HttpClient, anchor: &Anchor<'_>) -> Result<Issuer, Failure> {
     let mut doubt = None;
     for url in ProtectedResourceMetadata::urls(anchor.server_url) {
-        let Some(body) = document(http, anchor, &url).await? else {
+        let Some(body) = document(http, &anchor.trust(), &url).await? else {
             continue;
         };
         match ProtectedResourceMetadata::parse(&body, anchor.server_url) {
@@ -160,36 +169,60 @@ async fn issuer_of_resource(http: &dyn HttpClient, anchor: &Anchor<'_>) -> Resul
     if let Some(error) = doubt {
         return Err(not_discovered().because(error));
     }
-    let mut origin = anchor.server_url.clone();
+    Ok(Issuer::of_url(&origin_of(anchor.server_url)))
+}
+
+/// A server's origin, as a URL.
+pub(crate) fn origin_of(server_url: &Url) -> Url {
+    let mut origin = server_url.clone();
     origin.set_path("/");
     origin.set_query(None);
     origin.set_fragment(None);
-    Ok(Issuer::of_url(&origin))
+    origin
 }
 
 /// A document, or `None` where there is none. RFC 8414 §3.2 and RFC 9728 §3.2 know only 200.
-async fn document(
+pub(crate) async fn document(
     http: &dyn HttpClient,
-    anchor: &Anchor<'_>,
+    trust: &Trust<'_>,
     url: &Url,
 ) -> Result<Option<Bytes>, Failure> {
     let mut request = Request::new(RequestBody::default());
     *request.uri_mut() = uri(url)?;
-    let answer = exchange(http, request, anchor.destination(url)).await?;
+    let answer = exchange(http, request, trust.destination(url)).await?;
     if answer.is_unavailable() {
         return Err(Failure::new(CredentialErrorKind::Unavailable).waiting(answer.retry_after));
     }
     Ok((answer.status == StatusCode::OK).then_some(answer.body))
 }
 
-impl Anchor<'_> {
-    /// The operator's trust covers exactly the hosts and ports that the operator wrote down.
-    fn destination(&self, url: &Url) -> Destination {
+impl<'a> Anchor<'a> {
+    fn trust(&self) -> Trust<'a> {
         let written = [Some(self.server_url), self.issuer];
-        if written
-            .into_iter()
-            .flatten()
-            .any(|written| written.origin() == url.origin())
+        Trust {
+            server_url: self.server_url,
+            written: written.into_iter().flatten().collect(),
+            allow_insecure_http: self.allow_insecure_http,
+        }
+    }
+}
+
+/// How far addresses are trusted that a server or its authorization server names.
+pub(crate) struct Trust<'a> {
+    pub(crate) server_url: &'a Url,
+    /// What the operator wrote down.
+    pub(crate) written: Vec<&'a Url>,
+    pub(crate) allow_insecure_http: bool,
+}
+
+impl Trust<'_> {
+    /// The operator's trust covers exactly the hosts and ports that the operator wrote down.
+    pub(crate) fn destination(&self, url: &Url) -> Destination {
+        let origin = url.origin();
+        if self
+            .written
+            .iter()
+            .any(|written| written.origin() == origin)
         {
             Destination::Operator {
                 allow_insecure_http: self.allow_insecure_http,

@@ -78,6 +78,19 @@ pub enum CredentialErrorKind {
         "no token endpoint could be discovered (write it down: `token_url`, or the endpoints of `oauth2_id_jag`)"
     )]
     NotDiscovered,
+    /// Nobody's consent is at hand: whoever acts has to connect their account first, or again.
+    #[error("whoever acts has to connect their account with this server first")]
+    ConsentRequired,
+    /// We have no client at the server's authorization server, and could not register one.
+    #[error(
+        "no OAuth client could be registered with the server's authorization server (register one there, and write `client_id`, and `client_secret` if it has one)"
+    )]
+    NotRegistered,
+    /// The server's authorization server does not say that it takes PKCE with S256.
+    #[error(
+        "the server's authorization server does not announce PKCE with S256 (code_challenge_methods_supported), without which nobody is sent there"
+    )]
+    NoPkce,
     /// The Security Token Service refused us; `code` is its error code, if it is a known one.
     #[error("AWS refused to give keys (HTTP {status}{})", code.map(|code| format!(", {code}")).unwrap_or_default())]
     AwsRefused {
@@ -113,7 +126,10 @@ impl CredentialError {
             | CredentialErrorKind::BadResponse
             | CredentialErrorKind::RuleBroken
             | CredentialErrorKind::NotAllowed
+            | CredentialErrorKind::NotRegistered
+            | CredentialErrorKind::NoPkce
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
+            CredentialErrorKind::ConsentRequired => ErrorKind::ConsentRequired,
             CredentialErrorKind::NoSubject
             | CredentialErrorKind::NoBearer
             | CredentialErrorKind::SubjectEnded

@@ -16,6 +16,7 @@ mod exchange;
 mod forwarded;
 mod forwarding;
 mod id_jag;
+mod interactive;
 mod mapped_keys;
 mod signing;
 mod slot;
@@ -40,6 +41,11 @@ pub use exchange::{ExchangeProfile, TokenExchange};
 pub use forwarded::challenge_of;
 pub use forwarding::{Addressed, CallerHeaders, CookieRule, Forwarding, Template};
 pub use id_jag::IdJagTerms;
+pub use interactive::{
+    Arrived, AuthorizationCode, Connection, ConnectionDeps, Connections, Departure, Disconnected,
+    Document, FoundForPeople, NotArrived, Refusal, Resource, WhyNot, client_document,
+    find_authorization_server,
+};
 pub use mapped_keys::MappedKeys;
 pub use signing::{
     Audience, ChannelToken, KeyBook, PublishedKey, Scopes, Signer, SignerTerms, SigningBroker,
@@ -66,10 +72,16 @@ pub trait CredentialBroker: Send + Sync + std::fmt::Debug {
         errand: Errand<'_>,
     ) -> Result<UpstreamCredential, CredentialError>;
 
-    /// The upstream refused this credential with 401. Forgets it, so that the next `obtain` gets a
-    /// fresh one; says whether asking again can help at all (false for static credentials, and
-    /// within the cool-down after a refetch).
-    async fn rejected(&self, auth: &ServerAuth, credential: &UpstreamCredential) -> bool;
+    /// The upstream refused this credential, or what was asked with it. Forgets what was refused with
+    /// 401, so that the next `obtain` gets a fresh one; says whether asking again can help at all
+    /// (false for static credentials, and within the cool-down after a refetch). An error is what the
+    /// caller is told instead of the refusal: whoever acts has to consent again.
+    async fn rejected(
+        &self,
+        auth: &ServerAuth,
+        credential: &UpstreamCredential,
+        refusal: Refusal<'_>,
+    ) -> Result<bool, CredentialError>;
 
     /// Forgets tokens and secrets of all servers but these. Calls under way for a server that is
     /// gone still end; if one asks once more, its token is fetched anew and kept until the next

@@ -103,7 +103,7 @@ impl Token {
     }
 }
 
-fn bearer(token: &AccessToken) -> Option<HeaderValue> {
+pub(crate) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -57,7 +57,7 @@ impl Gateway {
             Some(raw) => self.positions(call, view, method, raw)?,
         };
         call.audit.allowed("aggregate");
-        let principal = &call.principal;
+        let (principal, called) = (&call.principal, &*call);
         let shares = asked.iter().map(|(entry, cursor)| async move {
             let limit = SHARE.min(entry.upstream.server().timeout);
             let share = self.share(
@@ -73,7 +73,7 @@ impl Gateway {
                 .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
             ServerResult {
                 server: entry.id.clone(),
-                result,
+                result: result.map_err(|error| self.inviting(called, error)),
             }
         });
         let results = futures_util::future::join_all(shares).await;

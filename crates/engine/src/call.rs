@@ -39,6 +39,9 @@ pub struct Call {
     pub admission: Admission,
     /// What it brought for servers that ask for it.
     pub brought: Arc<Brought>,
+    /// The origin (RFC 6454 §6.2) under which it reached us, if that can be told: what its person is
+    /// sent to.
+    pub origin: Option<Arc<str>>,
     /// Its audit event, still open.
     pub audit: AuditGuard,
 }
@@ -57,8 +60,16 @@ impl Call {
             principal,
             admission,
             brought: Arc::default(),
+            origin: None,
             audit,
         }
+    }
+
+    /// The same request, which came to this origin of ours.
+    #[must_use]
+    pub fn reaching(mut self, origin: Option<String>) -> Self {
+        self.origin = origin.map(Arc::from);
+        self
     }
 
     /// Whom the policy is asked about.

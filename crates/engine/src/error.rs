@@ -9,6 +9,8 @@ use portcullis_policy::{Denied, DeniedRule, MissingScopes};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 use serde_json::json;
 
+use crate::consent::{self, Wanted};
+
 /// A call that did not get its answer.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -40,6 +42,9 @@ pub enum EngineError {
         /// Its challenge, as it is passed on.
         challenge: HeaderValue,
     },
+    /// The caller has to connect accounts of theirs first.
+    #[error("the caller's own account is not connected")]
+    ConsentRequired(Box<[Wanted]>),
     /// The server speaks only revisions of the era that the caller does not.
     #[error("server `{server}` speaks revisions of the other era only")]
     OtherEra {
@@ -90,11 +95,20 @@ impl EngineError {
             Self::Denied(denied) => denied.kind(),
             Self::Credential(error) => error.error_kind(),
             Self::Upstream(error) => error.error_kind(),
+            Self::ConsentRequired(_) => ErrorKind::ConsentRequired,
             Self::OtherEra { .. } => ErrorKind::UpstreamRefused,
             Self::NoneAnswered(_) => ErrorKind::UpstreamUnreachable,
             Self::PushNotAllowed { .. } => ErrorKind::Forbidden,
             Self::NoLongerStands | Self::Challenged { .. } => ErrorKind::Unauthenticated,
             Self::AuditUnavailable | Self::KeyRing => ErrorKind::Unavailable,
+        }
+    }
+
+    /// What the caller has to connect first.
+    pub fn wanted(&self) -> &[Wanted] {
+        match self {
+            Self::ConsentRequired(wanted) => wanted,
+            _ => &[],
         }
     }
 
@@ -187,6 +201,11 @@ impl EngineError {
                     code::INTERNAL_ERROR,
                     format!("the server asked for {method}, which this gateway does not allow it"),
                 ),
+            ),
+            // In-band: with any other status a client would look for a token of ours, which it has.
+            Self::ConsentRequired(wanted) => (
+                StatusCode::OK,
+                consent::rpc_error(wanted, &request_id.to_string()),
             ),
             Self::NoneAnswered(outcomes) => {
                 let servers: serde_json::Map<String, serde_json::Value> = outcomes
@@ -309,6 +328,7 @@ const fn message_of(kind: ErrorKind) -> &'static str {
         ErrorKind::UpstreamRefused => "the upstream server refused the request",
         ErrorKind::UpstreamUnreachable => "the upstream server is unreachable",
         ErrorKind::Unauthenticated => "the credential is no longer valid",
+        ErrorKind::ConsentRequired => "an account of the caller's own has to be connected first",
         ErrorKind::Unavailable => "something this call needs is unavailable",
         _ => "internal error",
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use portcullis_core::ErrorKind;
-use portcullis_credentials::{CredentialError, CredentialKind, Errand, UpstreamCredential};
+use portcullis_credentials::{
+    CredentialError, CredentialKind, Errand, Refusal, UpstreamCredential,
+};
 use portcullis_mcp::{Edits, Envelope, Kind, Revision};
 use portcullis_policy::Evidence;
 use portcullis_upstream::{
@@ -126,15 +128,19 @@ impl Gateway {
             });
             note.status = error.status();
             match error.kind {
-                kind if kind.refuses_credential() && !refreshed => {
-                    refreshed = true;
-                    if !self.credentials.rejected(&entry.auth, &credential).await {
+                kind if kind.refuses_credential() || kind.refuses_operation() => {
+                    let helps = self.rejected(entry, &credential, &error, refreshed).await?;
+                    if !helps || refreshed {
+                        if kind.refuses_operation() || refreshed {
+                            no_answer(entry, &error);
+                        }
                         return Err(refused(entry, evidence, error));
                     }
+                    refreshed = true;
                 }
                 UpstreamErrorKind::SessionLost if !reopened => reopened = true,
                 _ => {
-                    tracing::info!(mcp.server.id = %entry.id, error = %error, "upstream gave no answer");
+                    no_answer(entry, &error);
                     return Err(error.into());
                 }
             }
@@ -262,8 +268,8 @@ impl Gateway {
                 Err(error) => error,
             };
             note.status = error.status();
-            let may_help = error.kind.refuses_credential() && !refreshed;
-            if !may_help || !self.credentials.rejected(&entry.auth, &credential).await {
+            let helps = self.rejected(entry, &credential, &error, refreshed).await?;
+            if !helps || refreshed {
                 return Err(refused(entry, evidence, error));
             }
             refreshed = true;
@@ -277,6 +283,27 @@ impl Gateway {
         errand: Errand<'_>,
     ) -> Result<UpstreamCredential, CredentialError> {
         self.credentials.obtain(evidence, &entry.auth, errand).await
+    }
+
+    /// Whether asking again can help after a server refused a credential, or what was asked with it.
+    /// An error of the broker's is told instead: whoever acts has to consent again.
+    async fn rejected(
+        &self,
+        entry: &ServerEntry,
+        credential: &UpstreamCredential,
+        error: &UpstreamError,
+        again: bool,
+    ) -> Result<bool, CredentialError> {
+        let challenge = &error.challenge;
+        let refusal = if error.kind.refuses_credential() {
+            Refusal::Credential { challenge, again }
+        } else if error.kind.refuses_operation() {
+            Refusal::Operation { challenge }
+        } else {
+            return Ok(false);
+        };
+        let auth = &entry.auth;
+        self.credentials.rejected(auth, credential, refusal).await
     }
 
     /// What a session is opened with before a request goes into it, where a credential tells what it
@@ -307,6 +334,10 @@ impl Gateway {
             tracing::debug!(mcp.server.id = %entry.id, error = %error, "session not closed upstream");
         }
     }
+}
+
+fn no_answer(entry: &ServerEntry, error: &UpstreamError) {
+    tracing::info!(mcp.server.id = %entry.id, error = %error, "upstream gave no answer");
 }
 
 /// The answer repeats our credential and is withheld.

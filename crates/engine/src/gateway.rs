@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::{AuditLog, ChainMac};
 use crate::call::Admission;
+use crate::consent::Elicitations;
 use crate::legacy::{Listeners, OpenedSessions, Pushes, Terminated};
 use crate::snapshot::{ServerEntry, Snapshot};
 use crate::vigil::Vigil;
@@ -68,6 +69,7 @@ pub struct Gateway {
     pub(crate) terminated: Terminated,
     pub(crate) opened: OpenedSessions,
     pub(crate) pushes: Pushes,
+    pub(crate) elicitations: Elicitations,
     pub(crate) listeners: Listeners,
     pub(crate) vigil: Vigil,
 }
@@ -88,6 +90,7 @@ impl Gateway {
             tracker: deps.tracker,
             opened: OpenedSessions::default(),
             pushes: Pushes::default(),
+            elicitations: Elicitations::default(),
             listeners: Listeners::default(),
             vigil: Vigil::default(),
         })
@@ -164,6 +167,7 @@ impl Gateway {
     pub async fn keep_house(self: &Arc<Self>) {
         self.terminated.follow(&*self.clock).await;
         self.pushes.expire(self.clock.monotonic());
+        self.elicitations.expire(self.clock.monotonic());
         for entry in self.snapshot().servers() {
             self.close_behind(entry, Closing::Idle);
         }

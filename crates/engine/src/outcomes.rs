@@ -4,10 +4,14 @@ use portcullis_core::ServerId;
 use serde_json::{Map, Value, json};
 
 use crate::audit::{AuditGuard, Outcome};
+use crate::consent::Wanted;
 use crate::error::EngineError;
 
 /// The member of `_meta`, as LiteLLM's clients know it.
 pub(crate) const META_KEY: &str = "litellm.ai/server_outcomes";
+
+/// Nobody opens more addresses than this at once.
+const MOST_WANTED: usize = 8;
 
 /// One server's part in an aggregate.
 #[derive(Debug)]
@@ -20,7 +24,9 @@ pub(crate) struct ServerResult<T> {
 pub(crate) fn word(error: &EngineError) -> &'static str {
     match error {
         EngineError::Upstream(error) => error.outcome(),
-        EngineError::Credential(_) | EngineError::Challenged { .. } => "auth_required",
+        EngineError::Credential(_)
+        | EngineError::Challenged { .. }
+        | EngineError::ConsentRequired(_) => "auth_required",
         EngineError::Denied(_) => "forbidden",
         EngineError::OtherEra { .. } => "upstream_error",
         _ => "internal",
@@ -38,7 +44,7 @@ pub(crate) fn note<T>(audit: &mut AuditGuard, results: &[ServerResult<T>]) {
     }
 }
 
-/// `{server: {status, http_status?}}`.
+/// `{server: {status, http_status?, kind?, connect_url?}}`.
 pub(crate) fn report<T>(results: &[ServerResult<T>]) -> Value {
     let mut servers = Map::new();
     for ServerResult { server, result } in results {
@@ -50,6 +56,13 @@ pub(crate) fn report<T>(results: &[ServerResult<T>]) -> Value {
                     && let Some(status) = error.status()
                 {
                     object.insert("http_status".to_owned(), status.into());
+                }
+                if let (EngineError::ConsentRequired(wanted), Some(object)) =
+                    (error, entry.as_object_mut())
+                {
+                    object.insert("kind".to_owned(), error.kind().as_str().into());
+                    let url = wanted.iter().find_map(|one| one.url.as_deref());
+                    object.extend(url.map(|url| ("connect_url".to_owned(), url.into())));
                 }
                 entry
             }
@@ -68,6 +81,18 @@ pub(crate) fn require_one<T>(results: &[ServerResult<T>]) -> Result<(), EngineEr
         EngineError::all_challenge(results.iter().map(|one| one.result.as_ref().err()))
     {
         return Err(challenge);
+    }
+    let wanted: Box<[Wanted]> = results
+        .iter()
+        .filter_map(|one| match &one.result {
+            Err(EngineError::ConsentRequired(wanted)) => Some(wanted.iter().cloned()),
+            _ => None,
+        })
+        .flatten()
+        .take(MOST_WANTED)
+        .collect();
+    if !wanted.is_empty() {
+        return Err(EngineError::ConsentRequired(wanted));
     }
     let outcomes = results
         .iter()

@@ -52,6 +52,7 @@ impl Gateway {
         call.audit
             .method(CallerText::new(Method::ToolsList.as_str()));
         call.audit.allowed("aggregate");
+        let called = &*call;
         let listing = view.servers().map(|entry| async move {
             let limit = SHARE.min(entry.upstream.server().timeout);
             let result = tokio::time::timeout(limit, self.listing(view, entry, Kind::Tools, None))
@@ -59,7 +60,9 @@ impl Gateway {
                 .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
             ServerResult {
                 server: entry.id.clone(),
-                result: result.map(|listing| (Arc::clone(entry), listing)),
+                result: result
+                    .map(|listing| (Arc::clone(entry), listing))
+                    .map_err(|error| self.inviting(called, error)),
             }
         });
         let results = futures_util::future::join_all(listing).await;
@@ -91,6 +94,18 @@ impl Gateway {
     /// Calls one tool and returns its `CallToolResult` as the server wrote it. `name` may be
     /// exposed, or the server's own where only one server in view has it.
     pub async fn call_tool(
+        self: &Arc<Self>,
+        call: &mut Call,
+        view: &View,
+        name: &str,
+        arguments: &str,
+        headers: &HeaderMap,
+    ) -> Result<String, EngineError> {
+        let called = self.called(call, view, name, arguments, headers).await;
+        called.map_err(|error| self.inviting_at_last(call, error))
+    }
+
+    async fn called(
         self: &Arc<Self>,
         call: &mut Call,
         view: &View,

@@ -89,6 +89,17 @@ impl ClientCapabilities {
         })
     }
 
+    /// Whether the client said that it can send its user to an address (`elicitation.url`, from
+    /// 2025-11-25 on). An empty `elicitation` means forms and nothing else.
+    pub fn opens_urls(&self) -> bool {
+        Members::parse(&self.0)
+            .and_then(|members| members.object("elicitation"))
+            .ok()
+            .flatten()
+            .and_then(|modes| modes.get("url"))
+            .is_some_and(|raw| raw.get().starts_with('{'))
+    }
+
     /// The JSON text.
     pub fn as_json(&self) -> &str {
         &self.0
@@ -118,6 +129,28 @@ mod tests {
             let found = is_presentable("elicitation/create", Some(raw));
             assert_eq!(found, presentable, "{params}");
             assert!(is_presentable("sampling/createMessage", Some(raw)));
+        }
+    }
+
+    #[test]
+    fn only_who_says_so_can_send_a_person_to_an_address() {
+        for (raw, opens) in [
+            (r#"{"elicitation":{"url":{}}}"#, true),
+            (r#"{"elicitation":{"form":{},"url":{"x":1}}}"#, true),
+            (r#"{"elicitation":{}}"#, false),
+            (r#"{"elicitation":{"form":{}}}"#, false),
+            (r#"{"elicitation":{"url":null}}"#, false),
+            (r#"{"elicitation":{"url":true}}"#, false),
+            (r#"{"elicitation":[]}"#, false),
+            (r#"{"url":{}}"#, false),
+            ("{}", false),
+        ] {
+            let everything = PushPolicy {
+                sampling: true,
+                elicitation: true,
+            };
+            let declared = ClientCapabilities::narrowed(raw, everything).unwrap();
+            assert_eq!(declared.opens_urls(), opens, "{raw}");
         }
     }
 

@@ -18,6 +18,8 @@ pub mod code {
     pub const INTERNAL_ERROR: i64 = -32603;
     /// Resource not found, revisions up to 2025-11-25.
     pub const RESOURCE_NOT_FOUND: i64 = -32002;
+    /// A person has to open an address first (2025-11-25 only).
+    pub const URL_ELICITATION_REQUIRED: i64 = -32042;
     /// Header and body disagree (2026-07-28).
     pub const HEADER_MISMATCH: i64 = -32020;
     /// A capability that the client did not declare is needed (2026-07-28).

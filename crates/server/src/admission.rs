@@ -89,7 +89,8 @@ impl ServerState {
                 let brought = authentication
                     .brought(&parts.headers, &caller.principal, asked_for)
                     .await;
-                return Ok(Call::begin(id, caller.principal, admission, audit).with(brought));
+                let call = Call::begin(id, caller.principal, admission, audit).with(brought);
+                return Ok(call.reaching(self.public_origin(parts)));
             }
             Err(error) => error,
         };

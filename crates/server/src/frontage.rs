@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use portcullis_core::{AddressRange, ScopeSet};
 use portcullis_identity::authorization_server::AuthorizationServer;
+use portcullis_oauth::RedirectRules;
 
 use crate::debug::DebugHeaders;
 use crate::forwarded::Forwarded;
@@ -17,12 +18,16 @@ pub struct Frontage {
     pub forwarded: Option<Forwarded>,
     /// The operator's own addresses; a caller from anywhere else is outside.
     pub inside: Vec<AddressRange>,
+    /// Where the relay lets codes be sent.
+    pub redirects: RedirectRules,
     /// What our protected-resource documents say.
     pub resource: ResourceFacts,
     /// Who gives tokens to clients, if anybody does.
     pub authorization_server: Option<AuthorizationServer>,
     /// The keys of those tokens.
     pub token_keys: Option<Arc<dyn PublishedKeys>>,
+    /// Our client document for authorization servers of upstreams, where our origin is a stable one.
+    pub client_document: Option<String>,
     /// What is published of the signer, if there is one.
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.

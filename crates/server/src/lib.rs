@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 mod challenge;
+mod client_metadata;
 mod debug;
 mod delegation;
 mod forwarded;

@@ -9,7 +9,8 @@ use crate::layers::guard;
 use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
 use crate::{
-    admin, health, mcp, oauth, pages, protected_resource, rest, signer_documents, wrong_method,
+    admin, client_metadata, health, mcp, oauth, pages, protected_resource, rest, signer_documents,
+    wrong_method,
 };
 
 /// The data listener.
@@ -24,6 +25,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/{name}/mcp/", any(mcp::named))
         .route("/mcp-rest/tools/list", get(rest::list))
         .route("/mcp-rest/tools/call", post(rest::call))
+        .route(client_metadata::PATH, get(client_metadata::document))
         .route(signer_documents::JWKS, get(signer_documents::jwks))
         .merge(documents_for_pages())
         .merge(health_routes())

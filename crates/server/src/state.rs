@@ -10,7 +10,6 @@ use portcullis_core::{Clock, Entropy};
 use portcullis_engine::Gateway;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
-use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, RevocationAdmin, SignIn};
 
 use crate::admin::reload::Reload;
@@ -28,8 +27,6 @@ pub struct ServerDeps {
     pub gateway: Arc<Gateway>,
     /// Who is calling. Behind a lock because file keys change with the file.
     pub authentication: Arc<arc_swap::ArcSwap<Authentication>>,
-    /// Whom MCP clients ask for access.
-    pub authorization_server: Arc<arc_swap::ArcSwap<AuthorizationServer>>,
     /// How people sign in with a browser.
     pub sign_in: Arc<arc_swap::ArcSwap<SignIn>>,
     /// Virtual keys.

@@ -5,6 +5,7 @@ mod api_keys;
 mod audit;
 mod clients;
 mod columns;
+mod connections;
 mod consents;
 mod database;
 mod grants;

@@ -4,7 +4,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 8] = [
+const SQLITE: [(i64, &str, &str); 9] = [
     (
         1,
         "keys, audit, sessions, meta",
@@ -44,6 +44,11 @@ const SQLITE: [(i64, &str, &str); 8] = [
         8,
         "consents",
         include_str!("../migrations/sqlite/0008_consents.sql"),
+    ),
+    (
+        9,
+        "connections",
+        include_str!("../migrations/sqlite/0009_connections.sql"),
     ),
 ];
 

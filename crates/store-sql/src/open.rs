@@ -14,6 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use crate::api_keys::SqlApiKeys;
 use crate::audit::SqlAudit;
 use crate::clients::SqlClients;
+use crate::connections::{SqlConnections, SqlUpstreamClients};
 use crate::consents::SqlConsents;
 use crate::database::Database;
 use crate::grants::SqlGrants;
@@ -153,6 +154,8 @@ impl SqliteStores {
             leases: Arc::new(SqlLeases::new(self.database.clone())),
             consents: Arc::new(SqlConsents::new(self.database.clone())),
             id_tokens: Arc::new(SqlIdTokens::new(self.database.clone())),
+            connections: Arc::new(SqlConnections::new(self.database.clone())),
+            upstream_clients: Arc::new(SqlUpstreamClients::new(self.database.clone())),
         }
     }
 

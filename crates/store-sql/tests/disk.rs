@@ -495,7 +495,7 @@ async fn a_database_of_a_newer_program_is_refused_and_not_touched() {
             error,
             OpenError::Newer {
                 found: 999,
-                known: 8..999
+                known: 9..999
             }
         ),
         "{error:?}"
@@ -527,12 +527,14 @@ async fn the_trail_of_an_older_program_is_kept() {
         "DROP TABLE signing_keys",
         "DROP TABLE one_time_values",
         "DROP TABLE leases",
+        "DROP TABLE consents",
+        "DROP TABLE id_tokens",
         "DROP TABLE oauth_clients",
         "DROP TABLE oauth_grants",
         "DROP TABLE oauth_refresh_tokens",
         "DROP TABLE authorization_keys",
-        "DROP TABLE consents",
-        "DROP TABLE id_tokens",
+        "DROP TABLE connections",
+        "DROP TABLE upstream_clients",
         "DELETE FROM change_counters WHERE feed = 'revocations'",
         "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {

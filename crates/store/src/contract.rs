@@ -12,6 +12,7 @@ mod api_keys;
 mod audit;
 mod authorization_keys;
 mod clients;
+mod connections;
 mod consents;
 mod grants;
 mod leases;
@@ -132,6 +133,12 @@ macro_rules! store_contract {
                 a_withdrawal_takes_all_of_one_client_and_nothing_else
                 purging_forgets_only_what_is_over
                 an_id_token_is_there_until_it_ends_or_is_forgotten;
+            connections:
+                a_connection_is_at_the_place_of_its_person_and_server
+                of_many_who_follow_one_state_exactly_one_replaces_it
+                what_was_removed_or_made_anew_is_not_followed
+                of_many_who_register_a_client_all_get_the_same
+                a_client_is_known_at_its_issuer_for_its_address_only;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

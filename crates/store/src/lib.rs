@@ -4,6 +4,7 @@
 mod api_keys;
 mod audit;
 mod clients;
+mod connections;
 mod consents;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -22,6 +23,9 @@ mod signing_keys;
 pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, UnreadableKey};
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
 pub use clients::{ClientRecord, ClientStore, Registered};
+pub use connections::{
+    ConnectionRecord, ConnectionStore, UpstreamClientRecord, UpstreamClientStore,
+};
 pub use consents::{ConsentRecord, ConsentStore};
 pub use error::{BackendError, StoreError, StoreErrorKind};
 pub use grants::{FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotated};
@@ -67,4 +71,8 @@ pub struct Stores {
     pub consents: Arc<dyn ConsentStore>,
     /// What a provider said of the people who signed in.
     pub id_tokens: Arc<dyn IdTokenStore>,
+    /// What people granted us at upstream servers.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// Clients that we registered at authorization servers.
+    pub upstream_clients: Arc<dyn UpstreamClientStore>,
 }

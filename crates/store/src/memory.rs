@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod clients;
+mod connections;
 mod consents;
 mod grants;
 mod id_tokens;
@@ -33,6 +34,8 @@ pub fn stores() -> Stores {
         leases: Arc::new(leases::MemoryLeases::default()),
         consents: Arc::new(consents::MemoryConsents::default()),
         id_tokens: Arc::new(id_tokens::MemoryIdTokens::default()),
+        connections: Arc::new(connections::MemoryConnections::default()),
+        upstream_clients: Arc::new(connections::MemoryUpstreamClients::default()),
     }
 }
 

@@ -15,7 +15,7 @@ pub struct UpstreamError {
     pub server: ServerId,
     /// Which way it failed.
     pub kind: UpstreamErrorKind,
-    /// Its `WWW-Authenticate` values, with a 401.
+    /// Its `WWW-Authenticate` values, with a 401 or 403.
     pub challenge: Box<[HeaderValue]>,
     /// The cause, when a library reported one.
     #[source]
@@ -88,6 +88,11 @@ impl UpstreamErrorKind {
     /// Whether the server refused the credential before it did anything, and another one may do.
     pub const fn refuses_credential(self) -> bool {
         matches!(self, Self::Unauthorized | Self::KeysRefused)
+    }
+
+    /// Whether the server took the credential, and does not let it do this.
+    pub const fn refuses_operation(self) -> bool {
+        matches!(self, Self::Forbidden)
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_core::PrincipalId;
 use portcullis_policy::{Acting, Party};
 use tokio::sync::OnceCell;
 
@@ -108,6 +109,16 @@ impl Sessions {
         });
         taken.retain(|session| !session.is_lost());
         taken
+    }
+
+    /// Nobody gets a session of this principal any more; those in use are closed when they are not.
+    pub(crate) fn leave(&mut self, principal: &PrincipalId) {
+        let of_principal = |acting: &Acting| acting.principal() == Some(principal);
+        let left = self
+            .slots
+            .extract_if(|(acting, _), _| of_principal(acting))
+            .filter_map(|(_, slot)| slot.get().cloned());
+        self.leaving.extend(left);
     }
 
     /// Whether one more fits among all. Whoever has most makes room, among equals with what is longest

@@ -293,7 +293,9 @@ impl Wire {
             StatusCode::UNAUTHORIZED => Err(self
                 .error(UpstreamErrorKind::Unauthorized)
                 .challenging(&head.headers)),
-            StatusCode::FORBIDDEN => Err(self.error(forbidden(&head.headers))),
+            StatusCode::FORBIDDEN => Err(self
+                .error(forbidden(&head.headers))
+                .challenging(&head.headers)),
             StatusCode::TOO_MANY_REQUESTS => Err(self.error(UpstreamErrorKind::RateLimited)),
             StatusCode::NOT_FOUND if in_session => Err(self.error(UpstreamErrorKind::SessionLost)),
             // The revisions define 4xx statuses whose body is the JSON-RPC answer.

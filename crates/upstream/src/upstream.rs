@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis_core::Clock;
+use portcullis_core::{Clock, PrincipalId};
 use portcullis_egress::HttpClient;
 use portcullis_mcp::{ClientCapabilities, Revision};
 use portcullis_policy::Evidence;
@@ -136,6 +136,12 @@ impl Upstream {
     /// How many sessions are open.
     pub fn session_count(&self) -> usize {
         self.sessions().count()
+    }
+
+    /// Whoever acts for this principal gets no session again that was opened before: an account of
+    /// theirs is another one now. What is under way may finish.
+    pub fn leave_sessions_of(&self, principal: &PrincipalId) {
+        self.sessions().leave(principal);
     }
 
     /// Takes out the sessions that are to be closed, and those that had to make room; the caller

@@ -38,10 +38,6 @@ pub(crate) fn announce(root: &Fields<'_, '_>, signs: bool) {
             "not used: stdio servers are not available in this build yet",
         ),
         (
-            "MCP_TRUSTED_REDIRECT_ORIGINS",
-            "not used: interactive OAuth is not available in this build yet",
-        ),
-        (
             "SERVER_ROOT_PATH",
             "not used: the gateway is served at the root of its origin",
         ),

@@ -7,31 +7,43 @@
 
 use crate::fields::Fields;
 
-const INSTEAD: &str = "use `oauth2_flow: client_credentials` with `token_url`, `client_id` and `client_secret`, or a static credential (`auth_type: bearer_token`)";
+/// How tokens are got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// We ask in our own name.
+    ClientCredentials,
+    /// Each person connects their own account.
+    AuthorizationCode,
+}
 
-/// `None` when the server is interactive, which is an error in this build.
-pub(crate) fn require_client_credentials(fields: &Fields<'_, '_>) -> Option<()> {
-    if fields.has("oauth2_flow") {
-        if fields.choice("oauth2_flow")? == "client_credentials" {
-            return Some(());
+/// `None` only when something was recorded as an error.
+pub(crate) fn read(fields: &Fields<'_, '_>) -> Option<Flow> {
+    for key in ["oauth2_flow", "oauth_flow"] {
+        if fields.has(key) {
+            let other = "oauth_flow";
+            if key != other && fields.has(other) {
+                fields.findings.error(
+                    fields.place(other),
+                    "`oauth2_flow` and `oauth_flow` are two names of one thing",
+                    "keep one of them",
+                );
+                return None;
+            }
+            return Some(match fields.choice(key)? {
+                "client_credentials" => Flow::ClientCredentials,
+                _ => Flow::AuthorizationCode,
+            });
         }
-        fields.findings.error(
-            fields.place("oauth2_flow"),
-            "interactive OAuth (authorization code) is not available in this build yet",
-            INSTEAD,
-        );
-        return None;
     }
     let interactive = |why: &str| {
-        fields.findings.error(
+        fields.findings.info(
             fields.place("auth_type"),
-            format!("interactive OAuth is not available in this build yet, and that is what this is: `oauth2_flow` is absent and {why}"),
-            INSTEAD,
+            format!("taken for interactive: `oauth2_flow` is absent and {why}. Each caller connects an account of their own. Write `oauth2_flow: authorization_code` to say so, or `oauth2_flow: client_credentials` with `token_url`, `client_id` and `client_secret` for one account of the gateway's own"),
         );
-        None
+        Some(Flow::AuthorizationCode)
     };
     if fields.has("authorization_url") {
-        return interactive("`authorization_url` is present");
+        return interactive("`authorization_url` is written");
     }
     let complete = ["token_url", "client_id", "client_secret"]
         .iter()
@@ -43,5 +55,5 @@ pub(crate) fn require_client_credentials(fields: &Fields<'_, '_>) -> Option<()> 
         fields.place("auth_type"),
         "taken for client credentials: `oauth2_flow` is absent, `token_url`, `client_id` and `client_secret` are written, `authorization_url` is not. Write `oauth2_flow: client_credentials` to say so",
     );
-    Some(())
+    Some(Flow::ClientCredentials)
 }

@@ -31,6 +31,8 @@ pub(super) fn server(page: &mut Page<'_>, config: &Config) {
     }
     page.list(2, "allowed_hosts", &server.allowed_hosts);
     page.list(2, "allowed_origins", &server.allowed_origins);
+    let trusted = &server.trusted_redirect_origins;
+    page.list(2, "trusted_redirect_origins", trusted);
     page.path(2, "ca_file", server.ca_file.as_deref());
     let debug_headers = match server.debug_headers {
         DebugHeaders::Off => "off",

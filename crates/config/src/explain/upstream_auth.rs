@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::id_jag;
 use super::page::{Page, quoted, shown, uri, url};
 use crate::model::{
-    ActorSource, AssertionAudience, Auth, AwsIdentity, AwsSource, ClientProof, ExchangeProfile,
-    OAuthClient, TokenExchange,
+    ActorSource, AssertionAudience, Auth, AuthorizationCode, AwsIdentity, AwsSource, ClientProof,
+    ExchangeProfile, InteractiveClient, OAuthClient, Resource, TokenExchange,
 };
 
 pub(super) fn auth(page: &mut Page<'_>, auth: &Auth) {
@@ -36,6 +36,7 @@ pub(super) fn auth(page: &mut Page<'_>, auth: &Auth) {
             page.optional(4, "resource", oauth2.resource.as_deref().map(uri).as_ref());
             token_validation(page, &oauth2.token_validation);
         }
+        Auth::AuthorizationCode(terms) => authorization_code(page, terms),
         Auth::TokenExchange(exchange) => token_exchange(page, exchange),
         Auth::IdJag(terms) => id_jag::id_jag(page, terms),
         Auth::AwsSigV4(signature) => {
@@ -50,6 +51,67 @@ pub(super) fn auth(page: &mut Page<'_>, auth: &Auth) {
                 );
             }
         }
+    }
+}
+
+fn authorization_code(page: &mut Page<'_>, terms: &AuthorizationCode) {
+    page.value(4, "oauth2_flow", "authorization_code");
+    page.comment(4, "each caller connects an account of their own");
+    for (key, written) in [
+        ("issuer", &terms.issuer),
+        ("authorization_url", &terms.authorization_url),
+        ("token_url", &terms.token_url),
+        ("registration_url", &terms.registration_url),
+    ] {
+        page.optional(4, key, written.as_ref().map(url).as_ref());
+    }
+    if terms.authorization_url.is_none() || terms.token_url.is_none() {
+        page.comment(
+            4,
+            "the authorization server is discovered from the server when somebody connects",
+        );
+    }
+    match &terms.client {
+        Some(InteractiveClient {
+            client_id,
+            proof: Some(proof),
+            method_is_written,
+        }) => {
+            let client = OAuthClient {
+                client_id: client_id.clone(),
+                proof: proof.clone(),
+            };
+            oauth_client(page, &client);
+            if !method_is_written {
+                page.comment(
+                    4,
+                    "token_endpoint_auth_method: what the authorization server's metadata asks for, if it says so",
+                );
+            }
+        }
+        Some(client) => {
+            page.value(4, "client_id", quoted(&client.client_id));
+            page.value(4, "token_endpoint_auth_method", "none");
+        }
+        None => page.comment(
+            4,
+            "client_id: our client document where it is taken, else one is registered there",
+        ),
+    }
+    if terms.scopes.is_empty() {
+        page.comment(4, "scopes: those that the server asks for");
+    } else {
+        page.value(4, "scopes", quoted(&terms.scopes));
+    }
+    page.optional(4, "audience", terms.audience.as_ref());
+    match &terms.resource {
+        Resource::Own => page.value(4, "resource", "auto"),
+        Resource::Exactly(resource) => page.value(4, "resource", quoted(uri(resource))),
+        Resource::Unsaid => page.value(4, "resource", "none"),
+    }
+    token_validation(page, &terms.token_validation);
+    if let Some(ttl) = terms.storage_ttl {
+        page.value(4, "token_storage_ttl_seconds", ttl.as_secs());
     }
 }
 

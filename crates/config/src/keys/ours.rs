@@ -117,6 +117,11 @@ pub(crate) static SERVER: Section = Section {
             Kind::Text,
             "The origin that clients see: scheme, host and port, no path. Also `PROXY_BASE_URL`.",
         ),
+        Key::new(
+            "client_metadata_url",
+            Kind::Text,
+            "Our OAuth client document for upstream authorization servers, where it is published elsewhere (Client ID Metadata Documents): https, with a path. Absent: `/oauth/client-metadata.json` of `public_url`, where that is https.",
+        ),
         Key::new("tls", Kind::Section(&TLS), "Terminate TLS here.").restricts(),
         Key::new(
             "admin_listen",
@@ -134,6 +139,13 @@ pub(crate) static SERVER: Section = Section {
             "allowed_origins",
             Kind::Texts,
             "Browser origins that may call, besides our own.",
+        ),
+        Key::new(
+            "trusted_redirect_origins",
+            Kind::Texts,
+            "Origins to which `/{name}/authorize` may send codes, besides our own and loopback: `host`, \
+             `host:port` or `*.example.com` (names strictly below it), of https only. Also \
+             `MCP_TRUSTED_REDIRECT_ORIGINS`, a comma-separated list, if this key is absent.",
         ),
         Key::new(
             "ca_file",

@@ -4,7 +4,7 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portcullis_core::AddressRange;
+use portcullis_core::{AddressRange, TrustedOrigin};
 use url::Url;
 
 /// `server`
@@ -16,6 +16,8 @@ pub struct Server {
     pub admin_listen: Option<Listen>,
     /// The origin that clients see (`server.public_url`, `PROXY_BASE_URL`); its path is `/`.
     pub public_url: Option<Url>,
+    /// Where our client document is published, when not by us (`server.client_metadata_url`).
+    pub client_metadata_url: Option<Url>,
     /// Whose `X-Forwarded-*` headers are believed; `None`: nobody's.
     pub forwarded: Option<Forwarded>,
     /// The operator's own addresses (`general_settings.mcp_internal_ip_ranges`).
@@ -28,6 +30,9 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Further browser origins, serialized (RFC 6454 §6.2).
     pub allowed_origins: Vec<String>,
+    /// Origins to which the relay's authorization endpoints may send codes, besides our own and
+    /// loopback (`MCP_TRUSTED_REDIRECT_ORIGINS`).
+    pub trusted_redirect_origins: Vec<TrustedOrigin>,
     /// Further certification authorities for outgoing TLS.
     pub ca_file: Option<PathBuf>,
     /// Largest request body.

@@ -106,6 +106,8 @@ pub enum Auth {
     Header(StaticHeader),
     /// OAuth 2.0 client credentials (RFC 6749 §4.4).
     ClientCredentials(Box<ClientCredentials>),
+    /// For each caller the account that they connected (RFC 6749 §4.1).
+    AuthorizationCode(Box<AuthorizationCode>),
     /// The caller's token, exchanged for one of this server.
     TokenExchange(Box<TokenExchange>),
     /// The caller's token, exchanged in two legs by way of their organisation.
@@ -131,7 +133,7 @@ impl Auth {
             Self::Authorization(_) => "authorization",
             Self::Token(_) => "token",
             Self::Header(_) => "header",
-            Self::ClientCredentials(_) | Self::Delegated => "oauth2",
+            Self::ClientCredentials(_) | Self::AuthorizationCode(_) | Self::Delegated => "oauth2",
             Self::TruePassthrough => "true_passthrough",
             Self::TokenExchange(_) => "oauth2_token_exchange",
             Self::IdJag(_) => "oauth2_id_jag",
@@ -208,6 +210,53 @@ pub struct ClientCredentials {
     pub resource: Option<String>,
     /// What a token response must say: paths and texts.
     pub token_validation: BTreeMap<String, String>,
+}
+
+/// The authorization code grant. What is absent is found from the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizationCode {
+    /// `issuer`
+    pub issuer: Option<Url>,
+    /// `authorization_url`
+    pub authorization_url: Option<Url>,
+    /// `token_url`
+    pub token_url: Option<Url>,
+    /// `registration_url`
+    pub registration_url: Option<Url>,
+    /// The client that was registered by hand; `None`: we get one ourselves.
+    pub client: Option<InteractiveClient>,
+    /// Scopes to ask for; empty: those that the server asks for.
+    pub scopes: ScopeSet,
+    /// `audience`
+    pub audience: Option<String>,
+    /// `resource` (RFC 8707)
+    pub resource: Resource,
+    /// What a token response must say: paths and texts.
+    pub token_validation: BTreeMap<String, String>,
+    /// `token_storage_ttl_seconds`
+    pub storage_ttl: Option<Duration>,
+}
+
+/// A client of the authorization code grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InteractiveClient {
+    /// `client_id`
+    pub client_id: String,
+    /// What proves it; `None`: it is public.
+    pub proof: Option<ClientProof>,
+    /// Whether `token_endpoint_auth_method` is written; otherwise the server's metadata decides.
+    pub method_is_written: bool,
+}
+
+/// The `resource` of an interactive server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// As the server's own metadata names it, else its URL.
+    Own,
+    /// As written.
+    Exactly(String),
+    /// Not sent.
+    Unsaid,
 }
 
 /// How callers' tokens are exchanged.

@@ -77,7 +77,10 @@ pub(crate) fn read(
 /// What becomes of a listed header in the place of the credential.
 fn taken(auth: &Auth, name: &str) -> String {
     match auth {
-        Auth::ClientCredentials(_) | Auth::TokenExchange(_) | Auth::IdJag(_) => {
+        Auth::ClientCredentials(_)
+        | Auth::AuthorizationCode(_)
+        | Auth::TokenExchange(_)
+        | Auth::IdJag(_) => {
             format!("a caller's `{name}` is not handed on: the token that is fetched stands there")
         }
         Auth::AwsSigV4(_) => {
@@ -103,6 +106,7 @@ fn caller_headers(
         Auth::TokenExchange(_) | Auth::IdJag(_) | Auth::TruePassthrough | Auth::Delegated => {
             Some("is about the caller's own token")
         }
+        Auth::AuthorizationCode(_) => Some("has an account for each caller"),
         Auth::MappedKeys(_) => Some("has a key for each caller"),
         Auth::AwsSigV4(_) => Some("signs each request itself"),
         Auth::None

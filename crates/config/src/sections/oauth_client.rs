@@ -44,6 +44,14 @@ fn secret(fields: &Fields<'_, '_>, keys: Keys, method: Option<&str>) -> Option<C
         );
         return None;
     }
+    if method == Some("none") {
+        fields.findings.error(
+            fields.place("token_endpoint_auth_method"),
+            "a client that proves nothing gets no token in its own name",
+            "write `client_secret_post` or `client_secret_basic`, with `client_secret`; `none` is for `oauth2_flow: authorization_code`",
+        );
+        return None;
+    }
     let secret = fields.require("client_secret", fields.secret("client_secret"))?;
     let secret: Sourced<ClientSecret> = secret
         .value

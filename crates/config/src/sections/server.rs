@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_core::TrustedOrigin;
 use url::Url;
 
 use crate::fields::{At, Fields};
@@ -33,6 +34,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
             .text("admin_listen")
             .and_then(|text| listen_address(fields, &text)),
         public_url: public_url(fields),
+        client_metadata_url: client_metadata_url(fields),
         forwarded: addresses::forwarded(general),
         inside: addresses::inside(general),
         debug_headers: match fields.choice("debug_headers") {
@@ -43,6 +45,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         tls: tls(fields),
         allowed_hosts: allowed_hosts(fields),
         allowed_origins: allowed_origins(fields),
+        trusted_redirect_origins: trusted_redirect_origins(fields),
         ca_file: fields.file_path("ca_file"),
         max_body: fields.size("max_body").unwrap_or(4 * MEBIBYTE),
         max_connections: fields.whole("max_connections").unwrap_or(10_000),
@@ -160,6 +163,28 @@ fn public_url(fields: &Fields<'_, '_>) -> Option<Url> {
     }
 }
 
+/// The URL is the client's id: whoever reads it compares it as it is written, so it is one spelling
+/// and has a path (Client ID Metadata Documents §3).
+fn client_metadata_url(fields: &Fields<'_, '_>) -> Option<Url> {
+    let text = fields.text("client_metadata_url")?;
+    let url = Url::parse(&text.value).ok().filter(|url| {
+        let plain = url.username().is_empty() && url.password().is_none();
+        url.scheme() == "https"
+            && plain
+            && url.path() != "/"
+            && url.fragment().is_none()
+            && url.as_str() == text.value
+    });
+    if url.is_none() {
+        fields.findings.error(
+            text.place,
+            "not the URL of a client document: https, with a path, without user name, fragment or dots in the path",
+            "write it as it is published: `https://gateway.example.com/oauth/client-metadata.json`",
+        );
+    }
+    url
+}
+
 fn warn_plain(fields: &Fields<'_, '_>, url: &Url, place: &Place) {
     if url.scheme() == "http" && !crate::validate::urls::is_loopback(url) {
         fields.findings.warning(
@@ -237,6 +262,45 @@ fn allowed_hosts(fields: &Fields<'_, '_>) -> Vec<String> {
         }
     }
     hosts
+}
+
+/// Ours is a mistake when it is invalid; an entry of LiteLLM's variable is ignored with a warning, and
+/// so trusted by nobody.
+fn trusted_redirect_origins(fields: &Fields<'_, '_>) -> Vec<TrustedOrigin> {
+    const NAME: &str = "MCP_TRUSTED_REDIRECT_ORIGINS";
+    const RULE: &str =
+        "write `host`, `host:port` or `*.example.com`, without a scheme: only https is trusted";
+    if let Some(texts) = fields.texts("trusted_redirect_origins") {
+        let read = texts.into_iter().filter_map(|At { value, place }| {
+            let origin = value.parse();
+            if let Err(problem) = &origin {
+                fields.findings.error(place, format!("{problem}"), RULE);
+            }
+            origin.ok()
+        });
+        return read.collect();
+    }
+    let Some(list) = fields.findings.variable(NAME) else {
+        return Vec::new();
+    };
+    let entries = list
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty());
+    let read = entries.filter_map(|entry| {
+        let origin: Result<TrustedOrigin, _> = entry.parse();
+        if let Err(problem) = &origin {
+            let shown: String = entry.chars().take(80).collect();
+            let place = Place {
+                path: NAME.to_owned(),
+                ..Place::default()
+            };
+            let text = format!("`{shown}` is {problem}; it is ignored. {RULE}");
+            fields.findings.warning(place, text);
+        }
+        origin.ok()
+    });
+    read.collect()
 }
 
 fn allowed_origins(fields: &Fields<'_, '_>) -> Vec<String> {

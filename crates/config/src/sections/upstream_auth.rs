@@ -5,15 +5,15 @@ use url::Url;
 
 use crate::compat::auth_map::{AuthMap, Written};
 use crate::compat::default_oauth2::DefaultOauth2;
-use crate::compat::oauth_flow;
+use crate::compat::oauth_flow::{self, Flow};
 use crate::fields::{At, Fields};
 use crate::model::{Auth, ClientCredentials, Sourced, StaticHeader};
-use crate::sections::aws_sigv4;
 use crate::sections::delegation;
 use crate::sections::headers::{self, ServerHeaders};
 use crate::sections::id_jag;
 use crate::sections::oauth_client::{self, Keys};
 use crate::sections::token_exchange;
+use crate::sections::{authorization_code, aws_sigv4};
 use crate::validate::urls::{PlainHttp, callable};
 
 const USE_INSTEAD: &str = "use `auth_type: oauth2` with `token_url`, `client_id` and `client_secret` (client credentials), or a static credential";
@@ -76,7 +76,10 @@ pub(crate) fn read(
     };
     match auth_type {
         "oauth2" if delegated => delegation::auth(fields, false),
-        "oauth2" => oauth2(fields, url, plain),
+        "oauth2" => match oauth_flow::read(fields)? {
+            Flow::ClientCredentials => oauth2(fields, url, plain),
+            Flow::AuthorizationCode => authorization_code::read(fields, url, plain),
+        },
         "oauth2_token_exchange" => token_exchange::read(fields, url, plain),
         "oauth2_id_jag" => id_jag::read(fields, url, plain),
         "aws_sigv4" => aws_sigv4::read(fields, headers, url, plain),
@@ -139,6 +142,9 @@ fn undeclared(
         "client_private_key",
         "token_url",
         "oauth2_flow",
+        "oauth_flow",
+        "authorization_url",
+        "registration_url",
     ] {
         if fields.has(key) {
             fields.findings.error(
@@ -232,7 +238,7 @@ fn header(fields: &Fields<'_, '_>, headers: &ServerHeaders) -> Option<Auth> {
 }
 
 fn oauth2(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp) -> Option<Auth> {
-    oauth_flow::require_client_credentials(fields)?;
+    authorization_code::warn_unused(fields);
     let client = oauth_client::read(fields, Keys::Server);
     let token_validation = oauth_client::token_validation(fields);
     let mut sound = true;

@@ -114,6 +114,44 @@ fn the_public_url_is_an_origin() {
 }
 
 #[test]
+fn origins_that_codes_may_be_sent_to_are_named_one_by_one() {
+    let ours =
+        loaded("server: {trusted_redirect_origins: [App.test, '*.tools.test', 'x.test:8443']}");
+    let trusted = ours.config.server.trusted_redirect_origins;
+    let covers = |host: &str, port| trusted.iter().any(|origin| origin.covers(host, port));
+    assert!(covers("app.test", 443) && covers("a.tools.test", 443) && covers("x.test", 8443));
+    assert!(!covers("tools.test", 443) && !covers("x.test", 443) && !covers("b.app.test", 443));
+    for bad in [
+        "'https://app.test'",
+        "'*'",
+        "'*.test'",
+        "'app.test/cb'",
+        "'u@app.test'",
+    ] {
+        refused(
+            &format!("server: {{trusted_redirect_origins: [{bad}]}}"),
+            "write `host`, `host:port` or `*.example.com`",
+        );
+    }
+    let list = "app.test, https://evil.test,*.tools.test,";
+    let theirs = World::with_env(&[("MCP_TRUSTED_REDIRECT_ORIGINS", list)]);
+    let loaded = theirs.load("").unwrap();
+    assert_eq!(loaded.config.server.trusted_redirect_origins.len(), 2);
+    noticed(
+        &loaded,
+        "MCP_TRUSTED_REDIRECT_ORIGINS",
+        "`https://evil.test` is",
+    );
+    let both = theirs
+        .load("server: {trusted_redirect_origins: []}")
+        .unwrap();
+    assert!(
+        both.config.server.trusted_redirect_origins.is_empty(),
+        "the file's word counts"
+    );
+}
+
+#[test]
 fn hosts_and_origins_are_exact() {
     refused(
         "server: {allowed_origins: ['*']}",

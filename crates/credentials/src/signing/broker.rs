@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 use super::{Signer, SubjectFault};
 use crate::error::Failure;
 use crate::{
-    CredentialBroker, CredentialError, CredentialErrorKind, Errand, ServerAuth, UpstreamCredential,
+    CredentialBroker, CredentialError, CredentialErrorKind, Errand, Refusal, ServerAuth,
+    UpstreamCredential,
 };
 
 /// Signs for the servers whose operator wants it, and leaves all others to the broker inside.
@@ -115,8 +116,13 @@ impl<B: CredentialBroker> CredentialBroker for SigningBroker<B> {
         Ok(credential.vouched_for(signed))
     }
 
-    async fn rejected(&self, auth: &ServerAuth, credential: &UpstreamCredential) -> bool {
-        self.inner.rejected(auth, credential).await
+    async fn rejected(
+        &self,
+        auth: &ServerAuth,
+        credential: &UpstreamCredential,
+        refusal: Refusal<'_>,
+    ) -> Result<bool, CredentialError> {
+        self.inner.rejected(auth, credential, refusal).await
     }
 
     fn keep_only(&self, servers: &BTreeSet<ServerId>) {

@@ -215,20 +215,20 @@ async fn a_rejected_token_is_replaced_once_and_not_at_every_call() {
     let auth = m2m(as1.url("/token"));
     let first = house.obtain(&auth).await.unwrap();
     let also_first = house.obtain(&auth).await.unwrap();
-    assert!(house.broker.rejected(&auth, &first).await);
+    assert!(house.rejected(&auth, &first).await);
     let second = house.obtain(&auth).await.unwrap();
     assert_eq!(presented(&second), "Bearer token-2");
     // A late rejection of the old token does not cost the new one.
-    assert!(house.broker.rejected(&auth, &also_first).await);
+    assert!(house.rejected(&auth, &also_first).await);
     assert_eq!(house.presented(&auth).await, "Bearer token-2");
     // An upstream that rejects everything does not get a token per call.
     for _ in 0..100 {
         let credential = house.obtain(&auth).await.unwrap();
-        assert!(!house.broker.rejected(&auth, &credential).await);
+        assert!(!house.rejected(&auth, &credential).await);
     }
     assert_eq!(as1.token_requests(), 2);
     house.clock.advance(secs(10));
-    assert!(house.broker.rejected(&auth, &second).await);
+    assert!(house.rejected(&auth, &second).await);
     assert_eq!(house.presented(&auth).await, "Bearer token-3");
 }
 

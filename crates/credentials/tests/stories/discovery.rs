@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_credentials::{CredentialBroker, CredentialErrorKind, ServerAuth, TokenEndpoint};
+use portcullis_credentials::{CredentialErrorKind, ServerAuth, TokenEndpoint};
 use url::Url;
 
 use crate::fake::{Answer, AuthorizationServer};
@@ -68,7 +68,7 @@ async fn discovery_is_remembered_for_an_hour() {
     let auth = discovering(&mcp, None);
     let first = house.obtain(&auth).await.unwrap();
     let documents = mcp.seen().len() - 1;
-    assert!(house.broker.rejected(&auth, &first).await);
+    assert!(house.rejected(&auth, &first).await);
     house.obtain(&auth).await.unwrap();
     assert_eq!(mcp.seen().len(), documents + 2);
     house.clock.advance(Duration::from_hours(1));

@@ -48,7 +48,7 @@ async fn a_rejected_fixed_value_has_no_successor() {
     let house = house();
     let auth = fixed(UpstreamAuth::bearer_token(&secret("canary")).unwrap());
     let credential = house.obtain(&auth).await.unwrap();
-    assert!(!house.broker.rejected(&auth, &credential).await);
+    assert!(!house.rejected(&auth, &credential).await);
     assert!(!format!("{credential:?} {auth:?}").contains("canary"));
 }
 

@@ -263,7 +263,7 @@ async fn a_grant_that_is_taken_only_once_is_got_anew_and_not_in_a_loop() {
     let alice = jwt("alice", 3600);
     houses.grants(300);
     let first = obtain(&house, &auth, &alice).await.unwrap();
-    assert!(house.broker.rejected(&auth, &first).await);
+    assert!(house.rejected(&auth, &first).await);
     let spent = || Answer::status(400, r#"{"error":"invalid_grant"}"#);
     houses.resource.next(spent());
     houses.grants(300);

@@ -23,7 +23,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use portcullis_core::{ClientSecret, ManualClock, ScopeSet, SeededEntropy, ServerId};
 use portcullis_credentials::{
-    Broker, ClientCredentials, ClientProof, CredentialBroker, CredentialError, Finished,
+    Broker, ClientCredentials, ClientProof, CredentialBroker, CredentialError, Finished, Refusal,
     ServerAuth, TokenClient, TokenEndpoint, UpstreamAuth, UpstreamCredential,
 };
 use portcullis_egress::{RootSource, Settings};
@@ -73,6 +73,20 @@ impl House {
                 portcullis_credentials::Errand::Session,
             )
             .await
+    }
+
+    /// The server refused a credential with 401.
+    pub(crate) async fn rejected(
+        &self,
+        auth: &ServerAuth,
+        credential: &UpstreamCredential,
+    ) -> bool {
+        let refusal = Refusal::Credential {
+            challenge: &[],
+            again: false,
+        };
+        let rejected = self.broker.rejected(auth, credential, refusal).await;
+        rejected.unwrap()
     }
 
     /// Returns when no token request is under way.

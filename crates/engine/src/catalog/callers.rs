@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis_core::Shares;
+use portcullis_core::{PrincipalId, Shares};
 use portcullis_policy::{Acting, Party};
 
 use super::Catalog;
@@ -41,6 +41,11 @@ impl CallerCatalogs {
         catalog
     }
 
+    /// Whatever this principal was shown was shown to another account of theirs.
+    pub(crate) fn forget(&self, principal: &PrincipalId) {
+        self.kept().remove(&Party::Principal(principal.clone()));
+    }
+
     /// The server said that its lists changed.
     pub(crate) fn changed(&self, notification: &str) {
         for catalog in self.kept().values() {
@@ -51,8 +56,6 @@ impl CallerCatalogs {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::PrincipalId;
-
     use super::*;
 
     fn who(name: &str) -> Acting {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use portcullis_core::Timestamp;
+use portcullis_core::{ErrorKind, Timestamp};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, Method, PushPolicy, Revision, code,
 };
@@ -118,9 +118,19 @@ impl Gateway {
                     .while_standing(&call.principal, &call.admission, std::pin::pin!(opening))
                     .await;
                 note.record(&mut call.audit);
-                let session = session?;
-                client.revision = session.revision();
-                without_tasks(session.initialize_result())
+                match session {
+                    Ok(session) => {
+                        client.revision = session.revision();
+                        without_tasks(session.initialize_result())
+                    }
+                    // The client is let in, so that its user can be told where to connect.
+                    Err(error) if error.kind() == ErrorKind::ConsentRequired => {
+                        let outcome = Outcome::Kind(ErrorKind::ConsentRequired);
+                        call.audit.server_outcome(&entry.id, outcome);
+                        aggregate_result(view, client.revision)
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             None => aggregate_result(view, client.revision),
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use portcullis_core::{Principal, PrincipalId};
+use portcullis_core::{Principal, PrincipalId, ServerId};
 use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{SseEvent, SseItem};
 use portcullis_policy::{Acting, Evidence, Operation};
@@ -168,6 +168,40 @@ impl Listeners {
             if own.is_empty() {
                 open.of.remove(principal);
             }
+        }
+    }
+
+    /// Hands news of ours about a server to the streams of a principal that have it in view, or to
+    /// that of one session.
+    pub(crate) fn tell(
+        &self,
+        gateway: &Gateway,
+        principal: &PrincipalId,
+        server: &ServerId,
+        session: Option<&[u8; 32]>,
+        bytes: &Bytes,
+    ) {
+        let mut open = self.open();
+        let Some(own) = open.of.get_mut(principal) else {
+            return;
+        };
+        own.retain(|digest, subscriber| {
+            let (principal, admission) = (subscriber.view.principal(), subscriber.view.admission());
+            let hears = session.is_none_or(|session| session == digest)
+                && gateway.still_stands(principal, admission)
+                && subscriber
+                    .view
+                    .server(server.as_str())
+                    .is_some_and(|entry| {
+                        gateway.still_serves(principal, admission, entry, Operation::Use)
+                    });
+            if !hears {
+                return !subscriber.messages.is_closed();
+            }
+            subscriber.messages.try_send(bytes.clone())
+        });
+        if own.is_empty() {
+            open.of.remove(principal);
         }
     }
 

@@ -96,6 +96,14 @@ impl Gateway {
                         return Answer::Stream(relay.into_stream());
                     }
                     Err(error) => {
+                        let error = self.inviting_at_last(&mut call, error);
+                        if let EngineError::ConsentRequired(wanted) = &error {
+                            error.log(call.id);
+                            let text =
+                                self.legacy_consent(&call, client, method, wanted, id.as_json());
+                            let outcome = Outcome::Kind(error.kind());
+                            return answer(call, StatusCode::OK, outcome, text, id.as_json()).await;
+                        }
                         // Legacy errors travel in-band: their clients read the body only of a 200.
                         let (_, outcome, text) = error_answer(&error, call.id, Some(id.as_json()));
                         if let Some(required) = error.required_scopes() {

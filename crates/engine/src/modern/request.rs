@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use portcullis_core::Purpose;
+use portcullis_core::{ErrorKind, Purpose};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, Method, ModernMeta, RpcError, code,
     digest_without, header_value,
@@ -17,6 +17,7 @@ use crate::answer::Answer;
 use crate::audit::Outcome;
 use crate::call::Call;
 use crate::catalog::bad_answer;
+use crate::consent::Resumed;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
@@ -53,6 +54,65 @@ impl Gateway {
         };
         call.audit.method(method_text(method, meta.revision));
         let client_id = id.as_json();
+        let known = Method::lookup(method, meta.revision);
+        let resumed = self.resumed(&call, view, known, envelope);
+        let again = match resumed {
+            Ok(None) => return self.modern_call(call, view, envelope, meta, headers).await,
+            Ok(Some(Resumed::Request(text))) => text,
+            Ok(Some(Resumed::Declined(word))) => {
+                let text = Self::declined(&call, known, word, client_id);
+                let outcome = Outcome::Kind(ErrorKind::ConsentRequired);
+                return answer(call, StatusCode::OK, outcome, text, client_id).await;
+            }
+            Err(error) => {
+                let (status, outcome, text) = error_answer(&error, call.id, Some(client_id));
+                return answer(call, status, outcome, text, client_id).await;
+            }
+        };
+        // Boxed: every call would carry its room otherwise.
+        Box::pin(self.modern_call_again(call, view, &again, client_id, headers)).await
+    }
+
+    /// A request as it was before its client was asked to have an account connected.
+    async fn modern_call_again(
+        self: &Arc<Self>,
+        call: Call,
+        view: &View,
+        text: &str,
+        client_id: &str,
+        headers: &HeaderMap,
+    ) -> Answer {
+        let read = Envelope::parse(text.as_bytes())
+            .map_err(|_| EngineError::KeyRing)
+            .and_then(|envelope| match ModernMeta::read(&envelope, headers) {
+                Ok(meta) => Ok((envelope, meta)),
+                Err(rejection) => Err(EngineError::Protocol(rejection.0)),
+            });
+        match read {
+            Ok((envelope, meta)) => {
+                self.modern_call(call, view, &envelope, &meta, headers)
+                    .await
+            }
+            Err(error) => {
+                let (status, outcome, text) = error_answer(&error, call.id, Some(client_id));
+                answer(call, status, outcome, text, client_id).await
+            }
+        }
+    }
+
+    async fn modern_call(
+        self: &Arc<Self>,
+        mut call: Call,
+        view: &View,
+        envelope: &Envelope<'_>,
+        meta: &ModernMeta<'_>,
+        headers: &HeaderMap,
+    ) -> Answer {
+        let Kind::Request { id, method } = envelope.kind else {
+            return accepted(call).await;
+        };
+        let client_id = id.as_json();
+        let known = Method::lookup(method, meta.revision);
         let done = self
             .modern_request(&mut call, view, envelope, meta, headers)
             .await;
@@ -78,6 +138,25 @@ impl Gateway {
                 return Answer::Stream(self.merge_listens(call, sources, client_id));
             }
             Err(error) => {
+                let error = match self.inviting_at_last(&mut call, error) {
+                    EngineError::ConsentRequired(wanted) => {
+                        let asked =
+                            self.modern_question(&call, view, known, envelope, meta, &wanted);
+                        match asked {
+                            Ok(result) => {
+                                let text = match result {
+                                    Some(result) => result_text(client_id, &result),
+                                    None => Self::modern_consent(&call, known, &wanted, client_id),
+                                };
+                                let outcome = Outcome::Kind(ErrorKind::ConsentRequired);
+                                return answer(call, StatusCode::OK, outcome, text, client_id)
+                                    .await;
+                            }
+                            Err(error) => error,
+                        }
+                    }
+                    other => other,
+                };
                 let told = error_answer(&error, call.id, Some(client_id));
                 if let Some(required) = error.required_scopes() {
                     return step_up(call, told.1, told.2, client_id, required).await;
@@ -108,10 +187,7 @@ impl Gateway {
             return Err(EngineError::Protocol(missing_tasks()));
         }
         let plain = |result: &str| {
-            let text = format!(
-                r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
-                id.as_json()
-            );
+            let text = result_text(id.as_json(), result);
             Ok(Done::Text(StatusCode::OK, Outcome::Ok, text))
         };
         if view.named().is_none() {
@@ -274,6 +350,10 @@ impl Gateway {
         }
         Ok((edits, headers))
     }
+}
+
+fn result_text(id: &str, result: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
 }
 
 /// What a request asks for, without what its retry has besides (SEP-2322: the same parameters,

@@ -8,6 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use portcullis_config::{CommandLine, Config};
 use portcullis_core::{ApiKey, Clock, Role, ScopeSet, ServerGrants, SystemClock};
+use portcullis_credentials::Connections;
 use portcullis_engine::Gateway;
 use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey, RevocationAdmin};
 use portcullis_store::Stores;
@@ -15,6 +16,7 @@ use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use super::rooms::Presenting;
 use super::rooms::{Rooms, Storage, refusal};
 use super::serve::{end, state};
 use super::stored::{StoredValues, Why};
@@ -67,6 +69,18 @@ impl Embedded {
         Self::build(&storage, clock, text, command_line, tracker, stop).await
     }
 
+    /// The same as [`start`](Self::start), for stories about servers that have no credential.
+    pub async fn start_presenting(
+        clock: Arc<dyn Clock>,
+        text: &str,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        between: Presenting,
+    ) -> Result<Self, CommandError> {
+        let (storage, line) = (&Storage::Memory, CommandLine::default());
+        Self::build_around(storage, clock, text, line, tracker, stop, between).await
+    }
+
     async fn build(
         storage: &Storage,
         clock: Arc<dyn Clock>,
@@ -75,6 +89,19 @@ impl Embedded {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Self, CommandError> {
+        let as_it_is: Presenting = Box::new(|broker| broker);
+        Self::build_around(storage, clock, text, command_line, tracker, stop, as_it_is).await
+    }
+
+    async fn build_around(
+        storage: &Storage,
+        clock: Arc<dyn Clock>,
+        text: &str,
+        command_line: CommandLine<'_>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        between: Presenting,
+    ) -> Result<Self, CommandError> {
         let stored = StoredValues::new(Arc::clone(&clock));
         let config = stored
             .parse("embedded.yaml", text, command_line, Why::Asked)
@@ -82,7 +109,7 @@ impl Embedded {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(
-            Rooms::build(&config, storage, clock, tracker, stop)
+            Rooms::presenting(&config, storage, clock, tracker, stop, between)
                 .await
                 .map_err(refusal)?,
         );
@@ -122,6 +149,11 @@ impl Embedded {
     /// What is stored.
     pub fn stores(&self) -> &Stores {
         &self.rooms.vaults.stores
+    }
+
+    /// What people connected at upstream servers.
+    pub fn connections(&self) -> &Connections {
+        &self.rooms.connections
     }
 
     /// Makes a key, as an administrator would.

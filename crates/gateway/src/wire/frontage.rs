@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use portcullis_config::Config;
 use portcullis_identity::authorization_server::AuthorizationServer;
+use portcullis_oauth::RedirectRules;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, PublishedKeys, ResourceFacts};
 
 use super::authorization::TokenBook;
+use super::interactive;
 use super::signer::Prepared;
 
 pub(super) fn frontage(
@@ -25,6 +27,7 @@ pub(super) fn frontage(
             hops: forwarded.hops,
         }),
         inside: config.server.inside.clone(),
+        redirects: RedirectRules::new(config.server.trusted_redirect_origins.clone()),
         resource: ResourceFacts {
             authorization_servers: config
                 .identity
@@ -34,6 +37,7 @@ pub(super) fn frontage(
                 .collect(),
             scopes_supported: config.identity.scopes_supported.clone(),
         },
+        client_document: interactive::served_document(config),
         signer: signer
             .zip(config.jwt_signer.as_ref())
             .map(|(prepared, signer)| prepared.facts(signer)),

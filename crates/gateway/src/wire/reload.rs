@@ -200,10 +200,13 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         listen,
         admin_listen,
         public_url,
+        // Servers are made anew.
+        client_metadata_url: _,
         // The surfaces are told anew.
         forwarded: _,
         inside: _,
         debug_headers: _,
+        trusted_redirect_origins: _,
         tls,
         allowed_hosts,
         allowed_origins,

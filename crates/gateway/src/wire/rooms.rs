@@ -7,7 +7,9 @@ use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use portcullis_config::Config;
 use portcullis_core::{Clock, Entropy, Sealer, Stocked, SystemClock, SystemEntropy};
-use portcullis_credentials::{Broker, SigningBroker};
+use portcullis_credentials::{
+    Broker, ConnectionDeps, Connections, CredentialBroker, SigningBroker,
+};
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
@@ -169,6 +171,10 @@ pub(super) fn refusal(error: anyhow::Error) -> CommandError {
     error.downcast().unwrap_or_else(CommandError::Failed)
 }
 
+/// What stands between the engine and the broker of its credentials.
+pub type Presenting =
+    Box<dyn FnOnce(Arc<dyn CredentialBroker>) -> Arc<dyn CredentialBroker> + Send>;
+
 /// A whole gateway, not yet listening.
 #[derive(Debug)]
 pub(super) struct Rooms {
@@ -191,6 +197,7 @@ pub(super) struct Rooms {
     pub(super) client: Arc<dyn HttpClient>,
     pub(super) signing: Signing,
     pub(super) authorization: Authorization,
+    pub(super) connections: Connections,
 }
 
 impl Rooms {
@@ -201,6 +208,19 @@ impl Rooms {
         clock: Arc<dyn Clock>,
         tracker: &TaskTracker,
         stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let as_it_is: Presenting = Box::new(|broker| broker);
+        Self::presenting(config, storage, clock, tracker, stop, as_it_is).await
+    }
+
+    /// The same with something between the engine and the broker of its credentials.
+    pub(super) async fn presenting(
+        config: &Config,
+        storage: &Storage,
+        clock: Arc<dyn Clock>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        between: Presenting,
     ) -> anyhow::Result<Self> {
         let client = outbound::client(config.server.ca_file.clone())?;
         let vaults = Vaults::open_at(storage, clock).await?;
@@ -264,6 +284,15 @@ impl Rooms {
             Arc::clone(&vaults.entropy),
             tracker.clone(),
         );
+        let connections = Connections::new(ConnectionDeps {
+            http: Arc::clone(&client),
+            clock: Arc::clone(&vaults.clock),
+            entropy: Arc::clone(&vaults.entropy),
+            ring: Arc::clone(&vaults.ring),
+            stores: &vaults.stores,
+            tasks: tracker.clone(),
+        });
+        let credentials = credentials.with_connections(connections.clone());
         let credentials = SigningBroker::new(
             credentials,
             Arc::clone(&vaults.clock),
@@ -272,7 +301,7 @@ impl Rooms {
         );
         let gateway = Gateway::new(GatewayDeps {
             snapshot,
-            credentials: Arc::new(credentials),
+            credentials: between(Arc::new(credentials)),
             sealer: Arc::clone(&vaults.ring) as Arc<dyn Sealer>,
             handles: RingMac::new(&vaults.ring, MacPurpose::Handles),
             sessions: Arc::clone(&vaults.stores.sessions),
@@ -301,6 +330,7 @@ impl Rooms {
             issuers,
             client,
             signing,
+            connections,
             vaults,
         })
     }

@@ -12,9 +12,9 @@ use portcullis_config::{
 };
 use portcullis_core::Clock;
 use portcullis_credentials::{
-    Actor, ActorToken, Authority, AwsSignature, ClientCredentials, CredentialKind, ExchangeProfile,
-    InvalidStaticHeader, ServerAuth, StaticHeader, TokenEndpoint, TokenExchange, UpstreamAuth,
-    WithoutBearer,
+    Actor, ActorToken, Authority, AwsSignature, ClientCredentials, CredentialKind, Document,
+    ExchangeProfile, InvalidStaticHeader, ServerAuth, StaticHeader, TokenEndpoint, TokenExchange,
+    UpstreamAuth, WithoutBearer,
 };
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_engine::metrics::Metrics;
@@ -26,6 +26,7 @@ use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
 
 use super::forwarding::forwarding;
 use super::id_jag::id_jag;
+use super::interactive;
 use super::mapped_keys;
 use super::oauth_client::token_client;
 use super::signer::Prepared;
@@ -88,14 +89,15 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
             server.id
         ),
     };
+    let document = interactive::document(config);
     let auth = ServerAuth {
         server: server.id.clone(),
-        auth: auth(server, &server.auth)?,
+        auth: auth(server, &server.auth, document.as_ref())?,
         signer,
         forwarding: forwarding(&server.forwarding)?,
         discovery: match &server.discovery_auth {
             None => None,
-            Some(discovery) => Some(auth(server, discovery)?),
+            Some(discovery) => Some(auth(server, discovery, None)?),
         },
         static_headers: server
             .static_headers
@@ -109,6 +111,7 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         UpstreamAuth::Static(_) => CredentialKind::StaticToken,
         UpstreamAuth::ClientCredentials(_) => CredentialKind::M2mClientCredentials,
         UpstreamAuth::TokenExchange(ref terms) => terms.kind(),
+        UpstreamAuth::AuthorizationCode(_) => CredentialKind::AuthorizationCode,
         UpstreamAuth::MappedKey(_) => CredentialKind::MappedKey,
         UpstreamAuth::AwsSigV4(_) => CredentialKind::AwsSigV4,
         UpstreamAuth::Passthrough(_) => CredentialKind::Oauth2Passthrough,
@@ -178,7 +181,11 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
     ))
 }
 
-fn auth(server: &McpServer, auth: &Auth) -> anyhow::Result<UpstreamAuth> {
+fn auth(
+    server: &McpServer,
+    auth: &Auth,
+    document: Option<&Document>,
+) -> anyhow::Result<UpstreamAuth> {
     Ok(match auth {
         Auth::TruePassthrough => UpstreamAuth::Passthrough(WithoutBearer::Challenged),
         Auth::Delegated => UpstreamAuth::Passthrough(WithoutBearer::Asked),
@@ -208,6 +215,9 @@ fn auth(server: &McpServer, auth: &Auth) -> anyhow::Result<UpstreamAuth> {
                 allow_insecure_http: server.allow_insecure_http,
             }))
         }
+        Auth::AuthorizationCode(terms) => UpstreamAuth::AuthorizationCode(Arc::new(
+            interactive::authorization_code(terms, server, document)?,
+        )),
         Auth::TokenExchange(exchange) => UpstreamAuth::TokenExchange(Arc::new(TokenExchange {
             authority: Authority::Endpoint {
                 url: exchange.endpoint.clone(),

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use portcullis_config::CommandLine;
-use portcullis_core::{Role, ServerGrants};
-use portcullis_gateway::wire::Embedded;
+use portcullis_core::{Clock, Role, ServerGrants};
+use portcullis_gateway::wire::{Embedded, Presenting};
 use portcullis_identity::CreatedKey;
 use portcullis_store::AuditFilter;
 use portcullis_testkit::PATIENCE;
@@ -60,6 +60,24 @@ impl House {
         let tracker = TaskTracker::new();
         let stop = CancellationToken::new();
         let embedded = Embedded::start(&text, CommandLine::default(), &tracker, &stop)
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        Self::around(embedded, tracker, stop)
+    }
+
+    /// A gateway that says where it is, with something between it and its credentials.
+    pub(crate) async fn presenting(
+        clock: Arc<dyn Clock>,
+        servers: &[String],
+        between: Presenting,
+    ) -> Self {
+        let text = format!(
+            "server: {{public_url: 'https://gw.test'}}\nmcp_servers:\n{}",
+            servers.concat()
+        );
+        let tracker = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let embedded = Embedded::start_presenting(clock, &text, &tracker, &stop, between)
             .await
             .unwrap_or_else(|error| panic!("{error}\n{text}"));
         Self::around(embedded, tracker, stop)

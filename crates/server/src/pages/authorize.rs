@@ -9,7 +9,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use portcullis_identity::authorization_server::{
-    AuthorizationError, ClientStanding, FlowHandle, Pending, Refusal, Undecided,
+    AuthorizationError, AuthorizationServer, ClientStanding, FlowHandle, Pending, Refusal,
+    Undecided,
 };
 use portcullis_identity::{ConsentError, SignIn};
 use std::time::Duration;
@@ -52,7 +53,7 @@ pub(crate) async fn begin(State(state): State<ServerState>, request: Request) ->
 }
 
 async fn begun(visit: &mut Visit) -> Result<Answer, Trouble> {
-    let server = visit.state.authorization_server.load_full();
+    let server = authorization_server(&visit.state)?;
     let query = visit.parts.uri.query().unwrap_or_default();
     let origin = visit.state.public_origin(&visit.parts);
     let origin = origin.ok_or_else(Trouble::no_such_page)?;
@@ -138,11 +139,17 @@ async fn decided(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
         }
         Some("deny") => {
             visit.audit.denied("consent_refused");
-            let server = visit.state.authorization_server.load_full();
+            let server = authorization_server(&visit.state)?;
             Ok(Answer::SeeOther(server.deny(&flow).await?.into()))
         }
         _ => Err(Trouble::not_a_form()),
     }
+}
+
+/// The authorization server, where there is one.
+fn authorization_server(state: &ServerState) -> Result<AuthorizationServer, Trouble> {
+    let server = state.frontage.load().authorization_server.clone();
+    server.ok_or_else(Trouble::no_such_page)
 }
 
 /// The request that waits at this address.
@@ -150,7 +157,7 @@ async fn waiting(visit: &Visit) -> Result<(FlowHandle, Pending), Trouble> {
     let path = visit.parts.uri.path();
     let flow = path.strip_prefix("/authorize/").and_then(FlowHandle::parse);
     let flow = flow.ok_or_else(Trouble::no_such_page)?;
-    let server = visit.state.authorization_server.load_full();
+    let server = authorization_server(&visit.state)?;
     let pending = server.pending(&flow).await?.ok_or_else(Trouble::over)?;
     Ok((flow, pending))
 }
@@ -196,7 +203,7 @@ async fn let_in(
     flow: &FlowHandle,
     signed_in: &SignedIn,
 ) -> Result<Answer, Trouble> {
-    let server = visit.state.authorization_server.load_full();
+    let server = authorization_server(&visit.state)?;
     let to = server
         .approve(flow, signed_in.person(), &signed_in.principal)
         .await?;

@@ -79,15 +79,17 @@ async fn applications(
 ) -> Result<Vec<Application>, Trouble> {
     let whose: &PrincipalId = &signed_in.principal.id;
     let mut given: BTreeMap<String, Given> = BTreeMap::new();
-    let server = state.authorization_server.load_full();
-    for grant in server.grants().of(whose).await? {
-        let one = given.entry(grant.client_id).or_default();
-        one.acts = true;
-        one.add(
-            grant.client_name.as_ref(),
-            &grant.resource,
-            grant.created_at,
-        );
+    let server = state.frontage.load().authorization_server.clone();
+    if let Some(server) = server {
+        for grant in server.grants().of(whose).await? {
+            let one = given.entry(grant.client_id).or_default();
+            one.acts = true;
+            one.add(
+                grant.client_name.as_ref(),
+                &grant.resource,
+                grant.created_at,
+            );
+        }
     }
     for consent in state.sign_in.load_full().consents.of(whose).await? {
         let one = given.entry(consent.client_id).or_default();
@@ -141,8 +143,10 @@ async fn removed(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
     let whose = &signed_in.principal.id;
     let sign_in = visit.state.sign_in.load_full();
     sign_in.consents.withdraw(whose, client).await?;
-    let server = visit.state.authorization_server.load_full();
-    server.grants().end_with(whose, client).await?;
+    let server = visit.state.frontage.load().authorization_server.clone();
+    if let Some(server) = server {
+        server.grants().end_with(whose, client).await?;
+    }
     visit.audit.allowed("remove_access");
     Ok(Answer::SeeOther("/connect".to_owned()))
 }

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_engine::audit::Surface;
-use portcullis_engine::{Call, EngineError};
+use portcullis_engine::{Call, EngineError, Wanted};
 use serde_json::json;
 
 use crate::challenge::{Flaw, challenge, told};
@@ -21,10 +21,18 @@ pub(super) async fn refuse(
     error: &str,
     message: &str,
 ) -> Response<Body> {
-    let body =
-        json!({"error": error, "message": message, "request_id": call.id.to_string()}).to_string();
+    let body = json!({"error": error, "message": message, "request_id": call.id.to_string()});
+    close(call, kind, status, &body).await
+}
+
+async fn close(
+    call: Call,
+    kind: ErrorKind,
+    status: StatusCode,
+    body: &serde_json::Value,
+) -> Response<Body> {
     if call.close(kind.into()).await {
-        reply(status, body)
+        reply(status, body.to_string())
     } else {
         text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
     }
@@ -47,6 +55,7 @@ pub(super) async fn failed(
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::ConsentRequired => StatusCode::UNAUTHORIZED,
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::UpstreamRefused | ErrorKind::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
@@ -57,8 +66,22 @@ pub(super) async fn failed(
         _ if error.required_scopes().is_some() => "insufficient_scope",
         _ => reported.kind.as_str(),
     };
-    let mut response = refuse(call, reported.kind, status, code, &reported.rpc.message).await;
+    let mut body = json!({
+        "error": code,
+        "message": reported.rpc.message,
+        "request_id": call.id.to_string(),
+    });
+    let wanted = error.wanted();
+    if let (false, Some(body)) = (wanted.is_empty(), body.as_object_mut()) {
+        let one = |one: &Wanted| json!({"server": one.server.as_str(), "url": one.url});
+        body.insert("connect".to_owned(), wanted.iter().map(one).collect());
+    }
+    let mut response = close(call, reported.kind, status, &body).await;
     let value = match (error.required_scopes(), challenged) {
+        // RFC 9110 §15.5.2: a 401 has a challenge, although no other credential would help here.
+        (None, None) if !wanted.is_empty() => {
+            challenge(state, parts, Surface::Rest, &Flaw::Nothing)
+        }
         (Some(required), _) => {
             let flaw = Flaw::InsufficientScope(required);
             challenge(state, parts, Surface::Rest, &flaw)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_config::{Auth, McpServer};
-use portcullis_credentials::{UpstreamAuth, find_token_endpoint};
+use portcullis_credentials::{UpstreamAuth, find_authorization_server, find_token_endpoint};
 use portcullis_egress::Destination;
 use portcullis_engine::ServerEntry;
 use url::Url;
@@ -75,6 +75,9 @@ pub(super) async fn walk(
         walk.host(&TOKEN, &hops, &token_url, destination, token, ca)
             .await;
     }
+    if matches!(entry.auth.auth, UpstreamAuth::AuthorizationCode(_)) {
+        for_people(&mut walk, rooms, entry, key).await;
+    }
     as_ourselves(&mut walk, rooms, entry, key).await;
     Ok(walk.end())
 }
@@ -122,6 +125,28 @@ async fn token_endpoint(
         }
         _ => None,
     }
+}
+
+/// Whom people are sent to. What they connect with is theirs, and nothing that can be tried here.
+async fn for_people(
+    walk: &mut Walk,
+    rooms: &Rooms,
+    entry: &ServerEntry,
+    key: impl Fn(&[&str], String) -> Change,
+) {
+    let vaults = &rooms.vaults;
+    walk.hop(
+        "authorization_server",
+        find_authorization_server(&rooms.client, &vaults.clock, &vaults.entropy, &entry.auth),
+        |found| {
+            format!(
+                "people connect their accounts at {} (client: {}); each caller has to connect before the first call",
+                found.authorization_server, found.client
+            )
+        },
+        |error| remedy::of_credential(error, key),
+    )
+    .await;
 }
 
 const fn token_key(auth: &Auth) -> &'static str {

@@ -153,7 +153,21 @@ pub(super) fn of_credential(
             "the signer has no key to sign with: look at this gateway's log, and at \
              `MCP_JWT_SIGNING_KEY`",
         ),
-        CredentialErrorKind::NoSubject
+        CredentialErrorKind::NotRegistered => key(
+            &["client_id"],
+            "register a client at the server's authorization server by hand, with this gateway's \
+             `/callback` as its redirect URI, and write its `client_id` (and `client_secret`)"
+                .to_owned(),
+        ),
+        CredentialErrorKind::NoPkce => key(
+            &["issuer"],
+            "the authorization server must announce `code_challenge_methods_supported: [S256]`: have \
+             it updated; where you know that it takes S256, write `authorization_url`, `token_url` \
+             and `client_id`"
+                .to_owned(),
+        ),
+        CredentialErrorKind::ConsentRequired
+        | CredentialErrorKind::NoSubject
         | CredentialErrorKind::NoBearer
         | CredentialErrorKind::SubjectEnded
         | CredentialErrorKind::SubjectNotVerified

@@ -1,0 +1,210 @@
+//! Renewing a token before it ends: by one replica, and kept before it is used, because a refresh
+//! token that was rotated and lost ends the connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::{Sha256, hex};
+use portcullis_oauth::{TokenRequest, TokenResponse};
+
+use super::connections::Inner;
+use super::keeper::{Wish, consent_required};
+use super::place::{Live, Place};
+use super::row::Row;
+use crate::CredentialErrorKind;
+use crate::error::Failure;
+use crate::token_endpoint::{Endpoint, check, read};
+
+/// Longer than any request takes; a replica that died in one is waited for no longer.
+const LEASE: Duration = Duration::from_mins(1);
+/// How often a replica looks whether another one is done, and how many times.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
+const LOOKS: usize = 350;
+
+/// What renewing came to.
+pub(super) enum Renewed {
+    /// This is what is presented from now on.
+    Good(Arc<Live>),
+    /// Nothing but a new consent helps.
+    Over,
+    /// Nothing was decided; trying later may help.
+    NotNow(Failure),
+}
+
+/// What a refresh request came to.
+enum Fresh {
+    Row(Box<Row>),
+    /// The authorization server does not know the grant, or us, any more.
+    Refused,
+    Broken(Failure),
+}
+
+impl Inner {
+    /// Renews what is at hand, or finds out that somebody did. The place's turn is held.
+    pub(super) async fn renew(
+        &self,
+        place: &Place,
+        wish: &Wish,
+        live: &Live,
+    ) -> Result<Renewed, Failure> {
+        if live.row.refresh.is_none() {
+            return self.over(place, wish, live).await;
+        }
+        let name = lease_name(wish);
+        // One name for each time: two tasks of one replica are two, too.
+        let holder = self.secret()?;
+        for _ in 0..LOOKS {
+            let now = self.door.clock.now();
+            let until = now.after(LEASE);
+            let leases = &self.stores.leases;
+            let acquired = leases.acquire(&name, &holder, now, until).await;
+            if acquired.map_err(Failure::of_store)? {
+                let renewed = self.renew_alone(place, wish, live.version).await;
+                // One that is not given back ends by itself.
+                if let Err(error) = leases.release(&name, &holder).await {
+                    tracing::warn!(%error, "a lease was not given back");
+                }
+                return renewed;
+            }
+            let current = self.loaded(place, wish).await?;
+            if current.version != live.version {
+                return Ok(judged(current, wish));
+            }
+            if current.row.is_usable(self.door.clock.now()) {
+                return Ok(Renewed::NotNow(unavailable()));
+            }
+            tokio::time::sleep(LOOKS_EVERY).await;
+        }
+        Ok(Renewed::NotNow(unavailable()))
+    }
+
+    async fn renew_alone(
+        &self,
+        place: &Place,
+        wish: &Wish,
+        version: u64,
+    ) -> Result<Renewed, Failure> {
+        let current = self.loaded(place, wish).await?;
+        if current.version != version {
+            return Ok(judged(current, wish));
+        }
+        let row = match self.refresh(wish, &current.row).await {
+            Fresh::Row(row) => row,
+            Fresh::Refused => return self.over(place, wish, &current).await,
+            Fresh::Broken(failure) if failure.kind == CredentialErrorKind::RuleBroken => {
+                // The account is another one than the operator wants; the old token may be too.
+                self.over(place, wish, &current).await?;
+                return Err(failure);
+            }
+            Fresh::Broken(failure) => return Ok(Renewed::NotNow(failure)),
+        };
+        self.replaced(place, wish, *row, version).await
+    }
+
+    /// Writes what follows; where something else is there by now, that counts.
+    pub(super) async fn replaced(
+        &self,
+        place: &Place,
+        wish: &Wish,
+        row: Row,
+        follows: u64,
+    ) -> Result<Renewed, Failure> {
+        let (principal, server) = (&wish.principal, &wish.server);
+        let written = self.follow(principal, server, &row, follows).await?;
+        let Some(version) = written else {
+            return Ok(judged(self.loaded(place, wish).await?, wish));
+        };
+        let live = Live::new(row, version, self.moment()).ok_or_else(consent_required)?;
+        let live = Arc::new(live);
+        place.put(Some(Arc::clone(&live)));
+        Ok(judged(live, wish))
+    }
+
+    /// The connection is good for nothing any more. It stays where it is, so that its person sees
+    /// that there was one, and what it was for.
+    pub(super) async fn over(
+        &self,
+        place: &Place,
+        wish: &Wish,
+        live: &Live,
+    ) -> Result<Renewed, Failure> {
+        tracing::info!(
+            mcp.server.id = %wish.server,
+            principal = %wish.principal,
+            "a connection is over; its person has to connect again"
+        );
+        let row = Row {
+            over: true,
+            ..live.row.clone()
+        };
+        self.replaced(place, wish, row, live.version).await
+    }
+
+    async fn refresh(&self, wish: &Wish, row: &Row) -> Fresh {
+        let Some(token) = &row.refresh else {
+            return Fresh::Refused;
+        };
+        // The file has another client now: what this one was granted is nothing to that one.
+        let Some(client) = row.client.able(&wish.terms) else {
+            return Fresh::Refused;
+        };
+        let endpoint = Endpoint {
+            url: row.token_endpoint.clone(),
+            issuer: Some(row.issuer.clone()),
+            destination: wish.terms.trust().destination(&row.token_endpoint),
+        };
+        let requested_at = self.door.clock.now();
+        let asked = async {
+            let (clock, entropy) = (&*self.door.clock, &*self.door.entropy);
+            let form = client.authenticate(&endpoint, clock, entropy, |client| {
+                TokenRequest::refresh(client, token, row.resource.as_deref())
+            })?;
+            let answer = self.door.posted(form, &endpoint).await?;
+            let response = read(&answer, TokenResponse::parse)?;
+            check(&wish.terms.rules, &answer, &client.client_id)?;
+            Ok(response)
+        };
+        let failure: Failure = match asked.await {
+            Ok(response) => {
+                let mut row = row.clone();
+                row.take(response, &wish.terms, requested_at);
+                return Fresh::Row(Box::new(row));
+            }
+            Err(failure) => failure,
+        };
+        if failure.says("invalid_client") {
+            let forgotten = self.forget_client(&row.client, &row.issuer, &row.redirect_uri);
+            if let Err(failure) = forgotten.await {
+                return Fresh::Broken(failure);
+            }
+        }
+        let ends = ["invalid_grant", "invalid_client", "unauthorized_client"];
+        if ends.iter().any(|code| failure.says(code)) {
+            return Fresh::Refused;
+        }
+        tracing::warn!(mcp.server.id = %wish.server, kind = %failure.kind, "no fresh token");
+        Fresh::Broken(failure)
+    }
+}
+
+/// What is there now, as the one who waits for it needs it.
+fn judged(live: Arc<Live>, wish: &Wish) -> Renewed {
+    if live.row.over || live.row.terms != *wish.fingerprint {
+        Renewed::Over
+    } else {
+        Renewed::Good(live)
+    }
+}
+
+const fn unavailable() -> Failure {
+    Failure::new(CredentialErrorKind::Unavailable)
+}
+
+/// Without the names themselves: a lease's name is written to logs of databases.
+fn lease_name(wish: &Wish) -> String {
+    let digest = Sha256::new()
+        .part(wish.principal.as_str().as_bytes())
+        .part(wish.server.as_str().as_bytes())
+        .finish();
+    format!("upstream-refresh/{}", hex(&digest))
+}
