@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use portcullis_e2e::{Fixture, Judges, KeyProxy, Stack};
 
 use crate::{
-    client_suite,
+    authorization_suite, client_suite,
     command::{self, binaries, cargo_with},
     suite::{self, Report, RequirementSet, SETS},
 };
@@ -33,6 +33,7 @@ pub(crate) fn run(release: bool, passthrough: bool) -> anyhow::Result<()> {
     }
     if !passthrough {
         complaints.extend(client_suite::run(&judges, None)?);
+        complaints.extend(runtime.block_on(authorization_suite::run(&judges))?);
     }
     if complaints.is_empty() {
         println!("    the gateway changes nothing that the suite can see");
@@ -95,10 +96,15 @@ impl Way {
     }
 }
 
-/// The client scenarios whose names contain `only`, with the programs that were built last.
-pub(crate) fn run_client(only: &str) -> anyhow::Result<()> {
+/// The client scenarios whose names contain `only`, or those of authorization servers, with the programs that were built last.
+pub(crate) fn run_only(only: &str) -> anyhow::Result<()> {
     portcullis_e2e::look_in(&binaries(false));
-    let complaints = client_suite::run(&Judges::ready()?, Some(only))?;
+    let judges = Judges::ready()?;
+    let complaints = if only == "authorization" {
+        tokio::runtime::Runtime::new()?.block_on(authorization_suite::run(&judges))?
+    } else {
+        client_suite::run(&judges, Some(only))?
+    };
     for complaint in &complaints {
         println!("    - {complaint}");
     }

@@ -9,6 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use steps::Measured;
 
+mod authorization_suite;
 mod book;
 mod client_suite;
 mod command;
@@ -70,9 +71,10 @@ enum Task {
         /// Put a proxy that only passes on where the gateway would be: a check of this harness.
         #[arg(long)]
         passthrough: bool,
-        /// Only the scenarios of clients whose names contain this, with the programs built last.
+        /// Only the scenarios of clients whose names contain this, or those of authorization servers
+        /// (`authorization`), with the programs built last.
         #[arg(long, value_name = "PART")]
-        client: Option<String>,
+        only: Option<String>,
     },
     /// What the official suite starts as its client; not for people.
     #[command(hide = true)]
@@ -111,8 +113,8 @@ fn main() -> ExitCode {
             steps::bench(what, &arguments)
         }
         Task::Conformance {
-            client: Some(only), ..
-        } => conformance::run_client(&only),
+            only: Some(only), ..
+        } => conformance::run_only(&only),
         Task::Conformance {
             release,
             passthrough,

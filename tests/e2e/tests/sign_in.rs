@@ -29,7 +29,11 @@ impl House {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let certificate = folder.path().join("site.pem");
         std::fs::write(&certificate, made.cert.pem()).unwrap();
-        std::fs::write(folder.path().join("site.key"), made.signing_key.serialize_pem()).unwrap();
+        std::fs::write(
+            folder.path().join("site.key"),
+            made.signing_key.serialize_pem(),
+        )
+        .unwrap();
         let port = free_port().await.unwrap();
         let site = workspace().join("tests/e2e/clients/site.mjs");
         let told = [site.to_str().unwrap().to_owned(), port.to_string()];
@@ -66,7 +70,10 @@ impl House {
             )
         });
         assert!(said.contains("signed in, and stayed so"), "{said}");
-        let consents = person.seen().iter().filter(|page| page.contains("/authorize"));
+        let consents = person
+            .seen()
+            .iter()
+            .filter(|page| page.contains("/authorize"));
         assert_eq!(consents.count(), 1, "{:#?}", person.seen());
     }
 }
@@ -76,7 +83,9 @@ async fn the_python_client_registers_itself_and_signs_in() {
     let house = House::open().await;
     let url = house.gateway.endpoint("/mcp/conf");
     let python = house.judges.python();
-    house.signs_in(&python, "python/sign_in.py", &[&url, TOOL]).await;
+    house
+        .signs_in(&python, "python/sign_in.py", &[&url, TOOL])
+        .await;
 }
 
 #[tokio::test]
@@ -93,7 +102,9 @@ async fn the_typescript_client_registers_itself_and_signs_in() {
     let house = House::open().await;
     let url = house.gateway.endpoint("/conf/mcp");
     let node = house.judges.node();
-    house.signs_in(node, "typescript/sign_in.mjs", &[&url, TOOL]).await;
+    house
+        .signs_in(node, "typescript/sign_in.mjs", &[&url, TOOL])
+        .await;
 }
 
 #[tokio::test]
