@@ -78,9 +78,6 @@ pub enum CredentialErrorKind {
         "no token endpoint could be discovered (write it down: `token_url`, or the endpoints of `oauth2_id_jag`)"
     )]
     NotDiscovered,
-    /// Nobody's consent is at hand: whoever acts has to connect their account first, or again.
-    #[error("whoever acts has to connect their account with this server first")]
-    ConsentRequired,
     /// We have no client at the server's authorization server, and could not register one.
     #[error(
         "no OAuth client could be registered with the server's authorization server (register one there, and write `client_id`, and `client_secret` if it has one)"
@@ -102,6 +99,10 @@ pub enum CredentialErrorKind {
     /// The file that holds the web identity's token cannot be used.
     #[error("the web identity's token cannot be had (aws_web_identity_token_file)")]
     NoWebIdentity,
+    /// Whoever acts has not connected an account of theirs at this server, or it has to be connected
+    /// anew: a person can help, nobody else.
+    #[error("whoever acts has no account connected")]
+    ConsentRequired,
     /// The evidence is for another server: a defect of ours, and no reason to present anything.
     #[error("the permit is for another server")]
     OtherServer,
@@ -129,7 +130,6 @@ impl CredentialError {
             | CredentialErrorKind::NotRegistered
             | CredentialErrorKind::NoPkce
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
-            CredentialErrorKind::ConsentRequired => ErrorKind::ConsentRequired,
             CredentialErrorKind::NoSubject
             | CredentialErrorKind::NoBearer
             | CredentialErrorKind::SubjectEnded
@@ -138,6 +138,7 @@ impl CredentialError {
             CredentialErrorKind::NoKey | CredentialErrorKind::SubjectLacksClaims => {
                 ErrorKind::Forbidden
             }
+            CredentialErrorKind::ConsentRequired => ErrorKind::ConsentRequired,
             CredentialErrorKind::Unavailable
             | CredentialErrorKind::NoWebIdentity
             | CredentialErrorKind::Unverifiable

@@ -15,6 +15,7 @@
 mod asking;
 mod elicitations;
 mod invitation;
+mod people;
 
 use portcullis_core::{ErrorKind, ServerId};
 use portcullis_credentials::CredentialErrorKind;

@@ -5,6 +5,7 @@
 //! visit ends with that.
 
 mod authorize;
+mod connect;
 mod cookies;
 mod form;
 mod layout;
@@ -34,13 +35,13 @@ pub(crate) use visit::{Answer, Visit};
 const CALLBACK: &str = "/login/callback";
 
 /// First segments of the paths of pages.
-const PAGES: [&str; 4] = ["login", "logout", "authorize", "connect"];
+const PAGES: [&str; 5] = ["login", "logout", "authorize", "connect", "callback"];
 
 /// Whether a path is that of a page.
 pub(crate) fn is_page(path: &str) -> bool {
     let rest = path.strip_prefix('/').unwrap_or_default();
     let first = rest.split('/').next().unwrap_or_default();
-    PAGES.contains(&first)
+    PAGES.contains(&first) || path == connect::LITELLMS_CALLBACK
 }
 
 pub(crate) fn routes() -> Router<ServerState> {
@@ -55,5 +56,8 @@ pub(crate) fn routes() -> Router<ServerState> {
             get(authorize::ask).post(authorize::decide),
         )
         .route("/connect", get(overview::show).post(overview::remove))
+        .route("/connect/{name}", get(connect::show).post(connect::change))
+        .route(connect::CALLBACK, get(connect::arrive))
+        .route(connect::LITELLMS_CALLBACK, get(connect::arrive))
         .route(style::path(), get(style::sheet))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::request::Parts;
 use portcullis_core::{Clock, Entropy};
+use portcullis_credentials::Connections;
 use portcullis_engine::Gateway;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
@@ -29,6 +30,8 @@ pub struct ServerDeps {
     pub authentication: Arc<arc_swap::ArcSwap<Authentication>>,
     /// How people sign in with a browser.
     pub sign_in: Arc<arc_swap::ArcSwap<SignIn>>,
+    /// What people connected.
+    pub connections: Connections,
     /// Virtual keys.
     pub keys: KeyAdmin,
     /// Credentials that are refused although they would verify.

@@ -8,11 +8,13 @@
 )]
 
 mod actor;
+mod browser;
 mod issuer;
 mod leaks;
 mod logs;
 mod mock;
 mod process;
+mod provider;
 mod site;
 mod unread;
 mod wire;
@@ -30,10 +32,12 @@ use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 pub use actor::Actor;
+pub use browser::{Browser, form_token};
 pub use issuer::TestIssuer;
 pub use leaks::forms;
 pub use mock::MockServer;
 pub use process::{Finished, Process, run};
+pub use provider::TestProvider;
 pub use site::Site;
 pub use unread::Unread;
 pub use wire::{Ask, Connection, Reply};
@@ -163,6 +167,11 @@ impl TestGateway {
     /// Nobody in particular.
     pub fn anonymous(&self) -> Actor {
         Actor::new(self.address, None, self.transcript.clone())
+    }
+
+    /// A fresh browser.
+    pub fn browser(&self) -> Browser {
+        Browser::of(self.anonymous())
     }
 
     /// Someone who presents this credential as a bearer token.
@@ -327,6 +336,8 @@ impl Said {
                 || path.trim_end_matches('/').ends_with("/mcp")
                 || path.starts_with("/key/")
                 || path.starts_with("/v1/")
+                || ["login", "logout", "authorize", "connect"]
+                    .contains(&path.split('/').nth(1).unwrap_or_default())
                 || path == "/metrics");
         let no_such_route = match self.reply.status {
             404 => self.reply.body.is_empty(),

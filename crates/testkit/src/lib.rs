@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod authorization_server;
 pub mod aws;
 pub mod gateway;
 mod nobody;

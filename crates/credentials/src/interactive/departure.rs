@@ -22,6 +22,17 @@ pub struct Departure {
 }
 
 impl Connections {
+    /// Where a person would be sent: the page that leads there has to name it (CSP3 `form-action`).
+    pub async fn destination(&self, auth: &ServerAuth) -> Result<Url, CredentialError> {
+        let found = async {
+            let terms = terms_of(auth).ok_or_else(not_discovered)?;
+            Ok(self.0.door.find(auth, terms).await?.server.authorization)
+        };
+        found
+            .await
+            .map_err(|failure: Failure| failure.for_server(&auth.server))
+    }
+
     /// Begins a flow for a person, who was proved to be `principal` in this browser a moment ago.
     /// `redirect_uri` is where the browser comes back to, exactly; `return_to` where it goes then,
     /// and already known to be a path of ours.

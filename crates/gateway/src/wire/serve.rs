@@ -194,6 +194,7 @@ pub(super) fn state(
         gateway: Arc::clone(&rooms.gateway),
         authentication: Arc::clone(&rooms.authentication),
         sign_in: Arc::clone(&rooms.sign_in),
+        connections: rooms.connections.clone(),
         keys: rooms.keys.clone(),
         revocations: rooms.revoking.clone(),
         trail: rooms.trail.clone(),

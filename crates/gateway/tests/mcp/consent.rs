@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use portcullis_core::{ManualClock, PrincipalId, ServerId};
 use portcullis_credentials::{
-    CredentialBroker, CredentialError, CredentialErrorKind, Errand, ServerAuth, UpstreamCredential,
+    CredentialBroker, CredentialError, CredentialErrorKind, Errand, Refusal, ServerAuth,
+    UpstreamCredential,
 };
 use portcullis_engine::InvitationRefused;
 use portcullis_policy::Evidence;
@@ -64,8 +65,13 @@ impl CredentialBroker for Waiting {
         self.broker.obtain(evidence, auth, errand).await
     }
 
-    async fn rejected(&self, auth: &ServerAuth, credential: &UpstreamCredential) -> bool {
-        self.broker.rejected(auth, credential).await
+    async fn rejected(
+        &self,
+        auth: &ServerAuth,
+        credential: &UpstreamCredential,
+        refusal: Refusal<'_>,
+    ) -> Result<bool, CredentialError> {
+        self.broker.rejected(auth, credential, refusal).await
     }
 
     fn keep_only(&self, servers: &BTreeSet<ServerId>) {

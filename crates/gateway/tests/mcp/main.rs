@@ -19,6 +19,8 @@ mod herds;
 #[cfg(test)]
 mod id_jag;
 #[cfg(test)]
+mod interactive;
+#[cfg(test)]
 mod legacy;
 #[cfg(test)]
 mod modern;

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use portcullis_config::CommandLine;
-use portcullis_core::{Clock, Role, ServerGrants};
+use portcullis_core::{Clock, ManualClock, Role, ServerGrants};
 use portcullis_gateway::wire::{Embedded, Presenting};
 use portcullis_identity::CreatedKey;
 use portcullis_store::AuditFilter;
@@ -90,6 +90,22 @@ impl House {
         let stop = CancellationToken::new();
         let command_line = CommandLine::default();
         let embedded = Embedded::start_on(database, &text, command_line, &tracker, &stop)
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        Self::around(embedded, tracker, stop)
+    }
+
+    /// The same, by a clock that the story moves, with further sections of the file.
+    pub(crate) async fn by_clock(
+        clock: Arc<ManualClock>,
+        sections: &str,
+        servers: &[String],
+    ) -> Self {
+        let text = format!("{sections}mcp_servers:\n{}", servers.concat());
+        let tracker = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let line = CommandLine::default();
+        let embedded = Embedded::start_at(clock, &text, line, &tracker, &stop)
             .await
             .unwrap_or_else(|error| panic!("{error}\n{text}"));
         Self::around(embedded, tracker, stop)

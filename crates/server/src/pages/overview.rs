@@ -117,7 +117,7 @@ async fn applications(
 }
 
 /// The day of a moment, in UTC.
-fn day(at: Timestamp) -> String {
+pub(super) fn day(at: Timestamp) -> String {
     let text = at.to_string();
     text.split('T').next().unwrap_or_default().to_owned()
 }

@@ -1,0 +1,242 @@
+//! Which client of ours asks: `auth/basic-cimd`, `auth/pre-registration`, `auth/token-endpoint-auth-*`
+//! and `auth/authorization-server-migration`.
+
+use portcullis_credentials::CredentialErrorKind;
+use serde_json::json;
+
+use super::{FakeAuthorizationServer, FakeUpstream, REDIRECT, Stage};
+
+/// `auth/basic-cimd`.
+#[tokio::test]
+async fn our_document_is_our_client_where_it_is_taken() {
+    let upstream = FakeUpstream::legacy().await;
+    let authorization = FakeAuthorizationServer::start().await;
+    let url = "https://conformance-test.local/client-metadata.json";
+    let sections = format!("server: {{client_metadata_url: \"{url}\"}}\n");
+    let stage = Stage::around(upstream, authorization, &sections, &[]).await;
+    let alice = stage.person("alice").await;
+    for (taken, registrations) in [(true, 0), (false, 1)] {
+        stage.authorization.manners(|manners| {
+            manners.metadata["client_id_metadata_document_supported"] = json!(taken);
+        });
+        stage.connect(&alice).await;
+        stage.token_of(&alice).await;
+        let asked = stage.authorization.asked();
+        let client_id = &asked.last().unwrap()["client_id"];
+        assert_eq!(client_id == url, taken, "{client_id}");
+        let forms = stage.authorization.token_forms();
+        assert_eq!(&forms.last().unwrap()["client_id"], client_id);
+        assert_eq!(stage.authorization.at("/register").len(), registrations);
+    }
+    stage.end().await;
+}
+
+/// The document that we serve names addresses of our own origin, so nobody comes back to another one
+/// with it.
+#[tokio::test]
+async fn our_own_document_is_used_for_browsers_that_come_back_to_our_origin() {
+    let upstream = FakeUpstream::legacy().await;
+    let authorization = FakeAuthorizationServer::start().await;
+    authorization.manners(|manners| {
+        manners.metadata["client_id_metadata_document_supported"] = json!(true);
+    });
+    let sections = "server: {public_url: \"https://gw.example\"}\n";
+    let stage = Stage::around(upstream, authorization, sections, &[]).await;
+    let alice = stage.person("alice").await;
+    let elsewhere = stage.begin(&alice).await.unwrap();
+    assert!(elsewhere.url.as_str().contains("client_id=client-"));
+    let auth = super::auth(&stage.house);
+    let connections = stage.house.embedded.connections();
+    let ours = "https://gw.example/callback";
+    let departure = connections
+        .begin(&auth, &alice.id, ours, "/")
+        .await
+        .unwrap();
+    let asked = departure.url.query_pairs();
+    let client_id = asked.into_iter().find(|(name, _)| name == "client_id");
+    let document = "https://gw.example/oauth/client-metadata.json";
+    assert_eq!(client_id.unwrap().1, document);
+    let served = stage.house.stranger().at("/oauth/client-metadata.json");
+    let served = served.get(&[]).await.whole().await;
+    stage.house.forget_one();
+    assert_eq!(served.status, 200);
+    assert_eq!(served.headers["cache-control"], "public, max-age=300");
+    let served = served.json();
+    assert_eq!(served["client_id"], document);
+    assert!(
+        served["redirect_uris"]
+            .as_array()
+            .unwrap()
+            .contains(&json!(ours))
+    );
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn without_a_stable_https_origin_there_is_no_document() {
+    let stage = Stage::set(&[]).await;
+    let asked = stage.house.stranger().at("/oauth/client-metadata.json");
+    let answer = asked.get(&[]).await.whole().await;
+    stage.house.forget_one();
+    assert_eq!(answer.status, 404);
+    let words = "CIMD requires a configured HTTPS PROXY_BASE_URL";
+    assert_eq!(answer.json()["detail"], words);
+    stage.end().await;
+}
+
+/// `auth/token-endpoint-auth-basic`, `-post` and `-none`.
+#[tokio::test]
+async fn a_registered_client_proves_itself_as_the_server_wants() {
+    for method in ["client_secret_basic", "client_secret_post", "none"] {
+        let stage = Stage::set(&[]).await;
+        stage.authorization.manners(|manners| {
+            manners.metadata["token_endpoint_auth_methods_supported"] = json!([method]);
+            manners.expires_in = Some(120);
+        });
+        let alice = stage.person("alice").await;
+        stage.connect(&alice).await;
+        let first = stage.token_of(&alice).await;
+        // The refresh too: the fake knows a client by its own way only.
+        stage.later(std::time::Duration::from_secs(110));
+        let second = stage.token_of(&alice).await;
+        assert_ne!(first, second, "{method}");
+        let registered = &stage.authorization.at("/register")[0];
+        let wish = registered.text(&["token_endpoint_auth_method"]);
+        assert_eq!(wish.as_deref(), Some(method));
+        assert_eq!(
+            registered.text(&["application_type"]).as_deref(),
+            Some("native")
+        );
+        stage.end().await;
+    }
+}
+
+/// `auth/pre-registration`.
+#[tokio::test]
+async fn a_client_of_the_file_is_used_and_none_is_registered() {
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let upstream = FakeUpstream::legacy().await;
+        let authorization = FakeAuthorizationServer::start().await;
+        authorization.knows("by:hand", Some("its s&cret"), method);
+        authorization.manners(|manners| {
+            manners.metadata["token_endpoint_auth_methods_supported"] = json!([method]);
+            manners.metadata["registration_endpoint"] = json!(null);
+        });
+        let lines = ["client_id: \"by:hand\"", "client_secret: \"its s&cret\""];
+        let stage = Stage::around(upstream, authorization, "", &lines).await;
+        let alice = stage.person("alice").await;
+        stage.connect(&alice).await;
+        stage.token_of(&alice).await;
+        assert_eq!(stage.authorization.asked()[0]["client_id"], "by:hand");
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_registered_once_for_everybody() {
+    let stage = Stage::set(&[]).await;
+    for name in ["alice", "bob"] {
+        let person = stage.person(name).await;
+        stage.connect(&person).await;
+        stage.token_of(&person).await;
+    }
+    assert_eq!(stage.authorization.at("/register").len(), 1);
+    let wish = &stage.authorization.at("/register")[0];
+    assert_eq!(
+        wish.raw(&["redirect_uris"]),
+        Some(format!("[\"{REDIRECT}\"]"))
+    );
+    stage.end().await;
+}
+
+/// DCR-05: what a registration endpoint does wrong is told without its words, and nothing is kept.
+#[tokio::test]
+async fn a_registration_that_fails_says_nothing_of_what_the_server_said() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    let large = format!("{{\"client_id\":\"{}\"}}", "x".repeat(1 << 20));
+    for (status, body, kind) in [
+        (500, "canary", CredentialErrorKind::Unavailable),
+        (
+            200,
+            "<html>canary</html>",
+            CredentialErrorKind::NotRegistered,
+        ),
+        (302, "canary", CredentialErrorKind::NotRegistered),
+        (201, large.as_str(), CredentialErrorKind::NotRegistered),
+        (
+            400,
+            r#"{"error":"invalid_redirect_uri","error_description":"canary"}"#,
+            CredentialErrorKind::NotRegistered,
+        ),
+    ] {
+        stage
+            .authorization
+            .manners(|manners| manners.registration = Some((status, body.to_owned())));
+        let error = stage.begin(&alice).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{status} {}", body.len());
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+    stage
+        .authorization
+        .manners(|manners| manners.registration = None);
+    stage.connect(&alice).await;
+    stage
+        .authorization
+        .manners(|manners| manners.metadata["registration_endpoint"] = json!(null));
+    // The client that there is, is used.
+    stage.connect(&alice).await;
+    stage.end().await;
+}
+
+/// A server that was set up anew knows no client of ours: the next flow registers another.
+#[tokio::test]
+async fn a_client_that_the_server_forgot_is_registered_again() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    let departure = stage.begin(&alice).await.unwrap();
+    let query = stage.authorization.agrees(&departure.url);
+    stage.authorization.forget_clients();
+    let failed = stage.arrive(&query, super::cookie(&departure)).await;
+    let refused = CredentialErrorKind::Refused {
+        status: 401,
+        code: Some("invalid_client"),
+    };
+    let why = portcullis_credentials::WhyNot::Credential(refused);
+    assert_eq!(failed.unwrap_err().why, why);
+    assert_eq!(super::status(&stage.house, &alice).await, None);
+    stage.connect(&alice).await;
+    stage.token_of(&alice).await;
+    assert_eq!(stage.authorization.at("/register").len(), 2);
+    stage.end().await;
+}
+
+/// `auth/authorization-server-migration`: the server names another authorization server and refuses
+/// the tokens of the first one; nothing of the first one's is shown to the second.
+#[tokio::test]
+async fn a_server_that_moves_to_another_authorization_server_gets_nothing_of_the_first() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    stage.connect(&alice).await;
+    let first = stage.token_of(&alice).await;
+    let other = FakeAuthorizationServer::start().await;
+    // From now on it takes tokens of the other one.
+    let _rules = other.protects(&stage.upstream);
+    stage.wants_consent(&alice).await;
+    super::connect(&stage.house, &other, &alice).await;
+    let second = stage.token_of(&alice).await;
+    assert!(other.stands_behind(&second));
+    assert_eq!(other.at("/register").len(), 1);
+    let client = &stage.authorization.asked()[0]["client_id"];
+    let first_refresh = "upstream-refresh-";
+    for request in other.requests() {
+        let text = format!("{request:?}");
+        assert!(!text.contains(&first), "{text}");
+        // Both servers count from one, so their names are told apart by what was asked.
+        assert!(!text.contains(first_refresh), "{text}");
+    }
+    assert_eq!(other.asked()[0]["client_id"], *client, "counted anew");
+    let connection = super::status(&stage.house, &alice).await.unwrap();
+    assert_eq!(connection.issuer, other.origin());
+    stage.end().await;
+}

@@ -1,0 +1,144 @@
+//! Several gateways on one store: any of them serves any step, and one of them renews.
+
+use portcullis_core::{ServerId, SystemClock};
+
+use super::{
+    FakeAuthorizationServer, FakeUpstream, House, Person, arrive, begin, connect, cookie, entry,
+    is_good, person, wanted_consent,
+};
+
+/// Two gateways, and one person whom both know.
+struct Two {
+    upstream: FakeUpstream,
+    authorization: FakeAuthorizationServer,
+    first: House,
+    second: House,
+    _folder: tempfile::TempDir,
+    database: std::path::PathBuf,
+}
+
+impl Two {
+    async fn set() -> Self {
+        let upstream = FakeUpstream::legacy().await;
+        let authorization = FakeAuthorizationServer::start().await;
+        let _rules = authorization.protects(&upstream);
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("portcullis.db");
+        let servers = [entry(&upstream, &[])];
+        Self {
+            first: House::beside(&database, &servers).await,
+            second: House::beside(&database, &servers).await,
+            upstream,
+            authorization,
+            _folder: folder,
+            database,
+        }
+    }
+
+    /// The same person at the other gateway.
+    fn at_second(&self, person: &Person) -> Person {
+        Person {
+            client: self.second.client(&person.client.key).at("/mcp/a"),
+            id: person.id.clone(),
+        }
+    }
+
+    /// A call at the second gateway, once it knows the key.
+    async fn call_second(&self, person: &Person) -> super::Answer {
+        let there = self.at_second(person);
+        let known = async || {
+            let answer = there.client.rpc("ping", "{}").await;
+            answer.status == 200
+        };
+        portcullis_testkit::eventually("the second gateway knows the key", known).await;
+        there.client.call("echo", "{}").await
+    }
+
+    async fn end(self) {
+        self.first.end().await;
+        self.second.end().await;
+    }
+}
+
+#[tokio::test]
+async fn two_gateways_renew_a_token_once() {
+    let two = Two::set().await;
+    let alice = person(&two.first, "alice").await;
+    // It has ended when it comes.
+    two.authorization
+        .manners(|manners| manners.expires_in = Some(0));
+    connect(&two.first, &two.authorization, &alice).await;
+    two.authorization
+        .manners(|manners| manners.expires_in = Some(3600));
+    let here = alice.client.clone();
+    let (one, other) = tokio::join!(
+        async { here.call("echo", "{}").await },
+        two.call_second(&alice)
+    );
+    is_good(&one);
+    is_good(&other);
+    let forms = two.authorization.token_forms();
+    let refreshes = forms
+        .iter()
+        .filter(|form| form["grant_type"] == "refresh_token");
+    assert_eq!(refreshes.count(), 1);
+    let seen = two.upstream.seen("tools/call");
+    let tokens: std::collections::BTreeSet<_> = seen
+        .iter()
+        .map(|one| one.header("authorization").unwrap().to_owned())
+        .collect();
+    assert_eq!(tokens.len(), 1);
+    two.end().await;
+}
+
+/// Within a second: a version is looked at, not believed.
+#[tokio::test]
+async fn who_disconnects_at_one_gateway_is_not_called_for_at_another() {
+    let two = Two::set().await;
+    let alice = person(&two.first, "alice").await;
+    connect(&two.first, &two.authorization, &alice).await;
+    is_good(&two.call_second(&alice).await);
+    let auth = super::auth(&two.first);
+    let connections = two.first.embedded.connections();
+    let ended = connections.disconnect(&auth, &alice.id).await.unwrap();
+    assert!(ended.was_connected);
+    let there = two.at_second(&alice);
+    let over = async || {
+        there.client.call("echo", "{}").await;
+        let events = two.second.request_events().await;
+        events.last().unwrap()["outcome"] == "consent_required"
+    };
+    portcullis_testkit::eventually("the second gateway asks for an account", over).await;
+    wanted_consent(&two.second).await;
+    two.end().await;
+}
+
+/// Any gateway ends what another one began, also when the key ring was rotated in between.
+#[tokio::test]
+async fn a_flow_outlives_its_gateway_and_its_key() {
+    let two = Two::set().await;
+    let alice = person(&two.first, "alice").await;
+    let departure = begin(&two.first, &alice).await.unwrap();
+    let query = two.authorization.agrees(&departure.url);
+    let ring = two.database.with_extension("keyring.json");
+    let entropy = std::sync::Arc::new(portcullis_core::SystemEntropy);
+    let rotating = portcullis_vault::KeyRing::load(&ring, entropy).unwrap();
+    let before = rotating.active_key();
+    let after = rotating.rotate(&SystemClock::start()).unwrap();
+    assert_ne!(before, after);
+    let third = House::beside(&two.database, &[entry(&two.upstream, &[])]).await;
+    let arrived = arrive(&third, &query, cookie(&departure)).await.unwrap();
+    assert_eq!(arrived.principal, alice.id);
+    // What the third sealed with the new key opens there, and what the first sealed still opens.
+    let record = &third.embedded.stores().connections;
+    let found = record.get(&alice.id, &ServerId::from("a")).await.unwrap();
+    let sealed = portcullis_vault::SealedBox::from_bytes(found.unwrap().sealed);
+    assert_eq!(sealed.key_id(), Some(after));
+    let there = Person {
+        client: third.client(&alice.client.key).at("/mcp/a"),
+        id: alice.id.clone(),
+    };
+    is_good(&there.client.call("echo", "{}").await);
+    third.end().await;
+    two.end().await;
+}

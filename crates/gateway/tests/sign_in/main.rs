@@ -1,0 +1,12 @@
+//! People who sign in with a browser, and decide what applications may do for them.
+
+#[cfg(test)]
+mod consent;
+#[cfg(test)]
+mod forms;
+#[cfg(test)]
+mod key;
+#[cfg(test)]
+mod provider;
+#[cfg(test)]
+mod support;
