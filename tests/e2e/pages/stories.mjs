@@ -9,7 +9,7 @@ import { Eyes } from './eyes.mjs';
 
 const [story, chromium, pictures, gateway, told] = process.argv.slice(2);
 const details = JSON.parse(told);
-const eyes = await Eyes.open(chromium, pictures);
+const eyes = await Eyes.open(chromium, pictures, gateway);
 const button = (name) => eyes.page.getByRole('button', { name });
 const link = (name) => eyes.page.getByRole('link', { name });
 const heading = () => eyes.page.locator('h1').innerText();
@@ -19,6 +19,18 @@ const goto = (path) => eyes.page.goto(new URL(path, gateway).href);
 async function signIn() {
     await eyes.type(key(), details.key);
     await eyes.press(button(/sign in/i));
+}
+
+// Signs in at the provider, whose pages are somebody else's, and agrees to what it asks.
+async function throughProvider(name) {
+    assert.equal(new URL(eyes.page.url()).origin, details.provider);
+    await eyes.type(eyes.page.locator('[name=login]'), name);
+    await eyes.type(eyes.page.locator('[name=password]'), 'x');
+    await eyes.press(button(/sign-in/i));
+    for (let page = 0; page < 3 && eyes.page.url().startsWith(details.provider); page += 1) {
+        await eyes.press(button(/continue/i));
+    }
+    assert.equal(new URL(eyes.page.url()).origin, new URL(gateway).origin);
 }
 
 // A program on this machine that wants to act for somebody: it listens where the browser comes back.
@@ -109,8 +121,9 @@ const stories = {
         const token = await program.token(came.code);
         assert.equal(token.status, 200, JSON.stringify(token));
 
+        // Whoever listens on this machine may be another program: its person is asked each time.
         await goto(program.address({ state: 'again' }));
-        assert.equal(eyes.page.url().split('?')[0], program.callback, 'what was agreed to is remembered');
+        await eyes.press(button('Allow'));
         assert.equal(program.came().state, 'again');
 
         await goto('/connect');
@@ -169,19 +182,49 @@ const stories = {
         await eyes.look('trouble-connect');
     },
 
+    // An account at a server that knows people: connected, used, looked at, disconnected.
+    async connect() {
+        const call = async () => {
+            const answer = await fetch(new URL('/mcp/people', gateway), {
+                method: 'POST',
+                headers: {
+                    'x-litellm-api-key': details.key,
+                    'content-type': 'application/json',
+                    accept: 'application/json, text/event-stream',
+                },
+                body: JSON.stringify({
+                    jsonrpc: '2.0',
+                    id: 1,
+                    method: 'tools/call',
+                    params: { name: 'whoami', arguments: {} },
+                }),
+            });
+            return answer.text();
+        };
+        assert.match(await call(), /\/connect\/people/, 'it says where to connect');
+        await goto('/connect/people');
+        await signIn();
+        await eyes.look('connect');
+        await eyes.press(button('Connect'));
+        await throughProvider('ada');
+        await eyes.look('connected');
+        assert.match(await call(), /You are ada\./, 'the call is made as her');
+        await eyes.press(link('See the connection'));
+        await eyes.look('connection');
+        await goto('/connect');
+        await eyes.look('access-connected');
+        await goto('/connect/people');
+        await eyes.press(button('Disconnect'));
+        await eyes.look('disconnected');
+        assert.match(await call(), /\/connect\/people/, 'and has to be connected again');
+    },
+
     // With the provider, whose own pages are not judged.
     async provider() {
         await goto('/login');
         await eyes.look('sign-in-provider');
         await eyes.press(link(/Sign in with/));
-        assert.equal(new URL(eyes.page.url()).origin, details.provider);
-        await eyes.type(eyes.page.locator('[name=login]'), 'ada');
-        await eyes.type(eyes.page.locator('[name=password]'), 'x');
-        await eyes.press(button(/sign-in/i));
-        for (let page = 0; page < 3 && eyes.page.url().startsWith(details.provider); page += 1) {
-            await eyes.press(button(/continue/i));
-        }
-        assert.equal(new URL(eyes.page.url()).origin, new URL(gateway).origin);
+        await throughProvider('ada');
         assert.match(await eyes.page.locator('header').innerText(), /Signed in as ada/i);
         await eyes.look('signed-in-provider');
     },
@@ -207,7 +250,7 @@ const stories = {
 
 try {
     await stories[story]();
-    await eyes.close();
+    eyes.judge();
 } catch (error) {
     await eyes.page.screenshot({ path: `${pictures}/${story}-failed.png`, fullPage: true });
     console.error(`at ${eyes.page.url()}: ${await eyes.page.locator('body').innerText()}`);

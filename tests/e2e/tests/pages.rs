@@ -98,3 +98,20 @@ async fn people_sign_in_with_a_provider() {
     let gateway = Gateway::public_at(ports.0, configuration).await.unwrap();
     tell("provider", &gateway, json!({"provider": provider.url()})).await;
 }
+
+#[tokio::test]
+async fn people_connect_their_accounts() {
+    let judges = Judges::ready().unwrap();
+    let ports = (free_port().await.unwrap(), free_port().await.unwrap());
+    let origin = format!("http://localhost:{}", ports.0);
+    let provider = Issuer::of_people(&judges, ports.1, &origin).await.unwrap();
+    let people = Protected::start(&judges, &provider).await.unwrap();
+    let configuration = json!({"mcp_servers": {"people": {
+        "url": people.url(),
+        "description": "Knows who calls.",
+        "auth_type": "oauth2",
+        "allow_all_keys": true,
+    }}});
+    let gateway = Gateway::public_at(ports.0, configuration).await.unwrap();
+    tell("connect", &gateway, json!({"provider": provider.url()})).await;
+}
