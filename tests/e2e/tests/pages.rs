@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use portcullis_e2e::{
-    Fixture, Gateway, Issuer, Judges, KEY, binary, browser, free_port, workspace,
+    Fixture, Gateway, Issuer, Judges, KEY, Protected, binary, browser, free_port, workspace,
 };
 use serde_json::{Value, json};
 use tokio::process::Command;

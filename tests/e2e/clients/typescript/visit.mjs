@@ -70,8 +70,9 @@ async function insist(act) {
                 assert(addresses.length > 0, `the call failed: ${text}`);
             }
         } catch (error) {
-            if (error.code !== CONNECT) throw error;
-            addresses = error.data.elicitations.map((elicitation) => elicitation.url);
+            const wanted = error.code === CONNECT ? error.data.elicitations : error.data?.connect;
+            if (!wanted) throw error;
+            addresses = wanted.map(({ url }) => url);
             assert(addresses.length > 0, `nothing to open: ${JSON.stringify(error.data)}`);
         }
         if (addresses.length === 0) return outcome;
