@@ -127,6 +127,12 @@ impl UpstreamCredential {
         self
     }
 
+    /// Which account of whoever acts it is of, where they connected one: a digest, and another one
+    /// after each consent.
+    pub fn account(&self) -> Option<[u8; 32]> {
+        self.granted.as_ref().map(|granted| granted.account)
+    }
+
     pub(crate) const fn granted(&self) -> Option<&Granted> {
         self.granted.as_ref()
     }

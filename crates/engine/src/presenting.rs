@@ -25,4 +25,8 @@ impl Presents for Presenting<'_> {
             .apply(finished)
             .map_err(|error| NotPresented(Box::new(error)))
     }
+
+    fn account(&self) -> Option<[u8; 32]> {
+        self.0.account()
+    }
 }

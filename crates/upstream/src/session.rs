@@ -24,6 +24,8 @@ pub struct LegacySession {
     result: String,
     /// What was declared to the server when the session was opened.
     capabilities: ClientCapabilities,
+    /// As which account it was opened.
+    account: Option<[u8; 32]>,
     pending: Pending,
     lost: AtomicBool,
     /// The server said that it has no stream for messages that belong to no request.
@@ -81,6 +83,7 @@ impl LegacySession {
         wire: Arc<Wire>,
         handshake: Handshake,
         capabilities: ClientCapabilities,
+        account: Option<[u8; 32]>,
     ) -> Self {
         Self {
             wire,
@@ -88,6 +91,7 @@ impl LegacySession {
             revision: handshake.revision,
             result: handshake.result,
             capabilities,
+            account,
             pending: Pending::new(),
             lost: AtomicBool::new(false),
             streamless: AtomicBool::new(false),
@@ -118,6 +122,16 @@ impl LegacySession {
     /// Whether the server has forgotten the session.
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether it was opened as this account.
+    pub(crate) fn is_of(&self, account: Option<[u8; 32]>) -> bool {
+        self.account == account
+    }
+
+    /// It is not gone on with.
+    pub(crate) fn abandon(&self) {
+        self.lost.store(true, Ordering::Release);
     }
 
     pub(crate) fn touch(&self, now: Duration) {

@@ -29,6 +29,12 @@ pub trait Presents: Send + Sync {
     /// what the connection itself needs (`Host` or `:authority`, `Content-Length`). On an error
     /// nothing is sent.
     fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented>;
+
+    /// Which account of whoever acts it is of, where they may have another one later: a session that
+    /// was opened as one is not gone on with as the other.
+    fn account(&self) -> Option<[u8; 32]> {
+        None
+    }
 }
 
 /// A request that lacks nothing but its credential.

@@ -98,10 +98,19 @@ impl Upstream {
         wish: &SessionWish,
     ) -> Result<Arc<LegacySession>, UpstreamError> {
         self.check(evidence)?;
-        let slot = self
-            .sessions()
-            .slot(evidence.acting(), wish)
-            .ok_or_else(|| self.wire.error(UpstreamErrorKind::TooManySessions))?;
+        let place = || {
+            self.sessions()
+                .slot(evidence.acting(), wish)
+                .ok_or_else(|| self.wire.error(UpstreamErrorKind::TooManySessions))
+        };
+        let mut slot = place()?;
+        let account = presents.account();
+        if let Some(session) = slot.get()
+            && !session.is_of(account)
+        {
+            session.abandon();
+            slot = place()?;
+        }
         if let Some(session) = slot.get() {
             session.touch(self.clock.monotonic());
             return Ok(Arc::clone(session));
@@ -111,7 +120,8 @@ impl Upstream {
             let handshake =
                 initialize(&self.wire, presents, wish.revision, &wish.capabilities).await?;
             let wire = Arc::clone(&self.wire);
-            let session = LegacySession::new(wire, handshake, wish.capabilities.clone());
+            let capabilities = wish.capabilities.clone();
+            let session = LegacySession::new(wire, handshake, capabilities, account);
             // Before anybody can see it, or it would look as if it had been idle for ever.
             session.touch(self.clock.monotonic());
             Ok::<_, UpstreamError>(Arc::new(session))

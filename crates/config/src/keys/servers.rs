@@ -61,7 +61,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new(
             "auth_type",
             Kind::Choice(AUTH_TYPES),
-            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2`, `oauth2_token_exchange` (on behalf of the caller), `oauth2_id_jag` (the same by way of the caller's organisation: enterprise-managed authorization), `aws_sigv4` (each request is signed), `true_passthrough` or `oauth_delegate` (the caller's own bearer token, beside a key in `x-litellm-api-key`). The others are not available in this build yet.",
+            "How we authenticate: `none`, `api_key` (`X-API-Key`), `bearer_token`, `basic` (`user:password`), `authorization` (verbatim), `token`, `header` (with `auth_header`), `oauth2` (see `oauth2_flow`), `oauth2_token_exchange` (on behalf of the caller), `oauth2_id_jag` (the same by way of the caller's organisation: enterprise-managed authorization), `aws_sigv4` (each request is signed), `true_passthrough` or `oauth_delegate` (the caller's own bearer token, beside a key in `x-litellm-api-key`). The others are not available in this build yet.",
         )
         .default("none"),
         Key::new("auth_value", Kind::Secret, "The static credential."),

@@ -311,8 +311,9 @@ impl Door {
         *request.uri_mut() = uri(endpoint)?;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
-        let answer = exchange(&*self.http, request, trust.destination(endpoint)).await?;
-        read(&answer, RegisteredClient::parse).map_err(|failure| match failure.kind {
+        let answer = exchange(&*self.http, request, trust.destination(endpoint)).await;
+        let registered = answer.and_then(|answer| read(&answer, RegisteredClient::parse));
+        registered.map_err(|failure| match failure.kind {
             CredentialErrorKind::Refused { status, code } => {
                 tracing::warn!(status, code, "no client could be registered");
                 Failure::new(CredentialErrorKind::NotRegistered)

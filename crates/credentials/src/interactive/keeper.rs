@@ -48,6 +48,7 @@ impl Connections {
         let granted = Granted {
             principal: wish.principal,
             fingerprint: live.fingerprint,
+            account: live.row.account_mark(),
         };
         Ok(((AUTHORIZATION, live.bearer.clone()), granted))
     }
@@ -101,6 +102,8 @@ impl Inner {
             Renewed::Good(live) => Ok(live),
             Renewed::Over => Err(consent_required()),
             Renewed::NotNow(_) if live.row.is_usable(now.wall) => {
+                // It was read anew meanwhile.
+                let live = place.current().unwrap_or(live);
                 live.pause(now);
                 Ok(live)
             }

@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Granted {
     pub(crate) principal: PrincipalId,
     pub(crate) fingerprint: [u8; 32],
+    /// Which consent it came of.
+    pub(crate) account: [u8; 32],
 }
 
 /// One person's connection to one server.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use portcullis_core::{AccessToken, PrincipalId, RefreshToken, ScopeSet, ServerId, Timestamp};
+use portcullis_core::{
+    AccessToken, PrincipalId, RefreshToken, ScopeSet, ServerId, Sha256, Timestamp,
+};
 use portcullis_oauth::TokenResponse;
 use portcullis_store::ConnectionRecord;
 use portcullis_vault::SealedBox;
@@ -162,14 +164,25 @@ impl Row {
         self.expires_at = life.map(|life| requested_at.after(life));
     }
 
+    /// Tells one consent from the next, whatever is renewed in between.
+    pub(crate) fn account_mark(&self) -> [u8; 32] {
+        Sha256::new()
+            .part(self.issuer.as_bytes())
+            .part(self.client.id.as_bytes())
+            .part(&self.connected_at.as_millis().to_be_bytes())
+            .part(&self.consents.len().to_be_bytes())
+            .finish()
+    }
+
     /// Whether the token may be presented.
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
         !self.over && self.expires_at.is_none_or(|ends| now < ends)
     }
 
-    /// Whether it is time for its successor.
+    /// Whether it is time for its successor, where it can have one.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|ends| {
+        let ends = self.expires_at.filter(|_| self.refresh.is_some());
+        ends.is_some_and(|ends| {
             let ahead = AHEAD.min(ends.since(self.obtained_at) / 5);
             now >= ends.before(ahead)
         })

@@ -31,6 +31,8 @@ struct Stage {
     rules: Arc<Mutex<Protected>>,
     clock: Arc<ManualClock>,
     house: House,
+    /// Somebody who sees nothing, and whether the gateway lets them in.
+    watch: Client,
 }
 
 /// Somebody with a key.
@@ -126,12 +128,14 @@ impl Stage {
         let clock = Arc::new(ManualClock::at_millis(NOW));
         let servers = [entry(&upstream, more)];
         let house = House::by_clock(Arc::clone(&clock), sections, &servers).await;
+        let watch = house.limited("watch", &[], &[]).await;
         Self {
             upstream,
             authorization,
             rules,
             clock,
             house,
+            watch,
         }
     }
 
@@ -179,8 +183,11 @@ impl Stage {
         assert_eq!(self.upstream.count("tools/call"), before);
     }
 
-    fn later(&self, span: Duration) {
+    /// Time goes by, and the gateway has looked at its lists since.
+    async fn later(&self, span: Duration) {
         self.clock.advance(span);
+        let fresh = async || self.watch.rpc("ping", "{}").await.status == 200;
+        portcullis_testkit::eventually("the gateway has fresh lists", fresh).await;
     }
 
     async fn end(self) {

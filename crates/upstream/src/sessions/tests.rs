@@ -50,7 +50,7 @@ fn session(used: Duration) -> Arc<LegacySession> {
         result: "{}".to_owned(),
     };
     let wire = Arc::new(Wire::new(server, Arc::new(Unused)));
-    let session = LegacySession::new(wire, handshake, ClientCapabilities::none());
+    let session = LegacySession::new(wire, handshake, ClientCapabilities::none(), None);
     session.touch(used);
     Arc::new(session)
 }

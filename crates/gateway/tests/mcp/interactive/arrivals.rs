@@ -53,7 +53,7 @@ async fn a_browser_comes_back_with_its_own_state_once_and_in_time() {
     let again = stage.arrive(&query, cookie(&departure)).await.unwrap_err();
     assert_eq!(again.why, WhyNot::UnknownFlow);
     assert_eq!(stage.authorization.token_forms().len(), 1);
-    stage.later(Duration::from_mins(10));
+    stage.later(Duration::from_mins(10)).await;
     let late = stage.arrive(&other_query, cookie(&other)).await;
     assert_eq!(late.unwrap_err().why, WhyNot::UnknownFlow);
     assert_eq!(super::status(&stage.house, &mallory).await, None);
@@ -177,7 +177,7 @@ async fn an_account_that_the_operator_does_not_want_is_not_connected() {
     // Nor when it is renewed.
     let other = json!({"team": {"enterprise_id": "T2"}});
     stage.authorization.manners(|manners| manners.also = other);
-    stage.later(Duration::from_hours(1));
+    stage.later(Duration::from_hours(1)).await;
     stage.call(&alice).await;
     stage.wants_consent(&alice).await;
     let seen = stage.upstream.seen("tools/call");

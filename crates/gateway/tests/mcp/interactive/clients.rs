@@ -97,7 +97,7 @@ async fn a_registered_client_proves_itself_as_the_server_wants() {
         stage.connect(&alice).await;
         let first = stage.token_of(&alice).await;
         // The refresh too: the fake knows a client by its own way only.
-        stage.later(std::time::Duration::from_secs(110));
+        stage.later(std::time::Duration::from_secs(110)).await;
         let second = stage.token_of(&alice).await;
         assert_ne!(first, second, "{method}");
         let registered = &stage.authorization.at("/register")[0];
@@ -222,7 +222,8 @@ async fn a_server_that_moves_to_another_authorization_server_gets_nothing_of_the
     let other = FakeAuthorizationServer::start().await;
     // From now on it takes tokens of the other one.
     let _rules = other.protects(&stage.upstream);
-    stage.wants_consent(&alice).await;
+    stage.call(&alice).await;
+    super::wanted_consent(&stage.house).await;
     super::connect(&stage.house, &other, &alice).await;
     let second = stage.token_of(&alice).await;
     assert!(other.stands_behind(&second));

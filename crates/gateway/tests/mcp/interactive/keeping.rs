@@ -74,7 +74,7 @@ async fn a_connection_that_was_moved_to_somebody_else_does_not_open() {
         ..of_alice
     };
     connections.put(&moved).await.unwrap();
-    stage.later(Duration::from_secs(1));
+    stage.later(Duration::from_secs(1)).await;
     stage.wants_consent(&mallory).await;
     assert_eq!(super::status(&stage.house, &mallory).await, None);
     stage.token_of(&alice).await;
@@ -91,13 +91,13 @@ async fn a_token_is_renewed_before_it_ends_and_kept_until_then() {
     let alice = stage.person("alice").await;
     stage.connect(&alice).await;
     let first = stage.token_of(&alice).await;
-    stage.later(Duration::from_secs(3539));
+    stage.later(Duration::from_secs(3539)).await;
     assert_eq!(stage.token_of(&alice).await, first);
     assert_eq!(stage.authorization.token_forms().len(), 1);
-    stage.later(Duration::from_secs(1));
+    stage.later(Duration::from_secs(1)).await;
     let second = stage.token_of(&alice).await;
     assert_ne!(first, second);
-    stage.later(Duration::from_secs(3540));
+    stage.later(Duration::from_secs(3540)).await;
     // The fake's refresh tokens are good once: the rotated one was kept.
     let third = stage.token_of(&alice).await;
     assert_ne!(second, third);
@@ -119,11 +119,11 @@ async fn a_refresh_that_fails_for_now_does_not_end_what_still_serves() {
     stage
         .authorization
         .manners(|manners| manners.tokens = Some((503, String::new())));
-    stage.later(Duration::from_secs(3550));
+    stage.later(Duration::from_secs(3550)).await;
     assert_eq!(stage.token_of(&alice).await, first);
     assert_eq!(stage.token_of(&alice).await, first);
     assert_eq!(stage.authorization.token_forms().len(), 2, "a pause");
-    stage.later(Duration::from_secs(50));
+    stage.later(Duration::from_secs(50)).await;
     let before = stage.upstream.count("tools/call");
     stage.call(&alice).await;
     let events = stage.house.request_events().await;
@@ -141,7 +141,7 @@ async fn a_grant_that_is_gone_upstream_is_over_here() {
     stage.connect(&alice).await;
     stage.token_of(&alice).await;
     stage.authorization.end_tokens(true);
-    stage.later(Duration::from_hours(1));
+    stage.later(Duration::from_hours(1)).await;
     stage.wants_consent(&alice).await;
     let connection = super::status(&stage.house, &alice).await.unwrap();
     assert!(connection.is_over);
@@ -189,9 +189,9 @@ async fn no_token_is_used_longer_than_the_operator_wants() {
     let alice = stage.person("alice").await;
     stage.connect(&alice).await;
     let token = stage.token_of(&alice).await;
-    stage.later(Duration::from_secs(599));
+    stage.later(Duration::from_secs(599)).await;
     assert_eq!(stage.token_of(&alice).await, token);
-    stage.later(Duration::from_secs(1));
+    stage.later(Duration::from_secs(1)).await;
     stage.wants_consent(&alice).await;
     stage.end().await;
 }
@@ -207,11 +207,34 @@ async fn a_token_that_names_no_end_is_used_until_it_is_refused() {
     let alice = stage.person("alice").await;
     stage.connect(&alice).await;
     let token = stage.token_of(&alice).await;
-    stage.later(Duration::from_hours(24 * 400));
+    stage.later(Duration::from_hours(24 * 400)).await;
     assert_eq!(stage.token_of(&alice).await, token);
     stage.authorization.end_tokens(true);
     stage.call(&alice).await;
     super::wanted_consent(&stage.house).await;
+    stage.end().await;
+}
+
+/// A person who connects another account does not go on in a session of the first one's, also where
+/// its token was only renewed in between.
+#[tokio::test]
+async fn another_account_is_another_session() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    let session = || {
+        let seen = stage.upstream.last("tools/call");
+        seen.header("mcp-session-id").unwrap().to_owned()
+    };
+    stage.connect(&alice).await;
+    stage.token_of(&alice).await;
+    let first = session();
+    stage.later(Duration::from_secs(3540)).await;
+    stage.token_of(&alice).await;
+    assert_eq!(session(), first, "renewed, and the same account");
+    stage.later(Duration::from_secs(1)).await;
+    stage.connect(&alice).await;
+    stage.token_of(&alice).await;
+    assert_ne!(session(), first);
     stage.end().await;
 }
 

@@ -109,7 +109,7 @@ async fn a_server_that_is_never_content_asks_three_times_in_an_hour() {
     let bob = stage.person("bob").await;
     stage.connect(&bob).await;
     stage.falls_short(&bob).await;
-    stage.later(Duration::from_hours(1));
+    stage.later(Duration::from_hours(1)).await;
     stage.falls_short(&alice).await;
     stage.end().await;
 }
