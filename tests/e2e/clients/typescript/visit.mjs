@@ -18,7 +18,7 @@ const { Client, StreamableHTTPClientTransport } = await import(client_package);
 const [url, key, revision, scenario, told] = process.argv.slice(2);
 const context = JSON.parse(told);
 // More often than any gateway may ask: where it does not stop by itself, the suite sees it.
-const PATIENCE = 8;
+const PATIENCE = 5;
 const CONNECT = -32042;
 
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
