@@ -8,6 +8,7 @@ mod forms;
 mod forwarding;
 mod issuers;
 mod jwt_auth;
+mod login;
 mod overrides;
 mod rendering;
 mod semantics;

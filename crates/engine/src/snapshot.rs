@@ -201,12 +201,12 @@ impl Snapshot {
             return seen(server);
         }
         let mut names = name.split(',').map(str::trim);
-        names.all(|name| match self.named(name) {
-            Some((_, server)) => seen(server),
-            None => {
-                let mut servers = self.servers().iter();
-                servers.any(|server| server.policy.access_groups.contains(name) && seen(server))
+        names.all(|name| {
+            if let Some((_, server)) = self.named(name) {
+                return seen(server);
             }
+            let mut servers = self.servers().iter();
+            servers.any(|server| server.policy.access_groups.contains(name) && seen(server))
         })
     }
 

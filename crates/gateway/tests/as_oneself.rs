@@ -72,7 +72,7 @@ mod as_oneself {
         let document: Value = document.json();
         assert_eq!(
             document["authorization_servers"],
-            json!([stage.issuer.url()]),
+            json!([stage.issuer.url(), "http://localhost"]),
             "{document}"
         );
 

@@ -70,8 +70,8 @@ pub use revocation_admin::{
 pub use revocation_seal::revocation_seal;
 pub use revocations::Revocations;
 pub use sign_in::{
-    Arrived, BrowserSession, BrowserSessions, Consent, ConsentError, Consents, NoSession, Provider,
-    ProviderSettings, SignIn, SignInFault,
+    Arrived, BrowserSession, BrowserSessions, Consent, ConsentError, Consents, IdTokens, NoSession,
+    Provider, ProviderSettings, SignIn, SignInFault,
 };
 pub use store_keys::StoreKeys;
 pub use stranger::Stranger;

@@ -8,6 +8,7 @@ mod browser_sessions;
 mod consents;
 mod fault;
 mod form_tokens;
+mod id_tokens;
 mod key;
 mod provider;
 mod provider_document;
@@ -16,6 +17,7 @@ mod provider_state;
 pub use browser_sessions::{BrowserSession, BrowserSessions, NoSession};
 pub use consents::{Consent, ConsentError, Consents};
 pub use fault::SignInFault;
+pub use id_tokens::IdTokens;
 pub use provider::{Arrived, Provider, ProviderSettings};
 
 use std::sync::Arc;
@@ -29,6 +31,8 @@ pub struct SignIn {
     pub sessions: BrowserSessions,
     /// What the people agreed to.
     pub consents: Consents,
+    /// What a provider said of them when they signed in.
+    pub id_tokens: IdTokens,
     /// Who else vouches for people.
     pub provider: Option<Arc<Provider>>,
 }

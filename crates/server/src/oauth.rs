@@ -37,20 +37,23 @@ pub(crate) fn is_endpoint(path: &str) -> bool {
 
 pub(crate) fn routes() -> Router<ServerState> {
     let documents = Router::new()
-        .route(METADATA, get(documents::metadata))
+        .route(METADATA, get(documents::metadata).options(cors::preflight))
         .route(
             &format!("{METADATA}/{{*path}}"),
-            get(documents::metadata_of),
+            get(documents::metadata_of).options(cors::preflight),
         )
         .route(
             &format!("{OPENID_METADATA}/{{*path}}"),
-            get(documents::metadata_of),
+            get(documents::metadata_of).options(cors::preflight),
         )
-        .route(JWKS, get(documents::jwks));
+        .route(JWKS, get(documents::jwks).options(cors::preflight));
     let endpoints = Router::new()
-        .route("/token", post(token::give))
-        .route("/register", post(register::register))
-        .route("/revoke", post(revoke::revoke));
+        .route("/token", post(token::give).options(cors::preflight))
+        .route(
+            "/register",
+            post(register::register).options(cors::preflight),
+        )
+        .route("/revoke", post(revoke::revoke).options(cors::preflight));
     let for_pages = documents
         .merge(endpoints)
         .layer(axum::middleware::from_fn(cors::open));

@@ -37,8 +37,8 @@ pub(crate) async fn document(State(state): State<ServerState>, request: Request)
     if let Some(members) = document.as_object_mut() {
         let mut issuers = facts.authorization_servers.clone();
         if frontage.authorization_server.is_some() {
-            // Where clients that know several start: there a person can sign in.
-            issuers.insert(0, origin);
+            // Behind the operator's own: a client that takes the first goes where it went before.
+            issuers.push(origin);
         }
         if !issuers.is_empty() {
             members.insert("authorization_servers".to_owned(), json!(issuers));

@@ -40,12 +40,18 @@ pub fn router(state: ServerState) -> Router {
 /// Documents that clients read also where they run in browsers.
 fn documents_for_pages() -> Router<ServerState> {
     Router::new()
-        .route(WELL_KNOWN, get(protected_resource::document))
+        .route(
+            WELL_KNOWN,
+            get(protected_resource::document).options(oauth::cors::preflight),
+        )
         .route(
             &format!("{WELL_KNOWN}/{{*path}}"),
-            get(protected_resource::document),
+            get(protected_resource::document).options(oauth::cors::preflight),
         )
-        .route(signer_documents::METADATA, get(signer_documents::metadata))
+        .route(
+            signer_documents::METADATA,
+            get(signer_documents::metadata).options(oauth::cors::preflight),
+        )
         .layer(from_fn(oauth::cors::open))
 }
 

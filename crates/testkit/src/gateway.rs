@@ -21,6 +21,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use portcullis_config::CommandLine;
@@ -88,13 +89,31 @@ impl TestGateway {
         Self::at(yaml, ListenSettings::default(), clock).await
     }
 
+    /// The same on a database that several gateways share.
+    pub async fn sharing(database: &Path, yaml: &str, clock: Arc<dyn Clock>) -> Self {
+        let (stop, tasks) = (Stop::default(), TaskTracker::new());
+        logs::capture();
+        let line = CommandLine::default();
+        let embedded = Embedded::start_on_at(database, clock, yaml, line, &tasks, &stop.soft).await;
+        Self::serving(embedded, ListenSettings::default(), stop, tasks).await
+    }
+
     async fn at(yaml: &str, settings: ListenSettings, clock: Arc<dyn Clock>) -> Self {
         logs::capture();
         let (stop, tasks) = (Stop::default(), TaskTracker::new());
         let line = CommandLine::default();
-        let embedded = Embedded::start_at(clock, yaml, line, &tasks, &stop.soft)
-            .await
-            .unwrap_or_else(|error| panic!("the configuration is refused: {error}"));
+        let embedded = Embedded::start_at(clock, yaml, line, &tasks, &stop.soft).await;
+        Self::serving(embedded, settings, stop, tasks).await
+    }
+
+    async fn serving<E: std::fmt::Display>(
+        embedded: Result<Embedded, E>,
+        settings: ListenSettings,
+        stop: Stop,
+        tasks: TaskTracker,
+    ) -> Self {
+        let embedded =
+            embedded.unwrap_or_else(|error| panic!("the configuration is refused: {error}"));
         let bound = Bound::bind("127.0.0.1", 0, settings).await.unwrap();
         let address = bound.local_addr();
         let (router, stopped) = (embedded.router(), stop.clone());
@@ -331,9 +350,10 @@ impl Said {
             None => path,
         };
         // Documents for strangers are no request for anything that is behind us.
-        let governed = !path.starts_with("/.well-known/oauth-protected-resource")
+        let governed = !path.starts_with("/.well-known/")
             && (path.starts_with("/mcp")
                 || path.trim_end_matches('/').ends_with("/mcp")
+                || matches!(path, "/token" | "/register" | "/revoke" | "/introspect")
                 || path.starts_with("/key/")
                 || path.starts_with("/v1/")
                 || ["login", "logout", "authorize", "connect"]

@@ -121,9 +121,10 @@ impl TokenBook {
         let jwks = keys.iter().map(|one| one.key.public_jwk());
         let set = serde_json::json!({"keys": jwks.collect::<Vec<_>>()});
         // A store without keys signs nothing and verifies nothing.
-        let parsed = match keys.is_empty() {
-            true => Jwks::default(),
-            false => Jwks::parse(set.to_string().as_bytes())?,
+        let parsed = if keys.is_empty() {
+            Jwks::default()
+        } else {
+            Jwks::parse(set.to_string().as_bytes())?
         };
         self.parsed.store(Arc::new(parsed));
         self.book.read(keys);

@@ -10,7 +10,10 @@ use portcullis_config::{CommandLine, Config};
 use portcullis_core::{ApiKey, Clock, Role, ScopeSet, ServerGrants, SystemClock};
 use portcullis_credentials::Connections;
 use portcullis_engine::Gateway;
-use portcullis_identity::{CreatedKey, KeyAdmin, MasterKey, NewKey, RevocationAdmin};
+use portcullis_identity::authorization_server::AuthorizationServer;
+use portcullis_identity::{
+    Authentication, CreatedKey, KeyAdmin, MasterKey, NewKey, RevocationAdmin,
+};
 use portcullis_store::Stores;
 use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
@@ -79,6 +82,22 @@ impl Embedded {
     ) -> Result<Self, CommandError> {
         let (storage, line) = (&Storage::Memory, CommandLine::default());
         Self::build_around(storage, clock, text, line, tracker, stop, between).await
+    }
+
+    /// The same by another clock.
+    pub async fn start_on_at(
+        database: &Path,
+        clock: Arc<dyn Clock>,
+        text: &str,
+        command_line: CommandLine<'_>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<Self, CommandError> {
+        let storage = Storage::Disk {
+            path: database.to_owned(),
+            durability: Durability::default(),
+        };
+        Self::build(&storage, clock, text, command_line, tracker, stop).await
     }
 
     async fn build(
@@ -193,6 +212,22 @@ impl Embedded {
     /// The service behind `/key/*`.
     pub fn keys(&self) -> &KeyAdmin {
         &self.rooms.keys
+    }
+
+    /// Who gives tokens to clients, where anybody does.
+    pub fn authorization_server(&self) -> Option<AuthorizationServer> {
+        self.rooms.frontage.load().authorization_server.clone()
+    }
+
+    /// Takes up keys of the authorization server as another process left them, which happens by itself
+    /// every few seconds.
+    pub async fn follow_token_keys(&self) {
+        self.rooms.authorization.follow().await;
+    }
+
+    /// Who is who.
+    pub fn authentication(&self) -> Arc<Authentication> {
+        self.rooms.authentication.load_full()
     }
 
     /// The service behind `/v1/revocations`.

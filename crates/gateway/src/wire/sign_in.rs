@@ -8,8 +8,8 @@ use portcullis_config::{ClientAuth as WrittenClientAuth, Config, LoginProvider};
 use portcullis_core::Sealer;
 use portcullis_egress::HttpClient;
 use portcullis_identity::{
-    BrowserSessions, ClaimNames, ClientAuth, Consents, IssuerGrants, JwksSource, Provider,
-    ProviderSettings, SignIn, TrustedIssuer, TrustedProvider,
+    BrowserSessions, ClaimNames, ClientAuth, Consents, IdTokens, IssuerGrants, JwksSource,
+    Provider, ProviderSettings, SignIn, TrustedIssuer, TrustedProvider,
 };
 use portcullis_oauth::jose::TokenRules;
 
@@ -54,6 +54,11 @@ pub(super) fn build(
         sessions,
         consents: Consents::new(
             Arc::clone(&vaults.stores.consents),
+            Arc::clone(&vaults.ring),
+            Arc::clone(&vaults.clock),
+        ),
+        id_tokens: IdTokens::new(
+            Arc::clone(&vaults.stores.id_tokens),
             Arc::clone(&vaults.ring),
             Arc::clone(&vaults.clock),
         ),

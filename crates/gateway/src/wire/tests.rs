@@ -1,6 +1,7 @@
 //! What the wiring makes of a configuration.
 
 mod admin_listener;
+mod authorization;
 mod issuers;
 mod keys;
 mod not_on_record;
@@ -18,4 +19,11 @@ pub(super) fn config(text: &str) -> Config {
     super::files::parse("test.yaml", text, CommandLine::default())
         .unwrap_or_else(|errors| panic!("{errors}"))
         .config
+}
+
+/// What a text is refused for.
+pub(super) fn refused(text: &str) -> String {
+    super::files::parse("test.yaml", text, CommandLine::default())
+        .expect_err(text)
+        .to_string()
 }

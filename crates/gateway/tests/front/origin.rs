@@ -99,8 +99,11 @@ async fn scopes_are_told_to_everybody_only_where_the_operator_says_so() {
             document["scopes_supported"],
             json!(["tools:read", "tools:write"])
         );
-        // There is no authorization server that could give a token, so none is claimed.
-        assert!(document.get("authorization_servers").is_none());
+        // People can sign in here, with a key at least, so clients can get tokens here.
+        assert_eq!(
+            document["authorization_servers"],
+            json!(["http://localhost"])
+        );
     }
 }
 

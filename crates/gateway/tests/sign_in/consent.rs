@@ -85,7 +85,7 @@ async fn a_person_signs_in_sees_what_is_asked_for_and_lets_the_client_in() {
     );
     let policy = page.header("content-security-policy").unwrap();
     assert!(
-        policy.contains("form-action 'self' https://app.example;"),
+        policy.contains("form-action 'self' https://app.example https:;"),
         "{policy}"
     );
 
@@ -246,8 +246,8 @@ async fn a_client_that_registered_itself_is_marked() {
     );
     let policy = page.header("content-security-policy").unwrap();
     assert!(
-        policy.contains("form-action 'self' http://localhost:33418;"),
+        policy.contains("form-action 'self' http://localhost:33418 https:;"),
         "{policy}"
     );
-    gateway.stands().await;
+    gateway.no_secret_was_told().await;
 }

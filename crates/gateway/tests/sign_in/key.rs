@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_config::CommandLine;
 use portcullis_core::{Role, ServerGrants};
 use portcullis_gateway::wire::Embedded;
-use portcullis_identity::KeySelector;
+use portcullis_identity::{KeySelector, MasterKey};
 use portcullis_testkit::eventually;
 use portcullis_testkit::gateway::{TestGateway, form_token};
 use tokio_util::sync::CancellationToken;
@@ -41,9 +41,10 @@ async fn a_key_signs_its_holder_in_and_leads_where_they_wanted_to_go() {
     assert!(page.text().contains(alice.key_id()), "{page:?}");
     let event = gateway.event_of(&page).await;
     assert_eq!(event["surface"], "page");
+    assert!(event["principal"].is_string(), "{event}");
     assert_eq!(
-        event["principal_id"],
-        gateway.event_of(&reply).await["principal_id"]
+        event["principal"],
+        gateway.event_of(&reply).await["principal"]
     );
     gateway.stands().await;
 }
@@ -54,7 +55,9 @@ async fn a_key_that_is_not_accepted_is_told_nothing_but_that() {
     let gateway = TestGateway::start("").await;
     let revoked = gateway.key("gone", &[]).await;
     let selector = KeySelector::Id(revoked.key_id().into());
-    gateway.embedded().keys().revoke(&[selector]).await.unwrap();
+    let operator = MasterKey::principal();
+    let keys = gateway.embedded().keys();
+    keys.revoke(&selector, &operator).await.unwrap();
     let mut answers = Vec::new();
     for key in [
         revoked.credential(),
@@ -88,7 +91,9 @@ async fn a_sign_in_ends_with_the_key_that_proved_it() {
     browser.signs_in_with(alice.credential(), "/connect").await;
     assert_eq!(browser.get("/connect").await.status, 200);
     let selector = KeySelector::Id(alice.key_id().into());
-    gateway.embedded().keys().revoke(&[selector]).await.unwrap();
+    let operator = MasterKey::principal();
+    let keys = gateway.embedded().keys();
+    keys.revoke(&selector, &operator).await.unwrap();
     let reply = browser.get("/connect").await;
     assert_eq!(sent(&reply), "/login?return_to=%2Fconnect");
     assert_eq!(browser.cookie(SESSION), None, "the cookie is taken back");
@@ -132,9 +137,15 @@ async fn a_session_lasts_as_long_as_the_file_says() {
         .signs_in_with("sk-alice-Zq8vN2xW5tR7", "/connect")
         .await;
     clock.advance(Duration::from_secs(599));
-    eventually(async || browser.clone().get("/connect").await.status == 200).await;
+    eventually("it stands", async || {
+        browser.clone().get("/connect").await.status == 200
+    })
+    .await;
     clock.advance(Duration::from_secs(1));
-    eventually(async || browser.clone().get("/connect").await.status == 303).await;
+    eventually("it is over", async || {
+        browser.clone().get("/connect").await.status == 303
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -179,9 +190,9 @@ async fn who_signs_out_is_signed_out_everywhere() {
             .await
             .unwrap()
     };
-    let (one, other) = (start().await, start().await);
+    let one = start().await;
     let key = one.key("alice", Role::User, ServerGrants::default()).await;
-    let key = key.unwrap();
+    let (key, other) = (key.unwrap(), start().await);
     let ask = async |gateway: &Embedded, method: &str, path: &str, cookies: &str, form: &str| {
         let request = http::Request::builder()
             .method(method)

@@ -41,7 +41,7 @@ async fn a_provider_says_who_somebody_is_and_the_operator_what_they_see() {
     let event = stage.gateway.event_of(&page).await;
     // The same person as one who comes with a token of this issuer's.
     let id = format!("jwt:{} alice", stage.provider.url());
-    assert_eq!(event["principal_id"], id);
+    assert_eq!(event["principal"], id);
     let (headers, form) = stage.provider.exchanges().remove(0);
     assert!(
         headers["authorization"]
@@ -218,5 +218,8 @@ async fn a_provider_that_is_down_or_somebody_else_signs_nobody_in() {
     refused(&browser.get(&back).await, 502, "does not answer");
     assert_eq!(browser.cookie(SESSION), None);
     stage.provider.fails(None);
-    eventually(async || stage.signs_in(&mut stage.gateway.browser()).await.status == 303).await;
+    eventually("somebody signs in", async || {
+        stage.signs_in(&mut stage.gateway.browser()).await.status == 303
+    })
+    .await;
 }

@@ -84,9 +84,10 @@ impl AuthorizationServer {
             _ => return self.replayed(&digest).await,
         }
         let until = read.grant.created_at.after(self.terms.grant_ttl);
-        let refresh = match read.grant.refreshes && client.metadata.refreshes() {
-            false => None,
-            true => Some(secrets::random(&*self.deps.entropy, secrets::REFRESH)?),
+        let refresh = if read.grant.refreshes && client.metadata.refreshes() {
+            Some(secrets::random(&*self.deps.entropy, secrets::REFRESH)?)
+        } else {
+            None
         };
         let record = refresh.as_ref().map(|text| RefreshTokenRecord {
             digest: sha256(text.as_bytes()),

@@ -178,3 +178,6 @@ impl fmt::Debug for ClientDocuments {
         f.write_str("ClientDocuments")
     }
 }
+
+#[cfg(test)]
+mod tests;

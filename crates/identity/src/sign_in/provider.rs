@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
-use portcullis_core::{ClientSecret, Clock, Entropy, SecretValue};
+use portcullis_core::{ClientSecret, Clock, Entropy, SecretValue, Timestamp};
 use portcullis_egress::{HttpClient, RequestBody};
 use portcullis_oauth::jose::{
     Claims, Jwks, Jws, SignInMarks, TokenFault, Unverified, Verified, verify_id_token,
@@ -62,6 +62,8 @@ pub struct Arrived {
     pub proved: Proved,
     /// What said so, for acting as them towards whoever trusts the same provider.
     pub id_token: SecretValue,
+    /// When that ends.
+    pub id_token_ends: Timestamp,
     /// Where they wanted to go.
     pub return_to: String,
 }
@@ -152,6 +154,8 @@ impl Provider {
         Ok(Arrived {
             proved: Proved::Provider(Box::new(self.asserted(&claims))),
             id_token: answer.id_token,
+            // Always there in a JWT that is believed.
+            id_token_ends: claims.expires_at().unwrap_or_else(|| self.clock.now()),
             return_to: under_way.return_to,
         })
     }

@@ -46,7 +46,7 @@ impl Provider {
             return Ok(document);
         }
         let now = self.clock.monotonic();
-        if !self.failed_since(now.saturating_sub(PAUSE)) {
+        if !self.failed_within(PAUSE, now) {
             match self.discover().await {
                 Ok(document) => {
                     let document = Arc::new(document);
@@ -75,9 +75,9 @@ impl Provider {
         (self.clock.monotonic() < *at + age).then(|| Arc::clone(document))
     }
 
-    fn failed_since(&self, moment: Duration) -> bool {
+    fn failed_within(&self, age: Duration, now: Duration) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.failed.is_some_and(|failed| failed > moment)
+        known.failed.is_some_and(|failed| now < failed + age)
     }
 
     /// OpenID Connect Discovery 1.0 §4 first, then where RFC 8414 looks.

@@ -10,7 +10,7 @@ use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderValue, ORIGIN,
 };
-use axum::http::{Method, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 use axum::middleware::Next;
 
 use super::{JWKS, METADATA, OPENID_METADATA};
@@ -34,22 +34,22 @@ pub(crate) fn is_open(path: &str) -> bool {
             .any(below)
 }
 
-/// Answers preflights, and lets pages read what is answered.
+/// What a page asks before it asks (Fetch §3.2.2).
+pub(crate) async fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, METHODS);
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, TEN_MINUTES);
+    response
+}
+
+/// Lets pages read what is answered.
 pub(crate) async fn open(request: Request, next: Next) -> Response<Body> {
     let of_page = request.headers().contains_key(ORIGIN);
-    let preflight = of_page && request.method() == Method::OPTIONS;
-    let mut response = if preflight {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        let headers = response.headers_mut();
-        headers.insert(ALLOW, METHODS);
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
-        headers.insert(ACCESS_CONTROL_MAX_AGE, TEN_MINUTES);
-        response
-    } else {
-        next.run(request).await
-    };
+    let mut response = next.run(request).await;
     if of_page {
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -1,8 +1,12 @@
 //! `POST /introspect` (RFC 7662): for holders of our keys, and for clients with a secret.
 
+use std::sync::Arc;
+
+use super::desk::{Desk, NotGiven};
+use crate::state::ServerState;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::{ErrorKind, Principal, PrincipalKind};
@@ -10,10 +14,6 @@ use portcullis_engine::audit::Target;
 use portcullis_identity::KEY_HEADERS;
 use portcullis_identity::authorization_server::{ClientCredentials, Introspected};
 use portcullis_oauth::authorization_server::OAuthFault;
-use std::sync::Arc;
-
-use super::desk::{Desk, NotGiven};
-use crate::state::ServerState;
 
 pub(super) async fn introspect(
     State(state): State<ServerState>,
@@ -24,18 +24,10 @@ pub(super) async fn introspect(
         Err(refusal) => return *refusal,
     };
     let holder = if presents_key(&desk.parts) {
-        match holder(&desk).await {
-            Some(holder) => Some(holder),
-            None => {
-                let fault = OAuthFault::new("invalid_token", "this needs a key of the gateway's");
-                let (status, kind) = (StatusCode::UNAUTHORIZED, ErrorKind::Unauthenticated);
-                let mut refused = desk.refuse_as(status, kind, fault, true).await;
-                let bearer = axum::http::HeaderValue::from_static("Bearer");
-                let headers = refused.headers_mut();
-                headers.insert(axum::http::header::WWW_AUTHENTICATE, bearer);
-                return refused;
-            }
-        }
+        let Some(holder) = holder(&desk).await else {
+            return no_key(desk).await;
+        };
+        Some(holder)
     } else {
         None
     };
@@ -54,9 +46,19 @@ pub(super) async fn introspect(
     }
 }
 
+/// RFC 7662 §2.3.
+async fn no_key(desk: Desk) -> Response<Body> {
+    let fault = OAuthFault::new("invalid_token", "this needs a key of the gateway's");
+    let (status, kind) = (StatusCode::UNAUTHORIZED, ErrorKind::Unauthenticated);
+    let mut refused = desk.refuse_as(status, kind, fault, true).await;
+    let bearer = HeaderValue::from_static("Bearer");
+    refused.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+    refused
+}
+
 /// Whether somebody comes with a key, or at least not as a client.
 fn presents_key(parts: &Parts) -> bool {
-    let bearer = |value: &axum::http::HeaderValue| {
+    let bearer = |value: &HeaderValue| {
         let scheme = value.as_bytes().get(..7);
         scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
     };

@@ -68,7 +68,9 @@ pub(crate) fn short(name: &str) -> String {
 }
 
 /// A page. Its forms go to this origin, and where answers to them lead: browsers apply `form-action` to
-/// redirects too.
+/// redirects too, to the client's own ones after ours as well. Those lead to sites that nobody knows
+/// beforehand (a callback on loopback that goes on to a page of thanks), so where an answer leaves this
+/// origin every https site is a place that it may lead to; what is no https site has to be the client's.
 pub(super) fn html<T: Template>(
     status: StatusCode,
     page: &T,
@@ -109,7 +111,10 @@ pub(super) fn guard(response: &mut Response<Body>) {
 }
 
 fn content_security_policy(leads_to: Option<&Url>) -> Option<HeaderValue> {
-    let leads_to = leads_to.and_then(source).unwrap_or_default();
+    let leads_to = leads_to
+        .and_then(source)
+        .map(|source| format!("{source} https:"))
+        .unwrap_or_default();
     let policy = format!(
         "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; \
          frame-ancestors 'none'; base-uri 'none'"
@@ -163,6 +168,13 @@ mod tests {
             policy.to_str().unwrap(),
             "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; \
              base-uri 'none'"
+        );
+        let away = Url::parse("http://127.0.0.1:33418/cb").unwrap();
+        let policy = content_security_policy(Some(&away)).unwrap();
+        let policy = policy.to_str().unwrap();
+        assert!(
+            policy.contains("; form-action 'self' http://127.0.0.1:33418 https:; "),
+            "{policy}"
         );
         // What could end the directive is not in an origin; if it ever were, nothing is allowed.
         for odd in [

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
 use portcullis_core::{ApiKey, ErrorKind};
-use portcullis_identity::{AuthnError, Proved};
+use portcullis_identity::{AuthnError, BrowserSession, Proved};
 use url::Url;
 
 use super::{Answer, Form, Frame, ReturnTo, Trouble, Visit, cookies, layout};
@@ -22,6 +22,8 @@ struct LoginPage<'a> {
     frame: Frame,
     token: &'a str,
     return_to: &'a str,
+    /// What signing in is on the way to.
+    purpose: Option<&'static str>,
     /// What the provider is called, and where its button leads.
     provider: Option<(&'a str, String)>,
     with_key: bool,
@@ -63,6 +65,7 @@ fn page(visit: &mut Visit, return_to: &ReturnTo, refused: bool) -> Result<Answer
         frame: visit.frame(None)?,
         token: &sign_in.sessions.form_token(&browser, ACT)?,
         return_to: return_to.as_str(),
+        purpose: return_to.purpose(),
         provider: sign_in
             .provider
             .as_ref()
@@ -108,7 +111,10 @@ async fn signed_in(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
     drop(form);
     let authentication = visit.state.authentication.load_full();
     match authentication.holder_of(key).await {
-        Ok(proved) => begin(visit, proved, &return_to).await,
+        Ok(proved) => {
+            begin(visit, proved).await?;
+            Ok(Answer::SeeOther(return_to.as_str().to_owned()))
+        }
         Err(error) => refuse(visit, &error, &return_to).await,
     }
 }
@@ -136,11 +142,7 @@ async fn refuse(
 }
 
 /// Begins a session for somebody who was proved just now. What this browser had before ends.
-pub(super) async fn begin(
-    visit: &mut Visit,
-    proved: Proved,
-    return_to: &ReturnTo,
-) -> Result<Answer, Trouble> {
+pub(super) async fn begin(visit: &mut Visit, proved: Proved) -> Result<BrowserSession, Trouble> {
     let sessions = &visit.state.sign_in.load_full().sessions;
     if let Some(former) = visit.cookie(cookies::SESSION)
         && let Some(former) = sessions.open(former).await?
@@ -166,7 +168,7 @@ pub(super) async fn begin(
         value.expose(),
         Some(sessions.ttl()),
     ));
-    Ok(Answer::SeeOther(return_to.as_str().to_owned()))
+    Ok(session)
 }
 
 /// Whether nobody on the way reads along: over TLS, ours or a believed proxy's, or on this machine.

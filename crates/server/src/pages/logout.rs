@@ -37,6 +37,7 @@ async fn ended(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
     signed_in.require_form_token(&visit.state, ACT, form.get("token"))?;
     let sign_in = visit.state.sign_in.load_full();
     sign_in.sessions.end(&signed_in.session).await?;
+    sign_in.id_tokens.forget(signed_in.person()).await?;
     visit.audit.allowed("sign_out");
     visit.set_cookie(cookies::clear(cookies::SESSION));
     // A link and not a redirect: whether they end what other sites live on is the person's to say.

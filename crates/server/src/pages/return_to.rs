@@ -50,6 +50,20 @@ impl ReturnTo {
         (fits && !query.contains(['\\', '#', '"', '<', '>'])).then(|| Self(text.to_owned()))
     }
 
+    /// What a person is on the way to, if it is anything in particular.
+    pub(crate) fn purpose(&self) -> Option<&'static str> {
+        if self.0.starts_with("/authorize/") {
+            Some(
+                "An application asks for access to this gateway. Sign in first; on the next page \
+                 you see what it asks for, and decide.",
+            )
+        } else if self.0.starts_with("/connect/") {
+            Some("Sign in first; on the next page you connect an account of yours.")
+        } else {
+            None
+        }
+    }
+
     /// The path and query.
     pub(crate) fn as_str(&self) -> &str {
         &self.0

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use portcullis_core::{ErrorKind, Principal};
+use portcullis_core::{ErrorKind, Principal, Role};
 use portcullis_identity::{BrowserSession, NoSession, Person};
 
 use super::Trouble;
@@ -53,7 +53,12 @@ impl SignedIn {
         let key = || principal.key_id.as_ref().map(|id| format!("key {id}"));
         let name = principal.email.as_deref().or(principal.user_id.as_deref());
         let name = name.map(str::to_owned).or_else(key);
-        name.unwrap_or_else(|| principal.subject.to_string())
+        match principal.role {
+            Role::Admin if principal.key_id.is_none() && principal.issuer.is_none() => {
+                "the operator".to_owned()
+            }
+            _ => name.unwrap_or_else(|| principal.subject.to_string()),
+        }
     }
 }
 

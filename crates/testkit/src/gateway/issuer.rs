@@ -128,8 +128,19 @@ impl TestIssuer {
     /// Signs these claims by any key under any id.
     pub fn signed(pair: &EcdsaKeyPair, kid: &str, claims: &Value) -> String {
         let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": kid});
+        Self::signed_as(pair, &header, claims)
+    }
+
+    /// Signs these claims by a published key, whatever the head says of it.
+    pub fn sign(&self, kid: &str, header: &Value, claims: &Value) -> String {
+        let keys = self.state.keys.lock().unwrap();
+        let (_, pair) = keys.iter().find(|(known, _)| known == kid).unwrap();
+        Self::signed_as(pair, header, claims)
+    }
+
+    fn signed_as(pair: &EcdsaKeyPair, header: &Value, claims: &Value) -> String {
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let message = format!("{}.{}", encode(&header), encode(claims));
+        let message = format!("{}.{}", encode(header), encode(claims));
         let signature = pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }

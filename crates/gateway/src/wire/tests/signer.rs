@@ -185,6 +185,7 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
             assert_eq!(keys["keys"][0], before["keys"][0], "the key is kept");
         }
     }
-    let gone = world.get("/.well-known/openid-configuration").await;
-    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    let metadata = world.get("/.well-known/openid-configuration").await;
+    let keys = metadata.body["jwks_uri"].as_str().unwrap().to_owned();
+    assert!(keys.ends_with("/oauth/jwks.json"), "no signer's: {keys}");
 }

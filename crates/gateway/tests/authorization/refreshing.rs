@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use super::stage::{Stage, error_of, read};
+
+/// RFC 9700 §4.14.2: one of the two who had the same token is a thief.
+#[tokio::test]
+async fn a_refresh_token_that_comes_again_ends_the_whole_family() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let first = stage.tokens(&client, &[]).await;
+    let reply = stage.refresh(&client, &first.refresh).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    let second = read(&reply);
+    assert_ne!(first.refresh, second.refresh);
+    for token in [&first.access, &second.access] {
+        assert_eq!(stage.met_at("/mcp", token).await, 200);
+    }
+    let thief = stage.refresh(&client, &first.refresh).await;
+    assert_eq!(
+        (thief.status, error_of(&thief).as_str()),
+        (400, "invalid_grant")
+    );
+    for token in [&first.access, &second.access] {
+        assert_eq!(stage.met_at("/mcp", token).await, 401);
+    }
+    let after = stage.refresh(&client, &second.refresh).await;
+    assert_eq!(error_of(&after), "invalid_grant");
+    stage.gateway.stands().await;
+}
+
+/// PKCE-21.
+#[tokio::test]
+async fn a_refresh_gives_no_more_than_was_granted() {
+    let stage = Stage::new().await;
+    let (client, other) = (stage.client().await, stage.client().await);
+    let tokens = stage.tokens(&client, &[("scope", "read")]).await;
+    let base = [
+        ("grant_type", "refresh_token"),
+        ("client_id", client.as_str()),
+        ("refresh_token", tokens.refresh.as_str()),
+    ];
+    for (name, value, error) in [
+        ("scope", "read write", "invalid_scope"),
+        ("scope", "admin", "invalid_scope"),
+        ("scope", "a\"b", "invalid_scope"),
+        ("resource", "http://localhost/mcp/support", "invalid_target"),
+        ("resource", "https://other.test/mcp", "invalid_target"),
+        ("client_secret", "guess", "invalid_client"),
+    ] {
+        let mut more = base.to_vec();
+        more.push((name, value));
+        assert_eq!(error_of(&stage.token(&more).await), error, "{name}={value}");
+    }
+    let by_other = stage.refresh(&other, &tokens.refresh).await;
+    assert_eq!(error_of(&by_other), "invalid_grant");
+    let unknown = stage.refresh(&client, "pc_refresh_made-up").await;
+    assert_eq!(error_of(&unknown), "invalid_grant");
+    // None of these used the token up.
+    let mut same = base.to_vec();
+    same.push(("resource", "http://localhost/mcp"));
+    same.push(("scope", "read"));
+    let good = stage.token(&same).await;
+    assert_eq!(good.status, 200, "{good:?}");
+    assert_eq!(good.json()["scope"], "read");
+    stage.gateway.stands().await;
+}
+
+#[tokio::test]
+async fn a_client_that_stays_away_too_long_needs_its_person_again() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let mut tokens = stage.tokens(&client, &[]).await;
+    stage.later(Duration::from_hours(14 * 24)).await;
+    let late = stage.refresh(&client, &tokens.refresh).await;
+    assert_eq!(error_of(&late), "invalid_grant");
+    // However often it comes, a grant lasts thirty days.
+    tokens = stage.tokens(&client, &[]).await;
+    for _ in 0..2 {
+        stage.later(Duration::from_hours(13 * 24)).await;
+        tokens = read(&stage.refresh(&client, &tokens.refresh).await);
+    }
+    stage.later(Duration::from_hours(4 * 24)).await;
+    let over = stage.refresh(&client, &tokens.refresh).await;
+    assert_eq!(error_of(&over), "invalid_grant");
+}
