@@ -9,6 +9,7 @@
 mod account;
 mod arrival;
 mod authorization_server;
+mod brought;
 mod client;
 mod connections;
 mod departure;
@@ -25,6 +26,7 @@ mod terms;
 mod try_out;
 
 pub use arrival::{Arrived, NotArrived, WhyNot};
+pub use brought::NotKept;
 pub use connections::{Connection, ConnectionDeps, Connections};
 pub use departure::Departure;
 pub use disconnect::Disconnected;

@@ -43,7 +43,7 @@ pub use forwarding::{Addressed, CallerHeaders, CookieRule, Forwarding, Template}
 pub use id_jag::IdJagTerms;
 pub use interactive::{
     Arrived, AuthorizationCode, Connection, ConnectionDeps, Connections, Departure, Disconnected,
-    Document, FoundForPeople, NotArrived, Refusal, Resource, WhyNot, client_document,
+    Document, FoundForPeople, NotArrived, NotKept, Refusal, Resource, WhyNot, client_document,
     find_authorization_server,
 };
 pub use mapped_keys::MappedKeys;

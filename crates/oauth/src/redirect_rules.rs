@@ -38,13 +38,25 @@ pub enum RedirectAccepted {
 pub enum RedirectRefused {
     /// It is no plain `http` or `https` URI: user information, a fragment, another scheme, or a host
     /// that is not written plainly.
-    #[error("redirect_uri must be a plain http(s) URI without user information and fragment")]
+    #[error("{}", self.words())]
     Malformed,
     /// It is one, and no rule names its origin.
-    #[error(
-        "redirect_uri must have this gateway's own origin, be on loopback, or have an origin that the operator trusts"
-    )]
+    #[error("{}", self.words())]
     Untrusted,
+}
+
+impl RedirectRefused {
+    /// What whoever made the application has to know.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Malformed => {
+                "redirect_uri must be a plain http(s) URI without user information and fragment"
+            }
+            Self::Untrusted => {
+                "redirect_uri must have this gateway's own origin, be on loopback, or have an origin that the operator trusts (MCP_TRUSTED_REDIRECT_ORIGINS)"
+            }
+        }
+    }
 }
 
 impl RedirectRules {

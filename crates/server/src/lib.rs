@@ -14,6 +14,7 @@ pub mod listen;
 mod mcp;
 mod oauth;
 mod origin;
+mod own_credential;
 mod pages;
 mod protected_resource;
 mod query;

@@ -9,6 +9,7 @@ mod desk;
 mod documents;
 mod introspect;
 mod register;
+pub(crate) mod relay;
 mod revoke;
 mod token;
 
@@ -27,12 +28,23 @@ pub(crate) const OPENID_METADATA: &str = "/.well-known/openid-configuration";
 /// an access token of a client's must never be taken for that.
 pub(crate) const JWKS: &str = "/oauth/jwks.json";
 
+/// Where LiteLLM's dashboard has the relay.
+const LITELLMS_RELAY: &str = "/v1/mcp/server/oauth";
+
 /// Endpoints that clients call with forms and JSON.
 const ENDPOINTS: [&str; 4] = ["/token", "/register", "/revoke", "/introspect"];
 
 /// Whether a path is that of a governed endpoint.
 pub(crate) fn is_endpoint(path: &str) -> bool {
-    ENDPOINTS.contains(&path)
+    ENDPOINTS.contains(&path) || of_relay(path).is_some_and(|last| last != "authorize")
+}
+
+/// The last segment of a path of the relay.
+pub(crate) fn of_relay(path: &str) -> Option<&str> {
+    let under = path.strip_prefix(LITELLMS_RELAY).unwrap_or(path);
+    let (name, last) = under.strip_prefix('/')?.split_once('/')?;
+    let is_relay = !name.is_empty() && matches!(last, "authorize" | "token" | "register");
+    is_relay.then_some(last)
 }
 
 pub(crate) fn routes() -> Router<ServerState> {
@@ -53,7 +65,20 @@ pub(crate) fn routes() -> Router<ServerState> {
             "/register",
             post(register::register).options(cors::preflight),
         )
-        .route("/revoke", post(revoke::revoke).options(cors::preflight));
+        .route("/revoke", post(revoke::revoke).options(cors::preflight))
+        .route("/{name}/token", post(relay::token).options(cors::preflight))
+        .route(
+            "/{name}/register",
+            post(relay::register).options(cors::preflight),
+        )
+        .route(
+            "/v1/mcp/server/oauth/{name}/token",
+            post(relay::token).options(cors::preflight),
+        )
+        .route(
+            "/v1/mcp/server/oauth/{name}/register",
+            post(relay::register).options(cors::preflight),
+        );
     let for_pages = documents
         .merge(endpoints)
         .layer(axum::middleware::from_fn(cors::open));

@@ -13,6 +13,7 @@ mod login;
 mod logout;
 mod overview;
 mod provider;
+mod relay;
 mod return_to;
 mod session;
 mod style;
@@ -41,7 +42,9 @@ const PAGES: [&str; 5] = ["login", "logout", "authorize", "connect", "callback"]
 pub(crate) fn is_page(path: &str) -> bool {
     let rest = path.strip_prefix('/').unwrap_or_default();
     let first = rest.split('/').next().unwrap_or_default();
-    PAGES.contains(&first) || path == connect::LITELLMS_CALLBACK
+    PAGES.contains(&first)
+        || path == connect::LITELLMS_CALLBACK
+        || crate::oauth::of_relay(path) == Some("authorize")
 }
 
 pub(crate) fn routes() -> Router<ServerState> {
@@ -57,6 +60,8 @@ pub(crate) fn routes() -> Router<ServerState> {
         )
         .route("/connect", get(overview::show).post(overview::remove))
         .route("/connect/{name}", get(connect::show).post(connect::change))
+        .route("/{name}/authorize", get(relay::begin))
+        .route("/v1/mcp/server/oauth/{name}/authorize", get(relay::begin))
         .route(connect::CALLBACK, get(connect::arrive))
         .route(connect::LITELLMS_CALLBACK, get(connect::arrive))
         .route(style::path(), get(style::sheet))

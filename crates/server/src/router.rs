@@ -9,8 +9,8 @@ use crate::layers::guard;
 use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
 use crate::{
-    admin, client_metadata, health, mcp, oauth, pages, protected_resource, rest, signer_documents,
-    wrong_method,
+    admin, client_metadata, health, mcp, oauth, own_credential, pages, protected_resource, rest,
+    signer_documents, wrong_method,
 };
 
 /// The data listener.
@@ -29,6 +29,7 @@ pub fn router(state: ServerState) -> Router {
         .route(signer_documents::JWKS, get(signer_documents::jwks))
         .merge(documents_for_pages())
         .merge(health_routes())
+        .merge(own_credential::routes())
         .merge(pages::routes())
         .merge(oauth::routes());
     if admin {

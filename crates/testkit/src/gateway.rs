@@ -356,8 +356,9 @@ impl Said {
                 || matches!(path, "/token" | "/register" | "/revoke" | "/introspect")
                 || path.starts_with("/key/")
                 || path.starts_with("/v1/")
-                || ["login", "logout", "authorize", "connect"]
+                || ["login", "logout", "authorize", "connect", "callback"]
                     .contains(&path.split('/').nth(1).unwrap_or_default())
+                || path == "/ui/mcp/oauth/callback"
                 || path == "/metrics");
         let no_such_route = match self.reply.status {
             404 => self.reply.body.is_empty(),

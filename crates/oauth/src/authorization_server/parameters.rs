@@ -43,6 +43,23 @@ impl Parameters {
         Ok(Self(all))
     }
 
+    /// The same with one that the place says to which they came. `None`: the sender says otherwise.
+    #[must_use]
+    pub fn at(mut self, name: &str, value: &str) -> Option<Self> {
+        if self.get(name).is_some_and(|said| said != value) {
+            return None;
+        }
+        self.0.insert(name.to_owned(), value.to_owned());
+        Some(self)
+    }
+
+    /// As `application/x-www-form-urlencoded` text.
+    pub fn to_query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.0)
+            .finish()
+    }
+
     /// The value of a parameter that has one.
     pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.get(name).map(String::as_str);

@@ -20,7 +20,12 @@ pub(super) async fn register(State(state): State<ServerState>, request: Request)
         Ok(body) => body,
         Err(refusal) => return desk.refuse(refusal).await,
     };
-    match desk.server.register(&body).await {
+    keep(desk, &body).await
+}
+
+/// Registers the client that this body describes.
+pub(super) async fn keep(desk: Desk, body: &[u8]) -> Response<Body> {
+    match desk.server.register(body).await {
         Ok(client) => registered(desk, &client).await,
         Err(refusal) => {
             let (status, fault) = told(&refusal);

@@ -6,6 +6,8 @@ use axum::http::{Response, StatusCode};
 use portcullis_engine::audit::Target;
 use portcullis_identity::authorization_server::{ClientCredentials, Issued};
 
+use portcullis_oauth::authorization_server::Parameters;
+
 use super::desk::{Desk, NotGiven};
 use crate::state::ServerState;
 
@@ -14,7 +16,13 @@ pub(super) async fn give(State(state): State<ServerState>, request: Request) -> 
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };
-    match ask(&mut desk, body).await {
+    let form = desk.form(body).await;
+    answer(desk, form).await
+}
+
+/// Gives what a form asks for, or says why not.
+pub(super) async fn answer(mut desk: Desk, form: Result<Parameters, NotGiven>) -> Response<Body> {
+    match ask(&mut desk, form).await {
         Ok(issued) => {
             desk.audit.principal(&issued.principal);
             desk.audit.target(Target::client(&issued.client));
@@ -26,8 +34,8 @@ pub(super) async fn give(State(state): State<ServerState>, request: Request) -> 
     }
 }
 
-async fn ask(desk: &mut Desk, body: Body) -> Result<Issued, NotGiven> {
-    let form = desk.form(body).await?;
+async fn ask(desk: &mut Desk, form: Result<Parameters, NotGiven>) -> Result<Issued, NotGiven> {
+    let form = form?;
     if let Some(grant_type) = form.get("grant_type") {
         // Of what a client says, only what we know goes on record.
         let known = ["authorization_code", "refresh_token"];

@@ -16,6 +16,7 @@ use portcullis_identity::{ConsentError, SignIn};
 use std::time::Duration;
 use url::Url;
 
+use super::connect::{self, side_of};
 use super::layout::short;
 use super::{Answer, Form, Frame, ReturnTo, SignedIn, Trouble, Visit};
 use crate::state::ServerState;
@@ -83,10 +84,14 @@ async fn asked(visit: &mut Visit) -> Result<Answer, Trouble> {
         Ok(signed_in) => signed_in,
         Err(elsewhere) => return Ok(elsewhere),
     };
+    if has_agreed(visit, &signed_in, &flow) {
+        visit.audit.allowed("consent_before_connection");
+        return let_in(visit, &flow, &pending, &signed_in).await;
+    }
     let sign_in = visit.state.sign_in.load_full();
     if saves_asking(&pending) && covered(&sign_in, &signed_in, &pending).await? {
         visit.audit.allowed("consent_given_before");
-        return let_in(visit, &flow, &signed_in).await;
+        return let_in(visit, &flow, &pending, &signed_in).await;
     }
     let token = signed_in.form_token(&visit.state, &act(&flow))?;
     let redirect = Url::parse(&pending.redirect_uri).map_err(|_| Trouble::over())?;
@@ -135,7 +140,7 @@ async fn decided(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
             let whose = &signed_in.principal.id;
             sign_in.consents.give(whose, &pending).await?;
             visit.audit.allowed("consent");
-            let_in(visit, &flow, &signed_in).await
+            let_in(visit, &flow, &pending, &signed_in).await
         }
         Some("deny") => {
             visit.audit.denied("consent_refused");
@@ -147,7 +152,7 @@ async fn decided(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
 }
 
 /// The authorization server, where there is one.
-fn authorization_server(state: &ServerState) -> Result<AuthorizationServer, Trouble> {
+pub(super) fn authorization_server(state: &ServerState) -> Result<AuthorizationServer, Trouble> {
     let server = state.frontage.load().authorization_server.clone();
     server.ok_or_else(Trouble::no_such_page)
 }
@@ -201,8 +206,12 @@ async fn covered(
 async fn let_in(
     visit: &mut Visit,
     flow: &FlowHandle,
+    pending: &Pending,
     signed_in: &SignedIn,
 ) -> Result<Answer, Trouble> {
+    if let Some(place) = connects_first(visit, flow, pending, signed_in).await? {
+        return Ok(Answer::SeeOther(place));
+    }
     let server = authorization_server(&visit.state)?;
     let to = server
         .approve(flow, signed_in.person(), &signed_in.principal)
@@ -210,8 +219,52 @@ async fn let_in(
     Ok(Answer::SeeOther(to.into()))
 }
 
-fn path_of(flow: &FlowHandle) -> String {
+pub(super) fn path_of(flow: &FlowHandle) -> String {
     format!("/authorize/{}", flow.as_str())
+}
+
+/// Where an account is connected first: a client that asks for one server alone is of no use before
+/// its person is connected there. They have agreed by then, and come back with a token that says so
+/// (consent comes before any redirect to somebody else: MCP "Security Best Practices", "Confused
+/// Deputy").
+async fn connects_first(
+    visit: &Visit,
+    flow: &FlowHandle,
+    pending: &Pending,
+    signed_in: &SignedIn,
+) -> Result<Option<String>, Trouble> {
+    let [name] = pending.servers.as_slice() else {
+        return Ok(None);
+    };
+    let state = &visit.state;
+    let snapshot = state.gateway.snapshot();
+    let whose = &signed_in.principal;
+    let Some(entry) = snapshot.connectable(whose, side_of(visit), name) else {
+        return Ok(None);
+    };
+    let connection = state.connections.status(&entry.id, &whose.id).await?;
+    if connection.is_some_and(|one| !one.is_over) {
+        return Ok(None);
+    }
+    let token = signed_in.form_token(state, &agreed(flow))?;
+    let back = format!("{}?agreed={token}", path_of(flow));
+    Ok(Some(ReturnTo::of(Some(&back)).by(&connect::path_of(entry))))
+}
+
+/// Whether this person agreed to this very request in this session, and went to connect an account.
+fn has_agreed(visit: &Visit, signed_in: &SignedIn, flow: &FlowHandle) -> bool {
+    let query = visit.parts.uri.query().unwrap_or_default();
+    let token = query.strip_prefix("agreed=");
+    token.is_some_and(|token| {
+        signed_in
+            .require_form_token(&visit.state, &agreed(flow), Some(token))
+            .is_ok()
+    })
+}
+
+/// What the token is for that says so.
+fn agreed(flow: &FlowHandle) -> String {
+    format!("agreed to {}", flow.as_str())
 }
 
 /// What the form's token is for.

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use portcullis_core::{PrincipalId, Timestamp};
 
+use super::connect::{path_of, side_of};
 use super::layout::short;
 use super::{Answer, Form, Frame, ReturnTo, SignedIn, Trouble, Visit};
 use crate::state::ServerState;
@@ -17,6 +18,18 @@ use crate::state::ServerState;
 struct OverviewPage {
     frame: Frame,
     applications: Vec<Application>,
+    servers: Vec<Server>,
+}
+
+/// A server that the person's own account belongs to.
+struct Server {
+    name: String,
+    place: String,
+    description: Option<String>,
+    /// `None`: nothing is connected.
+    account: Option<String>,
+    /// What is connected does not work any more.
+    is_over: bool,
 }
 
 /// One client, and all that it was given.
@@ -49,7 +62,27 @@ async fn shown(visit: &mut Visit) -> Result<Answer, Trouble> {
     Answer::page(&OverviewPage {
         frame: visit.frame(Some(&signed_in))?,
         applications: applications(&visit.state, &signed_in).await?,
+        servers: servers(visit, &signed_in).await?,
     })
+}
+
+/// The servers that this person sees and connects an account of their own to.
+async fn servers(visit: &Visit, signed_in: &SignedIn) -> Result<Vec<Server>, Trouble> {
+    let snapshot = visit.state.gateway.snapshot();
+    let whose = &signed_in.principal;
+    let mut servers = Vec::new();
+    for entry in snapshot.all_connectable(whose, side_of(visit)) {
+        let status = visit.state.connections.status(&entry.id, &whose.id);
+        let connection = status.await?;
+        servers.push(Server {
+            name: short(entry.id.as_str()),
+            place: path_of(entry),
+            description: entry.info.description.as_deref().map(short),
+            is_over: connection.as_ref().is_some_and(|one| one.is_over),
+            account: connection.map(|one| one.account.as_deref().map_or_else(String::new, short)),
+        });
+    }
+    Ok(servers)
 }
 
 /// What a person gave to one client.
