@@ -99,8 +99,9 @@ impl Shared {
 
     fn issuer(&self) -> String {
         let state = self.state();
-        let issuer = &state.manners.metadata["issuer"];
-        issuer.as_str().unwrap_or(&self.origin).to_owned()
+        let issuer = state.manners.metadata.get("issuer");
+        let issuer = issuer.and_then(Value::as_str);
+        issuer.unwrap_or(&self.origin).to_owned()
     }
 }
 

@@ -66,7 +66,10 @@ pub(crate) fn read(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp)
         token_url,
         registration_url,
         issuer,
-        client: client?,
+        client: match client? {
+            Wish::Written(client) => Some(client),
+            Wish::Ours => None,
+        },
         scopes: fields.scopes("scopes"),
         audience: fields.text("audience").map(|text| text.value),
         resource,
@@ -75,9 +78,16 @@ pub(crate) fn read(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp)
     })))
 }
 
-/// The outer `None` only when something was recorded as an error; the inner one where we are to get a
-/// client ourselves.
-fn client(fields: &Fields<'_, '_>) -> Option<Option<InteractiveClient>> {
+/// What the file says of a client.
+enum Wish {
+    /// This one.
+    Written(InteractiveClient),
+    /// We are to get one ourselves.
+    Ours,
+}
+
+/// `None` only when something was recorded as an error.
+fn client(fields: &Fields<'_, '_>) -> Option<Wish> {
     let method = fields.choice("token_endpoint_auth_method");
     if fields.has("token_endpoint_auth_method") && method.is_none() {
         return None;
@@ -93,12 +103,12 @@ fn client(fields: &Fields<'_, '_>) -> Option<Option<InteractiveClient>> {
                 return None;
             }
         }
-        return Some(None);
+        return Some(Wish::Ours);
     }
     let proves = fields.has("client_secret") || method == Some("private_key_jwt");
     if proves && method != Some("none") {
         let client = oauth_client::read(fields, Keys::Server)?;
-        return Some(Some(InteractiveClient {
+        return Some(Wish::Written(InteractiveClient {
             client_id: client.client_id,
             proof: Some(client.proof),
             method_is_written: method.is_some(),
@@ -120,7 +130,7 @@ fn client(fields: &Fields<'_, '_>) -> Option<Option<InteractiveClient>> {
         );
         return None;
     }
-    Some(Some(InteractiveClient {
+    Some(Wish::Written(InteractiveClient {
         client_id: fields.text("client_id")?.value,
         proof: None,
         method_is_written: true,

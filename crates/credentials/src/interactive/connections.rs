@@ -146,8 +146,12 @@ impl Inner {
 
     /// A version that there was not before.
     pub(super) fn version(&self) -> Result<u64, Failure> {
-        let [a, b, c, d, e, f, g, h, ..] = self.random()?;
-        Ok(u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1)
+        let mut random = [0_u8; 8];
+        self.door
+            .entropy
+            .fill(&mut random)
+            .map_err(|error| Failure::new(CredentialErrorKind::Unavailable).because(error))?;
+        Ok(u64::from_be_bytes(random) >> 1)
     }
 }
 

@@ -77,21 +77,20 @@ impl Inner {
     }
 
     async fn settle(&self, place: &Place, wish: &Wish) -> Result<Arc<Live>, Failure> {
-        let _turn = match Arc::clone(&place.turn).try_lock_owned() {
-            Ok(turn) => turn,
-            Err(_) => {
-                // Somebody renews it; what is at hand serves as long as it is good.
-                let (now, at_hand) = (self.moment(), place.current());
-                let good = |live: &Arc<Live>| {
-                    live.is_believed(now)
-                        && live.row.terms == *wish.fingerprint
-                        && live.row.is_usable(now.wall)
-                };
-                if let Some(live) = at_hand.filter(good) {
-                    return Ok(live);
-                }
-                Arc::clone(&place.turn).lock_owned().await
+        let _turn = if let Ok(turn) = Arc::clone(&place.turn).try_lock_owned() {
+            turn
+        } else {
+            // Somebody renews it; what is at hand serves as long as it is good.
+            let (now, at_hand) = (self.moment(), place.current());
+            let good = |live: &Arc<Live>| {
+                live.is_believed(now)
+                    && live.row.terms == *wish.fingerprint
+                    && live.row.is_usable(now.wall)
+            };
+            if let Some(live) = at_hand.filter(good) {
+                return Ok(live);
             }
+            Arc::clone(&place.turn).lock_owned().await
         };
         let live = self.looked_at(place, wish).await?;
         let now = self.moment();

@@ -85,7 +85,7 @@ impl Connections {
 }
 
 impl Inner {
-    /// 401. A token is renewed once; whoever refuses a fresh one too wants another consent, perhaps
+    /// After a 401: a token is renewed once; whoever refuses a fresh one too wants another consent, perhaps
     /// at another authorization server, which the next flow finds out.
     async fn refused(
         &self,
@@ -118,7 +118,7 @@ impl Inner {
         }
     }
 
-    /// 403 with scopes. The connection stays as good as it was for everything else.
+    /// After a 403 with scopes the connection stays as good as it was for everything else.
     async fn short_of(&self, wish: &Wish, missing: &ScopeSet) -> Result<bool, Failure> {
         let place = self.places().of(&wish.principal, &wish.server);
         let _turn = Arc::clone(&place.turn).lock_owned().await;

@@ -183,17 +183,15 @@ impl State {
             };
             (decoded(id), decoded(secret))
         });
-        let (id, secret, method) = match basic {
-            Some((id, secret)) => (id?, secret, "client_secret_basic"),
-            None => {
-                let secret = form.get("client_secret").cloned();
-                let method = if secret.is_some() {
-                    "client_secret_post"
-                } else {
-                    "none"
-                };
-                (form.get("client_id")?.clone(), secret, method)
-            }
+        let (id, secret, method) = if let Some((id, secret)) = basic {
+            (id?, secret, "client_secret_basic")
+        } else {
+            let secret = form.get("client_secret").cloned();
+            let method = match secret {
+                Some(_) => "client_secret_post",
+                None => "none",
+            };
+            (form.get("client_id")?.clone(), secret, method)
         };
         if id.starts_with("https://") {
             return (method == "none").then_some(id);

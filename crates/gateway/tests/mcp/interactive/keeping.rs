@@ -97,7 +97,7 @@ async fn a_token_is_renewed_before_it_ends_and_kept_until_then() {
     stage.later(Duration::from_secs(1)).await;
     let second = stage.token_of(&alice).await;
     assert_ne!(first, second);
-    stage.later(Duration::from_secs(3540)).await;
+    stage.later(Duration::from_mins(59)).await;
     // The fake's refresh tokens are good once: the rotated one was kept.
     let third = stage.token_of(&alice).await;
     assert_ne!(second, third);
@@ -228,7 +228,7 @@ async fn another_account_is_another_session() {
     stage.connect(&alice).await;
     stage.token_of(&alice).await;
     let first = session();
-    stage.later(Duration::from_secs(3540)).await;
+    stage.later(Duration::from_mins(59)).await;
     stage.token_of(&alice).await;
     assert_eq!(session(), first, "renewed, and the same account");
     stage.later(Duration::from_secs(1)).await;
