@@ -84,6 +84,18 @@ pub(crate) fn forms(html: &str) -> Vec<Form> {
     forms
 }
 
+/// The links in their order: what they say, and where they lead.
+pub(crate) fn links(html: &str) -> Vec<(String, String)> {
+    let ends = html.split("<a ").skip(1);
+    ends.filter_map(|end| {
+        let (tag, text) = end.split_once('>')?;
+        let (_, attributes) = read_tag(&format!("a {tag}"));
+        let said = text.split("</a").next().unwrap_or_default();
+        Some((words(said), attributes.get("href")?.clone()))
+    })
+    .collect()
+}
+
 /// What a reader sees, on one line.
 pub(crate) fn words(html: &str) -> String {
     let mut seen = String::new();
@@ -207,6 +219,9 @@ mod tests {
             (button.name.as_deref(), button.value.as_str()),
             (Some("decision"), "allow")
         );
+        let link = r#"<p><a class="button" href="/x?a=1&amp;b=2">Sign in with <bdi>You</bdi></a>"#;
+        let told = ("Sign in with You".to_owned(), "/x?a=1&b=2".to_owned());
+        assert_eq!(links(link), [told]);
         assert_eq!(words("<p>a &lt;b&gt;</p>c"), "a <b> c");
     }
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, bail, ensure};
 use hyper::header::SET_COOKIE;
 use url::{Url, form_urlencoded};
 
-use crate::page::{Button, Form, forms, words};
+use crate::page::{Button, Form, forms, links, words};
 use crate::web::{Asked, Told, ask};
 
 /// More pages than any flow has.
@@ -178,6 +178,12 @@ impl Person {
 
     /// The next address and what is posted there.
     fn go_on(&mut self, url: &Url, told: &Told) -> anyhow::Result<Option<(Url, Option<String>)>> {
+        let provider = links(&told.text)
+            .into_iter()
+            .find(|(text, _)| text.starts_with("Sign in with"));
+        if let (None, Some((_, place))) = (&self.key, provider) {
+            return Ok(Some((url.join(&place)?, None)));
+        }
         let forms = forms(&told.text);
         let Some((form, button)) = forms
             .iter()

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use portcullis_e2e::{
-    Fixture, Gateway, Judges, KEY, Person, Process, converse, free_port, workspace,
+    Fixture, Gateway, Issuer, Judges, KEY, Person, Process, converse, free_port, workspace,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const TOOL: &str = "test_simple_text";
@@ -21,9 +21,13 @@ struct House {
 }
 
 impl House {
-    /// With a site beside it that has the documents of clients, under https, on this machine.
     async fn open() -> Self {
-        let judges = Judges::ready().unwrap();
+        let port = free_port().await.unwrap();
+        Self::open_at(Judges::ready().unwrap(), port, json!({})).await
+    }
+
+    /// With a site beside it that has the documents of clients, under https, on this machine.
+    async fn open_at(judges: Judges, at: u16, login: Value) -> Self {
         let fixture = Fixture::start().await.unwrap();
         let folder = TempDir::new().unwrap();
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
@@ -38,16 +42,19 @@ impl House {
         let site = workspace().join("tests/e2e/clients/site.mjs");
         let told = [site.to_str().unwrap().to_owned(), port.to_string()];
         let documents = Process::start(judges.node(), &told, folder.path()).unwrap();
-        let gateway = Gateway::public(json!({
+        let configuration = json!({
             "mcp_servers": {"conf": {
                 "url": format!("http://127.0.0.1:{}/mcp", fixture.port()),
                 "allow_all_keys": true,
             }},
-            "identity": {"authorization_server": {"allow_loopback_client_documents": true}},
+            "identity": {
+                "authorization_server": {"allow_loopback_client_documents": true},
+                "login": login,
+            },
             "server": {"ca_file": certificate},
-        }));
+        });
         Self {
-            gateway: gateway.await.unwrap(),
+            gateway: Gateway::public_at(at, configuration).await.unwrap(),
             judges,
             folder,
             documents,
@@ -57,10 +64,14 @@ impl House {
     }
 
     async fn signs_in(&self, program: &Path, script: &str, told: &[&str]) {
+        self.lets_in(Person::with_key(KEY), program, script, told)
+            .await;
+    }
+
+    async fn lets_in(&self, mut person: Person, program: &Path, script: &str, told: &[&str]) {
         let script = workspace().join("tests/e2e/clients").join(script);
         let mut arguments = vec![script.to_str().unwrap().to_owned()];
         arguments.extend(told.iter().map(|argument| (*argument).to_owned()));
-        let mut person = Person::with_key(KEY);
         let said = converse(&self.judges, program, &arguments, &mut person).await;
         let said = said.unwrap_or_else(|error| {
             panic!(
@@ -124,4 +135,27 @@ async fn a_program_that_reaches_remote_servers_by_a_bridge_signs_in() {
     let told = [url.as_str(), &tool, folder];
     let node = house.judges.node();
     house.signs_in(node, "typescript/remote.mjs", &told).await;
+}
+
+#[tokio::test]
+async fn a_person_of_the_provider_signs_in_and_is_who_the_provider_says() {
+    let judges = Judges::ready().unwrap();
+    let ports = (free_port().await.unwrap(), free_port().await.unwrap());
+    let origin = format!("http://localhost:{}", ports.0);
+    let provider = Issuer::of_people(&judges, ports.1, &origin).await.unwrap();
+    let login = json!({
+        "issuer": provider.url(),
+        "client_id": "portcullis",
+        "client_secret": "the-secret-of-portcullis",
+        "with_key": false,
+        "all_servers": true,
+    });
+    let house = House::open_at(judges, ports.0, login).await;
+    let url = house.gateway.endpoint("/mcp/conf");
+    let ada = Person::with_account("ada");
+    let told = [url.as_str(), TOOL];
+    let node = house.judges.node();
+    house
+        .lets_in(ada, node, "typescript/sign_in.mjs", &told)
+        .await;
 }
