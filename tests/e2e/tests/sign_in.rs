@@ -138,7 +138,7 @@ async fn a_program_that_reaches_remote_servers_by_a_bridge_signs_in() {
 }
 
 #[tokio::test]
-async fn a_person_of_the_provider_signs_in_and_is_who_the_provider_says() {
+async fn a_person_of_the_provider_signs_in_with_a_client() {
     let judges = Judges::ready().unwrap();
     let ports = (free_port().await.unwrap(), free_port().await.unwrap());
     let origin = format!("http://localhost:{}", ports.0);
