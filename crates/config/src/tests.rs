@@ -3,6 +3,7 @@
 mod aws;
 mod callers;
 mod certificates;
+mod credential_forms;
 mod exposure;
 mod forms;
 mod forwarding;
@@ -10,6 +11,7 @@ mod issuers;
 mod jwt_auth;
 mod login;
 mod overrides;
+mod people_forms;
 mod rendering;
 mod semantics;
 mod signer;

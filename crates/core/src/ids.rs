@@ -95,7 +95,8 @@ impl RequestId {
 
     /// Its printed form, without a formatter.
     pub fn text(&self) -> String {
-        self.digits().iter().copied().map(char::from).collect()
+        let mut digits = [0_u8; 32];
+        self.0.as_simple().encode_lower(&mut digits).to_owned()
     }
 }
 

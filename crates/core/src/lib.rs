@@ -27,7 +27,9 @@ pub use forwarded::{
 pub use ids::{KeyId, PrincipalId, RequestId, RevocationId, ServerId, ToolName};
 pub use inbound::{OnBehalf, SubjectToken};
 pub use network::{AddressRange, InvalidRange, Side, network_of};
-pub use principal::{CredentialMarks, Principal, PrincipalKind, Role, ServerGrants, TokenMarks};
+pub use principal::{
+    CredentialMarks, Principal, PrincipalKind, Role, ServerGrants, SubjectKind, TokenMarks,
+};
 pub use scope::{InvalidScope, ScopeSet};
 pub use seal::{Purpose, SealError, Sealer};
 pub use secret::{AccessToken, ApiKey, ClientSecret, RefreshToken, SecretValue};

@@ -26,6 +26,16 @@ pub enum PrincipalKind {
     Delegated,
 }
 
+/// Whom a principal's subject names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SubjectKind {
+    /// Whoever holds the credential: a person, an account, a key, as far as the credential says.
+    Holder,
+    /// An OAuth client and nobody else: its authorization server named no resource owner. A client
+    /// may be called as some person is, and is not taken for one because of that.
+    Client,
+}
+
 /// What a principal may do to the gateway itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -87,6 +97,8 @@ pub struct Principal {
     pub id: PrincipalId,
     /// The `sub` of a token, or the key's id.
     pub subject: Arc<str>,
+    /// Whom that names.
+    pub subject_kind: SubjectKind,
     /// How it authenticated.
     pub kind: PrincipalKind,
     /// The human or service account behind it, if known.

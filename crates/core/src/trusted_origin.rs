@@ -67,23 +67,20 @@ impl TrustedOrigin {
 /// The host in lower case, and the port that is written beside it; `None` for what is not written
 /// plainly: with user information, with escapes, an address in another form than the usual one.
 pub fn plain_host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (six, after) = rest.split_once(']')?;
-            six.parse::<Ipv6Addr>().ok()?;
-            let host = authority.get(..six.len() + 2)?;
-            match after {
-                "" => (host, None),
-                after => (host, Some(after.strip_prefix(':')?)),
-            }
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (six, after) = rest.split_once(']')?;
+        six.parse::<Ipv6Addr>().ok()?;
+        let host = authority.get(..six.len() + 2)?;
+        match after {
+            "" => (host, None),
+            after => (host, Some(after.strip_prefix(':')?)),
         }
-        None => {
-            let (name, port) = match authority.split_once(':') {
-                Some((name, port)) => (name, Some(port)),
-                None => (authority, None),
-            };
-            is_name(name).then_some((name, port))?
-        }
+    } else {
+        let (name, port) = match authority.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (authority, None),
+        };
+        is_name(name).then_some((name, port))?
     };
     let port = match port {
         Some(digits) => Some(port_of(digits)?),

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use portcullis_aws::{Identity, Scope};
 use portcullis_core::{ScopeSet, ServerId, Sha256};
 use portcullis_oauth::TokenRules;
-use portcullis_policy::Acting;
+use portcullis_policy::{Acting, Evidence};
 use url::Url;
 
 use crate::interactive::AuthorizationCode;
@@ -62,6 +62,16 @@ impl ServerAuth {
         self.signer.is_some()
     }
 
+    /// Whether the end of a session is its own caller's to say, by what was presented last: our name
+    /// means nothing to the server, or less than what the caller brought. What we fetch ourselves is
+    /// better fetched anew, and a token that we sign for one errand serves no other.
+    pub fn ends_with_caller(&self, evidence: &Evidence) -> bool {
+        let brought = evidence.forwarded();
+        let by_caller = self.auth.acts_for_caller()
+            || brought.is_some_and(|own| own.authenticates() || !self.auth.is_fetched());
+        by_caller && !self.tells_errands() && *evidence.acting() != Acting::Service
+    }
+
     /// Whether we cannot ask the server in our own name, because it knows callers only.
     pub fn knows_callers_only(&self) -> bool {
         self.discovery.is_none() && self.auth.acts_for_caller()
@@ -108,6 +118,19 @@ impl UpstreamAuth {
             | Self::MappedKey(_)
             | Self::Passthrough(_) => true,
             Self::None | Self::Static(_) | Self::ClientCredentials(_) | Self::AwsSigV4(_) => false,
+        }
+    }
+
+    /// Whether it is fetched, in our own name, and ends.
+    const fn is_fetched(&self) -> bool {
+        match self {
+            Self::ClientCredentials(_) | Self::AwsSigV4(_) => true,
+            Self::None
+            | Self::Static(_)
+            | Self::TokenExchange(_)
+            | Self::AuthorizationCode(_)
+            | Self::MappedKey(_)
+            | Self::Passthrough(_) => false,
         }
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use portcullis_aws::{AccessKeys, Identity};
-use portcullis_core::{Clock, Entropy, ServerId};
+use portcullis_core::{Clock, Entropy, ServerId, SubjectToken};
 use portcullis_egress::{Destination, HttpClient};
 use portcullis_policy::Evidence;
 use tokio_util::task::TaskTracker;
@@ -25,8 +25,8 @@ use crate::token::{Moment, Presented, Token};
 use crate::token_endpoint::Endpoint;
 use crate::{
     ClientCredentials, Connections, CredentialBroker, CredentialError, CredentialErrorKind,
-    CredentialKind, Errand, Refusal, ServerAuth, StaticHeader, TokenEndpoint, UpstreamAuth,
-    UpstreamCredential,
+    CredentialKind, Errand, JudgesSubjects, Refusal, ServerAuth, StaticHeader, TokenEndpoint,
+    UpstreamAuth, UpstreamCredential,
 };
 
 /// A server has one client, two while a reload is under way, and another for discovery; what goes
@@ -39,6 +39,7 @@ pub struct Broker {
     tasks: TaskTracker,
     registry: RwLock<Registry>,
     subjects: Mutex<Subjects>,
+    judge: Option<Arc<dyn JudgesSubjects>>,
     connections: Option<Connections>,
 }
 
@@ -117,7 +118,17 @@ impl Broker {
             tasks,
             registry: RwLock::default(),
             subjects: Mutex::default(),
+            judge: None,
             connections: None,
+        }
+    }
+
+    /// The same, which acts with no token that this one refuses.
+    #[must_use]
+    pub fn judged_by(self, judge: Arc<dyn JudgesSubjects>) -> Self {
+        Self {
+            judge: Some(judge),
+            ..self
         }
     }
 
@@ -126,6 +137,17 @@ impl Broker {
     pub fn with_connections(mut self, connections: Connections) -> Self {
         self.connections = Some(connections);
         self
+    }
+
+    /// The caller's own token, if it may be acted with.
+    async fn subject<'e>(&self, evidence: &'e Evidence) -> Result<&'e SubjectToken, Failure> {
+        let subject = evidence.subject();
+        let subject = subject.ok_or(Failure::new(CredentialErrorKind::NoSubject))?;
+        // Whichever admitted its bearer was judged at the door.
+        if let (Some(judge), true) = (&self.judge, evidence.has_subject_beside_key()) {
+            judge.judge(subject).await?;
+        }
+        Ok(subject)
     }
 
     fn slot(&self, server: &ServerId, wanted: Wanted<'_>) -> Arc<Slot> {
@@ -355,9 +377,8 @@ impl CredentialBroker for Broker {
             }
             // Never another identity in the caller's place: without a token there is nothing.
             UpstreamAuth::TokenExchange(terms) => {
-                let subject = evidence.subject().ok_or_else(|| {
-                    Failure::new(CredentialErrorKind::NoSubject).for_server(&auth.server)
-                })?;
+                let subject = self.subject(evidence).await;
+                let subject = subject.map_err(|failure| failure.for_server(&auth.server))?;
                 let slot = self.subjects().slot(
                     &auth.server,
                     terms,

@@ -15,6 +15,9 @@ pub struct CredentialError {
     pub server: ServerId,
     /// Which way it failed.
     pub kind: CredentialErrorKind,
+    /// What the token endpoint wants the caller to prove before it takes the caller's token: a claims
+    /// request, read and written anew.
+    pub claims: Option<Arc<str>>,
     /// The cause.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -64,6 +67,14 @@ pub enum CredentialErrorKind {
     /// The caller's token says less than the operator requires.
     #[error("the caller's token does not say what the signer needs")]
     SubjectLacksClaims,
+    /// The caller's token carries none of the scopes that would be asked for, or does not say which.
+    #[error(
+        "the caller's token carries none of the scopes that are asked for (scopes_within_subject)"
+    )]
+    SubjectLacksScopes,
+    /// What was granted is worth more than what was asked for.
+    #[error("the token endpoint granted more scopes than were asked for")]
+    MoreThanAsked,
     /// Nothing could be signed: there is no key, or what is to be said does not fit.
     #[error("the request cannot be signed")]
     CannotSign,
@@ -115,6 +126,7 @@ impl CredentialError {
         Self {
             server: self.server.clone(),
             kind: self.kind,
+            claims: self.claims.clone(),
             source: None,
         }
     }
@@ -126,6 +138,7 @@ impl CredentialError {
             | CredentialErrorKind::AwsRefused { .. }
             | CredentialErrorKind::BadResponse
             | CredentialErrorKind::RuleBroken
+            | CredentialErrorKind::MoreThanAsked
             | CredentialErrorKind::NotAllowed
             | CredentialErrorKind::NotRegistered
             | CredentialErrorKind::NoPkce
@@ -135,9 +148,9 @@ impl CredentialError {
             | CredentialErrorKind::SubjectEnded
             | CredentialErrorKind::SubjectRefused { .. }
             | CredentialErrorKind::SubjectNotVerified => ErrorKind::Unauthenticated,
-            CredentialErrorKind::NoKey | CredentialErrorKind::SubjectLacksClaims => {
-                ErrorKind::Forbidden
-            }
+            CredentialErrorKind::NoKey
+            | CredentialErrorKind::SubjectLacksClaims
+            | CredentialErrorKind::SubjectLacksScopes => ErrorKind::Forbidden,
             CredentialErrorKind::ConsentRequired => ErrorKind::ConsentRequired,
             CredentialErrorKind::Unavailable
             | CredentialErrorKind::NoWebIdentity
@@ -152,6 +165,8 @@ impl CredentialError {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: CredentialErrorKind,
+    /// What a caller would have to prove.
+    pub(crate) claims: Option<Arc<str>>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     /// How long the other side asked us to wait, or what kind of failure it was asks for.
     pub(crate) wait: Option<Duration>,
@@ -161,6 +176,7 @@ impl Failure {
     pub(crate) const fn new(kind: CredentialErrorKind) -> Self {
         Self {
             kind,
+            claims: None,
             source: None,
             wait: None,
         }
@@ -179,10 +195,16 @@ impl Failure {
         self
     }
 
+    pub(crate) fn asking(mut self, claims: Option<String>) -> Self {
+        self.claims = claims.map(Arc::from);
+        self
+    }
+
     pub(crate) fn for_server(self, server: &ServerId) -> CredentialError {
         CredentialError {
             server: server.clone(),
             kind: self.kind,
+            claims: self.claims,
             source: self.source.map(|source| Box::new(source).into()),
         }
     }

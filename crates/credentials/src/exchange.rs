@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::{ScopeSet, Sha256, SubjectToken, Timestamp};
+use portcullis_core::{AccessToken, ScopeSet, Sha256, SubjectToken, Timestamp};
 use portcullis_oauth::{
     ClientAuthentication, Exchange, InvalidTokenRequest, TokenRequest, TokenResponse, TokenRules,
-    claimed_expiry,
+    claimed_expiry, claimed_scopes,
 };
 use tokio::sync::Semaphore;
 
@@ -50,6 +50,8 @@ pub enum ExchangeProfile {
         audience: Option<String>,
         /// `resource` (RFC 8707)
         resource: Option<String>,
+        /// Nothing is asked for that the caller's token does not carry, and no more is taken.
+        within_subject: bool,
     },
     /// Microsoft Entra's on-behalf-of flow.
     EntraObo,
@@ -117,12 +119,14 @@ impl TokenExchange {
                 actor,
                 audience,
                 resource,
+                within_subject,
             } => {
                 let key = key.part(b"rfc8693").part(subject_type.as_bytes());
                 let key = match actor {
                     None => key.part(b""),
                     Some(actor) => actor.digest(key),
                 };
+                let key = key.part(&[u8::from(*within_subject)]);
                 [requested_type, audience, resource]
                     .into_iter()
                     .fold(key, |key, value| match value {
@@ -164,6 +168,17 @@ pub(crate) fn is_for_us(response: &TokenResponse, subject: &SubjectToken) -> boo
     !not_for_us && response.access_token.fingerprint() != *subject.fingerprint()
 }
 
+/// Those of the operator's scopes that a caller's token says it carries. It is not verified here: the
+/// endpoint does that, and whoever writes more into it gets no more than the operator asks for.
+fn carried(subject: &AccessToken, wanted: &ScopeSet) -> Result<ScopeSet, Failure> {
+    let carried = claimed_scopes(subject).unwrap_or_default();
+    let both = wanted.intersection(&carried);
+    if both.is_empty() {
+        return Err(Failure::new(CredentialErrorKind::SubjectLacksScopes));
+    }
+    Ok(both)
+}
+
 impl Door {
     /// Exchanges a caller's token, when it is its turn.
     pub(crate) async fn exchange(&self, bargain: &Bargain) -> Result<TokenResponse, Failure> {
@@ -187,7 +202,15 @@ impl Door {
                 actor,
                 audience,
                 resource,
+                within_subject,
             } => {
+                let narrowed;
+                let scopes = if *within_subject {
+                    narrowed = carried(subject, &terms.scopes)?;
+                    &narrowed
+                } else {
+                    &terms.scopes
+                };
                 let acting = match actor {
                     None => None,
                     Some(actor) => Some(self.actor_token(actor).await?),
@@ -200,7 +223,7 @@ impl Door {
                         .zip(actor.as_ref())
                         .map(|(token, actor)| (token, actor.kind.as_str())),
                     requested_type: requested_type.as_deref(),
-                    scopes: &terms.scopes,
+                    scopes,
                     audience: audience.as_deref(),
                     resource: resource.as_deref(),
                 };
@@ -213,6 +236,13 @@ impl Door {
                     && failure.is_about_subject()
                 {
                     self.doubt_actor(actor).await;
+                }
+                let granted = outcome
+                    .as_ref()
+                    .ok()
+                    .and_then(|response| response.scope.as_ref());
+                if *within_subject && granted.is_some_and(|granted| !scopes.covers(granted)) {
+                    return Err(Failure::new(CredentialErrorKind::MoreThanAsked));
                 }
                 outcome
             }
@@ -252,6 +282,9 @@ impl Failure {
             && code.is_some_and(|code| !OF_THE_CLIENT.contains(&code))
         {
             self.kind = CredentialErrorKind::SubjectRefused { code };
+        } else {
+            // What is asked of us is nothing that a caller could prove.
+            self.claims = None;
         }
         self
     }

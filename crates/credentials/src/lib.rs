@@ -48,8 +48,8 @@ pub use interactive::{
 };
 pub use mapped_keys::MappedKeys;
 pub use signing::{
-    Audience, ChannelToken, KeyBook, PublishedKey, Scopes, Signer, SignerTerms, SigningBroker,
-    SubjectFault, VerifiesSubjects,
+    Audience, ChannelToken, JudgesSubjects, KeyBook, PublishedKey, Scopes, Signer, SignerTerms,
+    SigningBroker, SubjectFault, VerifiesSubjects,
 };
 pub use static_auth::InvalidStaticHeader;
 pub use try_out::find_token_endpoint;

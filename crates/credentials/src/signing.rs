@@ -12,4 +12,4 @@ mod verifier;
 pub use broker::SigningBroker;
 pub use key_book::{KeyBook, PublishedKey};
 pub use signer::{Audience, ChannelToken, Scopes, Signer, SignerTerms};
-pub use verifier::{SubjectFault, VerifiesSubjects};
+pub use verifier::{JudgesSubjects, SubjectFault, VerifiesSubjects};

@@ -5,7 +5,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request};
 use portcullis_egress::{Destination, RequestBody};
 use portcullis_oauth::{
-    InvalidTokenRequest, TokenRequest, TokenResponse, TokenRules, registered_error_code,
+    InvalidTokenRequest, TokenRequest, TokenResponse, TokenRules, claims_challenge,
+    registered_error_code,
 };
 use url::Url;
 
@@ -117,6 +118,7 @@ where
             code,
         })
         .waiting(answer.retry_after)
+        .asking(claims_challenge(&answer.body))
     };
     if !answer.status.is_success() {
         return Err(refused(registered_error_code(&answer.body)));

@@ -46,6 +46,8 @@ pub struct Secured {
     pub version: String,
     /// The protocol that ALPN settled, if any.
     pub protocol: Option<String>,
+    /// The host's own certificate, which was found good (X.509, DER).
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl Settings {
@@ -106,6 +108,10 @@ impl Hops {
             protocol: session
                 .alpn_protocol()
                 .map(|protocol| String::from_utf8_lossy(protocol).into_owned()),
+            certificate: session
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .map(|leaf| leaf.as_ref().to_vec()),
         })
     }
 }

@@ -1,8 +1,10 @@
 //! Whose challenge a caller gets whose own credential is what a server is called with.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use portcullis_core::ErrorKind;
-use portcullis_credentials::{CredentialErrorKind, challenge_of};
+use portcullis_credentials::{CredentialError, CredentialErrorKind, challenge_of};
 use portcullis_policy::{Acting, Evidence};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 
@@ -17,6 +19,11 @@ pub enum Challenge {
     Ours {
         /// Whether a token that was presented is bad (RFC 6750 §3.1: `invalid_token`).
         invalid_token: bool,
+    },
+    /// Whoever would exchange the caller's token wants this proved first: a claims request, base64.
+    StepUp {
+        /// `claims`
+        claims: Arc<str>,
     },
     /// The server refused what the caller brought, or that it brought nothing: it says so itself.
     TheServers(HeaderValue),
@@ -54,6 +61,10 @@ impl EngineError {
         if let Self::Challenged { challenge, .. } = self {
             return Some(Challenge::TheServers(challenge.clone()));
         }
+        if let Some(claims) = self.step_up() {
+            let claims = Arc::clone(claims);
+            return Some(Challenge::StepUp { claims });
+        }
         let nothing_presented = |kind| {
             matches!(
                 kind,
@@ -69,10 +80,24 @@ impl EngineError {
     }
 
     /// The same in the revisions with sessions, where most of what fails stays in-band: only of what
-    /// let the caller in, and of a bearer token that the server itself is called with.
+    /// let the caller in, and of a bearer token that the server itself is called with; and of what a
+    /// caller has to sign in anew for.
     pub(crate) fn legacy_challenge(&self) -> Option<Challenge> {
         let asked_for = matches!(self, Self::NoLongerStands) || self.is_about_bearer();
+        let asked_for = asked_for || self.step_up().is_some();
         self.challenge().filter(|_| asked_for)
+    }
+
+    /// What the caller would have to prove, if that is why there is no credential.
+    fn step_up(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Credential(CredentialError {
+                kind: CredentialErrorKind::SubjectRefused { .. },
+                claims,
+                ..
+            }) => claims.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether a server that is called with callers' own bearer tokens wants another.

@@ -250,6 +250,12 @@ impl EngineError {
                 let rpc = RpcError::new(code::INTERNAL_ERROR, text);
                 (StatusCode::FORBIDDEN, rpc)
             }
+            Self::Credential(error) if error.kind == CredentialErrorKind::SubjectLacksScopes => {
+                let text =
+                    "your own token carries none of the scopes that this server is asked for";
+                let rpc = RpcError::new(code::INTERNAL_ERROR, text);
+                (StatusCode::FORBIDDEN, rpc)
+            }
             Self::Challenged { .. } => (
                 status_of(kind),
                 RpcError::new(

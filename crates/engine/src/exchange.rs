@@ -24,7 +24,7 @@ use crate::challenge::refused;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::metrics::{ServerMeters, UpstreamOutcome};
-use crate::presenting::Presenting;
+use crate::presenting::{Kept, Presenting};
 use crate::snapshot::ServerEntry;
 
 /// Which era's wire a request takes.
@@ -171,18 +171,22 @@ impl Gateway {
             tracing::info!(mcp.server.id = %entry.id, error = %error, "session not opened");
         }
         let (credential, session) = opened?;
+        keep_for_the_end(entry, evidence, &session, &credential);
         if credential.appears_in(session.initialize_result().as_bytes()) {
             return Err(revealing(entry));
         }
         Ok(session)
     }
 
-    /// Whether a server speaks the stateless era.
+    /// Whether a server speaks the stateless era; no credential is got where nobody need be asked.
     pub(crate) async fn speaks_modern(
         &self,
         entry: &ServerEntry,
         evidence: &Evidence,
     ) -> Result<bool, EngineError> {
+        if let Some(modern) = entry.upstream.lately_modern() {
+            return Ok(modern);
+        }
         let mut note = Note::default();
         let asked = self.presenting(
             entry,
@@ -325,14 +329,34 @@ impl Gateway {
         }
     }
 
+    /// Says goodbye, for whoever's session it was: with what that caller presented last, where only
+    /// they can. Nothing is fetched for somebody who has gone.
     pub(crate) async fn close_session(&self, entry: &ServerEntry, session: &LegacySession) {
+        let said = |closed: Result<(), UpstreamError>| {
+            if let Err(error) = closed {
+                tracing::debug!(mcp.server.id = %entry.id, error = %error, "session not closed upstream");
+            }
+        };
+        if let Some(parting) = session.parting() {
+            return said(session.close(&*parting).await);
+        }
         let permit = portcullis_policy::authorize_service(&entry.id);
         let Ok(credential) = self.obtain(entry, permit.evidence(), Errand::Session).await else {
             return;
         };
-        if let Err(error) = session.close(&Presenting(&credential)).await {
-            tracing::debug!(mcp.server.id = %entry.id, error = %error, "session not closed upstream");
-        }
+        said(session.close(&Presenting(&credential)).await);
+    }
+}
+
+/// What the server has just taken from a caller whose session nobody else can end.
+fn keep_for_the_end(
+    entry: &ServerEntry,
+    evidence: &Evidence,
+    session: &LegacySession,
+    credential: &UpstreamCredential,
+) {
+    if entry.auth.ends_with_caller(evidence) {
+        session.part_with(Arc::new(Kept(credential.clone())));
     }
 }
 
@@ -427,6 +451,7 @@ async fn attempt(
             let reply = session
                 .request(&presents, envelope, edits, *owner, headers)
                 .await?;
+            keep_for_the_end(entry, evidence, &session, carried.credential);
             Ok(Opened::Legacy(session, reply))
         }
     }

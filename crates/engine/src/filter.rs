@@ -20,6 +20,8 @@ use portcullis_policy::Operation;
 
 /// What a subscription's stream must begin with.
 pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+/// News of one resource, in either era.
+const RESOURCE_UPDATED: &str = "notifications/resources/updated";
 /// How long a client may take to answer an `input_required` result.
 const STATE_LIFETIME: Duration = Duration::from_hours(1);
 
@@ -42,21 +44,24 @@ pub(crate) struct AnswerFilter {
     pub(crate) declared: Option<ClientCapabilities>,
     /// The server's own handles of the tasks that a `subscriptions/listen` asked for.
     pub(crate) watched: Vec<String>,
-    /// The digest of what a stateless client asks, where a server may ask back before it answers.
+    /// The digest of what a stateless client asks, where a server may ask back on a stream.
     pub(crate) asked: Option<[u8; 32]>,
 }
+
+/// The digest of what a stateless client asks, made only where a server asks back before it answers.
+pub(crate) type Asks<'a> = &'a (dyn Fn() -> Option<[u8; 32]> + Sync);
 
 impl AnswerFilter {
     /// What `requestState` is bound to: nobody else, no other server, no other call, and not this
     /// one with other arguments either, may present it.
-    pub(crate) fn state_binding(&self) -> Option<[u8; 32]> {
+    pub(crate) fn state_binding(&self, asked: &[u8; 32]) -> [u8; 32] {
         let binding = Sha256::new()
             .part(self.principal.id.as_str().as_bytes())
             .part(self.entry.id.as_str().as_bytes())
             .part(self.method.as_str().as_bytes())
             .part(self.subject.as_bytes())
-            .part(&self.asked?);
-        Some(binding.finish())
+            .part(asked);
+        binding.finish()
     }
 
     /// Whether an answer to this method can need a change at all.
@@ -79,6 +84,16 @@ impl AnswerFilter {
 
     /// The answer as the caller may have it.
     pub(crate) fn answer(&self, gateway: &Gateway, text: String) -> Result<String, EngineError> {
+        self.answer_to(&|| self.asked, gateway, text)
+    }
+
+    /// The same, to what the caller asks.
+    pub(crate) fn answer_to(
+        &self,
+        asks: Asks<'_>,
+        gateway: &Gateway,
+        text: String,
+    ) -> Result<String, EngineError> {
         if self.reveals(&text) {
             return Err(revealing(&self.entry));
         }
@@ -96,7 +111,7 @@ impl AnswerFilter {
                 self.hide_tools(&result, &mut edits)?;
             }
             if self.modern {
-                self.modern_result(gateway, raw, &result, &mut edits)?;
+                self.modern_result(asks, gateway, raw, &result, &mut edits)?;
             }
             (!edits.is_empty()).then(|| edits.finish())
         };
@@ -134,6 +149,7 @@ impl AnswerFilter {
 
     fn modern_result(
         &self,
+        asks: Asks<'_>,
         gateway: &Gateway,
         raw: &RawValue,
         result: &Members<'_>,
@@ -157,9 +173,8 @@ impl AnswerFilter {
                 if let (Some(raw), Some(state)) =
                     (result.get("requestState"), result.string("requestState"))
                 {
-                    let binding = self
-                        .state_binding()
-                        .ok_or_else(|| bad_answer(&self.entry))?;
+                    let asked = asks().ok_or_else(|| bad_answer(&self.entry))?;
+                    let binding = self.state_binding(&asked);
                     let expires = gateway.clock.now().after(STATE_LIFETIME);
                     let sealed = gateway
                         .sealer
@@ -214,6 +229,13 @@ impl AnswerFilter {
         Ok(())
     }
 
+    /// Whether the rules of today let the caller read from this server: news of a resource needs what
+    /// reading it needs, whatever else the stream that brings it is for.
+    fn may_still_read(&self, gateway: &Gateway) -> bool {
+        let (principal, admission) = (&self.principal, &self.admission);
+        gateway.still_serves(principal, admission, &self.entry, Operation::Read)
+    }
+
     /// A notification as the caller may have it, if at all; also learns from it that lists changed.
     pub(crate) fn notification(&self, gateway: &Gateway, text: String) -> Option<String> {
         if self.reveals(&text) {
@@ -225,6 +247,9 @@ impl AnswerFilter {
                 return None;
             };
             self.entry.changed(method);
+            if method == RESOURCE_UPDATED && !self.may_still_read(gateway) {
+                return None;
+            }
             match method {
                 "notifications/tasks" if self.modern => {
                     Some(self.task_status(gateway, &text, envelope.raw_params()?)?)

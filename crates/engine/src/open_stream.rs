@@ -12,7 +12,7 @@ use crate::audit::Outcome;
 use crate::backlog::NewsReceiver;
 use crate::call::Call;
 use crate::gateway::Gateway;
-use crate::pulse::KEEP_ALIVE;
+use crate::pulse::until_keep_alive;
 use crate::snapshot::ServerEntry;
 use crate::vigil::Watch;
 
@@ -50,6 +50,7 @@ impl OpenStream {
     }
 
     async fn next(mut self) -> Option<(Bytes, Self)> {
+        let silence = until_keep_alive(self.watch.now());
         let said = tokio::select! {
             biased;
             kind = self.watch.over() => {
@@ -62,7 +63,7 @@ impl OpenStream {
                 Some(bytes) => bytes,
                 None => self.farewell.take()?,
             },
-            () = tokio::time::sleep(KEEP_ALIVE) => Bytes::from_static(sse::keep_alive()),
+            () = tokio::time::sleep(silence) => Bytes::from_static(sse::keep_alive()),
         };
         Some((said, self))
     }

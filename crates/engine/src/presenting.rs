@@ -30,3 +30,13 @@ impl Presents for Presenting<'_> {
         self.0.account()
     }
 }
+
+/// The same, kept for the end of a session.
+#[derive(Debug)]
+pub(crate) struct Kept(pub(crate) UpstreamCredential);
+
+impl Presents for Kept {
+    fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
+        Presenting(&self.0).present(request)
+    }
+}

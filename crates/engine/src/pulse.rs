@@ -8,6 +8,17 @@ use std::time::Duration;
 pub(crate) const STANDING: Duration = Duration::from_millis(500);
 /// A silent stream gets a comment this often, so that nothing on the way closes it.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Silent streams speak at the same moments, this far apart: to wake the process for each of thousands
+/// costs more than what they say.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// How long a stream that is silent from `now` on waits before it says something.
+pub(crate) fn until_keep_alive(now: Duration) -> Duration {
+    let due = now.saturating_add(KEEP_ALIVE).as_nanos();
+    let behind = due % TOGETHER.as_nanos();
+    let missing = (TOGETHER.as_nanos() - behind) % TOGETHER.as_nanos();
+    KEEP_ALIVE + Duration::from_nanos(u64::try_from(missing).unwrap_or_default())
+}
 
 /// When a stream was last looked at, and when it last said something.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +62,15 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silent_streams_speak_together_and_no_earlier_than_each_must() {
+        let at = Duration::from_micros;
+        for now in [1, 17_000, 49_999] {
+            assert_eq!(at(now) + until_keep_alive(at(now)), at(15_050_000));
+        }
+        assert_eq!(until_keep_alive(at(50_000)), KEEP_ALIVE);
+    }
 
     #[test]
     fn a_busy_stream_is_looked_at_and_a_silent_one_speaks() {

@@ -131,7 +131,7 @@ impl Gateway {
         let permit = view.authorize(&entry, Operation::Use)?;
         let speech = self.own_speech(&entry, permit.evidence()).await?;
         let meta = match speech {
-            Speech::Modern => format!(r#","_meta":{}"#, portcullis_upstream::own_meta()),
+            Speech::Modern => format!(r#","_meta":{}"#, portcullis_upstream::own_meta_text()),
             Speech::Legacy(..) => String::new(),
         };
         let text = format!(

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use portcullis_core::{ErrorKind, Principal};
 use portcullis_policy::Operation;
@@ -128,6 +129,11 @@ fn judged(judge: impl FnOnce() -> Option<ErrorKind>) -> Option<ErrorKind> {
 }
 
 impl Watch {
+    /// The moment, by the gateway's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.gateway.clock.monotonic()
+    }
+
     /// Returns when the stream must end, and why.
     pub(crate) async fn over(&self) -> ErrorKind {
         loop {

@@ -33,6 +33,7 @@ mod signer;
 mod signing_keys;
 mod standing;
 mod stored;
+mod subjects;
 mod trail;
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod certificates {
+    mod bound_tokens;
+    mod ends;
+
     use std::net::SocketAddr;
     use std::path::PathBuf;
     use std::sync::Arc;
@@ -394,181 +397,6 @@ mod certificates {
         stage.gateway.stands().await;
     }
 
-    /// AUTH-24.
-    #[tokio::test]
-    async fn a_bound_token_needs_exactly_its_certificate_on_its_connection() {
-        let stage = Stage::set(false).await;
-        let (agent, another) = (stage.agent(), stage.agent());
-        let bound = stage.token(Some(&agent.thumbprint()));
-        let ask = || echo().bearer(&bound);
-        let reply = stage.ask(Some(&agent), &ask()).await;
-        is_served(&reply);
-        let event = stage.gateway.event_of(&reply).await;
-        assert_eq!(event["principal_kind"], "jwt", "{event}");
-
-        let nameless = stage.with(&stage.other, Vec::new());
-        let of_nameless = stage.token(Some(&nameless.thumbprint()));
-        is_served(
-            &stage
-                .ask(Some(&nameless), &echo().bearer(&of_nameless))
-                .await,
-        );
-
-        let pem = STANDARD.encode(&agent.chain[0]);
-        let in_header = [
-            "x-client-cert",
-            "x-ssl-client-cert",
-            "client-cert",
-            "ssl-client-cert",
-        ]
-        .into_iter()
-        .fold(ask(), |ask, name| ask.header(name, &pem));
-        let hash = format!("Hash={}", agent.thumbprint());
-        let in_header = in_header.header("x-forwarded-client-cert", &hash);
-        for (identity, ask) in [
-            (None, ask()),
-            (Some(&another), ask()),
-            (None, in_header.clone()),
-            (Some(&another), in_header),
-        ] {
-            let reply = stage.ask(identity, &ask).await;
-            stage.is_refused(&reply, "token_confirmation").await;
-        }
-        let plain = stage.gateway.bearer(&bound).echo("at the plain door").await;
-        stage.is_refused(&plain, "token_confirmation").await;
-        // An unbound token needs none, and none harms it.
-        let free = echo().bearer(&stage.token(None));
-        is_served(&stage.ask(None, &free).await);
-        is_served(&stage.ask(Some(&agent), &free).await);
-        stage.gateway.stands().await;
-    }
-
-    /// AUTH-24: what is said of a bound token is remembered for its holder alone.
-    #[tokio::test]
-    async fn a_bound_token_that_is_asked_about_needs_its_certificate_each_time() {
-        let stage = Stage::with_issuer(false, |issuer| {
-            format!(
-                "    introspection: {{url: '{}/introspect', client_id: gw, client_secret: s3cr3t-of-ours}}\n",
-                issuer.url()
-            )
-        })
-        .await;
-        let (agent, another) = (stage.agent(), stage.agent());
-        let mut said = stage.issuer.claims(stage.clock.now().as_secs());
-        said["active"] = true.into();
-        said["cnf"] = json!({"x5t#S256": agent.thumbprint()});
-        stage.issuer.says_of("opaque-and-bound", said);
-        let ask = echo().bearer("opaque-and-bound");
-        for _ in 0..2 {
-            let reply = stage.ask(Some(&agent), &ask).await;
-            is_served(&reply);
-            let event = stage.gateway.event_of(&reply).await;
-            assert_eq!(event["principal_kind"], "introspected_token", "{event}");
-            for identity in [None, Some(&another)] {
-                let reply = stage.ask(identity, &ask).await;
-                stage.is_refused(&reply, "token_confirmation").await;
-            }
-        }
-        assert_eq!(stage.issuer.introspections().len(), 3);
-
-        // Whoever brings it without its certificate brings what opens our door all the same.
-        let key = stage.gateway.key("caller", &["support"]).await;
-        for (token, told) in [
-            ("opaque-and-bound", Some("x-token=own-credential")),
-            ("of-somebody-else", None),
-        ] {
-            let brings = echo()
-                .header("x-token", token)
-                .header("x-portcullis-debug", "1");
-            let reply = stage.ask(None, &key.sign(brings)).await;
-            is_served(&reply);
-            assert_eq!(reply.header("x-mcp-debug-withheld"), told, "{reply:?}");
-        }
-        assert_eq!(stage.issuer.introspections().len(), 3);
-        stage.gateway.stands().await;
-    }
-
-    #[tokio::test]
-    async fn nobody_outlives_their_certificate() {
-        let stage = Stage::set(false).await;
-        let (now, end) = (stage.clock.now(), Duration::from_mins(2));
-        let agent = stage
-            .own
-            .vouches(vec![dns(AGENT)], now.before(DAY), now.after(end));
-        let mut connection = stage.connect(Some(&agent)).await;
-        let bound = stage.token(Some(&agent.thumbprint()));
-        is_served(&connection.ask(&echo()).await);
-        is_served(&connection.ask(&echo().bearer(&bound)).await);
-        let mut streams = Vec::new();
-        for credential in [None, Some(&*bound)] {
-            streams.push(stage.listens(&agent, credential).await);
-        }
-        stage.clock.advance(end + Duration::from_secs(1));
-        for mut stream in streams {
-            stream.ends().await;
-        }
-        let reply = connection.ask(&echo()).await;
-        stage.is_refused(&reply, "certificate_over").await;
-        let reply = connection.ask(&echo().bearer(&bound)).await;
-        stage.is_refused(&reply, "token_confirmation").await;
-        stage.gateway.no_secret_was_told().await;
-    }
-
-    #[tokio::test]
-    async fn an_authority_that_leaves_its_file_vouches_for_nobody_any_more() {
-        let stage = Stage::set(false).await;
-        let agent = stage.agent();
-        let bound = stage.token(Some(&agent.thumbprint()));
-        let mut connection = stage.connect(Some(&agent)).await;
-        is_served(&connection.ask(&echo()).await);
-
-        std::fs::write(&stage.own.file, "nonsense").unwrap();
-        let error = stage.tls.reload().unwrap_err().to_string();
-        assert!(error.contains("a certificate authority"), "{error}");
-        is_served(&connection.ask(&echo()).await);
-
-        let next = Authority::at(stage.own.file.clone());
-        stage.tls.reload().unwrap();
-        let reply = connection.ask(&echo()).await;
-        stage.is_refused(&reply, "missing").await;
-        let reply = connection.ask(&echo().bearer(&bound)).await;
-        stage.is_refused(&reply, "token_confirmation").await;
-        assert_eq!(stage.ask(Some(&agent), &echo()).await.status, 0);
-        let renewed = stage.with(&next, vec![dns(AGENT)]);
-        is_served(&stage.ask(Some(&renewed), &echo()).await);
-        stage.gateway.stands().await;
-    }
-
-    /// Whoever withdraws an authority wants its callers out, not only kept from asking again.
-    #[tokio::test]
-    async fn streams_of_certificates_and_of_bound_tokens_end_with_their_authority() {
-        let stage = Stage::set(false).await;
-        let agent = stage.agent();
-        let bob = stage.with(
-            &stage.other,
-            vec![SanType::Rfc822Name("bob@example.com".try_into().unwrap())],
-        );
-        let bound = stage.token(Some(&agent.thumbprint()));
-        let mut ends = Vec::new();
-        for credential in [None, Some(&*bound)] {
-            ends.push(stage.listens(&agent, credential).await);
-        }
-        let mut stays = stage.listens(&bob, None).await;
-        Authority::at(stage.own.file.clone());
-        stage.tls.reload().unwrap();
-        for mut stream in ends {
-            stream.ends().await;
-        }
-        // The other authority's go on, until it leaves the list.
-        let only_own = ClientCa {
-            files: vec![stage.own.file.clone()],
-            required: false,
-        };
-        stage.tls.reload_with(Some(only_own)).unwrap();
-        stays.ends().await;
-        stage.gateway.stands().await;
-    }
-
     /// A door that asks everybody for a certificate asks for more than one that was good once.
     #[tokio::test]
     async fn a_required_certificate_is_required_of_each_request() {
@@ -600,36 +428,5 @@ mod certificates {
         let reply = connection.ask(&key.sign(echo())).await;
         stage.is_refused(&reply, "certificate_over").await;
         stage.gateway.no_secret_was_told().await;
-    }
-
-    /// RFC 5280 §6.1.3: each certificate of the chain is in its time.
-    #[tokio::test]
-    async fn a_certificate_ends_with_the_one_in_between() {
-        let stage = Stage::set(false).await;
-        let now = stage.clock.now();
-        let between = stage.own.between(now.after(Duration::from_mins(2)));
-        let agent = between.vouches(vec![dns(AGENT)], now.before(DAY), now.after(DAY));
-        let mut connection = stage.connect(Some(&agent)).await;
-        is_served(&connection.ask(&echo()).await);
-        let mut stream = stage.listens(&agent, None).await;
-        stage.clock.advance(Duration::from_mins(3));
-        stream.ends().await;
-        let reply = connection.ask(&echo()).await;
-        stage.is_refused(&reply, "missing").await;
-        stage.gateway.no_secret_was_told().await;
-    }
-
-    /// RFC 9728 §2.
-    #[tokio::test]
-    async fn the_document_says_that_tokens_may_be_bound() {
-        let stage = Stage::set(false).await;
-        let ask = Ask::get("/.well-known/oauth-protected-resource/mcp");
-        let document: Value = stage.ask(None, &ask).await.json();
-        let promise = &document["tls_client_certificate_bound_access_tokens"];
-        assert_eq!(*promise, json!(true), "{document}");
-        let other = TestGateway::with_support().await;
-        let document: Value = other.anonymous().ask(ask).await.json();
-        let promise = document.get("tls_client_certificate_bound_access_tokens");
-        assert!(promise.is_none(), "{document}");
     }
 }

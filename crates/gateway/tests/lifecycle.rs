@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod lifecycle {
+    mod starts;
+    mod tls;
+
     use std::collections::BTreeSet;
     use std::path::Path;
     use std::sync::Arc;
@@ -371,140 +374,5 @@ mod lifecycle {
             assert!(!gateway.log().contains("canary"), "{}", gateway.log());
             verified(folder.path());
         }
-    }
-
-    async fn tls(
-        process: &Process,
-        trusted: &CertificateDer<'static>,
-    ) -> std::io::Result<Connection<TlsStream<TcpStream>>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(trusted.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let stream = TcpStream::connect(process.address()).await?;
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await?;
-        Ok(Connection::over(stream))
-    }
-
-    fn certificate(folder: &Path) -> CertificateDer<'static> {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        std::fs::write(folder.join("tls.key"), signing_key.serialize_pem()).unwrap();
-        std::fs::write(folder.join("tls.crt"), cert.pem()).unwrap();
-        cert.der().clone()
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn over_tls_calls_work_and_a_new_certificate_takes_effect_without_a_restart() {
-        let folder = folder();
-        let mock = MockServer::start().await;
-        let old = certificate(folder.path());
-        let more =
-            "server:\n  public_url: https://gw.example.com\n  tls: {cert: tls.crt, key: tls.key}\n";
-        write(folder.path(), &config(&mock.entry("support"), more));
-        let mut gateway = serve(folder.path());
-        let ask = || Actor::echo_ask("hi").bearer(MASTER);
-        let mut connection = tls(&gateway, &old).await.unwrap();
-        let reply = connection.ask(&ask()).await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        // Browsers are told to insist on TLS (NET-15), but not for every server of `localhost`.
-        assert_eq!(reply.header("strict-transport-security"), None);
-        let public = connection.ask(&ask().host(Some("gw.example.com"))).await;
-        assert_eq!(public.status, 200, "{public:?}");
-        assert_eq!(
-            public.header("strict-transport-security"),
-            Some("max-age=31536000")
-        );
-        let anonymous = connection.ask(&Actor::echo_ask("hi")).await;
-        assert_eq!(anonymous.status, 401);
-        // Plain HTTP on this port is no request at all.
-        assert_eq!(ask().send(gateway.address()).await.status, 0);
-
-        let new = certificate(folder.path());
-        gateway.wait_for("configuration reloaded");
-        // Key and certificate are two files: the reload that saw both may be the second.
-        let mut renewed = loop {
-            match tls(&gateway, &new).await {
-                Ok(connection) => break connection,
-                Err(_) => gateway.signal("HUP"),
-            }
-            gateway.wait_for("configuration reloaded");
-        };
-        assert_eq!(renewed.ask(&ask()).await.status, 200);
-        assert!(
-            tls(&gateway, &old).await.is_err(),
-            "the old one is no longer shown"
-        );
-        // Who was connected stays connected.
-        assert_eq!(connection.ask(&ask()).await.status, 200);
-
-        // A certificate that cannot be read is not used; the good one stays.
-        std::fs::write(folder.path().join("tls.crt"), "nonsense").unwrap();
-        gateway.wait_for("certificate not reloaded");
-        assert_eq!(
-            tls(&gateway, &new).await.unwrap().ask(&ask()).await.status,
-            200
-        );
-        gateway.end();
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_port_that_is_taken_fails_before_anything_is_written() {
-        let folder = folder();
-        let mock = MockServer::start().await;
-        write(folder.path(), &config(&mock.entry("support"), ""));
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port().to_string();
-        let args = ["--config", "c.yaml", "--port", &port];
-        let refused = run(PORTCULLIS, folder.path(), &args, &[]);
-        assert_eq!(refused.code, Some(1), "{refused:?}");
-        assert!(refused.stderr.contains("cannot listen"), "{refused:?}");
-        assert!(!folder.path().join("portcullis.db").exists());
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_store_that_cannot_be_opened_is_a_start_that_does_not_happen() {
-        let folder = folder();
-        let mock = MockServer::start().await;
-        write(folder.path(), &config(&mock.entry("support"), ""));
-        std::fs::write(
-            folder.path().join("portcullis.db"),
-            "this is not a database at all",
-        )
-        .unwrap();
-        let refused = run(
-            PORTCULLIS,
-            folder.path(),
-            &["--config", "c.yaml", "--port", "0"],
-            &[],
-        );
-        assert_eq!(refused.code, Some(1), "{refused:?}");
-        assert!(refused.stderr.contains("store"), "{refused:?}");
-        assert!(!refused.said().contains("canary"), "{refused:?}");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_log_that_nobody_reads_does_not_stop_the_gateway() {
-        let folder = folder();
-        let mock = MockServer::start().await;
-        write(folder.path(), &config(&mock.entry("support"), ""));
-        let args = ["--config", "c.yaml", "--port", "0", "--log", "trace"];
-        let gateway = Unread::serve(PORTCULLIS, folder.path(), &args);
-        for _ in 0..200 {
-            let ask = Actor::echo_ask("hi").bearer(MASTER);
-            assert_eq!(ask.send(gateway.address()).await.status, 200);
-        }
-        let (status, unread) = gateway.end();
-        assert_eq!(status.code(), Some(0));
-        // A pipe that is full holds 64 KiB; a line that did not fit any more leaves some of it.
-        assert!(unread > 48 * 1024, "{unread} bytes do not fill a pipe");
-        verified(folder.path());
     }
 }

@@ -1,12 +1,12 @@
 //! From a credential to a principal. There is no path from doubt to a principal.
 
 use async_trait::async_trait;
-use portcullis_core::{ApiKey, ErrorKind, Principal};
+use portcullis_core::{ApiKey, ErrorKind, Principal, SubjectToken};
 use portcullis_oauth::jose::TokenFault;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Arrival, KeyHolder, Revoke};
+use crate::{Arrival, KeyHolder, Revoke, Told};
 
 /// The one gateway credential of a request, as extracted from its headers.
 #[derive(Clone, Debug)]
@@ -172,6 +172,12 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
             Ok(found) => found.is_some(),
             Err(error) => !error.kind.is_foreign(),
         }
+    }
+
+    /// What is told of an opaque token that came beside a key, and by which issuer; `None` where it
+    /// asks none.
+    async fn tells_of(&self, _: &SubjectToken) -> Result<Option<(&str, Told)>, AuthnError> {
+        Ok(None)
     }
 
     /// Whether what it knows are keys of ours, told without asking anybody else.

@@ -206,6 +206,7 @@ mod tests {
             grants: ServerGrants::default(),
             expires_at: None,
             marks: portcullis_core::CredentialMarks::default(),
+            subject_kind: portcullis_core::SubjectKind::Holder,
         })
     }
 

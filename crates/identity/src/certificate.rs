@@ -76,6 +76,13 @@ impl ClientCertificate {
     }
 }
 
+/// The first moment at which a certificate that somebody has verified is over, a server's also.
+pub fn certificate_end(der: &[u8]) -> Result<Timestamp, UnreadableCertificate> {
+    let (_, read) = X509Certificate::from_der(der).map_err(|_| UnreadableCertificate)?;
+    let last = Timestamp::from_secs(read.validity().not_after.timestamp());
+    Ok(last.after(Duration::from_secs(1)))
+}
+
 fn name(name: &GeneralName<'_>) -> Option<CertificateName> {
     match name {
         GeneralName::DNSName(name) => CertificateName::of_kind("dns", name),

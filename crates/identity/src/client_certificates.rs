@@ -78,6 +78,7 @@ impl ClientCertificates {
                 issued_at: Some(certificate.starts()),
                 ..CredentialMarks::default()
             },
+            subject_kind: portcullis_core::SubjectKind::Holder,
         }))
     }
 }

@@ -16,8 +16,12 @@ pub const AUTHORIZATION: HeaderName = header::AUTHORIZATION;
 
 /// Whether a request presents anything at all, be it empty or nonsense.
 pub(crate) fn presents(headers: &HeaderMap) -> bool {
-    headers.contains_key(&AUTHORIZATION)
-        || KEY_HEADERS.iter().any(|name| headers.contains_key(name))
+    headers.contains_key(&AUTHORIZATION) || has_key_header(headers)
+}
+
+/// Whether a request has a header that could hold nothing but our credential.
+pub(crate) fn has_key_header(headers: &HeaderMap) -> bool {
+    KEY_HEADERS.iter().any(|name| headers.contains_key(name))
 }
 
 /// The one gateway credential of a request.

@@ -158,6 +158,7 @@ fn principal(key: FileKey) -> Principal {
         grants: key.grants,
         expires_at: key.expires_at,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     }
 }
 

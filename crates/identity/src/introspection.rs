@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
-use portcullis_core::{ClientSecret, Clock, Principal, PrincipalKind};
+use portcullis_core::{ClientSecret, Clock, Principal, PrincipalKind, SubjectToken, TokenMarks};
 use portcullis_egress::{Destination, HttpClient, RequestBody};
 use portcullis_oauth::jose::{Claims, TokenFault, Verified, read_introspected};
 use portcullis_oauth::{ClientAuthentication, TokenRequest};
@@ -17,7 +17,9 @@ use url::Url;
 use crate::answers::{Answer, Answers, Asked};
 use crate::document::exchange;
 use crate::turns::{Place, Turns};
-use crate::{Arrival, AuthnError, AuthnErrorKind, ClientCertificate, Presented, TrustedIssuer};
+use crate::{
+    Arrival, AuthnError, AuthnErrorKind, ClientCertificate, Presented, Told, TrustedIssuer,
+};
 
 /// How long an answer is believed, if the token does not end sooner.
 const KEPT: Duration = Duration::from_mins(1);
@@ -100,6 +102,30 @@ impl Introspection {
         let kind = PrincipalKind::IntrospectedToken;
         let principal = self.issuer.principal(&claims, kind, presented.arrival());
         Ok(Arc::new(principal))
+    }
+
+    /// Whose a token is that came beside a key. It was made for somebody else, and no certificate
+    /// proves that its bearer may hold it: what cannot be read of it for such a reason is no good.
+    pub(crate) async fn tells_of(&self, subject: &SubjectToken) -> Result<Told, AuthnError> {
+        let arrival = Arrival {
+            address: subject.address(),
+            certificate: None,
+            addressed: None,
+        };
+        let text = subject.token().expose();
+        match self.claims(subject.fingerprint(), text, &arrival).await {
+            Ok(claims) => Ok(Told::Own(TokenMarks {
+                issuer: self.issuer().into(),
+                subject: Some(claims.subject().into()),
+                jti: claims.token_id().map(Arc::from),
+                sid: claims.session_id().map(Arc::from),
+                issued_at: claims.issued_at(),
+            })),
+            Err(error) if error.kind == AuthnErrorKind::Token(TokenFault::Inactive) => {
+                Ok(Told::Other)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What the token with this fingerprint says, to whoever came like this.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_core::{
-    CredentialMarks, Principal, PrincipalId, PrincipalKind, Role, ServerGrants, Timestamp,
+    CredentialMarks, Principal, PrincipalId, PrincipalKind, Role, ServerGrants, SubjectKind,
+    Timestamp,
 };
 use portcullis_oauth::jose::{Claims, TokenRules, Verified};
 
@@ -92,6 +93,11 @@ impl TrustedIssuer {
                 claims.subject(),
             ),
             subject: Arc::from(claims.subject()),
+            subject_kind: if claims.is_of_client() {
+                SubjectKind::Client
+            } else {
+                SubjectKind::Holder
+            },
             kind,
             user_id: text(&self.claims.user_id),
             client_id: ["client_id", "azp"]

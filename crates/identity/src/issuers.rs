@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portcullis_core::{Clock, PrincipalKind};
+use portcullis_core::{Clock, PrincipalKind, SubjectToken};
 use portcullis_oauth::jose::{
     Claims, Jwks, Jws, TokenFault, TokenRules, Unverified, Verified, verify_access_token,
 };
 
 use crate::{
     Arrival, Authenticated, Authenticator, AuthnError, AuthnErrorKind, ClientCertificate,
-    CredentialSource, Introspection, JwksCache, Presented, Revoke, TrustedIssuer,
+    CredentialSource, Introspection, JwksCache, Presented, Revoke, Told, TrustedIssuer,
 };
 
 /// The forms of our own keys: none is ever shown to anybody else.
@@ -126,6 +126,16 @@ impl Authenticator for TokenIssuers {
         }
         let introspection = self.introspection.as_ref();
         introspection.is_some_and(|known| known.vouched_for(presented.fingerprint()))
+    }
+
+    async fn tells_of(&self, subject: &SubjectToken) -> Result<Option<(&str, Told)>, AuthnError> {
+        match &self.introspection {
+            Some(introspection) => {
+                let told = introspection.tells_of(subject).await?;
+                Ok(Some((introspection.issuer(), told)))
+            }
+            None => Ok(None),
+        }
     }
 
     async fn authenticate(

@@ -300,5 +300,6 @@ fn principal_of(record: &ApiKeyRecord) -> Principal {
             issued_at: Some(record.created_at),
             ..CredentialMarks::default()
         },
+        subject_kind: portcullis_core::SubjectKind::Holder,
     }
 }

@@ -26,6 +26,7 @@ mod key_index;
 mod key_seal;
 mod master_key;
 mod on_behalf;
+mod opaque_subject;
 mod own_credentials;
 mod person;
 mod revocation_admin;
@@ -45,7 +46,7 @@ pub use authentication::Authentication;
 pub use authn::{
     Authenticated, Authenticator, AuthnError, AuthnErrorKind, CredentialSource, Presented,
 };
-pub use certificate::{ClientCertificate, UnreadableCertificate};
+pub use certificate::{ClientCertificate, UnreadableCertificate, certificate_end};
 pub use client_certificates::{CertificateRule, ClientCertificates, certificate_id};
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
 pub use failures::FailureThrottle;
@@ -63,6 +64,7 @@ pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::KeyIndex;
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
+pub use opaque_subject::{Judged, Told};
 pub use person::{Asserted, KeyHolder, Person, Proved, TrustedProvider};
 pub use revocation_admin::{
     Altered, ListedRevocation, NewRevocation, RevocationAdmin, RevocationError, Revoke,

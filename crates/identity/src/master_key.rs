@@ -58,6 +58,7 @@ impl MasterKey {
             },
             expires_at: None,
             marks: portcullis_core::CredentialMarks::default(),
+            subject_kind: portcullis_core::SubjectKind::Holder,
         }
     }
 }

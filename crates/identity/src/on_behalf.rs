@@ -11,7 +11,7 @@ use portcullis_core::{
 };
 use portcullis_oauth::jose::claimed_marks;
 
-use crate::extract::{AUTHORIZATION, bearer};
+use crate::extract::{AUTHORIZATION, bearer, has_key_header};
 use crate::{Authentication, AuthnErrorKind, CredentialSource, Presented, extract};
 
 /// How LiteLLM's keys and ours begin, those of another installation included.
@@ -26,6 +26,10 @@ impl Authentication {
         headers: &HeaderMap,
         principal: &Principal,
     ) -> Result<Option<Arc<OnBehalf>>, Withheld> {
+        // Nearly everybody: a key of ours and nothing beside it.
+        if is_key_of_ours(principal.kind) && !has_key_header(headers) {
+            return Ok(None);
+        }
         let Ok(presented) = extract(headers) else {
             return Ok(None);
         };
@@ -151,6 +155,7 @@ pub(crate) mod tests {
             grants: portcullis_core::ServerGrants::default(),
             expires_at: None,
             marks: portcullis_core::CredentialMarks::default(),
+            subject_kind: portcullis_core::SubjectKind::Holder,
         })
     }
 

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portcullis_core::{
-    CredentialMarks, KeyId, Principal, PrincipalId, PrincipalKind, Role, ScopeSet, Timestamp,
+    CredentialMarks, KeyId, Principal, PrincipalId, PrincipalKind, Role, ScopeSet, SubjectKind,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +97,7 @@ impl TrustedProvider {
                 &asserted.subject,
             ),
             subject: Arc::from(asserted.subject.as_str()),
+            subject_kind: SubjectKind::Holder,
             kind: PrincipalKind::SignedIn,
             user_id: text(&asserted.user_id),
             client_id: None,

@@ -34,14 +34,17 @@ struct Reach {
 }
 
 impl Reach {
+    fn goes_on(self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
     fn covers(self, issued_at: Option<Timestamp>, now: Timestamp) -> bool {
-        let goes_on = self.until.is_none_or(|until| now < until);
         // What does not say when it was issued may have been issued before.
         let meant = match (self.before, issued_at) {
             (Some(before), Some(issued_at)) => issued_at <= before,
             _ => true,
         };
-        goes_on && meant
+        self.goes_on(now) && meant
     }
 }
 
@@ -90,6 +93,17 @@ impl RevocationSet {
 
     fn issuer(&mut self, issuer: &str) -> &mut OfIssuer {
         self.issuers.entry(issuer.into()).or_default()
+    }
+
+    /// Whether any token is refused at `now` of an issuer other than this one.
+    pub(crate) fn names_tokens_but_of(&self, issuer: Option<&str>, now: Timestamp) -> bool {
+        let others = self.issuers.iter();
+        let mut others = others.filter(|(name, _)| Some(&***name) != issuer);
+        others.any(|(_, of)| {
+            let named = [&of.tokens, &of.sessions, &of.subjects];
+            let named = named.into_iter().flat_map(|named| named.values().flatten());
+            named.chain(&of.all).any(|reach| reach.goes_on(now))
+        })
     }
 
     /// Whether a token of these names is refused at `now`.

@@ -170,6 +170,16 @@ impl Revocations {
         Ok(())
     }
 
+    /// Whether any token is refused of an issuer, or of another than this one.
+    pub(crate) async fn names_tokens_but_of(
+        &self,
+        issuer: Option<&str>,
+    ) -> Result<bool, AuthnErrorKind> {
+        self.be_fresh().await?;
+        let now = self.clock.now();
+        Ok(self.set.load().names_tokens_but_of(issuer, now))
+    }
+
     async fn be_fresh(&self) -> Result<(), AuthnErrorKind> {
         if !self.is_fresh() {
             self.ask_once().await;

@@ -74,6 +74,7 @@ impl Stranger {
             },
             expires_at: None,
             marks: CredentialMarks::default(),
+            subject_kind: portcullis_core::SubjectKind::Holder,
         }
     }
 }

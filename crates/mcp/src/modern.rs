@@ -1,7 +1,7 @@
 //! What every 2026-07-28 request must carry, and the equality of its headers with its body
 //! (revision 2026-07-28, "Streamable HTTP" and SEP-2243).
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -10,6 +10,10 @@ use crate::json::Members;
 use crate::message::Envelope;
 use crate::method::{Method, Subject};
 use crate::revision::{Revision, SUPPORTED_REVISIONS};
+
+static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+static METHOD: HeaderName = HeaderName::from_static("mcp-method");
+static NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// Reserved keys of `_meta`.
 pub mod meta_key {
@@ -61,7 +65,7 @@ impl<'a> ModernMeta<'a> {
         let version = meta
             .string(meta_key::PROTOCOL_VERSION)
             .ok_or_else(|| missing(meta_key::PROTOCOL_VERSION))?;
-        if single(headers, "mcp-protocol-version") != Some(version.as_bytes()) {
+        if single(headers, &PROTOCOL_VERSION) != Some(version.as_bytes()) {
             return Err(mismatch("MCP-Protocol-Version"));
         }
         let revision = match version.parse::<Revision>() {
@@ -104,7 +108,7 @@ pub fn check_headers(
     subject: &Subject<'_>,
     known: Option<Method>,
 ) -> Result<(), ModernRejection> {
-    if single(headers, "mcp-method") != Some(method.as_bytes()) {
+    if single(headers, &METHOD) != Some(method.as_bytes()) {
         return Err(mismatch("Mcp-Method"));
     }
     let named = match (known, subject) {
@@ -115,7 +119,7 @@ pub fn check_headers(
             Subject::Tool(name) | Subject::Prompt(name) | Subject::Uri(name) | Subject::Task(name),
         ) => Some(name),
     };
-    let mut sent = headers.get_all("mcp-name").iter();
+    let mut sent = headers.get_all(&NAME).iter();
     match (named, sent.next(), sent.next()) {
         (_, _, Some(_)) | (Some(_), None, None) => Err(mismatch("Mcp-Name")),
         (Some(name), Some(value), None) => match crate::header_value::matches(value, name) {
@@ -127,7 +131,7 @@ pub fn check_headers(
 }
 
 /// The one value of a header, outer white space removed (RFC 9110 §5.5).
-fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h [u8]> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() {

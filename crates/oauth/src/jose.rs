@@ -12,7 +12,7 @@ mod claimed;
 mod claims;
 mod fault;
 mod id_token;
-mod json;
+pub(crate) mod json;
 mod jwk;
 mod jws;
 mod signing;

@@ -5,6 +5,7 @@ mod assertion_key;
 mod authorization;
 pub mod authorization_server;
 mod challenge;
+mod claims_challenge;
 mod client_assertion;
 mod error_code;
 mod exchange_request;
@@ -27,6 +28,7 @@ pub use authorization::{
     IssuerDoubt, NoAuthorizationEndpoint, check_issuer,
 };
 pub use challenge::{Challenge, InvalidChallenge};
+pub use claims_challenge::claims_challenge;
 pub use client_assertion::{CLIENT_ASSERTION_TYPE, client_assertion};
 pub use error_code::registered_error_code;
 pub use exchange_request::Exchange;
@@ -39,7 +41,7 @@ pub use registration::{ClientMetadata, InvalidRegistration, RegisteredClient};
 pub use token_request::{ClientAuthentication, InvalidTokenRequest, TokenRequest};
 pub use token_response::{InvalidTokenResponse, TokenResponse};
 pub use token_rules::TokenRules;
-pub use unverified::claimed_expiry;
+pub use unverified::{claimed_expiry, claimed_scopes};
 pub use vouching::{
     ClaimRules, Issue, NameTooLong, OUR_CLAIMS, SubjectSource, Unvouchable, errand_scope,
     full_scope, vouched_claims,

@@ -5,6 +5,7 @@ mod authorize;
 mod caller;
 mod key_rules;
 mod permit;
+mod rate;
 mod scopes;
 mod server;
 
@@ -12,5 +13,6 @@ pub use authorize::{Denied, DeniedRule, authorize, authorize_service, is_let_in,
 pub use caller::Caller;
 pub use key_rules::{Holder, KeyRule, KeyRules};
 pub use permit::{Acting, Evidence, Party, Permit};
+pub use rate::{Rate, gcra};
 pub use scopes::{MissingScopes, ScopeRules};
 pub use server::{Delegation, Operation, ServerPolicy};

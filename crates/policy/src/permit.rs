@@ -133,6 +133,12 @@ impl Evidence {
         self.on_behalf.as_ref().map(|brought| &brought.subject)
     }
 
+    /// Whether that token came beside the key that admitted the caller.
+    pub fn has_subject_beside_key(&self) -> bool {
+        let brought = self.on_behalf.as_ref();
+        brought.is_some_and(|brought| brought.beside_key)
+    }
+
     /// The caller, where the server is one that is told who asks. The service identity is none.
     pub fn caller(&self) -> Option<&Principal> {
         self.named.as_ref().map(|named| &*named.caller)
@@ -252,6 +258,7 @@ mod tests {
             grants: ServerGrants::default(),
             expires_at: None,
             marks: CredentialMarks::default(),
+            subject_kind: portcullis_core::SubjectKind::Holder,
         })
     }
 

@@ -1,10 +1,13 @@
 //! Who is calling: the one helper that every governed surface calls first.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
@@ -17,6 +20,7 @@ use portcullis_identity::{Arrival, AuthnError, AuthnErrorKind, Stranger};
 
 use crate::challenge::{Flaw, challenge};
 use crate::delegation::{Behind, addressed};
+use crate::headers::TRACEPARENT;
 use crate::listen::{PeerCertificate, peer};
 use crate::protected_resource;
 use crate::reply::text_error;
@@ -64,14 +68,15 @@ impl ServerState {
         surface: Surface,
         behind: Behind<'_>,
     ) -> Result<Call, Box<Response<Body>>> {
-        let audit = self.open_event(parts, surface)?;
+        let address = self.client_address(parts);
+        let audit = self.open_event(parts, surface, address)?;
         let id = audit
             .request_id()
             .ok_or_else(|| boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable"))?;
         let authentication = self.authentication.load_full();
         let snapshot = self.gateway.snapshot();
         let asked_for = |header: &str| snapshot.asks_for(header);
-        let arrival = self.arrival(parts);
+        let arrival = self.arrival(parts, address);
         let connection = parts.extensions.get::<PeerCertificate>();
         if let Some(kind) = connection.and_then(|one| one.refusal(self.clock.now())) {
             let error = kind.into();
@@ -100,6 +105,11 @@ impl ServerState {
         let (Some(addressed), Some(stranger)) = (addressed, stranger) else {
             return Err(Box::new(self.refuse(audit, &error, parts, surface).await));
         };
+        let from = self.client_address(parts).or_else(|| peer(parts));
+        let (rate, now) = (self.frontage.load().strangers, self.clock.monotonic());
+        if let Err(wait) = self.strangers.one_more(from, rate, now) {
+            return Err(Box::new(too_many(audit, wait).await));
+        }
         let brought = authentication
             .brought_by_stranger(&parts.headers, asked_for)
             .await;
@@ -108,10 +118,10 @@ impl ServerState {
     }
 
     /// How the request came, by what its listener knows and believed proxies say.
-    pub(crate) fn arrival(&self, parts: &Parts) -> Arrival {
+    pub(crate) fn arrival(&self, parts: &Parts, address: Option<IpAddr>) -> Arrival {
         let certificate = parts.extensions.get::<PeerCertificate>();
         Arrival {
-            address: self.client_address(parts),
+            address,
             certificate: certificate.and_then(|one| one.certificate(self.clock.now())),
             addressed: self.addressed(parts),
         }
@@ -128,6 +138,7 @@ impl ServerState {
         &self,
         parts: &Parts,
         surface: Surface,
+        address: Option<IpAddr>,
     ) -> Result<AuditGuard, Box<Response<Body>>> {
         let unavailable = || boxed(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
         // The guard layer puts the id there; without it the request did not come through it.
@@ -139,12 +150,11 @@ impl ServerState {
         let mut audit = log.open(id, surface);
         let trace = parts
             .headers
-            .get("traceparent")
+            .get(&TRACEPARENT)
             .and_then(|value| value.to_str().ok())
             .and_then(trace_id_of_traceparent);
         // Where the caller cannot be told, the record says at least who connected.
-        let address = self.client_address(parts).or_else(|| peer(parts));
-        audit.client(address, trace);
+        audit.client(address.or_else(|| peer(parts)), trace);
         if log.required() && !log.is_available() {
             audit.denied("audit_unavailable");
             audit.finish(ErrorKind::Unavailable.into());
@@ -176,6 +186,20 @@ impl ServerState {
             Ok(Err(_)) => Err(BodyRefusal::Broken),
         }
     }
+}
+
+/// The refusal of a stranger of whose network too many come (DLG-09).
+async fn too_many(mut audit: AuditGuard, wait: Duration) -> Response<Body> {
+    audit.denied("too_many_strangers");
+    let recorded = audit.finish_before_answer(ErrorKind::RateLimited.into());
+    if recorded.await.is_err() {
+        return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    }
+    let mut response = text_error(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
+    // Rounded up: whoever keeps to it is let in.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response
 }
 
 fn boxed(status: StatusCode, error: &'static str) -> Box<Response<Body>> {
@@ -225,7 +249,7 @@ impl BodyRefusal {
 
 /// A page of another site can send forms and plain text without asking; it cannot send this.
 fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all("content-type").iter();
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;
     };

@@ -17,6 +17,8 @@ pub(crate) enum Flaw<'a> {
     Nothing,
     /// It is nobody's.
     InvalidToken,
+    /// Its issuer wants this proved first: a claims request, base64.
+    InsufficientClaims(&'a str),
     /// It lacks some of these, which are all that the operation needs.
     InsufficientScope(&'a ScopeSet),
 }
@@ -50,6 +52,7 @@ pub(crate) fn told(
         Challenge::Ours {
             invalid_token: false,
         } => Flaw::Nothing,
+        Challenge::StepUp { ref claims } => Flaw::InsufficientClaims(claims),
         Challenge::TheServers(value) => return value,
     };
     challenge(state, parts, surface, &flaw)
@@ -71,6 +74,12 @@ pub(crate) fn challenge(
             parameters.extend(metadata);
             parameters.push(r#"error="invalid_token""#.to_owned());
         }
+        // As Microsoft Entra's own resources say it, and LiteLLM.
+        Flaw::InsufficientClaims(claims) => {
+            parameters.push(r#"error="insufficient_claims""#.to_owned());
+            parameters.push(format!(r#"claims="{claims}""#));
+            parameters.extend(metadata);
+        }
         Flaw::InsufficientScope(required) => {
             parameters.push(r#"error="insufficient_scope""#.to_owned());
             parameters.push(format!(r#"scope="{required}""#));
@@ -82,6 +91,6 @@ pub(crate) fn challenge(
     } else {
         format!("Bearer {}", parameters.join(", "))
     };
-    // Origins, plain paths and scope tokens are all of visible ASCII.
+    // Origins, plain paths, base64 and scope tokens are all of visible ASCII.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
 }

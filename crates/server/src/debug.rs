@@ -15,7 +15,10 @@ use crate::mcp::sole;
 use crate::state::ServerState;
 
 /// How a caller asks.
-const ASKING: [&str; 2] = ["x-litellm-mcp-debug", "x-portcullis-debug"];
+static ASKING: [HeaderName; 2] = [
+    HeaderName::from_static("x-litellm-mcp-debug"),
+    HeaderName::from_static("x-portcullis-debug"),
+];
 
 /// Shortest credential of which anything is shown, and how much of it.
 const TELLING: usize = 24;

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use portcullis_core::{ServerId, Side};
 use portcullis_engine::Snapshot;
 
+use crate::headers::{ACCESS_GROUPS, SERVERS};
 use crate::mcp::sole;
 
 /// Most names in a selector.
@@ -41,8 +42,8 @@ pub(crate) fn addressed(
     let list = match path {
         Some(name) if snapshot.named(name).is_some() => return delegates(name),
         Some(list) => list,
-        None if headers.contains_key("x-mcp-access-groups") => return None,
-        None => sole(headers, "x-mcp-servers").ok().flatten()?,
+        None if headers.contains_key(&ACCESS_GROUPS) => return None,
+        None => sole(headers, &SERVERS).ok().flatten()?,
     };
     let names: Vec<&str> = list.split(',').map(str::trim).collect();
     if names.len() > MAX_NAMES {

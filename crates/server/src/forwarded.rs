@@ -3,11 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU8;
 
-use axum::http::header::HeaderMap;
+use axum::http::header::{FORWARDED, HeaderMap, HeaderName};
 use portcullis_core::AddressRange;
 
 /// By which a request says that somebody passed it on.
-const TELLTALES: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
+static TELLTALES: [HeaderName; 3] = [
+    HeaderName::from_static("x-forwarded-for"),
+    FORWARDED,
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// The proxies that are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ pub(crate) fn client_address(
     let peer = peer.map(|peer| peer.to_canonical());
     match forwarded.filter(|forwarded| forwarded.believes(peer)) {
         Some(forwarded) => forwarded.caller(headers),
-        None if TELLTALES.iter().any(|name| headers.contains_key(*name)) => None,
+        None if TELLTALES.iter().any(|name| headers.contains_key(name)) => None,
         None => peer,
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use portcullis_core::{AddressRange, ScopeSet};
+use portcullis_engine::StrangerRate;
 use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_oauth::RedirectRules;
 
@@ -32,6 +33,8 @@ pub struct Frontage {
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.
     pub debug_headers: DebugHeaders,
+    /// How often strangers may come, from one network.
+    pub strangers: StrangerRate,
 }
 
 /// What a protected-resource document (RFC 9728 §2) says of every endpoint of ours, to everybody.
@@ -41,4 +44,6 @@ pub struct ResourceFacts {
     pub authorization_servers: Vec<String>,
     /// Scopes that may be asked for.
     pub scopes_supported: ScopeSet,
+    /// Whether clients are asked for certificates, so that tokens may be bound to them (RFC 8705).
+    pub binds_tokens: bool,
 }

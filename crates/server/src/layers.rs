@@ -1,4 +1,6 @@
-//! The layers, outermost first, as one function so that the order is a text and not a type:
+//! The layers, outermost first, as one function so that the order is a text and not a type. They stand
+//! around the router and not in it: a layer of axum's costs every request a clone of all routes and
+//! three boxes.
 //!
 //! 1. panic: one request's defect is a 500 for that request only
 //! 2. request id: before anything can be logged or refused
@@ -8,20 +10,24 @@
 //! 5. security headers and the request id on whatever comes back
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
-use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
 use portcullis_core::{ErrorKind, RequestId};
+use tower::Service;
 
 use crate::listen::peer;
 use crate::reply::text_error;
@@ -50,21 +56,46 @@ pub struct OriginRule {
     pub listed: BTreeSet<String>,
 }
 
-pub(crate) async fn guard(
-    State(state): State<ServerState>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Routes that nobody reaches but through the guard.
+#[derive(Clone, Debug)]
+pub struct Guarded {
+    state: ServerState,
+    router: Router,
+}
+
+impl Guarded {
+    pub(crate) const fn new(state: ServerState, router: Router) -> Self {
+        Self { state, router }
+    }
+}
+
+impl Service<Request> for Guarded {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { state, router } = self.clone();
+        Box::pin(async move { Ok(guard(&state, request, router).await) })
+    }
+}
+
+async fn guard(state: &ServerState, mut request: Request, mut router: Router) -> Response {
     let Ok(id) = RequestId::generate(state.clock.now(), &*state.request_ids) else {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     };
     let mut insist_on_tls = false;
-    let mut response = match check(&state, request.uri(), request.headers()) {
+    let mut response = match check(state, request.uri(), request.headers()) {
         Ok(loopback) => {
             // On a developer's machine it would shut out every other server of `localhost`.
             insist_on_tls = state.tls && !loopback;
             request.extensions_mut().insert(id);
-            if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
+            let answering = AssertUnwindSafe(async { router.call(request).await });
+            if let Ok(Ok(response)) = answering.catch_unwind().await {
                 response
             } else {
                 tracing::error!(request.id = %id, "a request panicked");
@@ -74,7 +105,7 @@ pub(crate) async fn guard(
         Err((status, kind, error)) => {
             // The body stays behind: it is not `Sync`, so nothing that waits may hold it.
             let (parts, _) = request.into_parts();
-            if refused(&state, id, &parts, kind).await {
+            if refused(state, id, &parts, kind).await {
                 text_error(status, error)
             } else {
                 text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")

@@ -1,8 +1,8 @@
 //! The front door: sockets, TLS, HTTP/1 and HTTP/2, limits on what a stranger may cost, and an
 //! orderly end.
 //!
-//! hyper serves with the axum [`Router`] inside: `axum::serve` knows no TLS, no header time limit
-//! and no bound on connections.
+//! hyper serves with the axum router inside: `axum::serve` knows no TLS, no header time limit and no
+//! bound on connections.
 
 mod activity;
 mod client_ca;
@@ -21,12 +21,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use connection::Serves;
 pub use error::ListenError;
 pub use settings::{ClientCa, ListenSettings, TlsFiles};
 pub use tls::ServerTls;
@@ -128,13 +128,13 @@ impl Bound {
     /// Serves until `stop`, then drains: goes on accepting for the grace period so that load
     /// balancers see the readiness probe fail, closes the socket, lets running requests finish for
     /// at most the drain period, and cuts the rest.
-    pub async fn serve(self, router: Router, stop: Stop) -> Drained {
+    pub async fn serve<S: Serves>(self, service: S, stop: Stop) -> Drained {
         let drain = self.settings.drain;
         let tasks = TaskTracker::new();
         // Not a child of the hard stop: what is cut off must be counted before it is gone.
         let cut = CancellationToken::new();
         let draining = CancellationToken::new();
-        self.accept(router, &stop, &tasks, &draining, &cut).await;
+        self.accept(service, &stop, &tasks, &draining, &cut).await;
 
         draining.cancel();
         tasks.close();
@@ -153,9 +153,9 @@ impl Bound {
         }
     }
 
-    async fn accept(
+    async fn accept<S: Serves>(
         self,
-        router: Router,
+        service: S,
         stop: &Stop,
         tasks: &TaskTracker,
         draining: &CancellationToken,
@@ -166,7 +166,7 @@ impl Bound {
         let grace = self.settings.grace;
         let guests = Arc::new(Guests::default());
         let connections = Connections::new(
-            router,
+            service,
             self.tls,
             &self.settings,
             &guests,

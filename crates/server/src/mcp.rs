@@ -7,7 +7,7 @@ mod session;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Request, State};
-use axum::http::header::{ALLOW, HeaderMap, HeaderValue};
+use axum::http::header::{ALLOW, HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
 use portcullis_core::{ErrorKind, ServerId};
@@ -16,6 +16,7 @@ use portcullis_engine::{Call, Target, UnknownTarget, View};
 
 use crate::debug::Debugging;
 use crate::delegation::Behind;
+use crate::headers::{ACCESS_GROUPS, SERVERS};
 use crate::reply::{answer, json, text_error};
 use crate::state::ServerState;
 
@@ -118,8 +119,8 @@ async fn view(
     parts: &Parts,
 ) -> Result<(Call, View), Box<Response<Body>>> {
     let selectors = (
-        sole(&parts.headers, "x-mcp-servers"),
-        sole(&parts.headers, "x-mcp-access-groups"),
+        sole(&parts.headers, &SERVERS),
+        sole(&parts.headers, &ACCESS_GROUPS),
     );
     let (Ok(servers), Ok(groups)) = selectors else {
         return Err(Box::new(
@@ -189,7 +190,7 @@ pub(super) fn not_allowed(allow: &'static str) -> Response<Body> {
 }
 
 /// The one value of a header; `Err` when it stands twice or is not text.
-pub(crate) fn sole<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, ()> {
+pub(crate) fn sole<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

@@ -65,20 +65,15 @@ pub(crate) fn routes() -> Router<ServerState> {
             "/register",
             post(register::register).options(cors::preflight),
         )
-        .route("/revoke", post(revoke::revoke).options(cors::preflight))
-        .route("/{name}/token", post(relay::token).options(cors::preflight))
-        .route(
-            "/{name}/register",
-            post(relay::register).options(cors::preflight),
-        )
-        .route(
-            "/v1/mcp/server/oauth/{name}/token",
-            post(relay::token).options(cors::preflight),
-        )
-        .route(
-            "/v1/mcp/server/oauth/{name}/register",
-            post(relay::register).options(cors::preflight),
-        );
+        .route("/revoke", post(revoke::revoke).options(cors::preflight));
+    let relayed = |router: Router<ServerState>, under: &str| {
+        let tokens = post(relay::token).options(cors::preflight);
+        let clients = post(relay::register).options(cors::preflight);
+        router
+            .route(&format!("{under}/{{name}}/token"), tokens)
+            .route(&format!("{under}/{{name}}/register"), clients)
+    };
+    let endpoints = relayed(relayed(endpoints, ""), LITELLMS_RELAY);
     let for_pages = documents
         .merge(endpoints)
         .layer(axum::middleware::from_fn(cors::open));

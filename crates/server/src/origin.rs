@@ -3,10 +3,11 @@
 
 use std::net::IpAddr;
 
-use axum::http::header::{HOST, HeaderMap};
+use axum::http::header::{HOST, HeaderMap, HeaderName};
 use axum::http::request::Parts;
 
 use crate::forwarded::Forwarded;
+use crate::headers::{FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO};
 use crate::layers::host_and_port;
 
 /// The origin (RFC 6454 §6.2) under which the caller reached us, without a default port. `None` when
@@ -41,9 +42,9 @@ impl Origin {
     /// says; one that cannot be right takes all of them with it, because then somebody else than
     /// the proxy wrote it.
     fn as_told(&self, headers: &HeaderMap) -> Option<Self> {
-        let scheme = told(headers, "x-forwarded-proto").ok()?;
-        let host = told(headers, "x-forwarded-host").ok()?;
-        let port = told(headers, "x-forwarded-port").ok()?;
+        let scheme = told(headers, &FORWARDED_PROTO).ok()?;
+        let host = told(headers, &FORWARDED_HOST).ok()?;
+        let port = told(headers, &FORWARDED_PORT).ok()?;
         let https = match scheme {
             None => self.https,
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => true,
@@ -86,7 +87,7 @@ fn host_of(parts: &Parts) -> Option<String> {
 }
 
 /// The one value of a header. Two of them, or a list, were not written by one proxy alone.
-fn told<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, ()> {
+fn told<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, ()> {
     let value = crate::mcp::sole(headers, name)?;
     match value {
         Some(text) if text.is_empty() || text.contains(',') => Err(()),

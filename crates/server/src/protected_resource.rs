@@ -42,7 +42,7 @@ pub(crate) async fn document(State(state): State<ServerState>, request: Request)
         }
         if !issuers.is_empty() {
             members.insert("authorization_servers".to_owned(), json!(issuers));
-            if state.client_certificates {
+            if facts.binds_tokens {
                 members.insert(
                     "tls_client_certificate_bound_access_tokens".to_owned(),
                     json!(true),

@@ -1,7 +1,7 @@
 //! Small responses that several surfaces give.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
@@ -10,9 +10,8 @@ use portcullis_engine::Answer;
 use portcullis_engine::audit::Surface;
 
 use crate::challenge::{Flaw, challenge, told};
+use crate::headers::SESSION_ID;
 use crate::state::ServerState;
-
-pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     let body: Bytes = body.into();
@@ -66,7 +65,7 @@ pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Resp
             let mut response = json(status, body);
             if let Some(session) = session.and_then(|session| HeaderValue::from_str(&session).ok())
             {
-                response.headers_mut().insert(SESSION_ID, session);
+                response.headers_mut().insert(&SESSION_ID, session);
             }
             response
         }

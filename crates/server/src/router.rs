@@ -1,11 +1,11 @@
 //! Every route there is. What is not here is 404 before anybody is asked who they are.
 
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn;
 use axum::routing::{any, delete, get, post};
 use axum::{Extension, Router};
 use portcullis_core::ServerId;
 
-use crate::layers::guard;
+use crate::layers::Guarded;
 use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The data listener.
-pub fn router(state: ServerState) -> Router {
+pub fn router(state: ServerState) -> Guarded {
     let admin = state.admin_here;
     let mut router = Router::new()
         .route("/mcp", any(mcp::aggregate))
@@ -58,7 +58,7 @@ fn documents_for_pages() -> Router<ServerState> {
 
 /// The data listener of a gateway in front of one server and nothing else: its tools at `/mcp` under
 /// their own names, the documents for strangers, and probes. What is not here is 404.
-pub fn sole_server_router(state: ServerState, server: ServerId) -> Router {
+pub fn sole_server_router(state: ServerState, server: ServerId) -> Guarded {
     let router = Router::new()
         .route("/mcp", any(mcp::sole_server))
         .route("/mcp/", any(mcp::sole_server))
@@ -73,7 +73,7 @@ pub fn sole_server_router(state: ServerState, server: ServerId) -> Router {
 }
 
 /// A listener of its own for administrators (`server.admin_listen`).
-pub fn admin_router(state: ServerState) -> Router {
+pub fn admin_router(state: ServerState) -> Guarded {
     finish(health_routes().merge(admin_routes(&state)), state)
 }
 
@@ -108,9 +108,9 @@ fn admin_routes(state: &ServerState) -> Router<ServerState> {
         .route("/v1/config/reload", post(admin::reload::reload))
 }
 
-fn finish(router: Router<ServerState>, state: ServerState) -> Router {
-    router
+fn finish(router: Router<ServerState>, state: ServerState) -> Guarded {
+    let router = router
         .method_not_allowed_fallback(wrong_method::refuse)
-        .layer(from_fn_with_state(state.clone(), guard))
-        .with_state(state)
+        .with_state(state.clone());
+    Guarded::new(state, router)
 }

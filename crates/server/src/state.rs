@@ -8,9 +8,9 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use portcullis_core::{Clock, Entropy};
 use portcullis_credentials::Connections;
-use portcullis_engine::Gateway;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
+use portcullis_engine::{Gateway, Strangers};
 use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, RevocationAdmin, SignIn};
 
 use crate::admin::reload::Reload;
@@ -60,12 +60,12 @@ pub struct ServerDeps {
     pub max_body: usize,
     /// Whether TLS ends here, so that browsers may be told to insist on it.
     pub tls: bool,
-    /// Whether clients are asked for certificates, so that tokens may be bound to them.
-    pub client_certificates: bool,
     /// Longest time that a body may take to arrive.
     pub body_timeout: Duration,
     /// Who waits for being wrong about who they are.
     pub failures: Arc<FailureThrottle>,
+    /// How often strangers came.
+    pub strangers: Arc<Strangers>,
     /// Whether `/metrics` is served at all.
     pub metrics_here: bool,
     /// Whether the admin paths are served beside the data paths.

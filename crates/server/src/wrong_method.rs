@@ -19,7 +19,7 @@ pub(crate) async fn refuse(State(state): State<ServerState>, request: Request) -
     };
     // Nobody signs in to a page by a header, and clients say who they are in a form.
     if matches!(surface, Surface::Page | Surface::OAuth) {
-        return match state.open_event(&parts, surface) {
+        return match state.open_event(&parts, surface, state.client_address(&parts)) {
             Err(refusal) => *refusal,
             Ok(event) => match event.finish_before_answer(ErrorKind::Invalid.into()).await {
                 Ok(()) => not_allowed(),

@@ -359,6 +359,8 @@ impl Said {
                 || ["login", "logout", "authorize", "connect", "callback"]
                     .contains(&path.split('/').nth(1).unwrap_or_default())
                 || path == "/ui/mcp/oauth/callback"
+                || ["authorize", "token", "register"]
+                    .contains(&path.rsplit('/').next().unwrap_or_default())
                 || path == "/metrics");
         let no_such_route = match self.reply.status {
             404 => self.reply.body.is_empty(),

@@ -14,7 +14,7 @@ mod upstream;
 
 pub use error::{UpstreamError, UpstreamErrorKind};
 pub use pending::{Owner, Restored};
-pub use probe::own_meta;
+pub use probe::{own_meta, own_meta_text};
 pub use server::{ProtocolChoice, UpstreamServer};
 pub use session::{LegacySession, SessionReply};
 pub use sessions::Closing;

@@ -1,8 +1,7 @@
 //! Which era a server speaks, asked as 2026-07-28 "versioning" says: a modern request first, and
 //! only an answer that shows it was not understood means legacy. 401, 403, 429 and 5xx are no evidence.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,6 +38,14 @@ impl Era {
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is known and not yet to be asked again.
+    pub(crate) fn lately(&self, wire: &Wire, now: Duration) -> Option<bool> {
+        match wire.server.protocol {
+            ProtocolChoice::Pinned(revision) => Some(revision.is_modern()),
+            ProtocolChoice::Auto => self.fresh(now),
+        }
+    }
+
     fn fresh(&self, now: Duration) -> Option<bool> {
         self.verdict()
             .filter(|(_, asked)| now.saturating_sub(*asked) < VERDICT_LIFE)
@@ -52,10 +59,7 @@ impl Era {
         presents: &dyn Presents,
         now: Duration,
     ) -> Result<bool, UpstreamError> {
-        if let ProtocolChoice::Pinned(revision) = wire.server.protocol {
-            return Ok(revision.is_modern());
-        }
-        if let Some(modern) = self.fresh(now) {
+        if let Some(modern) = self.lately(wire, now) {
             return Ok(modern);
         }
         // Also bounds those who wait behind a server that hangs: together, not one by one.
@@ -81,6 +85,12 @@ pub fn own_meta() -> serde_json::Value {
         meta_key::CLIENT_CAPABILITIES: {},
         meta_key::CLIENT_INFO: client_info(),
     })
+}
+
+/// The same as text, which never changes.
+pub fn own_meta_text() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| own_meta().to_string());
+    &TEXT
 }
 
 async fn ask(wire: &Wire, presents: &dyn Presents) -> Result<bool, UpstreamError> {

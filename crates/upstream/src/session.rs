@@ -1,7 +1,8 @@
 //! A session with a server whose revision opens with `initialize`.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +32,17 @@ pub struct LegacySession {
     /// The server said that it has no stream for messages that belong to no request.
     streamless: AtomicBool,
     used: AtomicI64,
+    parting: Parting,
+}
+
+/// What the session's own caller presented last, to be presented once more when it ends.
+#[derive(Default)]
+struct Parting(Mutex<Option<Arc<dyn Presents>>>);
+
+impl fmt::Debug for Parting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parting")
+    }
 }
 
 /// The answer to a request on a session. While it lives, progress and answers find their caller;
@@ -96,6 +108,7 @@ impl LegacySession {
             lost: AtomicBool::new(false),
             streamless: AtomicBool::new(false),
             used: AtomicI64::new(0),
+            parting: Parting::default(),
         }
     }
 
@@ -216,6 +229,24 @@ impl LegacySession {
             self.streamless.store(true, Ordering::Release);
         }
         self.noting_loss(opened)
+    }
+
+    /// Keeps what its caller presented, for the end of a session that nobody else can end. It is worth
+    /// no more than the session, and goes with it.
+    pub fn part_with(&self, presents: Arc<dyn Presents>) {
+        if self.id.is_some() {
+            *self
+                .parting
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(presents);
+        }
+    }
+
+    /// What was kept for the end.
+    pub fn parting(&self) -> Option<Arc<dyn Presents>> {
+        let parting = self.parting.0.lock();
+        parting.unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Tells the server that the session is over.

@@ -18,6 +18,9 @@ use crate::stream::EventStream;
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 const MAX_REFUSAL: usize = 64 * 1024;
 
+/// Headers that hardly any request adds more of.
+const OUR_HEADERS: usize = 8;
+
 pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -122,6 +125,8 @@ impl Wire {
         outgoing: Outgoing,
     ) -> Result<Reply, UpstreamError> {
         let mut headers = outgoing.headers;
+        // Ours, the credential's and those of HTTP itself: room for all is made once.
+        headers.reserve(OUR_HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             ACCEPT,

@@ -73,6 +73,11 @@ impl Upstream {
             .await
     }
 
+    /// The same, as far as it is pinned or was asked so lately that nobody would be asked again.
+    pub fn lately_modern(&self) -> Option<bool> {
+        self.era.lately(&self.wire, self.clock.monotonic())
+    }
+
     /// Whether the server speaks the stateless era, as far as that is known without asking.
     pub fn known_modern(&self) -> Option<bool> {
         self.era.known(&self.wire)

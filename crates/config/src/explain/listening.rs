@@ -45,6 +45,7 @@ pub(super) fn server(page: &mut Page<'_>, config: &Config) {
     if let Some(most) = server.max_connections_per_address {
         page.value(2, "max_connections_per_address", most);
     }
+    page.value(2, "strangers_per_minute", server.strangers_per_minute);
     page.value(2, "header_timeout", seconds(server.header_timeout));
     page.value(2, "body_timeout", seconds(server.body_timeout));
     page.value(2, "grace_seconds", seconds(server.grace));

@@ -81,7 +81,6 @@ fn claims(page: &mut Page<'_>, signer: &JwtSigner) {
         ClaimSource::UserId => "litellm:user_id".to_owned(),
         ClaimSource::Email => "litellm:email".to_owned(),
         ClaimSource::Team => "litellm:team_id".to_owned(),
-        ClaimSource::EndUser => "litellm:end_user_id".to_owned(),
     });
     page.list(6, "end_user_claim_sources", sources);
     page.list(6, "required_claims", &claims.required);

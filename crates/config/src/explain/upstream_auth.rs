@@ -145,6 +145,9 @@ fn token_exchange(page: &mut Page<'_>, exchange: &TokenExchange) {
             }
             page.optional(4, "audience", terms.audience.as_ref());
             page.optional(4, "resource", terms.resource.as_deref().map(uri).as_ref());
+            if terms.scopes_within_subject {
+                page.value(4, "scopes_within_subject", true);
+            }
         }
     }
     oauth_client(page, &exchange.client);

@@ -174,6 +174,13 @@ pub(crate) static SERVER: Section = Section {
              loopback is not counted. Behind a proxy on another machine, write what the proxy needs.",
         ),
         Key::new(
+            "strangers_per_minute",
+            Kind::Whole(1, 1_000_000),
+            "Most requests in a minute of callers without a key (`delegate_auth_to_upstream`) from one \
+             address (IPv6: from one /64); a sixth of them may come at once, more are answered 429.",
+        )
+        .default("600"),
+        Key::new(
             "header_timeout",
             Kind::Span,
             "Time for the TLS handshake and the head of a request; also how long a connection may idle.",

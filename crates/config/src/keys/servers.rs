@@ -102,6 +102,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("token_exchange_endpoint", Kind::Url, "Where callers' tokens are exchanged, with `auth_type: oauth2_token_exchange`; `token_url` when absent. Never discovered, except by `issuer` with `oauth2_id_jag`."),
         Key::new("token_exchange_profile", Kind::Choice(&["rfc8693", "entra_obo"]), "`rfc8693` is OAuth token exchange, `entra_obo` Microsoft Entra's on-behalf-of flow, which needs `scopes`.").default("rfc8693"),
         Key::new("subject_token_type", Kind::Text, "`subject_token_type` (RFC 8693 §3); with `oauth2_id_jag` by default that of an ID token.").default(ACCESS_TOKEN),
+        Key::new("scopes_within_subject", Kind::Flag, "Asks in an exchange only for those of `scopes` that the caller's own token carries too, and takes no token that is worth more. For an authorization server that calls the rights on both sides alike.").default("false").restricts(),
         Key::new("requested_token_type", Kind::Text, "`requested_token_type` (RFC 8693 §3); not sent when absent."),
         Key::new("actor_token", Kind::Secret, "`actor_token`: who acts for the caller (RFC 8693 §2.1)."),
         Key::new("actor_token_type", Kind::Text, "Its type.").default(ACCESS_TOKEN),

@@ -41,6 +41,8 @@ pub struct Server {
     pub max_connections: u64,
     /// Most connections of one address; `None`: the listener's default, which spares loopback.
     pub max_connections_per_address: Option<u64>,
+    /// Most requests of strangers in a minute, of one network.
+    pub strangers_per_minute: u32,
     /// Time for the TLS handshake and the head of a request.
     pub header_timeout: Duration,
     /// Time for the whole of a body.

@@ -296,6 +296,8 @@ pub struct Rfc8693 {
     pub audience: Option<String>,
     /// `resource` (RFC 8707)
     pub resource: Option<String>,
+    /// Nothing is asked for that the caller's token does not carry.
+    pub scopes_within_subject: bool,
 }
 
 /// `actor_token_source`

@@ -88,8 +88,6 @@ pub enum ClaimSource {
     Email,
     /// `litellm:team_id`
     Team,
-    /// `litellm:end_user_id`: known to LiteLLM, to nobody here.
-    EndUser,
 }
 
 /// Whose tokens are believed.

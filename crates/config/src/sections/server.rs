@@ -50,6 +50,10 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         max_body: fields.size("max_body").unwrap_or(4 * MEBIBYTE),
         max_connections: fields.whole("max_connections").unwrap_or(10_000),
         max_connections_per_address: fields.whole("max_connections_per_address"),
+        strangers_per_minute: fields
+            .whole("strangers_per_minute")
+            .and_then(|most| u32::try_from(most).ok())
+            .unwrap_or(600),
         header_timeout: fields
             .span("header_timeout")
             .unwrap_or(Duration::from_secs(10)),

@@ -10,7 +10,7 @@ use crate::sections::upstream_auth::{ResourceOwner, either, resource};
 use crate::validate::urls::{PlainHttp, callable};
 
 /// Keys that mean nothing with any other `auth_type`.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "token_exchange_endpoint",
     "token_exchange_profile",
     "subject_token_type",
@@ -19,6 +19,7 @@ const OWN: [&str; 8] = [
     "actor_token_type",
     "actor_token_source",
     "actor_scopes",
+    "scopes_within_subject",
 ];
 
 /// `None` only when something was recorded as an error.
@@ -27,10 +28,19 @@ pub(crate) fn read(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp)
     let token_validation = oauth_client::token_validation(fields);
     let endpoint = endpoint(fields, plain);
     let scopes = fields.scopes("scopes");
+    let is_within = fields.flag("scopes_within_subject").unwrap_or(false);
+    if is_within && scopes.is_empty() {
+        fields.findings.error(
+            fields.place("scopes_within_subject"),
+            "`scopes_within_subject` without `scopes`: what is not asked for, the endpoint chooses",
+            "add `scopes: […]`, the most that is ever asked for",
+        );
+        return None;
+    }
     let profile = match fields.choice("token_exchange_profile") {
         None if fields.has("token_exchange_profile") => None,
         Some("entra_obo") => entra(fields),
-        _ => rfc8693(fields, url),
+        _ => rfc8693(fields, url, is_within),
     };
     if profile == Some(ExchangeProfile::EntraObo) && scopes.is_empty() {
         fields.findings.error(
@@ -63,7 +73,11 @@ fn endpoint(fields: &Fields<'_, '_>, plain: PlainHttp) -> Option<Url> {
     callable(fields.findings, fields.url(key)?, plain)
 }
 
-fn rfc8693(fields: &Fields<'_, '_>, url: Option<&Url>) -> Option<ExchangeProfile> {
+fn rfc8693(
+    fields: &Fields<'_, '_>,
+    url: Option<&Url>,
+    scopes_within_subject: bool,
+) -> Option<ExchangeProfile> {
     let kind = |key: &str| {
         fields
             .text(key)
@@ -85,6 +99,7 @@ fn rfc8693(fields: &Fields<'_, '_>, url: Option<&Url>) -> Option<ExchangeProfile
             fields.text(resource_key),
             ResourceOwner::Server(url),
         ),
+        scopes_within_subject,
     })))
 }
 
@@ -135,6 +150,7 @@ fn entra(fields: &Fields<'_, '_>) -> Option<ExchangeProfile> {
         "audience",
         "resource",
         "upstream_resource",
+        "scopes_within_subject",
     ];
     refuse(
         fields,

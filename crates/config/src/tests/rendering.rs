@@ -144,6 +144,7 @@ mcp_servers:
       debug_headers: authenticated
       max_body: 4194304
       max_connections: 10000
+      strangers_per_minute: 600
       header_timeout: 10s
       body_timeout: 30s
       grace_seconds: 0s

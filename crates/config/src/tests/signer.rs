@@ -252,6 +252,10 @@ fn what_cannot_be_meant_is_refused_with_what_to_write_instead() {
         ("verify_issuer: a".to_owned(), "nothing verifies callers' tokens"),
         ("end_user_claim_sources: ['token:sub']".to_owned(), "are not verified"),
         ("end_user_claim_sources: [nonsense]".to_owned(), "not a source"),
+        (
+            "end_user_claim_sources: ['litellm:user_id', 'litellm:end_user_id']".to_owned(),
+            "whoever a caller's header says",
+        ),
         ("end_user_claim_sources: []".to_owned(), "refuses every caller"),
         ("set_claims: {iss: x}".to_owned(), "`iss` is the signer's own claim"),
         ("set_claims: {sub: x}".to_owned(), "`sub` is the signer's own claim"),
@@ -395,5 +399,22 @@ fn without_a_value_of_the_signers_nothing_is_called_that_it_would_sign() {
             assert!(with.jwt_signer.is_some(), "{lapsed}");
             assert_eq!(with.mcp_servers.len(), 3, "{lapsed}");
         }
+    }
+}
+
+/// SIGN-09: a server whose transport has no header for the token is refused with the file, not called
+/// without one.
+#[test]
+fn no_server_is_served_that_cannot_be_signed_for() {
+    for server in [
+        "{transport: stdio, command: npx, args: [x]}",
+        "{spec_path: openapi.json, url: 'https://a.b'}",
+        "{transport: sse, url: 'https://a.b/sse'}",
+    ] {
+        let text = format!(
+            "guardrails: [{{guardrail_name: s, litellm_params: {{guardrail: mcp_jwt_signer, \
+             default_on: true}}}}]\nmcp_servers: {{a: {server}}}\n"
+        );
+        refused(&text, "not available in this build yet");
     }
 }

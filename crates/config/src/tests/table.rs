@@ -187,6 +187,7 @@ fn documented_defaults_are_the_defaults_in_force() {
                 "token_exchange_profile",
                 "subject_token_type",
                 "actor_token_type",
+                "scopes_within_subject",
                 "id_jag_subject_source",
                 "id_jag_resource",
                 "aws_service_name",

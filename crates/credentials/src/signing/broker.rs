@@ -11,7 +11,7 @@ use portcullis_policy::{Acting, Evidence};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::{Signer, SubjectFault};
+use super::Signer;
 use crate::error::Failure;
 use crate::{
     CredentialBroker, CredentialError, CredentialErrorKind, Errand, Refusal, ServerAuth,
@@ -91,12 +91,7 @@ async fn verified(
     let subject = evidence
         .subject()
         .ok_or(Failure::new(CredentialErrorKind::NoSubject))?;
-    verifier.verify(subject).await.map(Some).map_err(|fault| {
-        Failure::new(match fault {
-            SubjectFault::Refused => CredentialErrorKind::SubjectNotVerified,
-            SubjectFault::Unavailable => CredentialErrorKind::Unverifiable,
-        })
-    })
+    Ok(verifier.verify(subject).await.map(Some)?)
 }
 
 #[async_trait]

@@ -98,14 +98,16 @@ impl KeyBook {
     /// where the algorithm was changed, too. None while the book is too old to be sure.
     pub fn signing_key(&self) -> Option<Arc<SigningKey>> {
         let page = self.page.load();
-        let stale = page
-            .read
-            .is_some_and(|read| self.clock.monotonic().saturating_sub(read) > Self::STALE);
         let now = self.clock.now();
         let mut due = page.keys.iter().filter(|one| one.signs_from <= now);
         due.next_back()
-            .filter(|_| !stale)
+            .filter(|_| !self.is_stale(&page))
             .map(|one| Arc::clone(&one.key))
+    }
+
+    fn is_stale(&self, page: &Page) -> bool {
+        page.read
+            .is_some_and(|read| self.clock.monotonic().saturating_sub(read) > Self::STALE)
     }
 
     /// Whether nobody needs this key any more: its successor has signed for longer than a token of it
@@ -118,9 +120,13 @@ impl KeyBook {
         successor.is_some_and(|next| next.signs_from.after(Self::OVERLAP) <= now)
     }
 
-    /// The key set that is published (RFC 7517 §5).
-    pub fn jwks(&self) -> Value {
+    /// The key set that is published (RFC 7517 §5). None while the book is too old to be sure, as
+    /// nothing is signed then: meanwhile a key may have been given up because somebody else has it.
+    pub fn jwks(&self) -> Option<Value> {
         let page = self.page.load();
+        if self.is_stale(&page) {
+            return None;
+        }
         let now = self.clock.now();
         let keys: Vec<Value> = page
             .keys
@@ -128,7 +134,7 @@ impl KeyBook {
             .filter(|one| !Self::is_over(&page.keys, &one.key, now))
             .map(|one| one.key.public_jwk())
             .collect();
-        json!({ "keys": keys })
+        Some(json!({ "keys": keys }))
     }
 }
 
@@ -151,7 +157,7 @@ mod tests {
     }
 
     fn published(book: &KeyBook) -> Vec<String> {
-        let jwks = book.jwks();
+        let jwks = book.jwks().unwrap();
         let keys = jwks["keys"].as_array().unwrap().iter();
         keys.map(|key| key["kid"].as_str().unwrap().to_owned())
             .collect()
@@ -212,8 +218,10 @@ mod tests {
             clock.advance(KeyBook::NOTICE);
         }
         clock.advance(KeyBook::OVERLAP.saturating_sub(KeyBook::NOTICE * 2));
+        book.read(all.clone());
         assert_eq!(published(&book), ids[1..]);
         clock.advance(KeyBook::NOTICE);
+        book.read(all.clone());
         assert_eq!(published(&book), ids[2..]);
     }
 
@@ -249,8 +257,10 @@ mod tests {
         book.read(vec![only.clone()]);
         clock.advance(KeyBook::STALE);
         assert!(book.signing_key().is_some());
+        assert!(book.jwks().is_some());
         clock.advance(Duration::from_millis(1));
         assert!(book.signing_key().is_none());
+        assert!(book.jwks().is_none(), "nor are others told to believe it");
         book.read(vec![only.clone()]);
         assert!(book.signing_key().is_some());
         let own = SigningKey::clone(&only.key);

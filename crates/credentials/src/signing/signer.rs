@@ -261,9 +261,10 @@ fn printable(text: &str) -> String {
 impl From<Unvouchable> for Failure {
     fn from(unvouchable: Unvouchable) -> Self {
         let kind = match &unvouchable {
-            Unvouchable::MissingClaims(_) | Unvouchable::NoSubject | Unvouchable::OurName => {
-                CredentialErrorKind::SubjectLacksClaims
-            }
+            Unvouchable::MissingClaims(_)
+            | Unvouchable::NoSubject
+            | Unvouchable::OurName
+            | Unvouchable::ClientsName => CredentialErrorKind::SubjectLacksClaims,
             Unvouchable::Ended => CredentialErrorKind::SubjectEnded,
         };
         Self::new(kind).because(unvouchable)

@@ -38,6 +38,7 @@ fn acting(as1: &AuthorizationServer) -> ServerAuth {
                 })),
                 audience: None,
                 resource: None,
+                within_subject: false,
             },
             scopes: ScopeSet::default(),
             rules: TokenRules::default(),

@@ -75,6 +75,7 @@ fn evidence(name: &str) -> Evidence {
         grants: ServerGrants::default(),
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     };
     let caller = Caller {
         principal: &principal,

@@ -42,6 +42,7 @@ fn terms(as1: &AuthorizationServer) -> TokenExchange {
             actor: None,
             audience: Some("api".to_owned()),
             resource: None,
+            within_subject: false,
         },
         scopes: ScopeSet::default(),
         rules: TokenRules::default(),
@@ -81,6 +82,7 @@ fn principal() -> Principal {
         },
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     }
 }
 
@@ -149,6 +151,7 @@ async fn the_callers_token_is_exchanged_and_only_the_new_one_is_presented() {
         })),
         audience: Some("api".to_owned()),
         resource: Some("https://mcp.example/mcp".to_owned()),
+        within_subject: false,
     };
     let alice = jwt("alice", 3600);
     let credential = obtain(&house, &obo(rfc8693.clone()), &alice).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use portcullis_core::ScopeSet;
 use portcullis_mcp::{Edits, Envelope, Kind, Method, Revision, RpcError, code};
 use portcullis_policy::{Evidence, Operation};
@@ -345,10 +345,14 @@ const fn is_task(method: Method) -> bool {
 
 /// Of a legacy client's headers only the trace context goes on (W3C Trace Context).
 fn forwarded(headers: &HeaderMap) -> HeaderMap {
+    static TRACE: [HeaderName; 2] = [
+        HeaderName::from_static("traceparent"),
+        HeaderName::from_static("tracestate"),
+    ];
     let mut out = HeaderMap::new();
-    for name in ["traceparent", "tracestate"] {
+    for name in &TRACE {
         if let Some(value) = headers.get(name) {
-            out.insert(http::HeaderName::from_static(name), value.clone());
+            out.insert(name, value.clone());
         }
     }
     out

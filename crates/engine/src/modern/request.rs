@@ -241,7 +241,7 @@ impl Gateway {
             )
             .ok(),
             watched: Vec::new(),
-            asked: Some(what_is_asked(method, envelope)),
+            asked: None,
         };
         let (mut edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
         if method == Method::Listen {
@@ -273,10 +273,12 @@ impl Gateway {
                 let Restored::Answer { text, .. } = modern_message(text, id.as_json()) else {
                     return Err(bad_answer(&filter.entry));
                 };
-                let text = filter.answer(self, text)?;
+                let asks = || Some(what_is_asked(method, envelope));
+                let text = filter.answer_to(&asks, self, text)?;
                 Ok(Done::Text(status, outcome_of(method, &text), text))
             }
             Opened::Modern(Reply::Stream(source)) => {
+                filter.asked = Some(what_is_asked(method, envelope));
                 Ok(Done::Stream(Box::new((filter, prepared.evidence, source))))
             }
             Opened::Modern(Reply::Accepted) | Opened::Legacy(..) => Err(bad_answer(&filter.entry)),
@@ -334,7 +336,7 @@ impl Gateway {
                 .sealer
                 .open(
                     Purpose::McpRequestState,
-                    &filter.state_binding().ok_or_else(invalid)?,
+                    &filter.state_binding(&what_is_asked(filter.method, envelope)),
                     self.clock.now(),
                     &sealed,
                 )

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -25,74 +25,106 @@ const LOOK: Duration = Duration::from_millis(250);
 /// changes by a symbolic link further up.
 #[derive(Debug)]
 pub struct FileWatch {
-    _running: Sender<()>,
+    lists: Sender<Seen>,
 }
+
+/// Files, and how they were found when they began to be watched.
+type Seen = Vec<(PathBuf, Stamp, Content)>;
 
 impl FileWatch {
     /// Starts watching; `reload` is asked each time that the content of any file has changed.
     pub fn start(files: Vec<PathBuf>, reload: ReloadRequester) -> anyhow::Result<Self> {
-        let (running, stopped) = channel();
-        let before = (stamps(&files), content(&files));
+        let (lists, changes) = channel();
+        let seen = seen(files);
         std::thread::Builder::new()
             .name("files".to_owned())
-            .spawn(move || look(&stopped, &files, before, &reload))
+            .spawn(move || look(&changes, seen, &reload))
             .context("cannot watch files")?;
-        Ok(Self { _running: running })
+        Ok(Self { lists })
     }
+
+    /// From now on these are watched. One that was watched before is compared with what was seen of
+    /// it then, so that no change falls between two lists.
+    pub fn follow(&self, files: Vec<PathBuf>) {
+        // Nobody is left to look after a panic alone, which is on record.
+        let _ = self.lists.send(seen(files));
+    }
+}
+
+fn seen(files: Vec<PathBuf>) -> Seen {
+    let one = |file: PathBuf| {
+        let (stamp, content) = (stamp(&file), content(&file));
+        (file, stamp, content)
+    };
+    files.into_iter().map(one).collect()
 }
 
 /// What a file's entry says without reading it: cheap enough to ask four times a second.
 type Stamp = Result<(u64, u64, u64, i64, i64), io::ErrorKind>;
 
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
-    files
-        .iter()
-        .map(|file| match std::fs::metadata(file) {
-            Ok(meta) => Ok((
-                meta.dev(),
-                meta.ino(),
-                meta.size(),
-                meta.mtime(),
-                meta.mtime_nsec(),
-            )),
-            Err(error) => Err(error.kind()),
-        })
-        .collect()
+fn stamp(file: &Path) -> Stamp {
+    match std::fs::metadata(file) {
+        Ok(meta) => Ok((
+            meta.dev(),
+            meta.ino(),
+            meta.size(),
+            meta.mtime(),
+            meta.mtime_nsec(),
+        )),
+        Err(error) => Err(error.kind()),
+    }
 }
 
-type Content = Vec<Result<[u8; 32], io::ErrorKind>>;
+type Content = Result<[u8; 32], io::ErrorKind>;
 
-fn content(files: &[PathBuf]) -> Content {
-    files
-        .iter()
-        .map(|file| match std::fs::read(file) {
-            Ok(bytes) => Ok(sha256(&bytes)),
-            Err(error) => Err(error.kind()),
-        })
-        .collect()
+fn content(file: &Path) -> Content {
+    match std::fs::read(file) {
+        Ok(bytes) => Ok(sha256(&bytes)),
+        Err(error) => Err(error.kind()),
+    }
 }
 
-fn look(
-    stopped: &Receiver<()>,
-    files: &[PathBuf],
-    (mut stamped, mut before): (Vec<Stamp>, Content),
-    reload: &ReloadRequester,
-) {
+fn look(changes: &Receiver<Seen>, mut watched: Seen, reload: &ReloadRequester) {
     let mut moving = false;
-    while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-        let now = stamps(files);
-        if now != stamped {
-            stamped = now;
+    loop {
+        match changes.recv_timeout(LOOK) {
+            Ok(list) => {
+                watched = carried_over(watched, list);
+                continue;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let mut moved = false;
+        for (file, stamped, _) in &mut watched {
+            let now = stamp(file);
+            moved |= std::mem::replace(stamped, now) != now;
+        }
+        if moved {
             moving = true;
         } else if moving {
             moving = false;
-            let now = content(files);
-            if now != before {
-                before = now;
+            let mut changed = false;
+            for (file, _, before) in &mut watched {
+                let now = content(file);
+                changed |= std::mem::replace(before, now) != now;
+            }
+            if changed {
                 reload.request(ReloadCause::FileChanged);
             }
         }
     }
+}
+
+/// The new list, with what is known of those files that were watched before.
+fn carried_over(mut before: Seen, mut list: Seen) -> Seen {
+    for (file, stamped, content) in &mut list {
+        if let Some(at) = before.iter().position(|(known, ..)| known == file) {
+            let (_, known_stamp, known_content) = before.swap_remove(at);
+            (*stamped, *content) = (known_stamp, known_content);
+        }
+    }
+    list
 }
 
 #[cfg(test)]
@@ -120,6 +152,32 @@ mod tests {
         );
         drop(watch);
         // The watcher is the only one who could ask: one change was one request.
+        assert!(reloads.next().await.is_none());
+    }
+
+    /// What is added is watched, what is left out is not, and what stays is compared with what was
+    /// seen of it.
+    #[tokio::test]
+    async fn another_list_of_files_is_watched_from_then_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, old, new] = ["config.yaml", "old.pem", "new.pem"].map(|name| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, "1").unwrap();
+            file
+        });
+        let (requester, mut reloads) = reloads();
+        let before = seen(vec![config.clone(), old.clone()]);
+        std::fs::write(&config, "changed between two lists").unwrap();
+        let list = seen(vec![config.clone(), new.clone()]);
+        let both = carried_over(before.clone(), list.clone());
+        assert_eq!(both, [before[0].clone(), list[1].clone()]);
+
+        let watch = FileWatch::start(vec![config.clone(), old.clone()], requester).unwrap();
+        watch.follow(vec![config, new.clone()]);
+        std::fs::write(&old, "2").unwrap();
+        std::fs::write(&new, "2").unwrap();
+        assert_eq!(cause(&mut reloads).await, Some(ReloadCause::FileChanged));
+        drop(watch);
         assert!(reloads.next().await.is_none());
     }
 

@@ -83,7 +83,7 @@ impl TokenKeys for TokenBook {
 }
 
 impl PublishedKeys for TokenBook {
-    fn jwks(&self) -> Value {
+    fn jwks(&self) -> Option<Value> {
         self.book.jwks()
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
 use portcullis_config::{CommandLine, Config};
 use portcullis_core::{ApiKey, Clock, Role, ScopeSet, ServerGrants, SystemClock};
 use portcullis_credentials::Connections;
@@ -14,6 +13,7 @@ use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_identity::{
     Authentication, CreatedKey, KeyAdmin, MasterKey, NewKey, RevocationAdmin,
 };
+use portcullis_server::Guarded;
 use portcullis_store::Stores;
 use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
@@ -138,7 +138,7 @@ impl Embedded {
     }
 
     /// The router of the data listener, as for a loopback bind.
-    pub fn router(&self) -> Router {
+    pub fn router(&self) -> Guarded {
         portcullis_server::router(state(
             &self.rooms,
             &self.config,

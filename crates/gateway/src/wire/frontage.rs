@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_config::Config;
+use portcullis_engine::StrangerRate;
 use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_oauth::RedirectRules;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, PublishedKeys, ResourceFacts};
@@ -36,6 +37,11 @@ pub(super) fn frontage(
                 .map(|issuer| issuer.issuer.clone())
                 .collect(),
             scopes_supported: config.identity.scopes_supported.clone(),
+            binds_tokens: config
+                .server
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_ca.is_some()),
         },
         client_document: interactive::served_document(config),
         signer: signer
@@ -46,5 +52,6 @@ pub(super) fn frontage(
             portcullis_config::DebugHeaders::Admin => DebugHeaders::Admin,
             portcullis_config::DebugHeaders::Authenticated => DebugHeaders::Authenticated,
         },
+        strangers: StrangerRate::per_minute(config.server.strangers_per_minute),
     }
 }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portcullis_config::{CommandLine, Config, Loaded, Server, Telemetry, Tls};
 use portcullis_server::listen::ServerTls;
-use portcullis_server::{NotReloaded, Reload};
+use portcullis_server::{Frontage, NotReloaded, Reload};
 
 use super::frontage::frontage;
 use super::identity::Callers;
 use super::rooms::Rooms;
-use super::serve::{announce, tls_files};
+use super::serve::{announce, tls_files, watched_files};
 use super::servers::{self, Making};
 use super::stored::{StoredValues, Why};
-use crate::lifecycle::{ReloadCause, ReloadRequester, Reloaded, Reloads};
+use crate::lifecycle::{FileWatch, ReloadCause, ReloadRequester, Reloaded, Reloads};
 use crate::telemetry::LogControl;
 
 #[async_trait]
@@ -36,6 +36,8 @@ pub(super) struct Reloading {
     pub(super) port: Option<u16>,
     pub(super) config: Config,
     pub(super) tls: Vec<Arc<ServerTls>>,
+    /// `None`: files are not watched.
+    pub(super) watch: Option<FileWatch>,
     pub(super) logs: LogControl,
     pub(super) stored: Arc<StoredValues>,
 }
@@ -44,7 +46,8 @@ impl Reloading {
     /// Performs reloads as they are asked for.
     pub(super) async fn run(mut self, rooms: &Rooms, mut reloads: Reloads) {
         while let Some(due) = reloads.next().await {
-            let reloaded = self.reload(rooms, due.cause).await;
+            // On the heap: it is large, and waits for most of its life.
+            let reloaded = Box::pin(self.reload(rooms, due.cause)).await;
             if let Some(answer) = due.answer {
                 // Whoever asked may have gone away.
                 let _ = answer.send(reloaded);
@@ -58,9 +61,14 @@ impl Reloading {
             _ => Why::Asked,
         };
         let swapped = self.read_and_swap(rooms, why).await;
+        // Before the files are read: what changes afterwards is noticed.
+        if let (Ok(_), Some(watch)) = (&swapped, &self.watch) {
+            watch.follow(watched_files(&self.file, &self.config));
+        }
         // Also beside a file that is refused: a certificate runs out whatever the file says, and so
         // does the trust in an authority that was taken out of its own.
         let reloaded = and_certificates(swapped, self.certificates());
+        self.promise_what_is_verified(rooms);
         match &reloaded {
             Ok(generation) => {
                 tracing::info!(?cause, generation, "configuration reloaded");
@@ -89,6 +97,19 @@ impl Reloading {
             tls.reload_with(wanted.clone())?;
         }
         Ok(())
+    }
+
+    /// What strangers read of bound tokens is what the listeners do, whatever became of the files of
+    /// authorities, and without TLS since the start nothing.
+    fn promise_what_is_verified(&self, rooms: &Rooms) {
+        let mut listeners = self.tls.iter();
+        let binds_tokens = listeners.any(|tls| tls.files().client_ca.is_some());
+        let told = rooms.frontage.load();
+        if told.resource.binds_tokens != binds_tokens {
+            let mut frontage = Frontage::clone(&told);
+            frontage.resource.binds_tokens = binds_tokens;
+            rooms.frontage.store(Arc::new(frontage));
+        }
     }
 
     async fn read_and_swap(&mut self, rooms: &Rooms, why: Why) -> Reloaded {
@@ -206,6 +227,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         forwarded: _,
         inside: _,
         debug_headers: _,
+        strangers_per_minute: _,
         trusted_redirect_origins: _,
         tls,
         allowed_hosts,

@@ -13,7 +13,7 @@ use portcullis_credentials::{
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
-use portcullis_engine::{Gateway, GatewayDeps};
+use portcullis_engine::{Gateway, GatewayDeps, Strangers};
 use portcullis_identity::{
     Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
     Revocations, SignIn, follow,
@@ -35,6 +35,7 @@ use super::servers::{self, Making};
 use super::sign_in;
 use super::signer::Signing;
 use super::standing::Standings;
+use super::subjects::Subjects;
 use crate::cli::exit::CommandError;
 
 /// Name under which the key ring's canary is stored.
@@ -192,6 +193,7 @@ pub(super) struct Rooms {
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) failures: Arc<FailureThrottle>,
+    pub(super) strangers: Arc<Strangers>,
     pub(super) standings: Arc<Standings>,
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
@@ -269,6 +271,7 @@ impl Rooms {
             authorization: authorization_server.as_ref(),
         };
         let authentication = callers.authentication(config, 1)?;
+        let authentication = Arc::new(ArcSwap::from_pointee(authentication));
         let sign_in = sign_in::build(config, &issuers, &vaults, &client)?;
         let serving = authorization_server.map(|server| (server, authorization.keys()));
         let frontage = frontage(config, signer.as_ref(), serving);
@@ -283,7 +286,8 @@ impl Rooms {
             Arc::clone(&vaults.clock),
             Arc::clone(&vaults.entropy),
             tracker.clone(),
-        );
+        )
+        .judged_by(Subjects::judged_by(&authentication));
         let connections = Connections::new(ConnectionDeps {
             http: Arc::clone(&client),
             clock: Arc::clone(&vaults.clock),
@@ -315,7 +319,7 @@ impl Rooms {
             authorization,
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
-            authentication: Arc::new(ArcSwap::from_pointee(authentication)),
+            authentication,
             sign_in: Arc::new(ArcSwap::from_pointee(sign_in)),
             frontage,
             keys,
@@ -326,6 +330,7 @@ impl Rooms {
             metrics,
             readiness: Arc::default(),
             failures: Arc::default(),
+            strangers: Arc::default(),
             standings,
             issuers,
             client,

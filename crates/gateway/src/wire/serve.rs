@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
+
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_core::{Stocked, SystemClock};
 use portcullis_server::listen::{Bound, ClientCa, Drained, ListenSettings, Stop, TlsFiles};
 use portcullis_server::{
-    HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
+    Guarded, HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
 };
 
 use super::reload::Reloading;
@@ -62,12 +62,14 @@ pub async fn serve(
 
     let watched = watched_files(&file, &config);
     let watch = FileWatch::start(watched, lifecycle.reload.clone())
-        .map_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP still reloads"));
+        .map_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP still reloads"))
+        .ok();
     let reloading = Reloading {
         file,
         host: options.host.map(str::to_owned),
         port: options.port,
         tls: listeners.certificates(),
+        watch,
         config: config.clone(),
         logs,
         stored: Arc::clone(&stored),
@@ -78,7 +80,6 @@ pub async fn serve(
         stopped
             .run_until_cancelled(reloading.run(&reloaded, reloads))
             .await;
-        drop(watch);
     });
 
     let (stopped, changes) = (lifecycle.stop.soft.clone(), lifecycle.reload.clone());
@@ -113,8 +114,8 @@ pub async fn serve(
 pub(super) async fn serve_to_the_end(
     listeners: Listeners,
     rooms: &Rooms,
-    data: Router,
-    admin: Option<Router>,
+    data: Guarded,
+    admin: Option<Guarded>,
     lifecycle: &Lifecycle,
 ) -> Exit {
     let readiness = Arc::clone(&rooms.readiness);
@@ -164,7 +165,8 @@ fn warn_of_no_key(config: &Config, rooms: &Rooms) {
     }
 }
 
-fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::PathBuf> {
+/// Whatever a change of which is a reason to read everything again.
+pub(super) fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std::path::PathBuf> {
     let tls = config.server.tls.iter().flat_map(|tls| {
         let clients = tls.client_ca.iter().flat_map(|ca| ca.files.clone());
         [tls.cert.clone(), tls.key.clone()]
@@ -211,13 +213,10 @@ pub(super) fn state(
         hosts,
         origins: OriginRule { listed: origins },
         tls: server.tls.is_some(),
-        client_certificates: server
-            .tls
-            .as_ref()
-            .is_some_and(|tls| tls.client_ca.is_some()),
         max_body: usize::try_from(server.max_body).unwrap_or(usize::MAX),
         body_timeout: server.body_timeout,
         failures: Arc::clone(&rooms.failures),
+        strangers: Arc::clone(&rooms.strangers),
         metrics_here: config.telemetry.metrics,
         admin_here: server.admin_listen.is_none(),
     })
@@ -313,7 +312,7 @@ impl Listeners {
     }
 
     /// Serves until the stop. `admin` is what the administrators' listener serves, if there is one.
-    pub(super) async fn serve(self, data: Router, admin: Option<Router>, stop: Stop) -> Drained {
+    pub(super) async fn serve(self, data: Guarded, admin: Option<Guarded>, stop: Stop) -> Drained {
         let serving = self.data.serve(data, stop.clone());
         match self.admin.zip(admin) {
             None => serving.await,

@@ -296,6 +296,7 @@ fn exchange_profile(
                 .transpose()?,
             audience: terms.audience.clone(),
             resource: terms.resource.clone(),
+            within_subject: terms.scopes_within_subject,
         },
     })
 }

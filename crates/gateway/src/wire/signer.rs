@@ -196,7 +196,6 @@ impl Prepared {
         SignerFacts {
             issuer: signer.issuer.clone(),
             origin: signer.origin.clone(),
-            algorithm: self.algorithm.as_str(),
             keys: Arc::new(Book(Arc::clone(&self.book))),
         }
     }
@@ -209,7 +208,6 @@ fn rules(signer: &JwtSigner, gateway: &str) -> ClaimRules {
         ClaimSource::UserId => SubjectSource::UserId,
         ClaimSource::Email => SubjectSource::Email,
         ClaimSource::Team => SubjectSource::Team,
-        ClaimSource::EndUser => SubjectSource::Nobody,
     };
     ClaimRules {
         issuer: signer.issuer.clone(),
@@ -224,10 +222,10 @@ fn rules(signer: &JwtSigner, gateway: &str) -> ClaimRules {
 }
 
 #[derive(Debug)]
-struct Book(Arc<KeyBook>);
+pub(super) struct Book(pub(super) Arc<KeyBook>);
 
 impl PublishedKeys for Book {
-    fn jwks(&self) -> serde_json::Value {
+    fn jwks(&self) -> Option<serde_json::Value> {
         self.0.jwks()
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use portcullis_engine::{ServerEntry, Snapshot};
-use portcullis_testkit::upstream::{FakeUpstream, Reply};
+use portcullis_testkit::upstream::{FakeUpstream, Recorded, Reply};
 
+use super::on_behalf::{jwt, obo};
 use super::support::{House, call_params, eventually, legacy, m2m, server};
 
 #[tokio::test]
@@ -82,5 +83,79 @@ async fn the_sessions_of_a_server_that_is_removed_end_when_nobody_uses_them() {
     gateway.replace_snapshot(Snapshot::new(vec![Arc::new(again)], 3));
     alice.initialize("{}").await;
     assert_eq!(upstream.count("TOKEN"), 2);
+    house.end().await;
+}
+
+/// A session that a server opened for a caller is ended in that caller's name, with nothing fetched for
+/// it, and nobody else's.
+#[tokio::test]
+async fn a_session_that_was_opened_for_a_caller_ends_with_what_that_caller_presented() {
+    let upstream = FakeUpstream::legacy().await;
+    upstream.on("TOKEN", |request: &Recorded| {
+        let who = ["alice", "bob"]
+            .into_iter()
+            .find(|who| request.body.contains(&jwt(who)));
+        Reply::json(
+            200,
+            format!(
+                r#"{{"access_token":"for-{}","token_type":"Bearer","expires_in":3600}}"#,
+                who.unwrap_or("ourselves")
+            ),
+        )
+    });
+    let passing = server(
+        "b",
+        &upstream,
+        &["auth_type: true_passthrough", "static_headers: {x-via: gw}"],
+    );
+    let handed = server(
+        "c",
+        &upstream,
+        &[
+            "auth_type: bearer_token",
+            "auth_value: ours",
+            "extra_headers: [x-tenant]",
+        ],
+    );
+    let fetched = m2m(&upstream);
+    let mut fetched: Vec<&str> = fetched.iter().map(String::as_str).collect();
+    fetched.push("extra_headers: [x-tenant]");
+    let fetching = server("d", &upstream, &fetched);
+    let house = House::of(&[obo("a", &upstream), passing, handed, fetching]).await;
+    let shared = house.caller("shared").await;
+    let mut expected = std::collections::BTreeMap::new();
+    for who in ["alice", "bob"] {
+        for (path, bearer) in [
+            ("/mcp/a", format!("Bearer for-{who}")),
+            ("/mcp/b", format!("Bearer {}", jwt(who))),
+            ("/mcp/c", "Bearer ours".to_owned()),
+            // What is fetched may have ended by then: it is had anew, in the gateway's own name.
+            ("/mcp/d", "Bearer for-ourselves".to_owned()),
+        ] {
+            let caller = shared.bringing(&jwt(who)).with("x-tenant", who).at(path);
+            let answer = caller.call("echo", "{}").await;
+            assert!(answer.json()["result"].is_object(), "{path} {answer:?}");
+            let call = upstream.last("tools/call");
+            let session = call.header("mcp-session-id").unwrap().to_owned();
+            let tenant = (path == "/mcp/c").then(|| who.to_owned());
+            expected.insert(session, (bearer, tenant));
+        }
+    }
+    let fetched = upstream.count("TOKEN");
+    let gateway = house.embedded.gateway();
+    gateway.close_sessions(portcullis_testkit::PATIENCE).await;
+    for request in upstream.requests() {
+        if request.kind != "DELETE" {
+            continue;
+        }
+        let session = request.header("mcp-session-id").unwrap();
+        // Others are the gateway's own, for its registry.
+        if let Some((bearer, tenant)) = expected.remove(session) {
+            assert_eq!(request.all("authorization"), [bearer], "{request:?}");
+            assert_eq!(request.header("x-tenant"), tenant.as_deref());
+        }
+    }
+    assert!(expected.is_empty(), "not ended: {expected:?}");
+    assert_eq!(upstream.count("TOKEN"), fetched);
     house.end().await;
 }

@@ -27,6 +27,8 @@ mod modern;
 #[cfg(test)]
 mod on_behalf;
 #[cfg(test)]
+mod opaque_subjects;
+#[cfg(test)]
 mod questions;
 #[cfg(test)]
 mod refused_streams;

@@ -333,3 +333,100 @@ async fn a_step_up_that_the_exchange_asks_for_is_the_callers_to_do() {
     assert_eq!(upstream.count("tools/call"), 0);
     house.end().await;
 }
+
+/// TOK-22: what can be read as a claims request reaches the caller, who alone can sign in with more.
+#[tokio::test]
+async fn what_the_exchange_wants_proved_is_in_the_challenge() {
+    const CLAIMS: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    for upstream in [FakeUpstream::legacy().await, FakeUpstream::modern().await] {
+        upstream.on("TOKEN", |_: &Recorded| {
+            let claims = serde_json::Value::from(CLAIMS);
+            Reply::json(
+                400,
+                format!(
+                    r#"{{"error":"interaction_required","error_description":"canary","claims":{claims}}}"#
+                ),
+            )
+        });
+        let is_modern = format!("{upstream:?}").contains("Modern");
+        let house = House::of(&[obo("a", &upstream)]).await;
+        let alice = house.caller("shared").await.bringing(&jwt("alice"));
+        let at_a = alice.at("/mcp/a");
+        let answer = if is_modern {
+            at_a.modern_call("echo", "{}").await
+        } else {
+            at_a.call("echo", "{}").await
+        };
+        let rest = alice.at("/mcp-rest/tools/call");
+        let by_rest = rest
+            .post(r#"{"server_id":"a","name":"echo","arguments":{}}"#)
+            .await;
+        let encoded = base64::engine::general_purpose::STANDARD.encode(CLAIMS);
+        let expected = format!(r#"error="insufficient_claims", claims="{encoded}""#);
+        for answer in [&answer, &by_rest] {
+            assert_eq!(answer.status, 401, "{answer:?}");
+            let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+            assert!(challenge.contains(&expected), "{challenge}");
+            assert!(challenge.contains("resource_metadata="), "{challenge}");
+        }
+        let told = format!("{answer:?} {by_rest:?} {:?}", house.request_events().await);
+        assert!(!told.contains("canary"), "{told}");
+        assert_eq!(upstream.count("tools/call"), 0);
+        house.end().await;
+    }
+}
+
+/// M25, TOK-19: where both sides call their rights alike, nobody's exchange is worth more than what they
+/// brought.
+#[tokio::test]
+async fn an_exchange_asks_for_no_scope_that_the_callers_token_does_not_carry() {
+    fn scoped(scope: &str) -> String {
+        let claims = format!(r#"{{"sub":"alice","exp":4000000000,{scope}}}"#);
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+    let upstream = FakeUpstream::modern().await;
+    upstream.on("TOKEN", |request: &Recorded| {
+        let more = request.body.contains("scope=write");
+        let scope = if more { "admin write" } else { "read" };
+        Reply::json(
+            200,
+            format!(
+                r#"{{"access_token":"t","token_type":"Bearer","expires_in":3600,"scope":"{scope}"}}"#
+            ),
+        )
+    });
+    let entry =
+        obo("a", &upstream) + "    scopes: [read, write]\n    scopes_within_subject: true\n";
+    let house = House::of(&[entry]).await;
+    let shared = house.caller("shared").await;
+    for (scopes, status, asked) in [
+        (r#""scope":"admin read""#, 200, Some("scope=read&")),
+        (
+            r#""scp":["read"],"scope":"other""#,
+            200,
+            Some("scope=read&"),
+        ),
+        // More is granted than was asked for.
+        (r#""scope":"write""#, 502, Some("scope=write&")),
+        (r#""scope":"admin Read""#, 403, None),
+        (r#""scope":"""#, 403, None),
+        (r#""roles":"read""#, 403, None),
+    ] {
+        let before = upstream.count("TOKEN");
+        let caller = shared.bringing(&scoped(scopes)).at("/mcp/a");
+        let answer = caller.modern_call("echo", "{}").await;
+        assert_eq!(answer.status, status, "{scopes}: {answer:?}");
+        assert_eq!(
+            upstream.count("TOKEN") > before,
+            asked.is_some(),
+            "{scopes}"
+        );
+        if let Some(asked) = asked {
+            let form = upstream.last("TOKEN").body;
+            assert!(form.contains(asked), "{scopes}: {form}");
+        }
+    }
+    let opaque = shared.bringing("opaque").at("/mcp/a");
+    assert_eq!(opaque.modern_call("echo", "{}").await.status, 403);
+    house.end().await;
+}

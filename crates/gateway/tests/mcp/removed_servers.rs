@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_engine::{ServerEntry, Snapshot};
 use portcullis_policy::ScopeRules;
-use portcullis_testkit::upstream::{FakeUpstream, Live, event};
+use portcullis_testkit::upstream::{FakeUpstream, Live, Reply, event};
 
 use super::support::{Client, House, Opened, server};
 
@@ -118,6 +118,26 @@ async fn who_no_longer_sees_a_server_hears_nothing_more_of_it_and_others_do() {
     house.end().await;
 }
 
+/// Puts the configuration in force in which the one server hands out no prompt and no resource.
+fn let_nothing_be_read(house: &House) {
+    let gateway = house.embedded.gateway();
+    let before = Arc::clone(&gateway.snapshot().servers()[0]);
+    let mut policy = before.policy.clone();
+    policy.scopes = Some(ScopeRules {
+        tools: std::collections::BTreeMap::new(),
+        others: None,
+    });
+    let now = ServerEntry::new(
+        &before.alias,
+        policy,
+        before.auth.clone(),
+        Arc::clone(&before.upstream),
+        before.info.clone(),
+        before.meters.clone(),
+    );
+    gateway.replace_snapshot(Snapshot::new(vec![Arc::new(now.carrying_over(&before))], 2));
+}
+
 /// News of a resource needs what reading it needs, for as long as it is listened to.
 #[tokio::test]
 async fn who_may_read_no_more_hears_no_more_of_resources_and_still_of_lists() {
@@ -136,26 +156,39 @@ async fn who_may_read_no_more_hears_no_more_of_resources_and_still_of_lists() {
     assert!(of_resource.data().await.contains("acknowledged"));
     let mut of_lists = subscribed(&alice, &[&live], 2).await;
 
-    let gateway = house.embedded.gateway();
-    let before = Arc::clone(&gateway.snapshot().servers()[0]);
-    let mut policy = before.policy.clone();
-    policy.scopes = Some(ScopeRules {
-        tools: std::collections::BTreeMap::new(),
-        others: None,
-    });
-    let now = ServerEntry::new(
-        &before.alias,
-        policy,
-        before.auth.clone(),
-        Arc::clone(&before.upstream),
-        before.info.clone(),
-        before.meters.clone(),
-    );
-    gateway.replace_snapshot(Snapshot::new(vec![Arc::new(now.carrying_over(&before))], 2));
-    drop(before);
+    let_nothing_be_read(&house);
     of_resource.ends().await;
     live.bytes_on(1, &event(CHANGED));
     assert_eq!(of_lists.data().await, CHANGED);
     drop(of_lists);
+    house.end().await;
+}
+
+/// The same in a session, whose one stream brings all that it hears.
+#[tokio::test]
+async fn a_session_that_may_read_no_more_hears_no_more_of_what_it_subscribed_to() {
+    const UPDATED: &str = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///x"}}"#;
+    let upstream = FakeUpstream::legacy().await;
+    let live = upstream.live("GET");
+    upstream.on("resources/subscribe", |request| {
+        Reply::result(request, "{}")
+    });
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let mut alice = house.caller("alice").await.at("/mcp/a");
+    alice.initialize("{}").await;
+    let subscribed = alice
+        .rpc("resources/subscribe", r#"{"uri":"file:///x"}"#)
+        .await;
+    assert!(subscribed.json()["result"].is_object(), "{subscribed:?}");
+    let mut stream = alice.get(&[]).await;
+    live.opened(1).await;
+    live.bytes(&event(UPDATED));
+    assert_eq!(stream.data().await, UPDATED);
+
+    let_nothing_be_read(&house);
+    live.bytes(&event(UPDATED));
+    live.bytes(&event(CHANGED));
+    assert_eq!(stream.data().await, CHANGED, "lists are heard of still");
+    drop(stream);
     house.end().await;
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use bytes::BytesMut;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -13,6 +12,7 @@ use portcullis_config::CommandLine;
 use portcullis_core::{Clock, ManualClock, Role, ServerGrants};
 use portcullis_gateway::wire::{Embedded, Presenting};
 use portcullis_identity::CreatedKey;
+use portcullis_server::Guarded;
 use portcullis_store::AuditFilter;
 use portcullis_testkit::PATIENCE;
 use portcullis_testkit::upstream::FakeUpstream;
@@ -25,7 +25,7 @@ use tower::ServiceExt;
 /// A gateway and the count of what was asked of it.
 pub(crate) struct House {
     pub(crate) embedded: Embedded,
-    router: Router,
+    router: Guarded,
     asked: Arc<AtomicUsize>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -169,7 +169,7 @@ impl House {
         self.asked.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn router(&self) -> Router {
+    pub(crate) fn router(&self) -> Guarded {
         self.router.clone()
     }
 
@@ -230,7 +230,7 @@ impl House {
 /// A caller.
 #[derive(Clone)]
 pub(crate) struct Client {
-    router: Router,
+    router: Guarded,
     asked: Arc<AtomicUsize>,
     pub(crate) key: String,
     pub(crate) path: String,

@@ -1,8 +1,6 @@
 //! People who sign in with a browser, and decide what applications may do for them.
 
 #[cfg(test)]
-mod connect;
-#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod forms;

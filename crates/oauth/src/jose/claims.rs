@@ -3,6 +3,8 @@
 use portcullis_core::{ScopeSet, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::unverified::scopes_of;
+
 /// Claims whose issuer, audience and times were judged.
 #[derive(Clone, Debug)]
 pub struct Claims {
@@ -84,15 +86,7 @@ impl Claims {
     /// `scope` (RFC 8693 §4.2), `scp` and `scopes`, as a text with blanks between or as a list.
     /// What is no scope token is left out.
     pub fn scopes(&self) -> ScopeSet {
-        let tokens = ["scope", "scp", "scopes"]
-            .into_iter()
-            .flat_map(|name| match self.members.get(name) {
-                Some(Value::String(text)) => text.split(' ').collect(),
-                Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
-                _ => Vec::new(),
-            })
-            .filter(|token| ScopeSet::from_tokens([*token]).is_ok());
-        ScopeSet::from_tokens(tokens).unwrap_or_default()
+        scopes_of(&self.members).unwrap_or_default()
     }
 
     /// The claim of exactly this name, else the member that a dotted path leads to.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use portcullis_core::{Principal, Timestamp, hex};
+use portcullis_core::{Principal, SubjectKind, Timestamp, hex};
 use serde_json::{Map, Value, json};
 
 use crate::jose::Claims;
@@ -14,6 +14,10 @@ use crate::jose::Claims;
 pub const OUR_CLAIMS: [&str; 9] = [
     "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "act",
 ];
+
+/// Before the name of a client that speaks for nobody, so that no server takes it for the person who
+/// is called as it is.
+const CLIENT: &str = "client:";
 
 /// Where `sub` may come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +30,6 @@ pub enum SubjectSource {
     Email,
     /// Their team.
     Team,
-    /// LiteLLM's end user, whom nobody names here.
-    Nobody,
 }
 
 /// The operator's rules.
@@ -82,6 +84,9 @@ pub enum Unvouchable {
     /// The caller would be taken for the gateway itself.
     #[error("the caller is called as the gateway calls itself")]
     OurName,
+    /// The caller would be taken for an OAuth client.
+    #[error("the caller is called as clients are called that speak for nobody")]
+    ClientsName,
     /// The caller's credential is over.
     #[error("the caller's credential has ended")]
     Ended,
@@ -111,7 +116,7 @@ pub fn vouched_claims(rules: &ClaimRules, issue: &Issue<'_>) -> Result<Value, Un
     if let Some(caller) = issue.caller {
         let actor = caller.team.as_deref().or(caller.org.as_deref());
         say("act", json!({"sub": actor.unwrap_or(&rules.gateway)}));
-        if let Some(email) = &caller.email {
+        if let Some(email) = caller.email.as_ref().filter(|_| is_holder(caller)) {
             say("email", email.as_ref().into());
         }
     }
@@ -185,6 +190,9 @@ fn expiry(issue: &Issue<'_>) -> Timestamp {
 }
 
 fn named(rules: &ClaimRules, issue: &Issue<'_>, caller: &Principal) -> Result<String, Unvouchable> {
+    if rules.subject.is_empty() && !is_holder(caller) {
+        return Ok(format!("{CLIENT}{}", caller.subject));
+    }
     if rules.subject.is_empty() {
         let user = caller.user_id.as_deref().map(str::to_owned);
         let key = || caller.key_id.as_ref().map(ToString::to_string);
@@ -199,13 +207,18 @@ fn named(rules: &ClaimRules, issue: &Issue<'_>, caller: &Principal) -> Result<St
                 _ => verified.text(claim),
             }
         }
-        SubjectSource::UserId => caller.user_id.as_deref(),
-        SubjectSource::Email => caller.email.as_deref(),
+        // No person stands behind a client that speaks for itself.
+        SubjectSource::UserId => caller.user_id.as_deref().filter(|_| is_holder(caller)),
+        SubjectSource::Email => caller.email.as_deref().filter(|_| is_holder(caller)),
         SubjectSource::Team => caller.team.as_deref(),
-        SubjectSource::Nobody => None,
     };
     let found = rules.subject.iter().find_map(say);
     found.map(str::to_owned).ok_or(Unvouchable::NoSubject)
+}
+
+/// Whether somebody is named, and not only the client.
+fn is_holder(caller: &Principal) -> bool {
+    caller.subject_kind == SubjectKind::Holder
 }
 
 /// A caller's `sub`, which is never the service's own: what it may ask for itself is not a caller's.
@@ -216,6 +229,9 @@ fn subject(rules: &ClaimRules, issue: &Issue<'_>) -> Result<String, Unvouchable>
     let subject = named(rules, issue, caller)?;
     if subject == rules.gateway {
         return Err(Unvouchable::OurName);
+    }
+    if subject.starts_with(CLIENT) && (is_holder(caller) || !rules.subject.is_empty()) {
+        return Err(Unvouchable::ClientsName);
     }
     Ok(subject)
 }

@@ -37,6 +37,7 @@ fn caller(grants: ServerGrants) -> Principal {
         grants,
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     }
 }
 

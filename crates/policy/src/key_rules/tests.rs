@@ -33,6 +33,7 @@ fn bearer(subject: &str, client: Option<&str>, carried: &str) -> Principal {
         },
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     }
 }
 

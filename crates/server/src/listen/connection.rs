@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,19 +17,37 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use super::activity::{Activity, CountedBody, InFlight, Standing};
 use super::guests::Guests;
 use super::stuck_write::StuckWrite;
 use super::{ListenSettings, PeerAddr, PeerCertificate, ServerTls};
 
-/// What all connections of one listener share.
-#[derive(Clone)]
-pub(super) struct Connections(Arc<Shared>);
+/// Whatever answers the requests of a listener.
+pub trait Serves:
+    Service<Request, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
 
-struct Shared {
-    router: Router,
+impl<S> Serves for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// What all connections of one listener share.
+pub(super) struct Connections<S>(Arc<Shared<S>>);
+
+struct Shared<S> {
+    service: S,
     tls: Option<Arc<ServerTls>>,
     http: auto::Builder<Tracked>,
     guests: Arc<Guests>,
@@ -36,15 +55,16 @@ struct Shared {
     stall_timeout: Duration,
     draining: CancellationToken,
     cut: CancellationToken,
+    since: Instant,
 }
 
 /// After the good-bye to an idle connection, what was answered may still be on its way for this many
 /// times the stall timeout, so that a slow reader gets a long answer to its end.
 const LAST_BYTES: u32 = 10;
 
-impl Connections {
+impl<S: Serves> Connections<S> {
     pub(super) fn new(
-        router: Router,
+        service: S,
         tls: Option<Arc<ServerTls>>,
         settings: &ListenSettings,
         guests: &Arc<Guests>,
@@ -57,7 +77,7 @@ impl Connections {
             cut: cut.clone(),
         };
         Self(Arc::new(Shared {
-            router,
+            service,
             tls,
             http: http(settings, tracked),
             guests: Arc::clone(guests),
@@ -65,6 +85,7 @@ impl Connections {
             stall_timeout: settings.stall_timeout,
             draining: draining.clone(),
             cut: cut.clone(),
+            since: Instant::now(),
         }))
     }
 
@@ -108,27 +129,27 @@ impl Connections {
     }
 }
 
-impl Shared {
-    async fn http<S>(
+impl<S: Serves> Shared<S> {
+    async fn http<IO>(
         &self,
-        stream: S,
+        stream: IO,
         peer: SocketAddr,
         certificate: Option<PeerCertificate>,
         activity: Arc<Activity>,
         deadline: Instant,
     ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stay = self.guests.enter(&activity);
+        let stay = self.guests.enter(&activity, &self.draining);
         let service = hyper::service::service_fn({
-            let router = self.router.clone();
+            let service = self.service.clone();
             let activity = Arc::clone(&activity);
             move |mut request: http::Request<Incoming>| {
                 request.extensions_mut().insert(PeerAddr(peer));
                 if let Some(certificate) = &certificate {
                     request.extensions_mut().insert(certificate.clone());
                 }
-                answer(router.clone(), request, activity.begin())
+                answer(service.clone(), request.map(Body::new), activity.begin())
             }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
@@ -141,23 +162,23 @@ impl Shared {
         let mut patience = Patience::of(self);
         let mut asked_to_end = false;
         loop {
+            // One signal to wait for and not three, because all are looked at whenever anything moves:
+            // draining ends every stay, and nobody is cut who was not asked to end before.
             tokio::select! {
                 biased;
-                () = self.cut.cancelled() => return,
+                () = self.cut.cancelled(), if asked_to_end => return,
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!(%peer, %error, "connection ended early");
                     }
                     return;
                 }
-                () = self.draining.cancelled(), if !asked_to_end => {
-                    asked_to_end = true;
-                    connection.as_mut().graceful_shutdown();
-                }
                 () = stay.over(), if !asked_to_end => {
                     asked_to_end = true;
                     connection.as_mut().graceful_shutdown();
-                    look.as_mut().reset(patience.goodbye(Instant::now()));
+                    if !self.draining.is_cancelled() {
+                        look.as_mut().reset(patience.goodbye(Instant::now()));
+                    }
                 }
                 () = &mut look => match patience.judge(activity.standing(), Instant::now()) {
                     Verdict::LookAgain(at) => look.as_mut().reset(at),
@@ -176,10 +197,16 @@ impl Shared {
     }
 }
 
+/// Busy connections are looked at at the same moments, this far apart: to wake the process for each of
+/// thousands of silent streams costs more than the looks.
+const TOGETHER: Duration = Duration::from_millis(50);
+
 /// How long one connection may do what it does.
 struct Patience {
     idle: Duration,
     stalled: Duration,
+    /// When its listener began.
+    since: Instant,
     /// Once good-bye was said: when the last byte must have left.
     until: Option<Instant>,
 }
@@ -192,12 +219,20 @@ enum Verdict {
 }
 
 impl Patience {
-    const fn of(shared: &Shared) -> Self {
+    const fn of<S>(shared: &Shared<S>) -> Self {
         Self {
             idle: shared.header_timeout,
             stalled: shared.stall_timeout,
+            since: shared.since,
             until: None,
         }
+    }
+
+    /// The next of the moments at which all are looked at.
+    fn with_others(&self, at: Instant) -> Instant {
+        let behind = at.saturating_duration_since(self.since).as_nanos() % TOGETHER.as_nanos();
+        let behind = Duration::from_nanos(u64::try_from(behind).unwrap_or_default());
+        at + TOGETHER.saturating_sub(behind)
     }
 
     /// When whoever is told goodbye now is cut if it has not left.
@@ -210,7 +245,9 @@ impl Patience {
     fn judge(&mut self, standing: Standing, now: Instant) -> Verdict {
         match standing {
             Standing::Unused => Verdict::Cut("no request in time"),
-            Standing::Busy => Verdict::LookAgain(now + self.idle.min(self.stalled)),
+            Standing::Busy => {
+                Verdict::LookAgain(self.with_others(now + self.idle.min(self.stalled)))
+            }
             Standing::Unread(since) if now >= since + self.stalled => {
                 Verdict::Cut("the peer reads no answer")
             }
@@ -227,13 +264,12 @@ impl Patience {
     }
 }
 
-async fn answer(
-    mut router: Router,
-    request: http::Request<Incoming>,
+async fn answer<S: Serves>(
+    mut service: S,
+    request: Request,
     in_flight: InFlight,
-) -> Result<Response<CountedBody>, Infallible> {
-    // A router is always ready, so `poll_ready` would be ceremony.
-    let response = router.call(request).await?;
+) -> Result<http::Response<CountedBody>, Infallible> {
+    let response = service.ready().await?.call(request).await?;
     Ok(response.map(|body| in_flight.answer(body)))
 }
 

@@ -31,8 +31,13 @@ pub(super) struct Stay {
 }
 
 impl Guests {
-    pub(super) fn enter(self: &Arc<Self>, activity: &Arc<Activity>) -> Stay {
-        let leave = CancellationToken::new();
+    /// A stay that is over at the latest when `everybody` leaves.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        activity: &Arc<Activity>,
+        everybody: &CancellationToken,
+    ) -> Stay {
+        let leave = everybody.child_token();
         let mut book = self.book();
         let number = book.next;
         book.next = number.wrapping_add(1);
@@ -73,7 +78,7 @@ impl Guests {
 }
 
 impl Stay {
-    /// Ends when this connection should make room.
+    /// Ends when this connection should make room, or all should go.
     pub(super) async fn over(&self) {
         self.leave.cancelled().await;
     }

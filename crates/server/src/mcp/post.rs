@@ -18,6 +18,7 @@ use super::refusal::refuse;
 use super::{end, sole};
 use crate::admission::BodyRefusal;
 use crate::challenge::challenged;
+use crate::headers::{PROTOCOL_VERSION, SESSION_ID};
 use crate::reply::answer;
 use crate::state::ServerState;
 
@@ -77,7 +78,7 @@ enum Era {
 }
 
 fn era(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Era, RpcError> {
-    let version = sole(headers, "mcp-protocol-version").map_err(|()| {
+    let version = sole(headers, &PROTOCOL_VERSION).map_err(|()| {
         RpcError::new(
             code::HEADER_MISMATCH,
             "the MCP-Protocol-Version header stands twice",
@@ -175,7 +176,7 @@ async fn legacy(
         let opening = state.gateway.legacy_initialize(call, view, envelope);
         return answer(state, parts, Box::pin(opening).await);
     }
-    let client = match sole(headers, "mcp-session-id") {
+    let client = match sole(headers, &SESSION_ID) {
         Err(()) => {
             let error = RpcError::new(
                 code::INVALID_REQUEST,

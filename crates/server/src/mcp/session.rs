@@ -13,6 +13,7 @@ use portcullis_mcp::{Revision, RpcError, code};
 use super::post::unknown_session;
 use super::refusal::refuse;
 use super::{not_allowed, sole};
+use crate::headers::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
 use crate::reply::{answer, text_error};
 use crate::state::ServerState;
 
@@ -39,7 +40,7 @@ pub(super) async fn get(
         );
         return refuse(call, StatusCode::NOT_ACCEPTABLE, &error, None).await;
     }
-    let Ok(last_event_id) = sole(headers, "last-event-id") else {
+    let Ok(last_event_id) = sole(headers, &LAST_EVENT_ID) else {
         let error = RpcError::new(
             code::INVALID_REQUEST,
             "the Last-Event-ID header stands twice",
@@ -79,12 +80,12 @@ async fn open(
     view: &View,
     headers: &HeaderMap,
 ) -> Result<(Call, Arc<LegacyClient>), Box<Response<Body>>> {
-    let modern = sole(headers, "mcp-protocol-version")
+    let modern = sole(headers, &PROTOCOL_VERSION)
         .ok()
         .flatten()
         .and_then(|version| version.parse::<Revision>().ok())
         .is_some_and(Revision::is_modern);
-    let session = match sole(headers, "mcp-session-id") {
+    let session = match sole(headers, &SESSION_ID) {
         Ok(Some(session)) if !modern => session,
         Ok(_) => {
             let refusal = if call.close(ErrorKind::Invalid.into()).await {

@@ -55,7 +55,7 @@ impl Desk {
         method: &'static str,
     ) -> Result<(Self, Body), Box<Response<Body>>> {
         let (parts, body) = request.into_parts();
-        let mut audit = state.open_event(&parts, Surface::OAuth)?;
+        let mut audit = state.open_event(&parts, Surface::OAuth, state.client_address(&parts))?;
         audit.method(CallerText::new(method));
         let server = state.frontage.load().authorization_server.clone();
         let origin = state.public_origin(&parts);
@@ -132,7 +132,7 @@ impl Desk {
 
     /// The value of `Authorization`. `Err`: there are several, or it is no text.
     pub(super) fn authorization(&self) -> Result<Option<&str>, NotGiven> {
-        let value = crate::mcp::sole(&self.parts.headers, AUTHORIZATION.as_str());
+        let value = crate::mcp::sole(&self.parts.headers, &AUTHORIZATION);
         value.map_err(|()| bad_body("one Authorization header at most"))
     }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{JWKS, METADATA, OPENID_METADATA};
 use crate::frontage::Frontage;
 use crate::reply::{json as reply, text_error};
+use crate::signer_documents::unknown;
 use crate::state::ServerState;
 
 /// Kept for much less than a new key is published before it signs.
@@ -49,8 +50,11 @@ pub(super) async fn metadata_of(
 /// The keys that access tokens of ours are verified by.
 pub(super) async fn jwks(State(state): State<ServerState>) -> Response<Body> {
     let frontage = state.frontage.load();
-    let keys = frontage.token_keys.as_ref();
-    keys.map_or_else(absent, |keys| cached(&keys.jwks()))
+    match frontage.token_keys.as_ref().map(|keys| keys.jwks()) {
+        None => absent(),
+        Some(None) => unknown(),
+        Some(Some(keys)) => cached(&keys),
+    }
 }
 
 /// What OpenID Connect Discovery finds, with our endpoints where there are any. Where a signer is, its

@@ -71,7 +71,9 @@ fn presents_key(parts: &Parts) -> bool {
 /// another.
 async fn holder(desk: &Desk) -> Option<Arc<Principal>> {
     let authentication = desk.state.authentication.load_full();
-    let arrival = desk.state.arrival(&desk.parts);
+    let arrival = desk
+        .state
+        .arrival(&desk.parts, desk.state.client_address(&desk.parts));
     let authenticated = authentication
         .authenticate(&desk.parts.headers, &arrival)
         .await

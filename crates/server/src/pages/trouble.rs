@@ -26,7 +26,7 @@ pub(crate) struct Trouble {
     /// What to do.
     pub(crate) advice: &'static str,
     /// What of it whoever made the application has to know, in words of ours.
-    pub(crate) detail: Option<&'static str>,
+    pub(crate) detail: Option<Box<OAuthFault>>,
     /// Where to go on, and what that is called.
     pub(crate) link: Option<(String, &'static str)>,
 }
@@ -48,6 +48,11 @@ impl Trouble {
         layout::html(self.status, &page, None)
     }
 
+    /// What is written below, for whoever made the application.
+    fn detail(&self) -> Option<&'static str> {
+        self.detail.as_deref().map(|fault| fault.description)
+    }
+
     const fn of(
         status: StatusCode,
         kind: ErrorKind,
@@ -66,7 +71,7 @@ impl Trouble {
         }
     }
 
-    fn to_login(self) -> Self {
+    fn leading_to_login(self) -> Self {
         Self {
             link: Some(("/login".to_owned(), "Go to sign-in")),
             ..self
@@ -178,7 +183,7 @@ impl Trouble {
                  tell whoever made it what is written below.",
             ],
         );
-        trouble.detail = Some(fault.description);
+        trouble.detail = Some(Box::new(fault));
         trouble
     }
 
@@ -282,6 +287,6 @@ impl From<SignInFault> for Trouble {
             ),
             SignInFault::Unavailable => return Self::unavailable(),
         };
-        Self::of(status, fault.error_kind(), fault.as_str(), texts).to_login()
+        Self::of(status, fault.error_kind(), fault.as_str(), texts).leading_to_login()
     }
 }

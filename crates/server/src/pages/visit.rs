@@ -59,7 +59,7 @@ impl Visit {
         method: &'static str,
     ) -> Result<(Self, Body), Box<Response<Body>>> {
         let (parts, body) = request.into_parts();
-        let mut audit = state.open_event(&parts, Surface::Page)?;
+        let mut audit = state.open_event(&parts, Surface::Page, state.client_address(&parts))?;
         audit.method(CallerText::fixed(method));
         let id = audit
             .request_id()

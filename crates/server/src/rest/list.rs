@@ -14,6 +14,7 @@ use serde_json::json;
 use super::refusal::{failed, refuse};
 use crate::debug::Debugging;
 use crate::delegation::Behind;
+use crate::headers::{ACCESS_GROUPS, SERVERS};
 use crate::query::query;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
@@ -88,7 +89,7 @@ pub(super) async fn view(
     headers: &axum::http::HeaderMap,
 ) -> Result<(Call, View), Box<Response<Body>>> {
     let header = |name| crate::mcp::sole(headers, name);
-    let (Ok(servers), Ok(groups)) = (header("x-mcp-servers"), header("x-mcp-access-groups")) else {
+    let (Ok(servers), Ok(groups)) = (header(&SERVERS), header(&ACCESS_GROUPS)) else {
         let refusal = refuse(
             call,
             ErrorKind::Invalid,

@@ -48,11 +48,14 @@ fn sources(fields: &Fields<'_, '_>, verifies: bool) -> Option<Vec<ClaimSource>> 
             "litellm:email" => ClaimSource::Email,
             "litellm:team_id" => ClaimSource::Team,
             "litellm:end_user_id" => {
-                fields.findings.warning(
+                // LiteLLM takes it from `x-litellm-end-user-id`: whoever has a key writes there whom
+                // they like. Signed as `sub`, it would make any caller anybody (SIGN-01).
+                fields.findings.error(
                     place,
-                    "nobody names an end user here: this source never knows one",
+                    "an end user is whoever a caller's header says, so nothing is signed on it",
+                    "write `token:<claim>` of callers' verified tokens, `litellm:user_id`, `litellm:email` or `litellm:team_id`",
                 );
-                ClaimSource::EndUser
+                return None;
             }
             other => match other.strip_prefix("token:").filter(|claim| !claim.is_empty()) {
                 Some(_) if !verifies => {

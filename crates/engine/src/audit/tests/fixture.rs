@@ -264,5 +264,6 @@ pub(super) fn alice() -> Principal {
         grants: ServerGrants::default(),
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     }
 }

@@ -172,6 +172,8 @@ pub(super) fn of_credential(
         | CredentialErrorKind::SubjectEnded
         | CredentialErrorKind::SubjectNotVerified
         | CredentialErrorKind::SubjectLacksClaims
+        | CredentialErrorKind::SubjectLacksScopes
+        | CredentialErrorKind::MoreThanAsked
         | CredentialErrorKind::Unverifiable
         | CredentialErrorKind::NoKey
         | CredentialErrorKind::OtherServer => {

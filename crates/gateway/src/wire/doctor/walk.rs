@@ -1,14 +1,20 @@
 //! Hops in a row: each is timed, and after the first that breaks no further one is tried.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
-use portcullis_core::Clock;
-use portcullis_egress::{Connected, Destination, EgressError, Hops};
+use portcullis_core::{Clock, Timestamp};
+use portcullis_egress::{Connected, Destination, EgressError, Hops, Secured};
+use portcullis_identity::certificate_end;
 use url::{Host, Url};
 
-use super::{Change, Finding, State, remedy};
+use super::{Change, Finding, State, elsewhere, remedy};
 use crate::cli::exit::with_causes;
+
+/// A certificate that ends sooner is not being renewed by itself, or its renewal does not get here:
+/// those who renew do so a month ahead, those who issue for a week are watched by machines.
+const SOON: Duration = Duration::from_hours(14 * 24);
 
 /// What was found so far.
 pub(super) struct Walk {
@@ -151,17 +157,55 @@ impl Walk {
                 None => Ok(None),
             }
         };
-        self.hop(
-            names.tls,
-            securing,
-            |secured| {
-                secured.as_ref().map_or_else(String::new, |secured| {
-                    let protocol = secured.protocol.as_deref().unwrap_or("no ALPN");
-                    format!("{}, {protocol}; the certificate is good", secured.version)
-                })
-            },
-            remedy,
-        )
-        .await;
+        let now = self.clock.now();
+        let secured = self
+            .hop(
+                names.tls,
+                securing,
+                |secured| {
+                    let secured = secured.as_ref();
+                    secured.map_or_else(String::new, |secured| handshake(secured, now))
+                },
+                remedy,
+            )
+            .await
+            .flatten();
+        if let Some(left) = secured.and_then(|secured| left(&secured, now))
+            && left < SOON
+        {
+            let host = url.host_str().unwrap_or_default();
+            self.advise(elsewhere(format!(
+                "renew the certificate of {host} before it ends: nothing reaches it after that"
+            )));
+        }
     }
+
+    /// What was just found good could be better.
+    fn advise(&mut self, change: Change) {
+        if let Some(last) = self.findings.last_mut() {
+            last.state = State::Advice;
+            last.change = Some(change);
+        }
+    }
+}
+
+/// What a handshake settled, and how long the host's certificate still holds.
+fn handshake(secured: &Secured, now: Timestamp) -> String {
+    let protocol = secured.protocol.as_deref().unwrap_or("no ALPN");
+    let holds = match left(secured, now).map(|left| left.as_secs() / (24 * 60 * 60)) {
+        None => String::new(),
+        Some(0) => ", for less than a day".to_owned(),
+        Some(1) => " for 1 day".to_owned(),
+        Some(days) => format!(" for {days} days"),
+    };
+    format!(
+        "{}, {protocol}; the certificate is good{holds}",
+        secured.version
+    )
+}
+
+/// How long the host's certificate still holds, where that can be read.
+fn left(secured: &Secured, now: Timestamp) -> Option<Duration> {
+    let end = certificate_end(secured.certificate.as_deref()?).ok()?;
+    Some(end.since(now))
 }

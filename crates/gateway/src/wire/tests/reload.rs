@@ -9,11 +9,12 @@ use portcullis_engine::{Admission, Standing};
 use portcullis_identity::certificate_id;
 use portcullis_server::HostRule;
 use portcullis_server::listen::{ClientCa, ServerTls, TlsFiles};
+use portcullis_testkit::eventually;
 use tokio_util::task::TaskTracker;
 
 use super::config;
 use super::small_world::SmallWorld;
-use crate::lifecycle::reloads;
+use crate::lifecycle::{FileWatch, reloads};
 use crate::wire::reload::Reloading;
 use crate::wire::serve::state;
 use crate::wire::stored::StoredValues;
@@ -25,10 +26,19 @@ async fn rereading(file: &Path) -> SmallWorld {
 
 /// The same, whose listeners are these.
 async fn rereading_beside(file: &Path, tls: Vec<Arc<ServerTls>>) -> SmallWorld {
+    rereading_watched(file, tls, false).await
+}
+
+/// The same, and files are watched.
+async fn rereading_watched(file: &Path, tls: Vec<Arc<ServerTls>>, is_watched: bool) -> SmallWorld {
     let mut world = SmallWorld::start("").await;
     let (requester, due) = reloads();
     let rooms = world.embedded.shared_rooms();
     let config = world.embedded.config().clone();
+    let watch = is_watched
+        .then(|| FileWatch::start(vec![file.to_owned()], requester.clone()))
+        .transpose()
+        .unwrap();
     world.route(portcullis_server::router(state(
         &rooms,
         &config,
@@ -41,6 +51,7 @@ async fn rereading_beside(file: &Path, tls: Vec<Arc<ServerTls>>) -> SmallWorld {
         port: None,
         config,
         tls,
+        watch,
         logs: crate::telemetry::LogControl::default(),
         stored: Arc::new(StoredValues::new(rooms.vaults.clock.clone())),
     };
@@ -143,6 +154,7 @@ async fn streams_of_a_certificate_end_when_its_rule_is_another() {
         grants: ServerGrants::default(),
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     };
     let stands = |one: &Principal| {
         let admission = Admission {
@@ -266,4 +278,83 @@ async fn a_withdrawn_authority_is_withdrawn_or_said_not_to_be() {
     let told = world.post("/v1/config/reload", "").await;
     assert!(told.body.to_string().contains("nonsense"), "{}", told.body);
     assert_eq!(believed().len(), 1);
+}
+
+/// A listener's certificate in this folder, and a file of authorities by this name.
+fn listener(folder: &Path, authorities: &str) -> Arc<ServerTls> {
+    let at = |name: &str| folder.join(name);
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    for name in ["tls.crt", authorities] {
+        std::fs::write(at(name), made.cert.pem()).unwrap();
+    }
+    std::fs::write(at("tls.key"), made.signing_key.serialize_pem()).unwrap();
+    let files = TlsFiles {
+        certificate: at("tls.crt"),
+        key: at("tls.key"),
+        client_ca: None,
+    };
+    Arc::new(ServerTls::load(files).unwrap())
+}
+
+/// The file of a gateway with this line beside its certificate.
+fn with_tls(folder: &Path, more: &str) -> String {
+    format!(
+        "server: {{tls: {{cert: {}, key: {}{more}}}}}\n\
+         identity: {{issuers: [{{issuer: \"https://127.0.0.1:1\", audience: us}}]}}\n",
+        folder.join("tls.crt").display(),
+        folder.join("tls.key").display(),
+    )
+}
+
+/// RFC 9728 §2: what is promised of bound tokens is what the listeners do.
+#[tokio::test]
+async fn tokens_are_said_to_be_bound_as_long_as_clients_are_asked_for_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let tls = listener(folder.path(), "ca.pem");
+    let world = rereading_beside(&file, vec![tls]).await;
+    let promised = async || {
+        let document = "/.well-known/oauth-protected-resource/mcp";
+        let document = world.get(document).await.body;
+        document.get("tls_client_certificate_bound_access_tokens") == Some(&true.into())
+    };
+    let authorities = format!(", client_ca: {}", folder.path().join("ca.pem").display());
+    let absent = format!(", client_ca: {}", folder.path().join("no.pem").display());
+    for (line, expected) in [
+        ("", false),
+        (absent.as_str(), false),
+        (&authorities, true),
+        (&absent, true),
+        ("", false),
+    ] {
+        std::fs::write(&file, with_tls(folder.path(), line)).unwrap();
+        let told = world.post("/v1/config/reload", "").await;
+        assert_eq!(told.status == StatusCode::OK, line != absent, "{line}");
+        assert_eq!(promised().await, expected, "{line}");
+    }
+}
+
+/// Whoever withdraws an authority by its file need not know when that file was first named.
+#[tokio::test]
+async fn a_file_of_authorities_that_a_reload_added_is_watched_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let tls = listener(folder.path(), "ca.pem");
+    let authorities = folder.path().join("ca.pem");
+    std::fs::write(&file, with_tls(folder.path(), "")).unwrap();
+    let world = rereading_watched(&file, vec![tls], true).await;
+    let config = async || world.get("/health/ready").await.body["config"].clone();
+    let added = with_tls(
+        folder.path(),
+        &format!(", client_ca: {}", authorities.display()),
+    );
+    std::fs::write(&file, added).unwrap();
+    let told = world.post("/v1/config/reload", "").await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+    assert_eq!(config().await, "ok");
+    std::fs::write(&authorities, "nonsense").unwrap();
+    eventually("the change is noticed", async || {
+        config().await == "last_reload_refused"
+    })
+    .await;
 }

@@ -1,11 +1,16 @@
 //! The signer of running gateways: its key is rotated, and its file is read again.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use portcullis_config::CommandLine;
-use portcullis_server::HostRule;
+use portcullis_core::{Clock, ManualClock};
+use portcullis_credentials::{KeyBook, PublishedKey};
+use portcullis_oauth::SigningAlgorithm;
+use portcullis_oauth::jose::SigningKey;
+use portcullis_server::{Frontage, HostRule};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,10 +20,14 @@ use crate::lifecycle::reloads;
 use crate::wire::reload::Reloading;
 use crate::wire::rooms::Rooms;
 use crate::wire::serve::state;
+use crate::wire::signer::Book;
 use crate::wire::stored::StoredValues;
 use crate::wire::{Embedded, rotate_signer};
 
 const SIGNER: &str = "guardrails: [{guardrail_name: s, litellm_params: {guardrail: mcp_jwt_signer, default_on: true, algorithm: ES256}}]\n";
+
+const KEYS: &str = "/.well-known/jwks.json";
+const METADATA: &str = "/.well-known/openid-configuration";
 
 fn kids(keys: &Value) -> Vec<&str> {
     let keys = keys["keys"].as_array().unwrap().iter();
@@ -27,7 +36,7 @@ fn kids(keys: &Value) -> Vec<&str> {
 
 fn published(rooms: &Rooms) -> Value {
     let frontage = rooms.frontage.load();
-    frontage.signer.as_ref().unwrap().keys.jwks()
+    frontage.signer.as_ref().unwrap().keys.jwks().unwrap()
 }
 
 async fn replica(folder: &Path, text: &str) -> Embedded {
@@ -138,7 +147,6 @@ async fn a_key_of_the_operators_that_cannot_sign_refuses_the_start() {
 
 #[tokio::test]
 async fn a_reload_makes_changes_and_ends_the_signer() {
-    const KEYS: &str = "/.well-known/jwks.json";
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     let mut world = SmallWorld::start(SIGNER).await;
@@ -158,6 +166,7 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
         port: None,
         config,
         tls: Vec::new(),
+        watch: None,
         logs: crate::telemetry::LogControl::default(),
         stored: std::sync::Arc::new(StoredValues::new(rooms.vaults.clock.clone())),
     };
@@ -182,10 +191,49 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
             .collect();
         assert_eq!(found, algorithms);
         if !algorithms.is_empty() {
+            // Tokens of either algorithm are about.
+            let metadata = world.get(METADATA).await.body;
+            let named = &metadata["id_token_signing_alg_values_supported"];
+            assert_eq!(*named, serde_json::json!(["ES256", "EdDSA"]));
             assert_eq!(keys["keys"][0], before["keys"][0], "the key is kept");
         }
     }
-    let metadata = world.get("/.well-known/openid-configuration").await;
+    let metadata = world.get(METADATA).await;
     let keys = metadata.body["jwks_uri"].as_str().unwrap().to_owned();
     assert!(keys.ends_with("/oauth/jwks.json"), "no signer's: {keys}");
+}
+
+/// SIGN-06: whoever does not sign any more does not tell servers to believe the keys of then either.
+#[tokio::test]
+async fn keys_that_were_not_read_for_long_are_not_published() {
+    let world = SmallWorld::start(SIGNER).await;
+    let rooms = world.embedded.shared_rooms();
+    let clock = Arc::new(ManualClock::at_millis(0));
+    let book = Arc::new(KeyBook::new(Arc::clone(&clock) as _));
+    let der = SigningKey::generate(SigningAlgorithm::Es256).unwrap();
+    let only = PublishedKey {
+        key: Arc::new(SigningKey::from_pkcs8(&der, SigningAlgorithm::Es256).unwrap()),
+        signs_from: clock.now(),
+    };
+    book.read(vec![only.clone()]);
+    let mut frontage = Frontage::clone(&rooms.frontage.load());
+    let facts = frontage.signer.as_mut().unwrap();
+    facts.keys = Arc::new(Book(Arc::clone(&book)));
+    rooms.frontage.store(Arc::new(frontage));
+    for readable in [true, false, true] {
+        for path in [KEYS, METADATA] {
+            let answer = world.get(path).await;
+            if readable {
+                assert_eq!(answer.status, StatusCode::OK, "{path}");
+                continue;
+            }
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert_eq!(answer.headers["retry-after"], "5");
+            assert_eq!(answer.headers["cache-control"], "no-store");
+        }
+        match book.signing_key() {
+            Some(_) => clock.advance(Duration::from_mins(11)),
+            None => book.read(vec![only.clone()]),
+        }
+    }
 }

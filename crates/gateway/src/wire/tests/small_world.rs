@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
 use portcullis_config::CommandLine;
 use portcullis_core::{ApiKey, Role, ServerGrants};
+use portcullis_server::Guarded;
 use portcullis_server::listen::{Bound, ListenSettings, Stop};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use crate::wire::Embedded;
 pub(super) struct SmallWorld {
     pub(super) embedded: Embedded,
     pub(super) admin: ApiKey,
-    router: Router,
+    router: Guarded,
 }
 
 pub(super) struct Answer {
@@ -49,7 +49,7 @@ impl SmallWorld {
     }
 
     /// Asks another router from now on.
-    pub(super) fn route(&mut self, router: Router) {
+    pub(super) fn route(&mut self, router: Guarded) {
         self.router = router;
     }
 

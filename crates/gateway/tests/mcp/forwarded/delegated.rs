@@ -291,3 +291,45 @@ async fn one_strangers_session_and_cursor_are_no_others() {
     assert_eq!(stolen.code(), -32602, "{stolen:?}");
     house.end().await;
 }
+
+/// DLG-09: whoever has no key that could be counted is counted by where they come from; whoever has one is
+/// not kept out by them.
+#[tokio::test]
+async fn a_crowd_of_strangers_is_told_to_come_later() {
+    let upstream = FakeUpstream::modern().await;
+    judging(&upstream, &["of-alice"]);
+    let limit = "server: {strangers_per_minute: 1}\n".to_owned();
+    let house = House::of(&[delegating("a", &upstream), limit]).await;
+    let alice = bringing(&house, "of-alice").at("/mcp/a");
+    let (mut served, mut refused) = (0, Vec::new());
+    for _ in 0..10 {
+        let answer = echo(&alice, &upstream).await;
+        match answer.status {
+            200 => served += 1,
+            _ => refused.push(answer),
+        }
+    }
+    assert_eq!(served, 1);
+    for answer in &refused {
+        assert_eq!(answer.status, 429, "{answer:?}");
+        let wait: u64 = answer.headers["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!((1..=60).contains(&wait), "{wait}");
+    }
+    assert_eq!(upstream.count("tools/call"), served);
+    let events = house.request_events().await;
+    let counted = events
+        .iter()
+        .filter(|event| event["rule"] == "too_many_strangers");
+    assert_eq!(counted.count(), refused.len());
+    let known = house
+        .caller("known")
+        .await
+        .bringing("of-alice")
+        .at("/mcp/a");
+    assert_eq!(echo(&known, &upstream).await.status, 200);
+    house.end().await;
+}

@@ -215,6 +215,49 @@ async fn who_was_admitted_by_a_token_is_vouched_for_by_name() {
     }
 }
 
+/// SIGN-01: a client whose authorization server names nobody is not vouched for as the person who is
+/// called as it is, and where the operator wants a person, not at all.
+#[tokio::test]
+async fn a_client_that_came_for_itself_is_vouched_for_as_a_client() {
+    let issuer = TestIssuer::start().await;
+    issuer.says_of(
+        "opaque-of-a-client",
+        json!({"active": true, "client_id": "alice", "aud": AUDIENCE, "exp": now() + 60}),
+    );
+    for (line, expected) in [
+        ("ttl_seconds: 60", Ok("client:alice")),
+        ("end_user_claim_sources: [\"litellm:user_id\"]", Err(403)),
+    ] {
+        let upstream = FakeUpstream::modern().await;
+        let identity = format!(
+            "identity:\n  issuers:\n{}",
+            issuer.entry(&format!(
+                "    introspection:\n      url: \"{}/introspect\"\n      client_id: gw\n      \
+                 client_secret: the-introspection-secret\n    servers: [a]\n",
+                issuer.url()
+            ))
+        );
+        let guardrail = guardrail(&["default_on: true", "algorithm: ES256", line]);
+        let house = House::of(&[server("a", &upstream, &[]), guardrail, identity]).await;
+        let judge = Judge::of(&house).await;
+        let client = house.client("opaque-of-a-client").at("/mcp/a");
+        let answer = client.modern_call("echo", "{}").await;
+        match expected {
+            Ok(subject) => {
+                assert!(answer.json()["result"].is_object(), "{answer:?}");
+                let claims = judge.claims(&upstream.last("tools/call"));
+                assert_eq!(text(&claims, "sub"), subject);
+                assert_eq!(text(&claims, "client_id"), "alice");
+            }
+            Err(status) => {
+                assert_eq!(answer.status, status, "{answer:?}");
+                assert_eq!(upstream.count("tools/call"), 0);
+            }
+        }
+        house.end().await;
+    }
+}
+
 /// A revoked token vouches for nobody, whichever key it comes beside, a signed one and one that was
 /// asked about and is remembered.
 #[tokio::test]

@@ -33,6 +33,7 @@ fn nobody() -> Principal {
         expires_at: None,
         client_id: None,
         marks: portcullis_core::CredentialMarks::default(),
+        subject_kind: portcullis_core::SubjectKind::Holder,
     }
 }
 
@@ -157,7 +158,7 @@ fn nobody_is_taken_for_the_gateway_because_of_a_name() {
 
 #[test]
 fn the_subject_comes_from_the_first_source_that_knows_it_and_from_no_other() {
-    use SubjectSource::{Email, Nobody, Team, Token, UserId};
+    use SubjectSource::{Email, Team, Token, UserId};
     let token = verified(&json!({"who": "carol", "o": {"who": "dave"}}));
     for (sources, with_token, expected) in [
         (vec![Token("sub".to_owned()), UserId], true, Some("bob")),
@@ -169,8 +170,8 @@ fn the_subject_comes_from_the_first_source_that_knows_it_and_from_no_other() {
             true,
             Some("alice@example.com"),
         ),
-        (vec![Nobody, Team], true, Some("blue")),
-        (vec![Token("absent".to_owned()), Nobody], true, None),
+        (vec![Token("absent".to_owned()), Team], true, Some("blue")),
+        (vec![Token("absent".to_owned())], true, None),
         (vec![Token("sub".to_owned())], false, None),
     ] {
         let rules = ClaimRules {
@@ -244,6 +245,42 @@ fn a_token_that_names_nobody_makes_nobody_of_its_client() {
         "alice",
         "by the operator's word"
     );
+}
+
+/// SIGN-01: nor does it become one where it was admitted itself.
+#[test]
+fn a_client_that_speaks_for_nobody_is_said_to_be_one() {
+    let text = |text: &str| Some(Arc::from(text));
+    let client = Principal {
+        subject: "alice".into(),
+        subject_kind: SubjectKind::Client,
+        client_id: text("alice"),
+        user_id: text("root"),
+        email: text("root@example.com"),
+        key_id: None,
+        ..alice()
+    };
+    let of = |rules: &ClaimRules| vouched_claims(rules, &issue(Some(&client), None));
+    let said = of(&rules()).unwrap();
+    assert_eq!(said["sub"], "client:alice");
+    assert_eq!(said["client_id"], "alice");
+    assert_eq!(said["act"]["sub"], "blue");
+    assert!(said.get("email").is_none(), "{said}");
+    let by = |source: SubjectSource| ClaimRules {
+        subject: vec![source],
+        ..rules()
+    };
+    for person in [SubjectSource::UserId, SubjectSource::Email] {
+        assert_eq!(of(&by(person)).unwrap_err(), Unvouchable::NoSubject);
+    }
+    assert_eq!(of(&by(SubjectSource::Team)).unwrap()["sub"], "blue");
+
+    let mut person = self::alice();
+    person.user_id = text("client:alice");
+    for rules in [rules(), by(SubjectSource::UserId)] {
+        let refused = vouched_claims(&rules, &issue(Some(&person), None));
+        assert_eq!(refused.unwrap_err(), Unvouchable::ClientsName);
+    }
 }
 
 /// SIGN-01.

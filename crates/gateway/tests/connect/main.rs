@@ -1,0 +1,8 @@
+//! People who connect accounts of their own, by the pages and by LiteLLM's paths.
+
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod relay;
+#[cfg(test)]
+mod support;
