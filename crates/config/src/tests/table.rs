@@ -92,6 +92,14 @@ mcp_servers:
     // Our own issuers silence LiteLLM's.
     let text = "general_settings: {enable_jwt_auth: true, litellm_jwtauth: {issuers: [{}]}}";
     assert!(World::default().load(text).is_err());
+    let text = "identity: {authorization_server: {enabled: true, access_token_ttl: 2h, \
+                refresh_token_ttl: 1h, grant_ttl: 1h, dynamic_registration: true, \
+                client_id_metadata_documents: true, allow_loopback_client_documents: false, \
+                native_redirects: [a], clients: [{client_id: a, client_secret: x, name: n, \
+                redirect_uris: ['https://a.b/'], scopes: a}]}}";
+    assert!(World::default().load(text).is_err());
+    let text = "identity: {login: {issuer: x, client_secret: x, claims: {}, session_ttl: 1s}}";
+    assert!(World::default().load(text).is_err());
     for login in ["token", "approle", "kubernetes"] {
         let text = format!("secrets: {{aws: {{}}, vault: {{auth: {login}}}}}");
         assert!(World::default().load(&text).is_err());

@@ -59,6 +59,7 @@ impl CredentialBroker for Waiting {
             return Err(CredentialError {
                 server: evidence.server().clone(),
                 kind: CredentialErrorKind::ConsentRequired,
+                claims: None,
                 source: None,
             });
         }

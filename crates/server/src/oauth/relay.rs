@@ -48,7 +48,8 @@ pub(super) async fn register(
 fn judged(desk: &Desk, body: &[u8]) -> Result<(), RedirectRefused> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let frontage = desk.state.frontage.load();
-    let uris = body["redirect_uris"].as_array().into_iter().flatten();
+    let uris = body.get("redirect_uris").and_then(Value::as_array);
+    let uris = uris.into_iter().flatten();
     for uri in uris.filter_map(Value::as_str) {
         frontage.redirects.judge(&desk.origin, uri)?;
     }

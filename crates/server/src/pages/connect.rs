@@ -87,7 +87,8 @@ pub(crate) async fn show(
 
 async fn shown(visit: &mut Visit, name: &str) -> Result<Answer, Trouble> {
     let Some(signed_in) = visit.session().await? else {
-        let here = visit.parts.uri.path_and_query().map(|here| here.as_str());
+        let here = visit.parts.uri.path_and_query();
+        let here = here.map(axum::http::uri::PathAndQuery::as_str);
         return Ok(Answer::SeeOther(ReturnTo::of(here).by_login()));
     };
     let entry = server(visit, &signed_in, name)?;
@@ -151,9 +152,8 @@ async fn changed(visit: &mut Visit, name: &str, body: Body) -> Result<Answer, Tr
         return Ok(Answer::SeeOther(back.by_login()));
     };
     let entry = server(visit, &signed_in, name)?;
-    let what = match form.get("act") {
-        Some(what @ ("connect" | "disconnect")) => what,
-        _ => return Err(Trouble::not_a_form()),
+    let Some(what @ ("connect" | "disconnect")) = form.get("act") else {
+        return Err(Trouble::not_a_form());
     };
     signed_in.require_form_token(&visit.state, &act(what, &entry), form.get("token"))?;
     if what == "connect" {

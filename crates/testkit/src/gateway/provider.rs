@@ -20,7 +20,7 @@ use url::Url;
 use super::Site;
 
 /// Our client there.
-pub const CLIENT_ID: &str = "the-gateway";
+pub(super) const CLIENT_ID: &str = "the-gateway";
 
 /// A provider on loopback with an ES256 key.
 #[derive(Debug)]
