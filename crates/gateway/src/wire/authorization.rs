@@ -271,12 +271,11 @@ fn listed(client: &KnownClient, natives: &NativeRedirects) -> anyhow::Result<Lis
         .map(redirect)
         .collect::<Result<_, _>>()?;
     let mut grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
-    let auth_method = match client.secret {
-        None => AuthMethod::None,
-        Some(_) => {
-            grant_types.push(GrantType::JwtBearer);
-            AuthMethod::ClientSecretBasic
-        }
+    let auth_method = if client.secret.is_some() {
+        grant_types.push(GrantType::JwtBearer);
+        AuthMethod::ClientSecretBasic
+    } else {
+        AuthMethod::None
     };
     Ok(ListedClient {
         id: client.id.clone(),

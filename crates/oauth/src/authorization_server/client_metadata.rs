@@ -311,11 +311,11 @@ mod tests {
     /// DCR-02.
     #[test]
     fn unsafe_metadata_is_refused() {
-        let uris = vec!["\"https://a.test/\""; 5].join(",");
+        let uris = ["\"https://a.test/\""; 5].join(",");
         let many = format!(r#"{{"redirect_uris":[{uris}]}}"#);
         for (body, code) in [
             (r#"{"redirect_uris":[]}"#, "invalid_redirect_uri"),
-            (r#"{}"#, "invalid_redirect_uri"),
+            ("{}", "invalid_redirect_uri"),
             (&many, "invalid_redirect_uri"),
             (
                 r#"{"redirect_uris":"https://a.test/"}"#,

@@ -61,9 +61,10 @@ impl Browser {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let ask = match cookies.is_empty() {
-            true => ask,
-            false => ask.header("cookie", &cookies.join("; ")),
+        let ask = if cookies.is_empty() {
+            ask
+        } else {
+            ask.header("cookie", &cookies.join("; "))
         };
         let reply = self.actor.ask(ask.host(Some(HOST))).await;
         for (name, line) in &reply.headers {
