@@ -59,7 +59,7 @@ pub async fn hold(
             said.push('\n');
             if let Some((url, end)) = reader(&line) {
                 let arrival = person.walk(&url, end.as_deref()).await?;
-                said.push_str(&format!("    {arrival:?}\n"));
+                said.extend(["    ", &format!("{arrival:?}"), "\n"]);
                 let told = format!("{}\n", arrival.url);
                 // It may have heard by itself that they arrived, and have ended.
                 if input.write_all(told.as_bytes()).await.is_err() {

@@ -170,16 +170,9 @@ fn plain(text: &str) -> String {
             };
             Some((character, rest))
         });
-        match named {
-            Some((character, after)) => {
-                seen.push(character);
-                rest = after;
-            }
-            None => {
-                seen.push('&');
-                rest = after;
-            }
-        }
+        let (character, after) = named.unwrap_or(('&', after));
+        seen.push(character);
+        rest = after;
     }
     seen.push_str(rest);
     seen

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use portcullis_e2e::{
     Fixture, Gateway, Issuer, Judges, KEY, Person, Process, converse, free_port, workspace,
 };
@@ -73,13 +74,14 @@ impl House {
         let mut arguments = vec![script.to_str().unwrap().to_owned()];
         arguments.extend(told.iter().map(|argument| (*argument).to_owned()));
         let said = converse(&self.judges, program, &arguments, &mut person).await;
-        let said = said.unwrap_or_else(|error| {
-            panic!(
-                "{error:#}\nthe gateway said:\n{}\nthe site said:\n{}",
+        let said = said.with_context(|| {
+            format!(
+                "the gateway said:\n{}\nthe site said:\n{}",
                 self.gateway.process().said(),
                 self.documents.said()
             )
         });
+        let said = said.unwrap();
         assert!(said.contains("signed in, and stayed so"), "{said}");
         let consents = person
             .seen()
