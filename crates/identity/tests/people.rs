@@ -139,12 +139,13 @@ async fn a_person_of_a_provider_sees_what_their_groups_see_now() {
     // Nobody's word is taken unless somebody wrote so.
     let refused = file.person(&alice).await.unwrap_err();
     assert_eq!(refused.kind, AuthnErrorKind::Unknown);
-    let file = file.with_provider(Arc::new(provider(IDP)));
+    let trusting = |issuer| file.clone().with_provider(Arc::new(provider(issuer)));
+    let file = trusting(IDP);
     let principal = file.person(&alice).await.unwrap();
     assert_eq!(principal.id.as_str(), "jwt:https://idp.example u1");
     assert_eq!(principal.grants, grants("github"));
     assert_eq!(principal.role, Role::User);
-    let moved = file.with_provider(Arc::new(provider("https://other.example")));
+    let moved = trusting("https://other.example");
     let refused = moved.person(&alice).await.unwrap_err();
     assert_eq!(refused.kind, AuthnErrorKind::Unknown);
 }

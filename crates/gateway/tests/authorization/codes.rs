@@ -158,7 +158,7 @@ async fn a_code_is_good_for_a_minute() {
     let stage = Stage::new().await;
     let client = stage.client().await;
     let code = stage.code(&client).await;
-    stage.later(std::time::Duration::from_secs(60)).await;
+    stage.later(std::time::Duration::from_mins(1)).await;
     let late = stage.exchange(&client, &code).await;
     assert_eq!(error_of(&late), "invalid_grant");
     let flow = stage.begin(&query(&client, &[])).await.unwrap();

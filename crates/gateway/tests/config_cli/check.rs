@@ -55,7 +55,7 @@ server:
         [
             "general_settings.mster_key",
             "mcp_servers.a.url",
-            "mcp_servers.a.auth_type",
+            "mcp_servers.a.client_secret",
             "mcp_servers.mcp",
             "mcp_servers.mcp.delegate_auth_to_upsteam",
             "mcp_servers.b.allow_all_keys",

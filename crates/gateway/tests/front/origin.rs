@@ -31,6 +31,7 @@ async fn a_stranger_is_led_from_the_challenge_to_the_document_of_the_very_endpoi
             document,
             json!({
                 "resource": format!("{base}{path}"),
+                "authorization_servers": [base],
                 "bearer_methods_supported": ["header"],
             }),
         );
