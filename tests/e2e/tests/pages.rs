@@ -19,9 +19,9 @@ fn pictures() -> PathBuf {
     folder
 }
 
-async fn tell(story: &str, gateway: &Gateway, mut details: Value) {
+async fn tell(story: &str, gateway: &Gateway, provider: Option<String>) {
     let judges = Judges::ready().unwrap();
-    details["key"] = KEY.into();
+    let details = json!({"key": KEY, "provider": provider});
     let script = workspace().join("tests/e2e/pages/stories.mjs");
     let run = Command::new(judges.node())
         .arg(script)
@@ -55,7 +55,7 @@ async fn told(story: &str) {
     let fixture = Fixture::start().await.unwrap();
     let configuration = json!({"mcp_servers": servers(&fixture)});
     let gateway = Gateway::public(configuration).await.unwrap();
-    tell(story, &gateway, json!({})).await;
+    tell(story, &gateway, None).await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn people_sign_in_with_a_provider() {
         }},
     });
     let gateway = Gateway::public_at(ports.0, configuration).await.unwrap();
-    tell("provider", &gateway, json!({"provider": provider.url()})).await;
+    tell("provider", &gateway, Some(provider.url())).await;
 }
 
 #[tokio::test]
@@ -113,5 +113,5 @@ async fn people_connect_their_accounts() {
         "allow_all_keys": true,
     }}});
     let gateway = Gateway::public_at(ports.0, configuration).await.unwrap();
-    tell("connect", &gateway, json!({"provider": provider.url()})).await;
+    tell("connect", &gateway, Some(provider.url())).await;
 }
