@@ -1,17 +1,21 @@
-//! The official suite's scenarios for clients, with the gateway's upstream side as the client: those
-//! of the authorization extensions that need no browser.
+//! The official suite's scenarios for clients, with the gateway's upstream side as the client: what the
+//! suite requires of each revision, the two ways of authorization servers before 2025-06-18, and what
+//! we speak beyond.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use portcullis_e2e::{Judges, Scenario, visit};
 use serde::Deserialize;
 
-const REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
+/// A revision and the number of scenarios that the suite requires of its clients.
+const SETS: [(&str, usize); 2] = [("2025-11-25", 18), ("2026-07-28", 32)];
 
-/// Scenarios, each with the checks that it must make and pass.
-const SCENARIOS: [(&str, &[&str]); 3] = [
+/// Run in both revisions, beyond what is required, each with the checks that it must make and pass.
+const BEYOND: [(&str, &[&str]); 4] = [
     (
         "auth/client-credentials-jwt",
         &["client-credentials-jwt-verified"],
@@ -24,51 +28,158 @@ const SCENARIOS: [(&str, &[&str]); 3] = [
         "auth/enterprise-managed-authorization",
         &["complete-flow-token-exchange", "complete-flow-jwt-bearer"],
     ),
+    (
+        "json-schema-2020-12-preservation",
+        &["json-schema-2020-12-client-echo-completed"],
+    ),
 ];
+
+/// Authorization servers that say nothing, or not where later revisions say it.
+const BEFORE: (&str, [&str; 2]) = (
+    "2025-03-26",
+    [
+        "auth/2025-03-26-oauth-metadata-backcompat",
+        "auth/2025-03-26-oauth-endpoint-fallback",
+    ],
+);
+
+/// How long one may take on a machine that does much else.
+const PATIENCE: &str = "120000";
 
 #[derive(Debug, Deserialize)]
 struct Check {
     id: String,
     #[serde(default)]
     description: String,
+    #[serde(default, rename = "errorMessage")]
+    error: String,
     status: String,
 }
 
-/// Runs them in both revisions; what is wrong, in words.
-pub(crate) fn run(judges: &Judges) -> anyhow::Result<Vec<String>> {
+/// One scenario to run.
+#[derive(Debug, Clone)]
+struct Run {
+    revision: &'static str,
+    scenario: String,
+    needed: &'static [&'static str],
+}
+
+/// Runs them all; what is wrong, in words.
+pub(crate) fn run(judges: &Judges, only: Option<&str>) -> anyhow::Result<Vec<String>> {
     let mut complaints = Vec::new();
-    println!("\n    the gateway's upstream side as a client");
-    for revision in REVISIONS {
-        for (scenario, needed) in SCENARIOS {
-            let Judgement {
-                checks,
-                said,
-                is_content,
-            } = judge(judges, scenario, revision)?;
-            let mut found = complaints_about(&checks, needed);
-            if !is_content {
-                found.push("the suite is not content, or the call did not come through".to_owned());
-            }
-            let passed = checks.iter().filter(|check| check.status == "SUCCESS");
-            println!("    {revision}  {scenario:38}  {} passed", passed.count());
-            if !found.is_empty() {
-                println!("{said}");
-            }
-            complaints.extend(
-                found
-                    .into_iter()
-                    .map(|complaint| format!("{revision} as a client: {scenario}: {complaint}")),
-            );
+    let mut runs = Vec::new();
+    for (revision, expected) in SETS {
+        let required = required(judges, revision)?;
+        if required.len() != expected {
+            complaints.push(format!(
+                "{revision} requires {} scenarios of a client, {expected} expected",
+                required.len()
+            ));
         }
+        runs.extend(required.into_iter().map(|scenario| Run {
+            revision,
+            scenario,
+            needed: &[],
+        }));
+        runs.extend(BEYOND.map(|(scenario, needed)| Run {
+            revision,
+            scenario: scenario.to_owned(),
+            needed,
+        }));
+    }
+    runs.extend(BEFORE.1.map(|scenario| Run {
+        revision: BEFORE.0,
+        scenario: scenario.to_owned(),
+        needed: &[],
+    }));
+    runs.retain(|run| only.is_none_or(|only| run.scenario.contains(only)));
+    ensure!(!runs.is_empty(), "there is no such scenario");
+    println!("\n    the gateway's upstream side as a client");
+    let judgements = judge_all(judges, &runs)?;
+    for (run, judgement) in runs.iter().zip(judgements) {
+        complaints.extend(report(run, &judgement));
     }
     Ok(complaints)
+}
+
+/// What the suite requires of clients of a revision, in its own words.
+fn required(judges: &Judges, revision: &str) -> anyhow::Result<Vec<String>> {
+    let said = crate::command::read(
+        Command::new(judges.node())
+            .arg(judges.suite())
+            .args(["list", "--requirements", revision])
+            .current_dir(judges.folder()),
+    )?;
+    Ok(listed(&said))
+}
+
+fn listed(said: &str) -> Vec<String> {
+    said.lines()
+        .skip_while(|line| !line.starts_with("Client scenarios"))
+        .skip(1)
+        .map_while(|line| line.trim().strip_prefix("- "))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// As many at a time as the machine has cores, in the order of the list.
+fn judge_all(judges: &Judges, runs: &[Run]) -> anyhow::Result<Vec<Judgement>> {
+    let waiting = Mutex::new(runs.iter().enumerate());
+    let next = || waiting.lock().ok()?.next();
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((at, run)) = next() {
+            done.push((at, judge(judges, run)?));
+        }
+        anyhow::Ok(done)
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut judgements = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let mut all = Vec::new();
+        for worker in started {
+            let done = worker.join();
+            all.extend(done.map_err(|_| anyhow::anyhow!("a worker ended"))??);
+        }
+        anyhow::Ok(all)
+    })?;
+    judgements.sort_by_key(|(at, _)| *at);
+    Ok(judgements
+        .into_iter()
+        .map(|(_, judgement)| judgement)
+        .collect())
+}
+
+fn report(run: &Run, judgement: &Judgement) -> Vec<String> {
+    let Run {
+        revision,
+        scenario,
+        needed,
+    } = run;
+    let mut found = complaints_about(&judgement.checks, needed);
+    if !judgement.is_content {
+        found.push("the suite is not content, or the call did not come through".to_owned());
+    }
+    let passed = judgement.passed();
+    let wrong = match found.len() {
+        0 => String::new(),
+        wrong => format!(", {wrong} wrong"),
+    };
+    println!("    {revision}  {scenario:45}  {passed:2} passed{wrong}");
+    if !found.is_empty() {
+        println!("{}", judgement.said);
+    }
+    found
+        .into_iter()
+        .map(|complaint| format!("{revision} as a client: {scenario}: {complaint}"))
+        .collect()
 }
 
 fn complaints_about(checks: &[Check], needed: &[&str]) -> Vec<String> {
     let missed = checks
         .iter()
         .filter(|check| check.status == "FAILURE" || check.status == "WARNING")
-        .map(|check| format!("{}: {}", check.id, check.description));
+        .map(|check| format!("{}: {} {}", check.id, check.description, check.error));
     let absent = needed
         .iter()
         .filter(|id| {
@@ -77,7 +188,11 @@ fn complaints_about(checks: &[Check], needed: &[&str]) -> Vec<String> {
                 .any(|check| check.id == **id && check.status == "SUCCESS")
         })
         .map(|id| format!("{id} did not pass"));
-    missed.chain(absent).collect()
+    let mut found: Vec<_> = missed.chain(absent).collect();
+    if !checks.iter().any(|check| check.status == "SUCCESS") {
+        found.push("nothing passed".to_owned());
+    }
+    found
 }
 
 /// What one run came to.
@@ -88,7 +203,17 @@ struct Judgement {
     is_content: bool,
 }
 
-fn judge(judges: &Judges, scenario: &str, revision: &str) -> anyhow::Result<Judgement> {
+impl Judgement {
+    fn passed(&self) -> usize {
+        let passed = self.checks.iter();
+        passed.filter(|check| check.status == "SUCCESS").count()
+    }
+}
+
+fn judge(judges: &Judges, run: &Run) -> anyhow::Result<Judgement> {
+    let Run {
+        revision, scenario, ..
+    } = run;
     let output = judges.folder().join("out").join("client").join(revision);
     let output = output.join(scenario.replace('/', "-"));
     if output.exists() {
@@ -98,6 +223,7 @@ fn judge(judges: &Judges, scenario: &str, revision: &str) -> anyhow::Result<Judg
     let run = Command::new(judges.node())
         .arg(judges.suite())
         .args(["client", "--scenario", scenario, "--spec-version", revision])
+        .args(["--timeout", PATIENCE])
         // Extensions stand on no revision's time line.
         .arg("--force")
         // A shell reads it, so that a folder's name may hold anything.
@@ -163,12 +289,13 @@ pub(crate) fn client_under_test(server: &str) -> anyhow::Result<()> {
     let scenario = Scenario {
         name: told("MCP_CONFORMANCE_SCENARIO")?,
         revision: told("MCP_CONFORMANCE_PROTOCOL_VERSION")?,
-        context: told("MCP_CONFORMANCE_CONTEXT")?,
+        context: told("MCP_CONFORMANCE_CONTEXT").ok(),
     };
+    let judges = Judges::ready()?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(visit(server, &scenario))
+        .block_on(visit(&judges, server, &scenario))
 }
 
 #[cfg(test)]
@@ -179,6 +306,7 @@ mod tests {
         Check {
             id: id.to_owned(),
             description: String::new(),
+            error: String::new(),
             status: status.to_owned(),
         }
     }
@@ -187,8 +315,8 @@ mod tests {
     fn a_check_that_failed_or_was_never_made_is_a_complaint() {
         let needed = ["flow"];
         assert!(complaints_about(&[check("flow", "SUCCESS")], &needed).is_empty());
-        assert_eq!(complaints_about(&[], &needed).len(), 1);
-        assert_eq!(complaints_about(&[check("flow", "INFO")], &needed).len(), 1);
+        assert_eq!(complaints_about(&[], &[]).len(), 1);
+        assert_eq!(complaints_about(&[check("flow", "INFO")], &needed).len(), 2);
         assert_eq!(
             complaints_about(
                 &[check("flow", "SUCCESS"), check("other", "WARNING")],
@@ -197,5 +325,11 @@ mod tests {
             .len(),
             1
         );
+    }
+
+    #[test]
+    fn the_required_scenarios_are_those_of_clients() {
+        let said = "Server scenarios (test):\n  - ping\n\nClient scenarios (test):\n  - initialize\n  - auth/a\n\nRun and reported:\n  - auth/b [client]\n";
+        assert_eq!(listed(said), ["initialize", "auth/a"]);
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use portcullis_e2e::{Fixture, Judges, KeyProxy, Stack};
 
 use crate::{
-    client_suite,
+    authorization_suite, client_suite,
     command::{self, binaries, cargo_with},
     suite::{self, Report, RequirementSet, SETS},
 };
@@ -32,7 +32,8 @@ pub(crate) fn run(release: bool, passthrough: bool) -> anyhow::Result<()> {
         complaints.extend(differences(set, &direct, &through));
     }
     if !passthrough {
-        complaints.extend(client_suite::run(&judges)?);
+        complaints.extend(client_suite::run(&judges, None)?);
+        complaints.extend(runtime.block_on(authorization_suite::run(&judges))?);
     }
     if complaints.is_empty() {
         println!("    the gateway changes nothing that the suite can see");
@@ -93,6 +94,22 @@ impl Way {
         let last = lines.get(lines.len().saturating_sub(40)..)?;
         Some(last.join("\n"))
     }
+}
+
+/// The client scenarios whose names contain `only`, or those of authorization servers, with the programs that were built last.
+pub(crate) fn run_only(only: &str) -> anyhow::Result<()> {
+    portcullis_e2e::look_in(&binaries(false));
+    let judges = Judges::ready()?;
+    let complaints = if only == "authorization" {
+        tokio::runtime::Runtime::new()?.block_on(authorization_suite::run(&judges))?
+    } else {
+        client_suite::run(&judges, Some(only))?
+    };
+    for complaint in &complaints {
+        println!("    - {complaint}");
+    }
+    anyhow::ensure!(complaints.is_empty(), "{} complaint(s)", complaints.len());
+    Ok(())
 }
 
 fn build(release: bool) -> anyhow::Result<()> {

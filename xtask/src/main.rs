@@ -9,6 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use steps::Measured;
 
+mod authorization_suite;
 mod book;
 mod client_suite;
 mod command;
@@ -70,6 +71,10 @@ enum Task {
         /// Put a proxy that only passes on where the gateway would be: a check of this harness.
         #[arg(long)]
         passthrough: bool,
+        /// Only the scenarios of clients whose names contain this, or those of authorization servers
+        /// (`authorization`), with the programs built last.
+        #[arg(long, value_name = "PART")]
+        only: Option<String>,
     },
     /// What the official suite starts as its client; not for people.
     #[command(hide = true)]
@@ -108,8 +113,12 @@ fn main() -> ExitCode {
             steps::bench(what, &arguments)
         }
         Task::Conformance {
+            only: Some(only), ..
+        } => conformance::run_only(&only),
+        Task::Conformance {
             release,
             passthrough,
+            ..
         } => conformance::run(release, passthrough),
         Task::ClientUnderTest { server } => client_suite::client_under_test(&server),
         Task::FuzzSmoke => steps::fuzz_smoke(),

@@ -225,9 +225,11 @@ pub(crate) fn test() -> anyhow::Result<()> {
 
 /// Says at the start, not after twenty minutes, that a judge cannot be installed.
 fn require_tools() -> anyhow::Result<()> {
+    let browser = portcullis_e2e::browser().is_err().then_some("chromium");
     let missing: Vec<&str> = ["npm", "python3", "git"]
         .into_iter()
         .filter(|tool| !works(Command::new(tool).arg("--version")))
+        .chain(browser)
         .collect();
     if missing.is_empty() {
         return Ok(());

@@ -163,6 +163,11 @@ impl AnswerFilter {
             edits.replace(scope, r#""private""#);
         }
         self.check_inputs(result)?;
+        // A client takes its absence for `complete` from a server of an earlier revision only; we have
+        // told it that we are of this one.
+        if result.get("resultType").is_none() {
+            edits.insert(raw, "resultType", r#""complete""#);
+        }
         match result.string("resultType").as_deref() {
             Some("input_required") => {
                 if let (Some(raw), Some(state)) =

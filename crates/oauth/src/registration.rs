@@ -41,6 +41,14 @@ impl ClientMetadata {
             token_endpoint_auth_method: method,
         }
     }
+
+    /// The same for a server that knows no refresh tokens: some refuse to register a client that asks
+    /// for a grant that they do not have.
+    #[must_use]
+    pub fn without_renewal(mut self) -> Self {
+        self.grant_types = &["authorization_code"];
+        self
+    }
 }
 
 /// A web client may not come back to this machine, nor by plain http (OpenID Connect Registration
@@ -130,6 +138,12 @@ mod tests {
             "native"
         );
         assert_eq!(said("https://localhost/cb")["application_type"], "native");
+        let modest = ClientMetadata::new("Us", Vec::new(), "none").without_renewal();
+        let modest = serde_json::to_value(modest).unwrap();
+        assert_eq!(
+            modest["grant_types"],
+            serde_json::json!(["authorization_code"])
+        );
     }
 
     #[test]

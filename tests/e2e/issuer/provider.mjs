@@ -1,6 +1,10 @@
 // An issuer that we did not write: the certified `oidc-provider`, with resource indicators.
 //
-// provider.mjs PORT    POST /rotate: a new key signs from now on, the one before stays published.
+// provider.mjs PORT [GATEWAY]
+//
+// POST /rotate: a new key signs from now on, the one before stays published. With the origin of a
+// gateway people sign in here with any name and any password: `portcullis` is the gateway's client
+// for its own sign-in, and it may register others.
 import { createRequire } from 'node:module';
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -13,6 +17,7 @@ const { default: Provider } = await import(pathToFileURL(require.resolve('oidc-p
 
 const port = Number(process.argv[2]);
 const issuer = `http://localhost:${port}`;
+const gateway = process.argv[3];
 
 const newKey = () => ({
     ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
@@ -40,9 +45,24 @@ const provider = () => new Provider(issuer, {
             token_endpoint_auth_method: 'client_secret_post',
         }),
         client('gateway', { token_endpoint_auth_method: 'client_secret_basic' }),
+        ...(gateway ? [client('portcullis', {
+            redirect_uris: [`${gateway}/login/callback`],
+            response_types: ['code'],
+            grant_types: ['authorization_code'],
+        })] : []),
     ],
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    findAccount: (_context, id) => ({
+        accountId: id,
+        claims: () => ({ sub: id, name: id, email: `${id}@example.com` }),
+    }),
+    claims: { openid: ['sub'], email: ['email'], profile: ['name'] },
+    // Claims of scopes stand in ID tokens too.
+    conformIdTokenClaims: false,
     features: {
-        devInteractions: { enabled: false },
+        devInteractions: { enabled: Boolean(gateway) },
+        registration: { enabled: Boolean(gateway) },
+        revocation: { enabled: Boolean(gateway) },
         clientCredentials: { enabled: true },
         introspection: {
             enabled: true,

@@ -19,17 +19,27 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts it and waits until it is ready. `general_settings.master_key` is [`KEY`].
-    pub async fn start(mut configuration: Value) -> anyhow::Result<Self> {
-        if let Some(sections) = configuration.as_object_mut() {
-            let general = sections
-                .entry("general_settings")
-                .or_insert_with(|| Value::Object(serde_json::Map::default()));
-            if let Some(general) = general.as_object_mut() {
-                general.insert("master_key".to_owned(), KEY.into());
-            }
-        }
+    pub async fn start(configuration: Value) -> anyhow::Result<Self> {
+        Self::start_at(free_port().await?, configuration).await
+    }
+
+    /// The same with `server.public_url`, which people and authorization servers need:
+    /// `http://localhost` and the port.
+    pub async fn public(configuration: Value) -> anyhow::Result<Self> {
+        Self::public_at(free_port().await?, configuration).await
+    }
+
+    /// The same at a port that somebody else has been told already.
+    pub async fn public_at(port: u16, mut configuration: Value) -> anyhow::Result<Self> {
+        let origin = format!("http://localhost:{port}");
+        set(&mut configuration, "server", "public_url", &origin);
+        Self::start_at(port, configuration).await
+    }
+
+    async fn start_at(port: u16, mut configuration: Value) -> anyhow::Result<Self> {
+        set(&mut configuration, "general_settings", "master_key", KEY);
         // JSON is YAML.
-        let (folder, port, arguments) = written(&configuration.to_string()).await?;
+        let (folder, arguments) = written(port, &configuration.to_string())?;
         let process = Process::start(&binary("portcullis")?, &arguments, folder.path())?;
         Self::ready(folder, port, process).await
     }
@@ -37,7 +47,8 @@ impl Gateway {
     /// Starts it with this file, which says `master_key` itself, and with nothing but these variables
     /// in its environment. If it does not start, the error holds what it said.
     pub async fn start_with(file: &str, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let (folder, port, arguments) = written(file).await?;
+        let port = free_port().await?;
+        let (folder, arguments) = written(port, file)?;
         let program = binary("portcullis")?;
         let process = Process::start_alone(&program, &arguments, folder.path(), environment)?;
         Self::ready(folder, port, process).await
@@ -57,18 +68,33 @@ impl Gateway {
         self.port
     }
 
+    /// A URL under the name that [`Self::public`] gives it.
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.port)
+    }
+
     /// Its process.
     pub fn process(&self) -> &Process {
         &self.process
     }
 }
 
-async fn written(text: &str) -> anyhow::Result<(TempDir, u16, [String; 4])> {
+fn set(configuration: &mut Value, section: &str, key: &str, value: &str) {
+    if let Some(sections) = configuration.as_object_mut() {
+        let section = sections
+            .entry(section)
+            .or_insert_with(|| Value::Object(serde_json::Map::default()));
+        if let Some(section) = section.as_object_mut() {
+            section.insert(key.to_owned(), value.into());
+        }
+    }
+}
+
+fn written(port: u16, text: &str) -> anyhow::Result<(TempDir, [String; 4])> {
     let folder = TempDir::new()?;
-    let port = free_port().await?;
     let file = folder.path().join("portcullis.yaml");
     std::fs::write(&file, text)?;
     let file = file.to_str().context("a folder that is not UTF-8")?;
     let arguments = ["--config", file, "--port", &port.to_string()].map(str::to_owned);
-    Ok((folder, port, arguments))
+    Ok((folder, arguments))
 }

@@ -13,8 +13,24 @@ const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
 const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/client@2.4.0";
 /// A certified OpenID provider: an issuer that we did not write.
 const OPENID_PROVIDER: &str = "oidc-provider@9.13.3";
-const NODE: &str = "22.23.3";
+/// The bridge by which clients without remote servers reach them, with the SDK of the line before.
+const REMOTE: &str = "mcp-remote@0.15.1";
 const JOSE: &str = "jose@6.2.17";
+/// Drives the browser that is there; it brings none.
+const PLAYWRIGHT: &str = "playwright-core@1.65.1";
+/// Judges whether everybody can use a page.
+const AXE: &str = "axe-core@4.14.1";
+/// What npm installs.
+const NPM: [&str; 7] = [
+    SUITE,
+    TYPESCRIPT_CLIENT,
+    OPENID_PROVIDER,
+    REMOTE,
+    JOSE,
+    PLAYWRIGHT,
+    AXE,
+];
+const NODE: &str = "22.23.3";
 /// What pip installs. `moto` is AWS as far as we need it: its server takes `flask` and `flask-cors` of
 /// its extra `server`, the rest of which is for other services. `botocore` judges signatures, in
 /// `moto` and by itself.
@@ -48,7 +64,8 @@ impl Judges {
         let judges = Self { folder, node };
         let stamp = judges.folder.join("installed.txt");
         let wanted = format!(
-            "{SUITE}\n{TYPESCRIPT_CLIENT}\n{OPENID_PROVIDER}\n{JOSE}\n{platform}@{NODE}\n{}\n",
+            "{}\n{platform}@{NODE}\n{}\n",
+            NPM.join("\n"),
             PYTHON.join("\n")
         );
         if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
@@ -59,18 +76,12 @@ impl Judges {
             "{\"name\": \"portcullis-judges\", \"private\": true}\n",
         )?;
         // The platform package is node itself: no install script has to run.
-        run(Command::new("npm").current_dir(&judges.folder).args([
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-            "--save-exact",
-            SUITE,
-            TYPESCRIPT_CLIENT,
-            OPENID_PROVIDER,
-            JOSE,
-            &format!("{platform}@{NODE}"),
-        ]))?;
+        run(Command::new("npm")
+            .current_dir(&judges.folder)
+            .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .arg("--save-exact")
+            .args(NPM)
+            .arg(format!("{platform}@{NODE}")))?;
         run(Command::new("python3")
             .current_dir(&judges.folder)
             .args(["-m", "venv", "python"]))?;
@@ -102,6 +113,23 @@ impl Judges {
         self.folder
             .join("node_modules/@modelcontextprotocol/conformance/dist/index.js")
     }
+}
+
+/// Names that the browser of the pages has in the distributions; none is downloaded.
+const BROWSERS: [&str; 4] = [
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/// The browser in which pages are judged.
+pub fn browser() -> anyhow::Result<PathBuf> {
+    BROWSERS
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.is_file())
+        .context("there is no Chromium to look at pages with: install Debian's `chromium` (`.ci/run` does)")
 }
 
 fn node_platform() -> anyhow::Result<&'static str> {

@@ -5,12 +5,13 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::dialogue::converse;
 use crate::gateway::{Gateway, KEY};
-use crate::post::{Answer, call_tool, get_json};
+use crate::post::get_json;
+use crate::{Judges, Person, workspace};
 
 /// What a scenario says beside its server's address.
 #[derive(Debug, Clone)]
@@ -19,55 +20,90 @@ pub struct Scenario {
     pub name: String,
     /// The revision that it speaks.
     pub revision: String,
-    /// What an operator would know, as JSON.
-    pub context: String,
+    /// What an operator would know, as JSON; none where there is nothing to know.
+    pub context: Option<String>,
 }
 
-/// Serves the scenario's server through a gateway and calls its tool.
-pub async fn visit(server: &str, scenario: &Scenario) -> anyhow::Result<()> {
+/// Serves the scenario's server through a gateway and has the official client use it, with somebody at
+/// a browser who connects what the gateway asks to be connected.
+pub async fn visit(judges: &Judges, server: &str, scenario: &Scenario) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
-    let known: Value = serde_json::from_str(&scenario.context).context("the context")?;
+    let known: Value = match &scenario.context {
+        Some(context) => serde_json::from_str(context).context("the context")?,
+        None => json!({}),
+    };
     let mut entry = match scenario.name.as_str() {
         "auth/client-credentials-jwt" => signing_client(&known, folder.path())?,
         "auth/client-credentials-basic" => client_with_password(&known)?,
         "auth/enterprise-managed-authorization" => managed(&known, server).await?,
-        other => bail!("no configuration is known for {other}"),
+        "auth/dpop" | "auth/dpop-nonce" | "auth/wif-jwt-bearer" => {
+            bail!("{} is an extension that we do not speak", scenario.name)
+        }
+        interactive if interactive.starts_with("auth/") => interactive_client(&known),
+        _ => json!({}),
     };
-    let common = json!({"url": server, "protocol_version": scenario.revision,
-        "allow_all_keys": true});
+    let common = json!({"url": server, "protocol_version": spoken(&scenario.revision),
+        "allow_all_keys": true, "allow_sampling": true, "allow_elicitation": true});
     if let (Some(entry), Some(common)) = (entry.as_object_mut(), common.as_object()) {
         entry.extend(common.clone());
     }
-    let gateway = Gateway::start(json!({"mcp_servers": {"judge": entry}})).await?;
-    let bearer = format!("Bearer {}", text(&known, "idp_id_token").unwrap_or(KEY));
-    let headers = [("x-litellm-api-key", KEY), ("authorization", &bearer)];
-    let path = "/mcp/judge";
-    let revision = &scenario.revision;
-    let answer = call_tool(gateway.port(), path, revision, "test-tool", &headers).await?;
-    if is_result(&answer) {
-        return Ok(());
+    // The suite knows this document, and asks nobody for it.
+    let gateway = Gateway::public(json!({
+        "server": {"client_metadata_url": "https://conformance-test.local/client-metadata.json"},
+        "mcp_servers": {"judge": entry},
+    }))
+    .await?;
+    let mut told = known.clone();
+    if let (Some(token), Some(told)) = (known.get("idp_id_token"), told.as_object_mut()) {
+        let token = token.as_str().context("a token that is no text")?;
+        let bearer = json!({"authorization": format!("Bearer {token}")});
+        told.insert("headers".to_owned(), bearer);
     }
-    bail!(
-        "{answer:?}\nthe gateway said:\n{}",
-        gateway.process().said()
-    )
+    let script = workspace().join("tests/e2e/clients/typescript/visit.mjs");
+    let arguments = [
+        script.to_str().context("a folder that is not UTF-8")?,
+        &gateway.endpoint("/mcp/judge"),
+        KEY,
+        &scenario.revision,
+        &scenario.name,
+        &told.to_string(),
+    ]
+    .map(str::to_owned);
+    let mut person = Person::with_key(KEY);
+    let said = converse(judges, judges.node(), &arguments, &mut person)
+        .await
+        .with_context(|| format!("the gateway said:\n{}", gateway.process().said()))?;
+    print(&said);
+    Ok(())
 }
 
-fn is_result(answer: &Answer) -> bool {
-    #[derive(Deserialize)]
-    struct Reply {
-        result: Value,
+#[expect(
+    clippy::print_stdout,
+    reason = "the suite keeps what its clients print"
+)]
+fn print(said: &str) {
+    println!("{said}");
+}
+
+/// What the upstream speaks. The suite speaks the first stateless revision, or the last of sessions.
+fn spoken(revision: &str) -> &str {
+    match revision {
+        "2025-03-26" => "2025-11-25",
+        other => other,
     }
-    // Plain, or the only event of a stream.
-    let message = answer
-        .text
-        .lines()
-        .find_map(|line| line.strip_prefix("data: "))
-        .unwrap_or(&answer.text);
-    answer.status == 200
-        && serde_json::from_str(message).is_ok_and(|reply: Reply| {
-            reply.result.pointer("/content/0/text") == Some(&json!("test"))
-        })
+}
+
+/// An operator knows the client only where the authorization server registers none by itself.
+fn interactive_client(known: &Value) -> Value {
+    let mut entry = json!({"auth_type": "oauth2"});
+    if let Some(entry) = entry.as_object_mut() {
+        for name in ["client_id", "client_secret"] {
+            if let Some(value) = known.get(name) {
+                entry.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    entry
 }
 
 fn text<'v>(known: &'v Value, name: &str) -> anyhow::Result<&'v str> {

@@ -29,6 +29,8 @@ pub(crate) struct AuthorizationServer {
     pub(crate) userinfo: Option<Url>,
     /// `token_endpoint_auth_methods_supported`
     pub(crate) methods: Option<Vec<String>>,
+    /// `grant_types_supported` does not leave `refresh_token` out.
+    pub(crate) renews: bool,
     /// `client_id_metadata_document_supported`
     pub(crate) documents: bool,
     /// `scopes_supported`
@@ -154,6 +156,7 @@ impl<'t> Written<'t> {
             revocation: None,
             userinfo: None,
             methods: None,
+            renews: true,
             documents: false,
             scopes: Vec::new(),
         })
@@ -189,6 +192,7 @@ impl<'t> Written<'t> {
                 revocation: None,
                 userinfo: None,
                 methods: None,
+                renews: true,
                 documents: false,
                 scopes: Vec::new(),
             });
@@ -209,6 +213,9 @@ impl<'t> Written<'t> {
             revocation: metadata.revocation_endpoint,
             userinfo: metadata.userinfo_endpoint,
             methods: metadata.token_endpoint_auth_methods_supported,
+            renews: metadata
+                .grant_types_supported
+                .is_none_or(|grants| grants.iter().any(|grant| grant == "refresh_token")),
             documents: metadata.client_id_metadata_document_supported,
             scopes: metadata.scopes_supported.unwrap_or_default(),
         })

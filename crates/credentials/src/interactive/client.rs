@@ -228,6 +228,11 @@ impl Inner {
         let endpoint = server.registration.as_ref().ok_or_else(not_registered)?;
         let method = Method7591::best(server.methods.as_ref()).ok_or_else(not_registered)?;
         let wish = ClientMetadata::new(CLIENT_NAME, vec![redirect_uri.to_owned()], method.as_str());
+        let wish = if server.renews {
+            wish
+        } else {
+            wish.without_renewal()
+        };
         let registered = self.door.register(&terms.trust(), endpoint, &wish).await?;
         let settled = registered
             .method

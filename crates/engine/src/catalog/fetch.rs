@@ -35,6 +35,7 @@ impl Gateway {
         let mut items: Vec<Item> = Vec::new();
         let mut bytes = 0_usize;
         let mut cursor: Option<String> = None;
+        let mut refused = false;
         for _ in 0..MAX_PAGES {
             let page = self
                 .ask(
@@ -51,11 +52,17 @@ impl Gateway {
                 return Err(failed(entry, UpstreamErrorKind::TooLarge));
             }
             let Some(page) = Page::read(&page, kind.method()) else {
-                return match rpc_code(&page) {
+                match rpc_code(&page) {
                     // A server without this capability has nothing of the kind.
-                    Some(code::METHOD_NOT_FOUND) => Ok(items),
-                    _ => Err(bad_answer(entry)),
-                };
+                    Some(code::METHOD_NOT_FOUND) => return Ok(items),
+                    // We speak one stateless revision and cannot choose another, but behind one
+                    // address there may be servers of several: once more.
+                    Some(code::UNSUPPORTED_VERSION) if modern && !refused => {
+                        refused = true;
+                        continue;
+                    }
+                    _ => return Err(bad_answer(entry)),
+                }
             };
             for raw in page.items {
                 if items.len() >= MAX_ITEMS {

@@ -139,6 +139,14 @@ impl Gateway {
             }
             Err(error) => {
                 let error = match self.inviting_at_last(&mut call, error) {
+                    // What the server can do is not known before it is connected; that it can be
+                    // talked to is. A client that learns nothing here goes away, and its user is never
+                    // asked (2026-07-28 has no question in answer to `server/discover`).
+                    EngineError::ConsentRequired(_) if known == Some(Method::Discover) => {
+                        let outcome = Outcome::Kind(ErrorKind::ConsentRequired);
+                        let text = result_text(client_id, &aggregate_result(view));
+                        return answer(call, StatusCode::OK, outcome, text, client_id).await;
+                    }
                     EngineError::ConsentRequired(wanted) => {
                         let asked =
                             self.modern_question(&call, view, known, envelope, meta, &wanted);

@@ -366,6 +366,13 @@ async fn a_stateless_client_that_opens_no_addresses_reads_it() {
         (&data["kind"], &data["connect"][0]["server"]),
         (&json!("consent_required"), &json!("mine"))
     );
+    // A client that learnt nothing at its first question would go away before anybody is asked.
+    let found = modern(&alice, "server/discover", "", OPENS).await;
+    let versions = &found.json()["result"]["supportedVersions"];
+    let speaks = |revision: &str| versions.as_array().unwrap().contains(&json!(revision));
+    assert!(speaks("2026-07-28"), "{found:?}");
+    assert_eq!(found.json()["result"]["cacheScope"], "private");
+    assert!(story.mine.requests().is_empty());
     let prompt = modern(&alice, "prompts/get", r#""name":"p""#, OPENS).await;
     assert_eq!(
         prompt.json()["result"]["resultType"],

@@ -44,6 +44,35 @@ async fn a_call_passes_as_the_bytes_it_is_and_its_headers_follow_the_body() {
 }
 
 #[tokio::test]
+async fn a_result_that_does_not_say_its_kind_is_complete_and_says_so() {
+    let upstream = FakeUpstream::modern().await;
+    upstream.on("tools/call", |request| {
+        Reply::result(request, r#"{"content":[]}"#)
+    });
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let alice = house.caller("alice").await.at("/mcp/a");
+    let called = alice.modern("tools/call", r#""name":"echo""#).await;
+    let result = called.raw(&["result"]);
+    assert_eq!(result, r#"{"resultType":"complete","content":[]}"#);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_revision_once_is_asked_for_its_tools_again() {
+    let upstream = FakeUpstream::modern().await;
+    upstream.once("tools/list", |request| {
+        let data = r#"{"supported":["2026-07-28"],"requested":"2026-07-28"}"#;
+        let error = format!(r#"{{"code":-32022,"message":"Unsupported","data":{data}}}"#);
+        Reply::error(request, 400, &error)
+    });
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let alice = house.caller("alice").await.at("/mcp/a");
+    let called = alice.modern("tools/call", r#""name":"echo""#).await;
+    assert_eq!(called.status, 200, "{called:?}");
+    house.end().await;
+}
+
+#[tokio::test]
 async fn headers_that_do_not_say_what_the_body_says_are_refused() {
     let upstream = FakeUpstream::modern().await;
     upstream.tool_names(&["echo", "grüße", "=?base64?x?="]);

@@ -152,8 +152,8 @@ impl Trouble {
         )
     }
 
-    pub(crate) const fn no_such_page() -> Self {
-        Self::of(
+    pub(crate) fn no_such_page() -> Self {
+        let mut trouble = Self::of(
             StatusCode::NOT_FOUND,
             ErrorKind::NotFound,
             "no_such_page",
@@ -162,7 +162,9 @@ impl Trouble {
                 "This address does not lead to a page of this gateway.",
                 "Check the address, or go on from the overview.",
             ],
-        )
+        );
+        trouble.link = Some(("/connect".to_owned(), "Go to the overview"));
+        trouble
     }
 
     /// What an application brought is wrong in a way of which it cannot be told.

@@ -1,6 +1,6 @@
 //! An MCP server that takes the tokens of an authorization server, and says where it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ pub struct Protected {
     pub documents: BTreeMap<String, Value>,
     /// `WWW-Authenticate` of a 401.
     pub challenge: Option<String>,
+    /// Kinds of requests that it answers to anybody.
+    pub greets: BTreeSet<String>,
     /// Scopes that requests of a kind need.
     pub needs: BTreeMap<String, String>,
     /// Whether it refuses everybody, whatever they bring.
@@ -60,6 +62,9 @@ impl FakeAuthorizationServer {
                     Some(document) => Reply::json(200, document.to_string()),
                     None => Reply::status(404),
                 };
+            }
+            if bearer(request).is_none() && rules.greets.contains(&request.kind) {
+                return Reply::Default;
             }
             let Some(scopes) = granted.filter(|_| !rules.refuses_all) else {
                 return match &rules.challenge {

@@ -4,7 +4,7 @@
 use portcullis_credentials::CredentialErrorKind;
 use serde_json::json;
 
-use super::{FakeAuthorizationServer, FakeUpstream, REDIRECT, Stage};
+use super::{FakeAuthorizationServer, FakeUpstream, REDIRECT, Stage, is_good};
 
 /// `auth/basic-cimd`.
 #[tokio::test]
@@ -109,6 +109,22 @@ async fn a_registered_client_proves_itself_as_the_server_wants() {
         );
         stage.end().await;
     }
+}
+
+#[tokio::test]
+async fn no_refresh_tokens_are_wished_for_where_there_are_none() {
+    let stage = Stage::set(&[]).await;
+    stage.authorization.manners(|manners| {
+        manners.metadata["grant_types_supported"] = json!(["authorization_code"]);
+        manners.refreshes = false;
+    });
+    let alice = stage.person("alice").await;
+    stage.connect(&alice).await;
+    let registered = &stage.authorization.at("/register")[0];
+    let grants = registered.raw(&["grant_types"]);
+    assert_eq!(grants.as_deref(), Some(r#"["authorization_code"]"#));
+    is_good(&stage.call(&alice).await);
+    stage.end().await;
 }
 
 /// `auth/pre-registration`.

@@ -47,6 +47,19 @@ async fn the_challenge_says_which_scopes_else_the_metadata_else_nobody() {
     stage.end().await;
 }
 
+/// `auth/scope-step-up`, whose server answers `initialize` to anybody.
+#[tokio::test]
+async fn a_server_that_greets_everybody_says_its_scopes_when_it_is_asked_for_something() {
+    let stage = Stage::set(&[]).await;
+    stage.supports(&["z"]);
+    stage.rules().greets = ["initialize".to_owned()].into();
+    stage.rules().challenge = Some(r#"Bearer scope="a d""#.to_owned());
+    let alice = stage.person("alice").await;
+    stage.connect(&alice).await;
+    assert_eq!(stage.scopes_asked().as_deref(), Some("a d"));
+    stage.end().await;
+}
+
 /// `auth/offline-access-scope` and `auth/offline-access-not-supported`.
 #[tokio::test]
 async fn offline_access_is_asked_for_where_the_authorization_server_lists_it() {
