@@ -37,10 +37,10 @@ pub use model::{
     ClientAuth, ClientCa, ClientCertificate, ClientCredentials, ClientKey, ClientProof, Compat,
     Config, Cookies, DebugHeaders, Delegation, ExchangeProfile, FileKey, Forwarded, Forwarding,
     HeaderTemplate, IdJag, Identity, InteractiveClient, Introspection, IssuerGrants,
-    JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient, Listen, LogFormat, LogLevel,
-    Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Resource, Revision, Rfc8693, Secrets,
-    Server, SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader, Store,
-    SubjectIntrospection, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
+    JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient, Limits, Listen, LogFormat,
+    LogLevel, Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Resource, Revision,
+    Rfc8693, Secrets, Server, SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader,
+    Store, SubjectIntrospection, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
     TokenVerification, ToolScopes, VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};

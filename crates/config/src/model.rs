@@ -23,7 +23,7 @@ pub use issuer::{
 };
 pub use login::{Login, LoginProvider};
 pub use process::{
-    Audit, ClientCa, DebugHeaders, Forwarded, Listen, LogFormat, LogLevel, Server, Store,
+    Audit, ClientCa, DebugHeaders, Forwarded, Limits, Listen, LogFormat, LogLevel, Server, Store,
     Telemetry, Tls,
 };
 pub use secrets::{AwsStore, Secrets, VaultAuth, VaultStore};

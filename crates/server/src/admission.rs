@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::{ErrorKind, PrincipalKind, RequestId, Side};
 use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
-use portcullis_engine::{Admission, Call};
+use portcullis_engine::{Admission, Call, Quota};
 use portcullis_identity::authorization_server::{Addressed, Endpoint};
 use portcullis_identity::{
     AUTHORIZATION, Arrival, AuthnError, AuthnErrorKind, KEY_HEADERS, Stranger,
@@ -107,9 +107,7 @@ impl ServerState {
         let (Some(addressed), Some(stranger)) = (addressed, stranger) else {
             return Err(Box::new(self.refuse(audit, &error, parts, surface).await));
         };
-        let from = self.client_address(parts).or_else(|| peer(parts));
-        let (rate, now) = (self.frontage.load().strangers, self.clock.monotonic());
-        if let Err(wait) = self.strangers.one_more(from, rate, now) {
+        if let Err(wait) = self.one_more(Quota::Strangers, parts) {
             return Err(Box::new(too_many(audit, wait).await));
         }
         let brought = authentication
@@ -193,16 +191,14 @@ impl ServerState {
 }
 
 /// The refusal of a stranger of whose network too many come (DLG-09).
-async fn too_many(mut audit: AuditGuard, wait: Duration) -> Response<Body> {
+async fn too_many(mut audit: AuditGuard, wait: u64) -> Response<Body> {
     audit.denied("too_many_strangers");
     let recorded = audit.finish_before_answer(ErrorKind::RateLimited.into());
     if recorded.await.is_err() {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     }
     let mut response = text_error(StatusCode::TOO_MANY_REQUESTS, "rate_limited");
-    // Rounded up: whoever keeps to it is let in.
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response.headers_mut().insert(RETRY_AFTER, wait.into());
     response
 }
 

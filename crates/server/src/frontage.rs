@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use portcullis_core::{AddressRange, ScopeSet};
-use portcullis_engine::StrangerRate;
+use portcullis_engine::QuotaRates;
 use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_oauth::RedirectRules;
 
@@ -33,8 +33,8 @@ pub struct Frontage {
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.
     pub debug_headers: DebugHeaders,
-    /// How often strangers may come, from one network.
-    pub strangers: StrangerRate,
+    /// How often what needs no key may be asked for, from one network.
+    pub quotas: QuotaRates,
 }
 
 /// What a protected-resource document (RFC 9728 §2) says of every endpoint of ours, to everybody.

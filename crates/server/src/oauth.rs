@@ -5,7 +5,7 @@
 //! and never by what it presented.
 
 pub(crate) mod cors;
-mod desk;
+pub(crate) mod desk;
 mod documents;
 mod introspect;
 mod register;

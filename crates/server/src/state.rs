@@ -10,7 +10,7 @@ use portcullis_core::{Clock, Entropy};
 use portcullis_credentials::Connections;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
-use portcullis_engine::{Gateway, Strangers};
+use portcullis_engine::{Gateway, Quota, Quotas};
 use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, RevocationAdmin, SignIn};
 
 use crate::admin::reload::Reload;
@@ -64,8 +64,8 @@ pub struct ServerDeps {
     pub body_timeout: Duration,
     /// Who waits for being wrong about who they are.
     pub failures: Arc<FailureThrottle>,
-    /// How often strangers came.
-    pub strangers: Arc<Strangers>,
+    /// How often what needs no key was asked for.
+    pub quotas: Arc<Quotas>,
     /// Whether `/metrics` is served at all.
     pub metrics_here: bool,
     /// Whether the admin paths are served beside the data paths.
@@ -96,6 +96,15 @@ impl ServerState {
     pub(crate) fn client_address(&self, parts: &Parts) -> Option<IpAddr> {
         let frontage = self.frontage.load();
         client_address(peer(parts), &parts.headers, frontage.forwarded.as_ref())
+    }
+
+    /// Counts one more of this, by the network that it comes from. `Err`: too many came from there, and
+    /// how many seconds to wait, rounded up: whoever keeps to it is let in.
+    pub(crate) fn one_more(&self, quota: Quota, parts: &Parts) -> Result<(), u64> {
+        let from = self.client_address(parts).or_else(|| peer(parts));
+        let (rates, now) = (self.frontage.load().quotas, self.clock.monotonic());
+        let counted = self.quotas.one_more(quota, from, &rates, now);
+        counted.map_err(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 }
 

@@ -46,6 +46,13 @@ pub(super) fn server(page: &mut Page<'_>, config: &Config) {
         page.value(2, "max_connections_per_address", most);
     }
     page.value(2, "strangers_per_minute", server.strangers_per_minute);
+    let limits = &server.limits;
+    page.heading(2, "limits");
+    page.value(4, "register_per_minute", limits.register_per_minute);
+    page.value(4, "token_per_minute", limits.token_per_minute);
+    page.value(4, "authorize_per_minute", limits.authorize_per_minute);
+    page.value(4, "introspect_per_minute", limits.introspect_per_minute);
+    page.value(4, "sign_in_per_minute", limits.sign_in_per_minute);
     page.value(2, "header_timeout", seconds(server.header_timeout));
     page.value(2, "body_timeout", seconds(server.body_timeout));
     page.value(2, "grace_seconds", seconds(server.grace));

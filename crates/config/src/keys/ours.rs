@@ -181,6 +181,11 @@ pub(crate) static SERVER: Section = Section {
         )
         .default("600"),
         Key::new(
+            "limits",
+            Kind::Section(&LIMITS),
+            "Most requests in a minute at what needs no key.",
+        ),
+        Key::new(
             "header_timeout",
             Kind::Span,
             "Time for the TLS handshake and the head of a request; also how long a connection may idle.",
@@ -204,6 +209,45 @@ pub(crate) static SERVER: Section = Section {
             "After that: how long running requests may take to finish.",
         )
         .default("30s"),
+    ],
+};
+
+pub(crate) static LIMITS: Section = Section {
+    name: "limits",
+    doc: "Most requests in a minute of one address (IPv6: of one /64) at what needs no key; a sixth of them \
+          may come at once, more are answered 429 with `Retry-After`. Behind a proxy whose word on addresses \
+          is not believed, everybody is one address.",
+    keys: &[
+        Key::new(
+            "register_per_minute",
+            Kind::Whole(1, 1_000_000),
+            "Clients that register (`/register`, `/{name}/register`).",
+        )
+        .default("240"),
+        Key::new(
+            "token_per_minute",
+            Kind::Whole(1, 1_000_000),
+            "Tokens that are asked for or given back (`/token`, `/{name}/token`, `/revoke`).",
+        )
+        .default("1200"),
+        Key::new(
+            "authorize_per_minute",
+            Kind::Whole(1, 1_000_000),
+            "Authorization requests (`/authorize`, `/{name}/authorize`).",
+        )
+        .default("600"),
+        Key::new(
+            "introspect_per_minute",
+            Kind::Whole(1, 1_000_000),
+            "Questions about tokens (`/introspect`).",
+        )
+        .default("6000"),
+        Key::new(
+            "sign_in_per_minute",
+            Kind::Whole(1, 1_000_000),
+            "Sign-ins that begin (`/login` with a key, `/login/provider`).",
+        )
+        .default("600"),
     ],
 };
 

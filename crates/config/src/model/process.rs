@@ -43,6 +43,8 @@ pub struct Server {
     pub max_connections_per_address: Option<u64>,
     /// Most requests of strangers in a minute, of one network.
     pub strangers_per_minute: u32,
+    /// Most requests in a minute at what needs no key, of one network.
+    pub limits: Limits,
     /// Time for the TLS handshake and the head of a request.
     pub header_timeout: Duration,
     /// Time for the whole of a body.
@@ -51,6 +53,21 @@ pub struct Server {
     pub grace: Duration,
     /// How long running requests may then take.
     pub drain: Duration,
+}
+
+/// `server.limits`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Clients that register.
+    pub register_per_minute: u32,
+    /// Tokens that are asked for or given back.
+    pub token_per_minute: u32,
+    /// Authorization requests.
+    pub authorize_per_minute: u32,
+    /// Questions about tokens.
+    pub introspect_per_minute: u32,
+    /// Sign-ins that begin.
+    pub sign_in_per_minute: u32,
 }
 
 /// `general_settings.use_x_forwarded_for` and what belongs to it.

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{ClientCa, DebugHeaders, Listen, Server, Tls};
+use crate::model::{ClientCa, DebugHeaders, Limits, Listen, Server, Tls};
 use crate::sections::addresses;
 use crate::validate::exposure::{is_every_address, is_loopback};
 use crate::validate::urls::{Origin, origin};
@@ -54,6 +54,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
             .whole("strangers_per_minute")
             .and_then(|most| u32::try_from(most).ok())
             .unwrap_or(600),
+        limits: limits(fields),
         header_timeout: fields
             .span("header_timeout")
             .unwrap_or(Duration::from_secs(10)),
@@ -113,6 +114,23 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         }
     }
     server
+}
+
+fn limits(fields: &Fields<'_, '_>) -> Limits {
+    let section = fields.section("limits");
+    let of = |name: &str, default| {
+        let written = section.as_ref().and_then(|limits| limits.whole(name));
+        written
+            .and_then(|most| u32::try_from(most).ok())
+            .unwrap_or(default)
+    };
+    Limits {
+        register_per_minute: of("register_per_minute", 240),
+        token_per_minute: of("token_per_minute", 1200),
+        authorize_per_minute: of("authorize_per_minute", 600),
+        introspect_per_minute: of("introspect_per_minute", 6000),
+        sign_in_per_minute: of("sign_in_per_minute", 600),
+    }
 }
 
 fn listen_address(fields: &Fields<'_, '_>, text: &At<String>) -> Option<Listen> {

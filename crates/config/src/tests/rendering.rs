@@ -145,6 +145,12 @@ mcp_servers:
       max_body: 4194304
       max_connections: 10000
       strangers_per_minute: 600
+      limits:
+        register_per_minute: 240
+        token_per_minute: 1200
+        authorize_per_minute: 600
+        introspect_per_minute: 6000
+        sign_in_per_minute: 600
       header_timeout: 10s
       body_timeout: 30s
       grace_seconds: 0s

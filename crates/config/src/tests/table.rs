@@ -100,6 +100,7 @@ mcp_servers:
     assert!(World::default().load(text).is_err());
     let text = "identity: {login: {issuer: x, client_secret: x, claims: {}, session_ttl: 1s}}";
     assert!(World::default().load(text).is_err());
+    assert!(World::default().load("server: {limits: {}}").is_ok());
     for login in ["token", "approle", "kubernetes"] {
         let text = format!("secrets: {{aws: {{}}, vault: {{auth: {login}}}}}");
         assert!(World::default().load(&text).is_err());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_config::Config;
-use portcullis_engine::StrangerRate;
+use portcullis_engine::{QuotaRates, Rate};
 use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_oauth::RedirectRules;
 use portcullis_server::{DebugHeaders, Forwarded, Frontage, PublishedKeys, ResourceFacts};
@@ -52,6 +52,19 @@ pub(super) fn frontage(
             portcullis_config::DebugHeaders::Admin => DebugHeaders::Admin,
             portcullis_config::DebugHeaders::Authenticated => DebugHeaders::Authenticated,
         },
-        strangers: StrangerRate::per_minute(config.server.strangers_per_minute),
+        quotas: quotas(&config.server),
+    }
+}
+
+/// What one network may ask for without a key.
+fn quotas(server: &portcullis_config::Server) -> QuotaRates {
+    let limits = &server.limits;
+    QuotaRates {
+        strangers: Rate::per_minute(server.strangers_per_minute),
+        registrations: Rate::per_minute(limits.register_per_minute),
+        tokens: Rate::per_minute(limits.token_per_minute),
+        authorization_requests: Rate::per_minute(limits.authorize_per_minute),
+        introspections: Rate::per_minute(limits.introspect_per_minute),
+        sign_ins: Rate::per_minute(limits.sign_in_per_minute),
     }
 }

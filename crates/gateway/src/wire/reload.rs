@@ -228,6 +228,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         inside: _,
         debug_headers: _,
         strangers_per_minute: _,
+        limits: _,
         trusted_redirect_origins: _,
         tls,
         allowed_hosts,

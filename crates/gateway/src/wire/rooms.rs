@@ -13,7 +13,7 @@ use portcullis_credentials::{
 use portcullis_egress::HttpClient;
 use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
-use portcullis_engine::{Gateway, GatewayDeps, Strangers};
+use portcullis_engine::{Gateway, GatewayDeps, Quotas};
 use portcullis_identity::{
     Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
     Revocations, SignIn, follow,
@@ -193,7 +193,7 @@ pub(super) struct Rooms {
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) failures: Arc<FailureThrottle>,
-    pub(super) strangers: Arc<Strangers>,
+    pub(super) quotas: Arc<Quotas>,
     pub(super) standings: Arc<Standings>,
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
@@ -330,7 +330,7 @@ impl Rooms {
             metrics,
             readiness: Arc::default(),
             failures: Arc::default(),
-            strangers: Arc::default(),
+            quotas: Arc::default(),
             standings,
             issuers,
             client,

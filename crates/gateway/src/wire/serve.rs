@@ -216,7 +216,7 @@ pub(super) fn state(
         max_body: usize::try_from(server.max_body).unwrap_or(usize::MAX),
         body_timeout: server.body_timeout,
         failures: Arc::clone(&rooms.failures),
-        strangers: Arc::clone(&rooms.strangers),
+        quotas: Arc::clone(&rooms.quotas),
         metrics_here: config.telemetry.metrics,
         admin_here: server.admin_listen.is_none(),
     })

@@ -14,6 +14,8 @@ mod endings;
 #[cfg(test)]
 mod endpoints;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod refreshing;
 #[cfg(test)]
 mod registering;

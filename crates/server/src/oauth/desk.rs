@@ -11,6 +11,7 @@ use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::ErrorKind;
+use portcullis_engine::Quota;
 use portcullis_engine::audit::{AuditGuard, CallerText, Outcome, Surface};
 use portcullis_identity::authorization_server::{AuthorizationServer, TokenRefusal};
 use portcullis_oauth::authorization_server::{InvalidParameters, OAuthFault, Parameters};
@@ -22,6 +23,9 @@ use crate::state::ServerState;
 
 /// No form and no registration is longer.
 const LONGEST: usize = 16 * 1024;
+
+/// The reason on record of a request that comes too soon after too many others of its network.
+pub(crate) const TOO_OFTEN: &str = "too_many_requests";
 
 /// One request at an endpoint, on record from its beginning.
 pub(super) struct Desk {
@@ -48,11 +52,13 @@ impl From<TokenRefusal> for NotGiven {
 }
 
 impl Desk {
-    /// Opens the event; the response, if there is one, is the refusal.
+    /// Opens the event and counts the request, whoever sends it; the response, if there is one, is the
+    /// refusal.
     pub(super) async fn open(
         state: ServerState,
         request: Request,
         method: &'static str,
+        quota: Quota,
     ) -> Result<(Self, Body), Box<Response<Body>>> {
         let (parts, body) = request.into_parts();
         let mut audit = state.open_event(&parts, Surface::OAuth, state.client_address(&parts))?;
@@ -73,7 +79,28 @@ impl Desk {
             server,
             origin,
         };
-        Ok((desk, body))
+        match desk.state.one_more(quota, &desk.parts) {
+            Ok(()) => Ok((desk, body)),
+            Err(wait) => Err(Box::new(desk.too_often(wait).await)),
+        }
+    }
+
+    /// RFC 6585 §4, in the words that clients of these endpoints read.
+    async fn too_often(mut self, wait: u64) -> Response<Body> {
+        self.audit.denied(TOO_OFTEN);
+        let recorded = self
+            .audit
+            .finish_before_answer(ErrorKind::RateLimited.into());
+        if recorded.await.is_err() {
+            return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+        }
+        let body = json!({
+            "error": "temporarily_unavailable",
+            "error_description": "too many requests come from this network; wait as long as Retry-After says",
+        });
+        let mut response = never_kept(reply(StatusCode::TOO_MANY_REQUESTS, body.to_string()));
+        response.headers_mut().insert(RETRY_AFTER, wait.into());
+        response
     }
 
     /// Reads the form.

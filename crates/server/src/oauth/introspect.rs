@@ -10,6 +10,7 @@ use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::{ErrorKind, Principal, PrincipalKind};
+use portcullis_engine::Quota;
 use portcullis_engine::audit::Target;
 use portcullis_identity::KEY_HEADERS;
 use portcullis_identity::authorization_server::{ClientCredentials, Introspected};
@@ -19,10 +20,11 @@ pub(super) async fn introspect(
     State(state): State<ServerState>,
     request: Request,
 ) -> Response<Body> {
-    let (mut desk, body) = match Desk::open(state, request, "introspect").await {
-        Ok(opened) => opened,
-        Err(refusal) => return *refusal,
-    };
+    let (mut desk, body) =
+        match Desk::open(state, request, "introspect", Quota::Introspections).await {
+            Ok(opened) => opened,
+            Err(refusal) => return *refusal,
+        };
     let holder = if presents_key(&desk.parts) {
         let Some(holder) = holder(&desk).await else {
             return no_key(desk).await;

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
+use portcullis_engine::Quota;
 use portcullis_engine::audit::Target;
 use portcullis_identity::authorization_server::{RegisteredClient, RegistrationRefusal};
 use portcullis_oauth::authorization_server::{InvalidRegistration, OAuthFault};
@@ -12,7 +13,8 @@ use super::desk::Desk;
 use crate::state::ServerState;
 
 pub(super) async fn register(State(state): State<ServerState>, request: Request) -> Response<Body> {
-    let (mut desk, body) = match Desk::open(state, request, "register").await {
+    let (mut desk, body) = match Desk::open(state, request, "register", Quota::Registrations).await
+    {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
+use portcullis_engine::Quota;
 use portcullis_oauth::RedirectRefused;
 use portcullis_oauth::authorization_server::OAuthFault;
 use serde_json::Value;
@@ -27,10 +28,11 @@ pub(super) async fn register(
     Path(_): Path<String>,
     request: Request,
 ) -> Response<Body> {
-    let (mut desk, body) = match Desk::open(state, request, "relay/register").await {
-        Ok(opened) => opened,
-        Err(refusal) => return *refusal,
-    };
+    let (mut desk, body) =
+        match Desk::open(state, request, "relay/register", Quota::Registrations).await {
+            Ok(opened) => opened,
+            Err(refusal) => return *refusal,
+        };
     let body = match desk.json(body).await {
         Ok(body) => body,
         Err(refusal) => return desk.refuse(refusal).await,
@@ -61,7 +63,7 @@ pub(super) async fn token(
     Path(name): Path<String>,
     request: Request,
 ) -> Response<Body> {
-    let (mut desk, body) = match Desk::open(state, request, "relay/token").await {
+    let (mut desk, body) = match Desk::open(state, request, "relay/token", Quota::Tokens).await {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };

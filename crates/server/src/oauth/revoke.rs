@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
+use portcullis_engine::Quota;
 use portcullis_engine::audit::Target;
 use portcullis_identity::authorization_server::ClientCredentials;
 
@@ -10,7 +11,7 @@ use super::desk::{Desk, NotGiven};
 use crate::state::ServerState;
 
 pub(super) async fn revoke(State(state): State<ServerState>, request: Request) -> Response<Body> {
-    let (mut desk, body) = match Desk::open(state, request, "revoke").await {
+    let (mut desk, body) = match Desk::open(state, request, "revoke", Quota::Tokens).await {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
+use portcullis_engine::Quota;
 use portcullis_engine::audit::Target;
 use portcullis_identity::authorization_server::{ClientCredentials, Issued};
 
@@ -12,7 +13,7 @@ use super::desk::{Desk, NotGiven};
 use crate::state::ServerState;
 
 pub(super) async fn give(State(state): State<ServerState>, request: Request) -> Response<Body> {
-    let (mut desk, body) = match Desk::open(state, request, "token").await {
+    let (mut desk, body) = match Desk::open(state, request, "token", Quota::Tokens).await {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };

@@ -8,6 +8,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
+use portcullis_engine::Quota;
 use portcullis_identity::authorization_server::{
     AuthorizationError, AuthorizationServer, ClientStanding, FlowHandle, Pending, Refusal,
     Undecided,
@@ -54,6 +55,7 @@ pub(crate) async fn begin(State(state): State<ServerState>, request: Request) ->
 }
 
 async fn begun(visit: &mut Visit) -> Result<Answer, Trouble> {
+    visit.one_more(Quota::AuthorizationRequests)?;
     let server = authorization_server(&visit.state)?;
     let query = visit.parts.uri.query().unwrap_or_default();
     let origin = visit.state.public_origin(&visit.parts);

@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::http::request::Parts;
 use portcullis_core::{ApiKey, ErrorKind};
+use portcullis_engine::Quota;
 use portcullis_identity::{AuthnError, BrowserSession, Proved};
 use url::Url;
 
@@ -93,6 +94,7 @@ pub(crate) async fn with_key(State(state): State<ServerState>, request: Request)
 }
 
 async fn signed_in(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
+    visit.one_more(Quota::SignIns)?;
     let sign_in = visit.state.sign_in.load_full();
     if !sign_in.with_key {
         return Err(Trouble::no_keys());

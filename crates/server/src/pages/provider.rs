@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
+use portcullis_engine::Quota;
 
 use super::{Answer, CALLBACK, ReturnTo, Trouble, Visit, cookies, login};
 use crate::state::ServerState;
@@ -17,6 +18,7 @@ pub(crate) async fn depart(State(state): State<ServerState>, request: Request) -
 }
 
 async fn departed(visit: &mut Visit) -> Result<Answer, Trouble> {
+    visit.one_more(Quota::SignIns)?;
     let sign_in = visit.state.sign_in.load_full();
     let provider = sign_in.provider.as_ref();
     let provider = provider.ok_or_else(Trouble::no_such_page)?;

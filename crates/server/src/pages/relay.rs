@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::Response;
 use portcullis_core::ErrorKind;
+use portcullis_engine::Quota;
 use portcullis_identity::authorization_server::Refusal;
 use portcullis_oauth::authorization_server::{InvalidParameters, OAuthFault, Parameters};
 
@@ -30,6 +31,7 @@ pub(crate) async fn begin(
 }
 
 async fn begun(visit: &mut Visit, name: &str) -> Result<Answer, Trouble> {
+    visit.one_more(Quota::AuthorizationRequests)?;
     let server = authorization_server(&visit.state)?;
     let origin = visit.state.public_origin(&visit.parts);
     let origin = origin.ok_or_else(Trouble::no_such_page)?;

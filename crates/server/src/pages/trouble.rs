@@ -1,14 +1,18 @@
 //! What a person is told when something does not work: what happened, what to do, and nothing that
 //! anybody else said.
 
+use std::num::NonZeroU32;
+
 use askama::Template;
 use axum::body::Body;
+use axum::http::header::RETRY_AFTER;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_identity::SignInFault;
 use portcullis_oauth::authorization_server::OAuthFault;
 
 use super::{Frame, layout};
+use crate::oauth::desk::TOO_OFTEN;
 
 /// Why a visit does not come to what it was for.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ pub(crate) struct Trouble {
     pub(crate) advice: &'static str,
     /// What of it whoever made the application has to know, in words of ours.
     pub(crate) detail: Option<Box<OAuthFault>>,
+    /// In how many seconds it may be tried again, where that is known.
+    pub(crate) retry_after: Option<NonZeroU32>,
     /// Where to go on, and what that is called.
     pub(crate) link: Option<(String, &'static str)>,
 }
@@ -45,7 +51,12 @@ impl Trouble {
             frame,
             trouble: self,
         };
-        layout::html(self.status, &page, None)
+        let mut response = layout::html(self.status, &page, None)?;
+        if let Some(seconds) = self.retry_after {
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, seconds.get().into());
+        }
+        Some(response)
     }
 
     /// What is written below, for whoever made the application.
@@ -67,6 +78,7 @@ impl Trouble {
             happened,
             advice,
             detail: None,
+            retry_after: None,
             link: None,
         }
     }
@@ -90,6 +102,23 @@ impl Trouble {
                  number at the foot of this page.",
             ],
         )
+    }
+
+    /// Too many came from the same network.
+    pub(super) fn too_often(wait: u64) -> Self {
+        let mut trouble = Self::of(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorKind::RateLimited,
+            TOO_OFTEN,
+            [
+                "Too many at once",
+                "More requests came from your network than this gateway takes at one time. Nothing was \
+                 done.",
+                "Wait a minute and try again. If it stays like this, tell whoever runs this gateway.",
+            ],
+        );
+        trouble.retry_after = NonZeroU32::new(u32::try_from(wait).unwrap_or(u32::MAX));
+        trouble
     }
 
     pub(super) const fn not_a_form() -> Self {

@@ -7,6 +7,7 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode};
 use portcullis_core::RequestId;
+use portcullis_engine::Quota;
 use portcullis_engine::audit::{AuditGuard, CallerText, Outcome, Surface};
 use url::Url;
 
@@ -72,6 +73,12 @@ impl Visit {
             cookies: Vec::new(),
         };
         Ok((visit, body))
+    }
+
+    /// Counts this request, by the network that it comes from.
+    pub(super) fn one_more(&self, quota: Quota) -> Result<(), Trouble> {
+        let counted = self.state.one_more(quota, &self.parts);
+        counted.map_err(Trouble::too_often)
     }
 
     /// Who is signed in in this browser; they are on record then. A cookie that stands for nobody any

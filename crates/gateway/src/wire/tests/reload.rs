@@ -75,6 +75,23 @@ async fn what_strangers_and_callers_are_told_follows_the_file() {
 }
 
 #[tokio::test]
+async fn how_often_one_network_may_ask_follows_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let world = rereading(&file).await;
+    for _ in 0..3 {
+        let taken = world.post("/token", "").await.status;
+        assert_eq!(taken, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    std::fs::write(&file, "server: {limits: {token_per_minute: 1}}").unwrap();
+    let reloaded = world.post("/v1/config/reload", "").await;
+    assert_eq!(reloaded.status, StatusCode::OK);
+    world.post("/token", "").await;
+    let refused = world.post("/token", "").await.status;
+    assert_eq!(refused, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
 async fn an_administrator_puts_a_new_file_in_force_and_is_told_what_is_wrong_with_a_bad_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");

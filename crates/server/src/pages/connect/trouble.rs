@@ -20,6 +20,7 @@ const fn trouble(
         happened,
         advice,
         detail: None,
+        retry_after: None,
         link: None,
     }
 }
