@@ -107,7 +107,10 @@ async fn a_person_opens_the_address_signs_in_connects_and_calls_again() {
     );
     assert!(text.contains("<bdi>127.0.0.1</bdi>"), "where to: {text}");
     let policy = page.header("content-security-policy").unwrap();
-    let leads = format!("form-action 'self' {};", stage.authorization.origin());
+    let leads = format!(
+        "form-action 'self' {} https:;",
+        stage.authorization.origin()
+    );
     assert!(policy.contains(&leads), "{policy}");
     assert_eq!(stage.gateway.event_of(&page).await["server"], "files");
 
