@@ -40,8 +40,8 @@ pub use model::{
     JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient, Limits, Listen, LogFormat,
     LogLevel, Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Resource, Revision,
     Rfc8693, Secrets, Server, SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader,
-    Store, SubjectIntrospection, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
-    TokenVerification, ToolScopes, VaultAuth, VaultStore,
+    Store, SubjectIntrospection, SubjectSource, Telemetry, Tls, TokenExchange, TokenIssuer,
+    TokenTypeName, TokenVerification, ToolScopes, VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;

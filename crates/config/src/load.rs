@@ -11,7 +11,7 @@ use crate::sections::grants::Surroundings;
 use crate::sections::{addresses, identity, mcp_server, process, secrets, server};
 use crate::sources::Sources;
 use crate::tree::{self, MAX_FILE_BYTES, Node};
-use crate::{overrides, validate::exposure};
+use crate::{overrides, validate::exposure, validate::sign_ins};
 
 /// A configuration and what was noticed on the way.
 #[derive(Clone, Debug)]
@@ -121,6 +121,8 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             None => ClientCas::Known(None),
         },
     );
+    let read = mcp_servers.iter().filter_map(|entry| entry.server.as_ref());
+    sign_ins::complain_of_nobody_signing_in(findings, &identity, read);
     addresses::warn_of_unseen_proxies(&general, &mcp_servers, server.forwarded.as_ref());
     let store = process::store(&fields.section_or_empty("store", &empty)?);
     let audit = process::audit(&fields.section_or_empty("audit", &empty)?);

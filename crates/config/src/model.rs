@@ -16,7 +16,7 @@ mod signer;
 pub use authorization_server::{AuthorizationServer, KnownClient};
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
 pub use forwarding::{CallerHeaders, Cookies, Delegation, Forwarding, HeaderTemplate};
-pub use id_jag::IdJag;
+pub use id_jag::{IdJag, SubjectSource};
 pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,

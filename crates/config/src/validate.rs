@@ -2,5 +2,6 @@
 
 pub(crate) mod exposure;
 pub(crate) mod names;
+pub(crate) mod sign_ins;
 pub(crate) mod strength;
 pub(crate) mod urls;

@@ -63,6 +63,9 @@ impl Withheld {
 pub struct Brought {
     /// To act for the caller at a token endpoint.
     pub on_behalf: Option<Arc<OnBehalf>>,
+    /// What the provider said of the caller when they signed in: for servers whose settings say so, and
+    /// for no other.
+    pub login_assertion: Option<Arc<OnBehalf>>,
     /// Headers that the configuration names, each standing once. `authorization` is among them only
     /// when it is the caller's own and admitted nobody.
     pub headers: Vec<ForwardedHeader>,

@@ -57,6 +57,11 @@ impl ServerAuth {
         self.auth.takes_subject() || verifies
     }
 
+    /// Whether what the caller's provider said when they signed in is needed instead.
+    pub fn reads_login_assertion(&self) -> bool {
+        self.auth.takes_login_assertion()
+    }
+
     /// Whether what is presented tells who asks for what, so that it is another for each request.
     pub const fn tells_errands(&self) -> bool {
         self.signer.is_some()
@@ -131,6 +136,14 @@ impl UpstreamAuth {
             | Self::AuthorizationCode(_)
             | Self::MappedKey(_)
             | Self::Passthrough(_) => false,
+        }
+    }
+
+    /// Whether it works with what the caller's provider said when they signed in.
+    pub fn takes_login_assertion(&self) -> bool {
+        match self {
+            Self::TokenExchange(terms) => terms.takes_login_assertion(),
+            _ => false,
         }
     }
 

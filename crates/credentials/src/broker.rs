@@ -26,7 +26,7 @@ use crate::token_endpoint::Endpoint;
 use crate::{
     ClientCredentials, Connections, CredentialBroker, CredentialError, CredentialErrorKind,
     CredentialKind, Errand, JudgesSubjects, Refusal, ServerAuth, StaticHeader, TokenEndpoint,
-    UpstreamAuth, UpstreamCredential,
+    TokenExchange, UpstreamAuth, UpstreamCredential,
 };
 
 /// A server has one client, two while a reload is under way, and another for discovery; what goes
@@ -140,9 +140,19 @@ impl Broker {
     }
 
     /// The caller's own token, if it may be acted with.
-    async fn subject<'e>(&self, evidence: &'e Evidence) -> Result<&'e SubjectToken, Failure> {
-        let subject = evidence.subject();
-        let subject = subject.ok_or(Failure::new(CredentialErrorKind::NoSubject))?;
+    async fn subject<'e>(
+        &self,
+        evidence: &'e Evidence,
+        terms: &TokenExchange,
+    ) -> Result<&'e SubjectToken, Failure> {
+        let none = || {
+            Failure::new(if terms.takes_login_assertion() {
+                CredentialErrorKind::NoSignIn
+            } else {
+                CredentialErrorKind::NoSubject
+            })
+        };
+        let subject = evidence.subject().ok_or_else(none)?;
         // Whichever admitted its bearer was judged at the door.
         if let (Some(judge), true) = (&self.judge, evidence.has_subject_beside_key()) {
             judge.judge(subject).await?;
@@ -377,7 +387,7 @@ impl CredentialBroker for Broker {
             }
             // Never another identity in the caller's place: without a token there is nothing.
             UpstreamAuth::TokenExchange(terms) => {
-                let subject = self.subject(evidence).await;
+                let subject = self.subject(evidence, terms).await;
                 let subject = subject.map_err(|failure| failure.for_server(&auth.server))?;
                 let slot = self.subjects().slot(
                     &auth.server,

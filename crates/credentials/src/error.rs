@@ -43,6 +43,11 @@ pub enum CredentialErrorKind {
     /// The request brought no token to act with.
     #[error("the caller sent no token of their own to act with")]
     NoSubject,
+    /// The server is called as whoever signed in, and there is nothing of a sign-in to act with.
+    #[error(
+        "the caller's client was not let in by a sign-in with the provider, or what the provider said then has ended"
+    )]
+    NoSignIn,
     /// The request brought no bearer token of the caller's own to be passed through.
     #[error("the caller sent no bearer token of their own")]
     NoBearer,
@@ -144,6 +149,7 @@ impl CredentialError {
             | CredentialErrorKind::NoPkce
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
             CredentialErrorKind::NoSubject
+            | CredentialErrorKind::NoSignIn
             | CredentialErrorKind::NoBearer
             | CredentialErrorKind::SubjectEnded
             | CredentialErrorKind::SubjectRefused { .. }

@@ -15,7 +15,7 @@ use crate::auth::digest_rules;
 use crate::broker::Door;
 use crate::directory::Authority;
 use crate::error::Failure;
-use crate::id_jag::{Held, IdJagTerms};
+use crate::id_jag::{Held, IdJagTerms, SubjectSource};
 use crate::{CredentialErrorKind, CredentialKind, TokenClient};
 
 /// How one server's tokens are got in exchange for callers' tokens. Nothing here is a caller's.
@@ -33,6 +33,19 @@ pub struct TokenExchange {
     pub rules: TokenRules,
     /// Plain http to the endpoint beyond loopback was accepted by name.
     pub allow_insecure_http: bool,
+}
+
+impl TokenExchange {
+    /// Whether the subject is what the caller's provider said when they signed in, and nothing that
+    /// came with the request.
+    pub(crate) const fn takes_login_assertion(&self) -> bool {
+        match &self.profile {
+            ExchangeProfile::IdJag(terms) => {
+                matches!(terms.subject_source, SubjectSource::LoginAssertion)
+            }
+            ExchangeProfile::Rfc8693 { .. } | ExchangeProfile::EntraObo => false,
+        }
+    }
 }
 
 /// The ways of asking.

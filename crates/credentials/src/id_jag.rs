@@ -18,6 +18,8 @@ use crate::{CredentialErrorKind, TokenClient, TokenExchange};
 /// What such an exchange needs beside the first leg's endpoint and client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdJagTerms {
+    /// What of the person's is exchanged.
+    pub subject_source: SubjectSource,
     /// `subject_token_type` of what the person brings.
     pub subject_type: String,
     /// `audience`: the issuer of the resource's authorization server.
@@ -28,6 +30,15 @@ pub struct IdJagTerms {
     pub resource_authority: Authority,
     /// Who we are there. It is another registration than the first leg's.
     pub resource_client: TokenClient,
+}
+
+/// Where the subject of the first leg comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectSource {
+    /// The caller sends it.
+    Bearer,
+    /// It is the ID token of the sign-in in which the caller let their client in.
+    LoginAssertion,
 }
 
 impl IdJagTerms {

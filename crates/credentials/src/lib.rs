@@ -40,7 +40,7 @@ pub use error::{CredentialError, CredentialErrorKind};
 pub use exchange::{ExchangeProfile, TokenExchange};
 pub use forwarded::challenge_of;
 pub use forwarding::{Addressed, CallerHeaders, CookieRule, Forwarding, Template};
-pub use id_jag::IdJagTerms;
+pub use id_jag::{IdJagTerms, SubjectSource};
 pub use interactive::{
     Arrived, AuthorizationCode, Connection, ConnectionDeps, Connections, Departure, Disconnected,
     Document, FoundForPeople, NotArrived, NotKept, Refusal, Resource, WhyNot, client_document,

@@ -68,7 +68,9 @@ impl EngineError {
         let nothing_presented = |kind| {
             matches!(
                 kind,
-                CredentialErrorKind::NoSubject | CredentialErrorKind::NoBearer
+                CredentialErrorKind::NoSubject
+                    | CredentialErrorKind::NoSignIn
+                    | CredentialErrorKind::NoBearer
             )
         };
         (self.kind() == ErrorKind::Unauthenticated).then(|| Challenge::Ours {

@@ -237,6 +237,9 @@ impl EngineError {
                     CredentialErrorKind::NoSubject => {
                         "this server is called in your own name: send your own token as Authorization: Bearer, beside the gateway's key in x-litellm-api-key"
                     }
+                    CredentialErrorKind::NoSignIn => {
+                        "this server is called as whoever signed in, and your sign-in is too old for it or was not with the provider: remove this gateway from your application, add it again, and sign in with the provider"
+                    }
                     CredentialErrorKind::NoBearer => {
                         "this server is called with your own bearer token: send it as Authorization: Bearer, beside the gateway's key in x-litellm-api-key"
                     }

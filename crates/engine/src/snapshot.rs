@@ -145,6 +145,7 @@ pub struct Snapshot {
     aliases: HashMap<Arc<str>, usize>,
     groups: BTreeSet<String>,
     handed_on: HandedOn,
+    asks_for_login_assertions: bool,
     generation: u64,
 }
 
@@ -165,6 +166,9 @@ impl Snapshot {
         }
         Self {
             handed_on: HandedOn::of(&servers),
+            asks_for_login_assertions: servers
+                .iter()
+                .any(|server| server.auth.reads_login_assertion()),
             servers,
             names,
             aliases,
@@ -219,6 +223,11 @@ impl Snapshot {
     /// Whether some server may be handed a caller's header of this name (lower case).
     pub fn asks_for(&self, header: &str) -> bool {
         self.handed_on.asks_for(header)
+    }
+
+    /// Whether some server is called with what callers' provider said when they signed in.
+    pub const fn asks_for_login_assertions(&self) -> bool {
+        self.asks_for_login_assertions
     }
 
     /// The server that `x-mcp-{name}-{header}` is addressed to, and the header.

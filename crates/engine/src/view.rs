@@ -132,7 +132,10 @@ impl View {
         operation: Operation<'_>,
     ) -> Result<Permit<()>, Denied> {
         let mut permit = authorize(self.caller(), &entry.policy, operation, ())?;
-        if entry.auth.reads_subject() {
+        if entry.auth.reads_login_assertion() {
+            let signed_in_as = self.brought.login_assertion.clone();
+            permit = permit.on_behalf(signed_in_as, &self.principal.scopes);
+        } else if entry.auth.reads_subject() {
             permit = permit.on_behalf(self.brought.on_behalf.clone(), &self.principal.scopes);
         }
         if entry.auth.tells_errands() {

@@ -57,7 +57,7 @@ pub use keys::generate_key;
 pub use outbound::http_client;
 pub use proxy::{ProxyOptions, proxy};
 pub use revocations::{StoreOf, lift_revocation, revocations, revoke};
-pub use rotation::{RotatedSigner, rotate_ring, rotate_signer};
+pub use rotation::{RotatedKey, rotate_ring, rotate_signer, rotate_tokens};
 pub use serve::serve;
 pub use trail::verify_audit;
 

@@ -11,7 +11,7 @@ use crate::extract::presents;
 use crate::person::signed_in;
 use crate::{
     Arrival, Authenticated, Authenticator, AuthnError, AuthnErrorKind, ClientCertificates,
-    KeyHolder, Person, Presented, Proved, Revocations, Revoke, TrustedProvider, extract,
+    IdTokens, KeyHolder, Person, Presented, Proved, Revocations, Revoke, TrustedProvider, extract,
 };
 
 /// All ways of recognising callers, in the order in which they are tried.
@@ -28,6 +28,8 @@ pub struct Authentication {
     providers: Vec<Arc<TrustedProvider>>,
     /// Who issues tokens of our own.
     own_tokens: Option<AuthorizationServer>,
+    /// What providers said of people who signed in.
+    id_tokens: Option<IdTokens>,
     revocations: Arc<Revocations>,
     generation: u64,
 }
@@ -45,6 +47,7 @@ impl Authentication {
             issuer_of_subjects: None,
             providers: Vec::new(),
             own_tokens: None,
+            id_tokens: None,
             revocations,
             generation: 0,
         }
@@ -82,6 +85,23 @@ impl Authentication {
             own_tokens: Some(server),
             ..self
         }
+    }
+
+    /// And acts for people by what their provider said when they signed in, where a server asks for it.
+    #[must_use]
+    pub fn with_id_tokens(self, tokens: IdTokens) -> Self {
+        Self {
+            id_tokens: Some(tokens),
+            ..self
+        }
+    }
+
+    pub(crate) const fn id_tokens(&self) -> Option<&IdTokens> {
+        self.id_tokens.as_ref()
+    }
+
+    pub(crate) const fn own_tokens(&self) -> Option<&AuthorizationServer> {
+        self.own_tokens.as_ref()
     }
 
     /// The same, made of this generation of the configuration.

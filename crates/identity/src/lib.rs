@@ -24,6 +24,7 @@ mod key_admin;
 mod key_form;
 mod key_index;
 mod key_seal;
+mod login_assertion;
 mod master_key;
 mod on_behalf;
 mod opaque_subject;

@@ -93,9 +93,14 @@ impl ServerState {
         let error = match authentication.authenticate(&parts.headers, &arrival).await {
             Ok(caller) => {
                 let admission = admitted(caller.principal.kind);
-                let brought = authentication
+                let mut brought = authentication
                     .brought(&parts.headers, &caller.principal, asked_for)
                     .await;
+                if snapshot.asks_for_login_assertions() {
+                    brought.login_assertion = authentication
+                        .login_assertion(&parts.headers, &caller.principal)
+                        .await;
+                }
                 let call = Call::begin(id, caller.principal, admission, audit).with(brought);
                 return Ok(call.reaching(self.public_origin(parts)));
             }

@@ -2,7 +2,7 @@
 
 use super::page::{Page, quoted, shown, uri, url};
 use super::upstream_auth::{oauth_client, token_validation};
-use crate::model::{ClientProof, IdJag, OAuthClient};
+use crate::model::{ClientProof, IdJag, OAuthClient, SubjectSource};
 
 pub(super) fn id_jag(page: &mut Page<'_>, terms: &IdJag) {
     match &terms.endpoint {
@@ -11,7 +11,11 @@ pub(super) fn id_jag(page: &mut Page<'_>, terms: &IdJag) {
     }
     page.optional(4, "issuer", terms.issuer.as_deref().map(uri).as_ref());
     oauth_client(page, &terms.client);
-    page.value(4, "id_jag_subject_source", "bearer");
+    let source = match terms.subject_source {
+        SubjectSource::Bearer => "bearer",
+        SubjectSource::LoginAssertion => "login_assertion",
+    };
+    page.value(4, "id_jag_subject_source", source);
     page.value(4, "subject_token_type", quoted(&terms.subject_token_type));
     page.value(4, "audience", quoted(uri(&terms.audience)));
     page.optional(

@@ -9,7 +9,7 @@ const NO_DATABASE: &str =
     "LiteLLM's database is not read: its keys, teams and servers will not be there";
 const NO_CALLBACK: &str = "nothing is sent to logging callbacks; see `audit` and `telemetry`";
 const NO_JWT: &str = "tokens of other issuers are accepted by `identity.issuers` and not by this key: without an entry there, callers with such a token are refused";
-const NO_INTERACTIVE: &str = "interactive OAuth is not available in this build yet";
+const DOCUMENT_FIRST: &str = "without effect: an authorization server that takes our client document is always shown it, and a client is registered only where it takes none";
 const NO_ADDRESS_RULES: &str = "restricting by the caller's address is not available in this build yet; restrict at the ingress and remove the key";
 
 pub(crate) static GENERAL_SETTINGS: Section = Section {
@@ -76,7 +76,7 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             "mcp_session_token_signing",
             "no session tokens are issued in this build yet",
         ),
-        inert("mcp_prefer_client_id_metadata_document", NO_INTERACTIVE),
+        inert("mcp_prefer_client_id_metadata_document", DOCUMENT_FIRST),
         inert(
             "user_mcp_management_mode",
             "users cannot manage servers in this build yet",

@@ -108,7 +108,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("actor_token_type", Kind::Text, "Its type.").default(ACCESS_TOKEN),
         Key::new("actor_token_source", Kind::Choice(&["secret", "client_credentials"]), "Where the actor's token comes from: `secret` is `actor_token`; `client_credentials` a token that the same client gets for itself at the same endpoint."),
         Key::new("actor_scopes", Kind::Words, "Scopes of that token.").restricts(),
-        Key::new("id_jag_subject_source", Kind::Choice(&["bearer", "login_assertion", "refresh_token"]), "What of the caller's is exchanged: `bearer` is the token that they send. The others are not available in this build yet.").default("bearer"),
+        Key::new("id_jag_subject_source", Kind::Choice(&["bearer", "login_assertion", "refresh_token"]), "What of the caller's is exchanged: `bearer` is the token that they send; `login_assertion` is the ID token of the sign-in (`identity.login`) in which they let their client in. `refresh_token` is not available in this build yet.").default("bearer"),
         Key::new("id_jag_resource", Kind::Text, "`resource` of the first leg: the server as its own metadata names it (RFC 9728); `auto` is its URL without the query.").default("auto"),
         Key::new("id_jag_resource_token_endpoint", Kind::Url, "Token endpoint of the server's authorization server, for the second leg; discovered from `audience` when absent."),
         Key::new("id_jag_resource_client_id", Kind::Text, "OAuth client of the second leg; `client_id` when absent, with `private_key_jwt` only."),

@@ -7,6 +7,15 @@ use url::Url;
 
 use super::OAuthClient;
 
+/// `id_jag_subject_source`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectSource {
+    /// The token that the caller sends.
+    Bearer,
+    /// The ID token of the sign-in in which the caller let their client in.
+    LoginAssertion,
+}
+
 /// How callers' tokens become tokens of one server by way of their organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdJag {
@@ -16,6 +25,8 @@ pub struct IdJag {
     pub issuer: Option<String>,
     /// Who asks there.
     pub client: OAuthClient,
+    /// `id_jag_subject_source`
+    pub subject_source: SubjectSource,
     /// `subject_token_type`
     pub subject_token_type: String,
     /// `audience`: the issuer of the resource's authorization server, as written.

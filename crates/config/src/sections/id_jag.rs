@@ -5,7 +5,9 @@ use url::Url;
 
 use crate::fields::{At, Fields};
 use crate::keys::servers::ID_TOKEN;
-use crate::model::{AssertionAudience, Auth, ClientKey, ClientProof, IdJag, OAuthClient};
+use crate::model::{
+    AssertionAudience, Auth, ClientKey, ClientProof, IdJag, OAuthClient, SubjectSource,
+};
 use crate::sections::oauth_client::{self, Keys};
 use crate::sections::token_exchange::refuse;
 use crate::sections::upstream_auth::{ResourceOwner, either, resource};
@@ -56,8 +58,18 @@ pub(crate) fn read(fields: &Fields<'_, '_>, url: Option<&Url>, plain: PlainHttp)
     let subject_token_type = fields
         .text("subject_token_type")
         .map_or_else(|| ID_TOKEN.to_owned(), |text| text.value);
-    others.and(source)?;
+    others?;
+    let subject_source = source?;
+    if subject_source == SubjectSource::LoginAssertion && subject_token_type != ID_TOKEN {
+        fields.findings.error(
+            fields.place("subject_token_type"),
+            "what is kept of a sign-in is an ID token and nothing else (`id_jag_subject_source: login_assertion`)",
+            "remove the key",
+        );
+        return None;
+    }
     Some(Auth::IdJag(Box::new(IdJag {
+        subject_source,
         endpoint: endpoint.ok()?,
         issuer: issuer.ok()?,
         client: client?,
@@ -88,15 +100,16 @@ pub(crate) fn second_leg_signs(fields: &Fields<'_, '_>) -> bool {
 }
 
 /// LiteLLM's sources are what it kept of a sign-in; nothing else may stand in for them.
-fn subject_source(fields: &Fields<'_, '_>) -> Option<()> {
+fn subject_source(fields: &Fields<'_, '_>) -> Option<SubjectSource> {
     match fields.choice("id_jag_subject_source") {
         None if fields.has("id_jag_subject_source") => None,
-        None | Some("bearer") => Some(()),
+        None | Some("bearer") => Some(SubjectSource::Bearer),
+        Some("login_assertion") => Some(SubjectSource::LoginAssertion),
         Some(source) => {
             fields.findings.error(
                 fields.place("id_jag_subject_source"),
-                format!("`{source}` is not available in this build yet: nobody signs in here"),
-                "write `bearer`, and let callers send their ID token in `Authorization`",
+                format!("`{source}` is not available in this build yet: no refresh token of a sign-in is kept"),
+                "write `login_assertion`, or `bearer` and let callers send their ID token in `Authorization`",
             );
             None
         }

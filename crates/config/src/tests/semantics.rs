@@ -227,8 +227,16 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
             "plain http",
         ),
         (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', audience: 'https://as.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t, id_jag_subject_source: refresh_token",
+            "`refresh_token` is not available in this build yet",
+        ),
+        (
             "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', audience: 'https://as.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t, id_jag_subject_source: login_assertion",
-            "`login_assertion` is not available in this build yet",
+            "nobody signs in so here",
+        ),
+        (
+            "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', audience: 'https://as.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t, id_jag_subject_source: login_assertion, subject_token_type: x",
+            "is an ID token and nothing else",
         ),
         (
             "auth_type: oauth2_id_jag, client_id: c, client_secret: s, issuer: 'https://idp.example', audience: 'https://as.example', id_jag_resource_client_id: r, id_jag_resource_client_secret: t, actor_token: x",

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{ClientSecret, ErrorKind, ScopeSet, SecretValue, ServerId};
 use portcullis_credentials::{
     AssertionAudience, Authority, ClientProof, CredentialBroker, CredentialErrorKind,
-    CredentialKind, Errand, ExchangeProfile, IdJagTerms, ServerAuth, TokenClient, TokenExchange,
-    UpstreamAuth,
+    CredentialKind, Errand, ExchangeProfile, IdJagTerms, ServerAuth, SubjectSource, TokenClient,
+    TokenExchange, UpstreamAuth,
 };
 use portcullis_oauth::{AssertionKey, TokenRules};
 use portcullis_policy::authorize_service;
@@ -51,6 +51,7 @@ impl Houses {
 
     fn legs(&self) -> IdJagTerms {
         IdJagTerms {
+            subject_source: SubjectSource::Bearer,
             subject_type: ID_TOKEN.to_owned(),
             audience: self.resource.origin.clone(),
             resource: Some("https://mcp.example/mcp".to_owned()),
@@ -171,6 +172,15 @@ async fn without_a_token_of_the_caller_no_leg_is_taken() {
     }
     let over = obtain(&house, &auth, &jwt("alice", -1)).await.unwrap_err();
     assert_eq!(over.kind, CredentialErrorKind::SubjectEnded);
+    let mut legs = houses.legs();
+    legs.subject_source = SubjectSource::LoginAssertion;
+    let mut terms = houses.terms();
+    terms.profile = ExchangeProfile::IdJag(Box::new(legs));
+    let auth = managed(terms);
+    let nothing = evidence(None);
+    let obtained = house.broker.obtain(&nothing, &auth, Errand::OPEN);
+    let unsigned = obtained.await.unwrap_err();
+    assert_eq!(unsigned.kind, CredentialErrorKind::NoSignIn);
     assert_eq!(houses.asked(), (0, 0));
 }
 

@@ -30,6 +30,16 @@ pub enum RotateVerb {
         #[arg(long)]
         distrust: bool,
     },
+    /// Publish a new key of the authorization server, which signs access tokens a quarter of an hour
+    /// later; the former one stays published until its last token has ended, and running gateways
+    /// follow by themselves
+    Tokens {
+        /// Sign with the new key at once, and publish no former key any more: for a key that somebody
+        /// else may have. Access tokens that were signed before are refused; clients get new ones by
+        /// their refresh tokens
+        #[arg(long)]
+        distrust: bool,
+    },
 }
 
 pub(super) async fn run(
@@ -46,20 +56,27 @@ pub(super) async fn run(
         }
         RotateVerb::Signer { distrust } => {
             let config = global.config.as_deref();
-            let rotated = wire::rotate_signer(config, distrust).await?;
-            out.json(&json!({
-                "kid": rotated.kid,
-                "signs_from": rotated.signs_from.to_string(),
-                "removed": rotated.removed,
-            }))?;
-            out.line(&format!(
-                "{} is published and signs from {}",
-                rotated.kid, rotated.signs_from
-            ))?;
-            for kid in &rotated.removed {
-                out.line(&format!("{kid} is no longer published"))?;
-            }
-            Ok(Exit::Done)
+            tell(&wire::rotate_signer(config, distrust).await?, out)
+        }
+        RotateVerb::Tokens { distrust } => {
+            let config = global.config.as_deref();
+            tell(&wire::rotate_tokens(config, distrust).await?, out)
         }
     }
+}
+
+fn tell(rotated: &wire::RotatedKey, out: &mut Output) -> Result<Exit, CommandError> {
+    out.json(&json!({
+        "kid": rotated.kid,
+        "signs_from": rotated.signs_from.to_string(),
+        "removed": rotated.removed,
+    }))?;
+    out.line(&format!(
+        "{} is published and signs from {}",
+        rotated.kid, rotated.signs_from
+    ))?;
+    for kid in &rotated.removed {
+        out.line(&format!("{kid} is no longer published"))?;
+    }
+    Ok(Exit::Done)
 }

@@ -2,7 +2,9 @@
 
 use anyhow::Context;
 use portcullis_config::IdJag;
-use portcullis_credentials::{Authority, ExchangeProfile, IdJagTerms, TokenExchange};
+use portcullis_credentials::{
+    Authority, ExchangeProfile, IdJagTerms, SubjectSource, TokenExchange,
+};
 use portcullis_oauth::TokenRules;
 use url::Url;
 
@@ -16,6 +18,10 @@ pub(super) fn id_jag(terms: &IdJag, allow_insecure_http: bool) -> anyhow::Result
         authority,
         client: token_client(&terms.client)?,
         profile: ExchangeProfile::IdJag(Box::new(IdJagTerms {
+            subject_source: match terms.subject_source {
+                portcullis_config::SubjectSource::Bearer => SubjectSource::Bearer,
+                portcullis_config::SubjectSource::LoginAssertion => SubjectSource::LoginAssertion,
+            },
             subject_type: terms.subject_token_type.clone(),
             audience: terms.audience.clone(),
             resource: terms.resource.clone(),

@@ -9,7 +9,7 @@ use portcullis_core::Clock;
 use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_identity::{
     Authentication, Authenticator, CertificateRule, ClientCertificates, FileKey, FileKeySecret,
-    FileKeys, KeyIndex, MasterKey, Revocations, StoreKeys,
+    FileKeys, IdTokens, KeyIndex, MasterKey, Revocations, StoreKeys,
 };
 
 use super::issuers::{Issuers, SUBJECT_LEEWAY};
@@ -23,6 +23,7 @@ pub(super) struct Callers<'a> {
     pub(super) revocations: &'a Arc<Revocations>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) authorization: Option<&'a AuthorizationServer>,
+    pub(super) id_tokens: &'a IdTokens,
 }
 
 impl Callers<'_> {
@@ -58,7 +59,9 @@ impl Callers<'_> {
             door.with_provider(Arc::new(one))
         });
         let authentication = match self.authorization {
-            Some(server) => authentication.with_authorization_server(server.clone()),
+            Some(server) => authentication
+                .with_authorization_server(server.clone())
+                .with_id_tokens(self.id_tokens.clone()),
             None => authentication,
         };
         Ok(match certificates(config, self.clock) {

@@ -146,6 +146,7 @@ impl Reloading {
             revocations: &rooms.revocations,
             clock: &rooms.vaults.clock,
             authorization: authorization.as_ref(),
+            id_tokens: &super::sign_in::id_tokens(&rooms.vaults),
         };
         let authentication = callers
             .authentication(&config, generation)

@@ -269,6 +269,7 @@ impl Rooms {
             revocations: &revocations,
             clock: &vaults.clock,
             authorization: authorization_server.as_ref(),
+            id_tokens: &sign_in::id_tokens(&vaults),
         };
         let authentication = callers.authentication(config, 1)?;
         let authentication = Arc::new(ArcSwap::from_pointee(authentication));

@@ -1,17 +1,18 @@
 //! `rotate ring`: a new sealing key in the ring of the configured store; `rotate signer`: a new
-//! signing key in the store itself.
+//! signing key in the store itself, and `rotate
+//! tokens` the same for the tokens that we issue.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use portcullis_config::CommandLine;
+use portcullis_config::{CommandLine, Config};
 use portcullis_core::{SystemClock, SystemEntropy, Timestamp};
 use portcullis_vault::KeyRing;
 
 use super::rooms::{Storage, Vaults, ring_path};
 use super::signing_keys::Chain;
-use super::{files, signing_keys};
+use super::{authorization, files, signing_keys};
 use crate::cli::exit::CommandError;
 
 /// Adds a new active key; returns the ring's file and the key's id. There must be a ring: making one
@@ -33,9 +34,9 @@ pub fn rotate_ring(config: Option<&Path>) -> Result<(PathBuf, String), CommandEr
     Ok((path, active.to_string()))
 }
 
-/// What `rotate signer` did.
+/// What `rotate signer` or `rotate tokens` did.
 #[derive(Debug)]
-pub struct RotatedSigner {
+pub struct RotatedKey {
     /// The new key.
     pub kid: String,
     /// Since when it signs.
@@ -49,7 +50,7 @@ pub struct RotatedSigner {
 pub async fn rotate_signer(
     config: Option<&Path>,
     distrust: bool,
-) -> Result<RotatedSigner, CommandError> {
+) -> Result<RotatedKey, CommandError> {
     let file = files::path_of(config);
     let config = files::load(&file, CommandLine::default())?.config;
     let Some(signer) = &config.jwt_signer else {
@@ -64,7 +65,38 @@ pub async fn rotate_signer(
                 .to_owned(),
         ));
     }
-    // A store and a ring made here would be nobody's, and the key that others have would still sign.
+    let vaults = kept(&config).await?;
+    let chain = Chain::for_upstream(&*vaults.stores.signing_keys, &vaults.ring);
+    let algorithm = signing_keys::algorithm(signer);
+    let now = vaults.clock.now();
+    let rotated = signing_keys::rotate(chain, algorithm, now, distrust).await;
+    told(rotated)
+}
+
+/// The same for the key of the access tokens that we issue.
+pub async fn rotate_tokens(
+    config: Option<&Path>,
+    distrust: bool,
+) -> Result<RotatedKey, CommandError> {
+    let file = files::path_of(config);
+    let config = files::load(&file, CommandLine::default())?.config;
+    if !config.identity.authorization_server.enabled {
+        return Err(CommandError::Usage(
+            "this file has the authorization server off (`identity.authorization_server.enabled`): \
+             nothing was rotated"
+                .to_owned(),
+        ));
+    }
+    let vaults = kept(&config).await?;
+    let chain = Chain::for_authorization(&*vaults.stores.authorization_keys, &vaults.ring);
+    let now = vaults.clock.now();
+    let rotated = signing_keys::rotate(chain, authorization::ALGORITHM, now, distrust).await;
+    told(rotated)
+}
+
+/// The store and the ring of this file, which are there. Made here they would be nobody's, and the key
+/// that others have would still sign.
+async fn kept(config: &Config) -> Result<Vaults, CommandError> {
     let database = &config.store.path;
     for (what, path) in [("store", database), ("key ring", &ring_path(database))] {
         if !path.exists() {
@@ -74,14 +106,12 @@ pub async fn rotate_signer(
             )));
         }
     }
-    let vaults = Vaults::open(&Storage::of(&config)).await?;
-    let chain = Chain::for_upstream(&*vaults.stores.signing_keys, &vaults.ring);
-    let algorithm = signing_keys::algorithm(signer);
-    let now = vaults.clock.now();
-    let rotated = signing_keys::rotate(chain, algorithm, now, distrust)
-        .await
-        .context("the signing key was not rotated")?;
-    Ok(RotatedSigner {
+    Ok(Vaults::open(&Storage::of(config)).await?)
+}
+
+fn told(rotated: anyhow::Result<signing_keys::Rotated>) -> Result<RotatedKey, CommandError> {
+    let rotated = rotated.context("the signing key was not rotated")?;
+    Ok(RotatedKey {
         kid: rotated.kid,
         signs_from: rotated.signs_from,
         removed: rotated.removed,
@@ -134,6 +164,49 @@ mod tests {
             .unwrap();
         let opened = other.ring.open(PURPOSE, WHO, other.clock.now(), &fresh);
         assert_eq!(opened.unwrap(), b"new");
+    }
+
+    #[tokio::test]
+    async fn token_keys_are_rotated_in_the_store_that_is_there_and_in_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        let store = folder.path().join("portcullis.db");
+        let write = |identity: &str| {
+            let text = format!("store: {{path: {}}}\n{identity}", store.display());
+            std::fs::write(&file, text).unwrap();
+        };
+        write("");
+        let nowhere = rotate_tokens(Some(&file), false).await.unwrap_err();
+        assert_eq!(nowhere.number(), 2);
+        assert!(!store.exists());
+
+        let config = files::load(&file, CommandLine::default()).unwrap().config;
+        let running = Vaults::open(&Storage::of(&config)).await.unwrap();
+        let keys = &*running.stores.authorization_keys;
+        let chain = Chain::for_authorization(keys, &running.ring);
+        let now = running.clock.now();
+        let made = signing_keys::read_or_make(chain, authorization::ALGORITHM, now).await;
+        let first = made.unwrap()[0].key.key_id().to_owned();
+        let kids = async || {
+            let known = signing_keys::read(chain).await.unwrap();
+            let kids = known.iter().map(|one| one.key.key_id().to_owned());
+            kids.collect::<Vec<_>>()
+        };
+        let second = rotate_tokens(Some(&file), false).await.unwrap();
+        assert!(second.signs_from > now, "it is published before it signs");
+        assert!(second.removed.is_empty());
+        assert_eq!(kids().await, [first.clone(), second.kid.clone()]);
+        assert!(rotate_tokens(Some(&file), false).await.is_err());
+        let only = rotate_tokens(Some(&file), true).await.unwrap();
+        assert_eq!(only.removed, [first, second.kid]);
+        assert_eq!(kids().await, [only.kid.clone()]);
+        let upstream = running.stores.signing_keys.list().await.unwrap();
+        assert!(upstream.is_empty(), "the signer has other keys");
+
+        write("identity: {authorization_server: {enabled: false}}");
+        let off = rotate_tokens(Some(&file), true).await.unwrap_err();
+        assert_eq!(off.number(), 2);
+        assert_eq!(kids().await, [only.kid]);
     }
 
     #[test]

@@ -57,13 +57,18 @@ pub(super) fn build(
             Arc::clone(&vaults.ring),
             Arc::clone(&vaults.clock),
         ),
-        id_tokens: IdTokens::new(
-            Arc::clone(&vaults.stores.id_tokens),
-            Arc::clone(&vaults.ring),
-            Arc::clone(&vaults.clock),
-        ),
+        id_tokens: id_tokens(vaults),
         provider: provider.transpose()?,
     })
+}
+
+/// What providers said of people when they signed in.
+pub(super) fn id_tokens(vaults: &Vaults) -> IdTokens {
+    IdTokens::new(
+        Arc::clone(&vaults.stores.id_tokens),
+        Arc::clone(&vaults.ring),
+        Arc::clone(&vaults.clock),
+    )
 }
 
 /// Whose word on people is taken.

@@ -136,7 +136,7 @@ pub(super) async fn read_or_make(
     read(chain).await
 }
 
-/// What `rotate signer` did.
+/// What a rotation did.
 #[derive(Debug)]
 pub(super) struct Rotated {
     pub(super) kid: String,

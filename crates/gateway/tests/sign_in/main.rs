@@ -1,6 +1,8 @@
 //! People who sign in with a browser, and decide what applications may do for them.
 
 #[cfg(test)]
+mod acting;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod forms;

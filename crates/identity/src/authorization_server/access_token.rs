@@ -231,6 +231,16 @@ impl AuthorizationServer {
         Ok(Some(principal))
     }
 
+    /// Who let the client in that holds this access token of our own, while it stands.
+    pub(crate) async fn person_behind(
+        &self,
+        text: &str,
+        authentication: &Authentication,
+    ) -> Result<Option<(Person, Arc<Principal>)>, AuthnErrorKind> {
+        let standing = self.standing(text, authentication).await?;
+        Ok(standing.map(|(token, principal)| (token.grant.grant.person.clone(), principal)))
+    }
+
     /// Whether tokens of this issuer are ours, and how far its clock may differ.
     pub(crate) fn issues_as(&self, issuer: &str) -> Option<Duration> {
         let ours = match &self.terms.public_origin {

@@ -13,7 +13,7 @@ use portcullis_identity::authorization_server::{
     AuthorizationError, AuthorizationServer, ClientStanding, FlowHandle, Pending, Refusal,
     Undecided,
 };
-use portcullis_identity::{ConsentError, SignIn};
+use portcullis_identity::{ConsentError, Proved, SignIn};
 use std::time::Duration;
 use url::Url;
 
@@ -184,7 +184,32 @@ async fn signed_in(
     if pending.prompt.sign_in && signed_in.person().signed_in_at < came {
         return Ok(Err(Answer::SeeOther(back.by_login_again())));
     }
+    if acts_as_signed_in(visit, pending) && is_worn_out(visit, &signed_in).await? {
+        return Ok(Err(Answer::SeeOther(back.by_login_again())));
+    }
     Ok(Ok(signed_in))
+}
+
+/// Whether a server that the client asks for is called with what the provider said of its person.
+fn acts_as_signed_in(visit: &Visit, pending: &Pending) -> bool {
+    let snapshot = visit.state.gateway.snapshot();
+    let reads = |name: &String| {
+        let named = snapshot.named(name);
+        named.is_some_and(|(_, entry)| entry.auth.reads_login_assertion())
+    };
+    snapshot.asks_for_login_assertions()
+        && (pending.servers.is_empty() || pending.servers.iter().any(reads))
+}
+
+/// Whether the provider said something when this person signed in that is over by now: a client that
+/// is let in with such a sign-in could not call that server.
+async fn is_worn_out(visit: &Visit, signed_in: &SignedIn) -> Result<bool, Trouble> {
+    let person = signed_in.person();
+    if !matches!(person.proved, Proved::Provider(_)) {
+        return Ok(false);
+    }
+    let sign_in = visit.state.sign_in.load_full();
+    Ok(sign_in.id_tokens.of(person).await?.is_none())
 }
 
 /// Whether a consent from before may stand for this one. Where the code goes to the person's own

@@ -168,6 +168,7 @@ pub(super) fn of_credential(
         ),
         CredentialErrorKind::ConsentRequired
         | CredentialErrorKind::NoSubject
+        | CredentialErrorKind::NoSignIn
         | CredentialErrorKind::NoBearer
         | CredentialErrorKind::SubjectEnded
         | CredentialErrorKind::SubjectNotVerified
