@@ -38,7 +38,7 @@ pub use model::{
     Config, Cookies, DebugHeaders, Delegation, ExchangeProfile, FileKey, Forwarded, Forwarding,
     HeaderTemplate, IdJag, Identity, InteractiveClient, Introspection, IssuerGrants,
     JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient, Listen, LogFormat, LogLevel,
-    Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Resource, Revision, Rfc8693, Secrets,
+    GrantedScopes, Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Resource, Revision, Rfc8693, Secrets,
     Server, SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader, Store,
     SubjectIntrospection, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
     TokenVerification, ToolScopes, VaultAuth, VaultStore,

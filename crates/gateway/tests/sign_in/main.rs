@@ -9,4 +9,6 @@ mod key;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod scopes;
+#[cfg(test)]
 mod support;
