@@ -35,7 +35,7 @@ pub use model::{
     ActorSource, AssertionAudience, Audit, Auth, AuthorizationCode, AuthorizationServer,
     AwsIdentity, AwsRole, AwsSigV4, AwsSource, AwsStore, CallerHeaders, ClaimNames, ClaimSource,
     ClientAuth, ClientCa, ClientCertificate, ClientCredentials, ClientKey, ClientProof, Compat,
-    Config, Cookies, DebugHeaders, Delegation, ExchangeProfile, FileKey, Forwarded, Forwarding,
+    Config, Cookies, DebugHeaders, Delegation, ExchangeProfile, FileKey, Forwarded, Forwarding, GrantedScopes,
     HeaderTemplate, IdJag, Identity, InteractiveClient, Introspection, IssuerGrants,
     JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient, Limits, Listen, LogFormat,
     LogLevel, Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Resource, Revision,

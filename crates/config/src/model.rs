@@ -21,7 +21,7 @@ pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
 };
-pub use login::{Login, LoginProvider};
+pub use login::{GrantedScopes, Login, LoginProvider};
 pub use process::{
     Audit, ClientCa, DebugHeaders, Forwarded, Limits, Listen, LogFormat, LogLevel, Server, Store,
     Telemetry, Tls,

@@ -5,7 +5,7 @@
 //! looked up anew each time, so that a key that is revoked, a person that is refused and a grant that
 //! the operator takes away end with the next request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_core::{
@@ -70,6 +70,10 @@ pub struct Asserted {
     pub org: Option<String>,
     /// Their groups.
     pub groups: BTreeSet<String>,
+    /// The scopes that an identity assertion granted, which are all that there are then. `None`: the
+    /// person signed in, and the operator says which scopes they have.
+    #[serde(default)]
+    pub scopes: Option<ScopeSet>,
 }
 
 /// Whose word on people is taken, and what those people see.
@@ -79,6 +83,32 @@ pub struct TrustedProvider {
     pub issuer: String,
     /// What the people it knows see.
     pub grants: IssuerGrants,
+    /// Which scopes they have.
+    pub scopes: PersonScopes,
+}
+
+/// Scopes of the people who sign in with a provider. Without any, they and the clients that act for
+/// them have none: which of them may be asked for is no word on who has them.
+#[derive(Clone, Debug, Default)]
+pub struct PersonScopes {
+    /// All of them.
+    pub everybody: ScopeSet,
+    /// In addition, those of a group.
+    pub groups: BTreeMap<String, ScopeSet>,
+    /// In addition, those of a team.
+    pub teams: BTreeMap<String, ScopeSet>,
+}
+
+impl PersonScopes {
+    fn of(&self, asserted: &Asserted) -> ScopeSet {
+        let groups = asserted.groups.iter();
+        let groups = groups.filter_map(|group| self.groups.get(group));
+        let team = asserted.team.as_ref();
+        let team = team.and_then(|team| self.teams.get(team));
+        let all = [&self.everybody].into_iter().chain(groups).chain(team);
+        // Each of them was judged before.
+        ScopeSet::from_tokens(all.flat_map(ScopeSet::iter)).unwrap_or_default()
+    }
 }
 
 impl TrustedProvider {
@@ -106,7 +136,10 @@ impl TrustedProvider {
             grants: self.grants.of(&asserted.groups, asserted.team.as_deref()),
             team: text(&asserted.team),
             groups: asserted.groups.clone(),
-            scopes: ScopeSet::default(),
+            scopes: match &asserted.scopes {
+                Some(scopes) => scopes.clone(),
+                None => self.scopes.of(asserted),
+            },
             key_id: None,
             issuer: Some(Arc::from(asserted.issuer.as_str())),
             // No provider can make administrators.

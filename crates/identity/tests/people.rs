@@ -11,7 +11,7 @@ use portcullis_core::{
 };
 use portcullis_identity::{
     Asserted, Authentication, AuthnErrorKind, FileKey, FileKeySecret, FileKeys, FreshnessSettings,
-    IssuerGrants, KeyHolder, MasterKey, Person, Proved, Revocations, TrustedProvider,
+    IssuerGrants, KeyHolder, MasterKey, Person, PersonScopes, Proved, Revocations, TrustedProvider,
 };
 use portcullis_store::memory;
 use portcullis_vault::KeyRing;
@@ -47,6 +47,7 @@ fn provider(issuer: &str) -> TrustedProvider {
             groups: BTreeMap::from([("devs".to_owned(), grants("github"))]),
             ..IssuerGrants::default()
         },
+        scopes: PersonScopes::default(),
     }
 }
 
@@ -96,6 +97,7 @@ fn asserted(issuer: &str) -> Person {
             team: None,
             org: None,
             groups: BTreeSet::from(["devs".to_owned()]),
+            scopes: None,
         })),
     }
 }

@@ -1,10 +1,10 @@
 //! Who may call.
 
-use portcullis_core::{Role, ServerGrants};
+use portcullis_core::{Role, ScopeSet, ServerGrants};
 
 use super::page::{Page, quoted, seconds, shown, url};
 use crate::model::{
-    AuthorizationServer, ClaimNames, ClientAuth, ClientCertificate, Config, FileKey, IssuerGrants,
+    AuthorizationServer, ClaimNames, ClientAuth, ClientCertificate, Config, FileKey, GrantedScopes, IssuerGrants,
     KeyMaterial, Login, TokenIssuer, TokenTypeName,
 };
 
@@ -110,7 +110,7 @@ fn login(page: &mut Page<'_>, login: &Login) {
     page.list(4, "algorithms", &provider.algorithms);
     page.value(4, "leeway", seconds(provider.leeway));
     claims(page, 4, &provider.claims);
-    issuer_grants(page, 4, &provider.grants);
+    issuer_grants(page, 4, &provider.grants, Some(&provider.granted_scopes));
     page.value(4, "allow_insecure_http", provider.allow_insecure_http);
 }
 
@@ -127,16 +127,33 @@ fn claims(page: &mut Page<'_>, indent: usize, claims: &ClaimNames) {
     }
 }
 
-fn issuer_grants(page: &mut Page<'_>, indent: usize, written: &IssuerGrants) {
+fn issuer_grants(
+    page: &mut Page<'_>,
+    indent: usize,
+    written: &IssuerGrants,
+    scopes: Option<&GrantedScopes>,
+) {
     grants(page, indent, &written.everybody);
-    for (heading, named) in [("groups", &written.groups), ("teams", &written.teams)] {
+    granted_scopes(page, indent, scopes.map(|scopes| &scopes.everybody));
+    for (heading, named, scopes) in [
+        ("groups", &written.groups, scopes.map(|scopes| &scopes.groups)),
+        ("teams", &written.teams, scopes.map(|scopes| &scopes.teams)),
+    ] {
         if !named.is_empty() {
             page.heading(indent, heading);
             for (name, granted) in named {
                 page.heading(indent + 2, &quoted(name));
                 grants(page, indent + 4, granted);
+                let scopes = scopes.and_then(|scopes| scopes.get(name));
+                granted_scopes(page, indent + 4, scopes);
             }
         }
+    }
+}
+
+fn granted_scopes(page: &mut Page<'_>, indent: usize, scopes: Option<&ScopeSet>) {
+    if let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) {
+        page.value(indent, "granted_scopes", quoted(scopes));
     }
 }
 
@@ -182,7 +199,7 @@ fn issuer(page: &mut Page<'_>, issuer: &TokenIssuer) {
     page.value(6, "leeway", seconds(issuer.leeway));
     page.value(6, "max_token_lifetime", seconds(issuer.max_token_lifetime));
     claims(page, 6, &issuer.claims);
-    issuer_grants(page, 6, &issuer.grants);
+    issuer_grants(page, 6, &issuer.grants, None);
     page.value(6, "id_jag", issuer.id_jag);
     page.value(6, "allow_insecure_http", issuer.allow_insecure_http);
 }

@@ -82,13 +82,19 @@ pub(crate) static LOGIN: Section = Section {
         .default("false")
         .restricts(),
         Key::new(
+            "granted_scopes",
+            Kind::Words,
+            "Scopes that everybody who signs in has. A client that acts for a person gets no scope that the person has not.",
+        )
+        .restricts(),
+        Key::new(
             "groups",
-            Kind::Named(&issuers::GRANTS),
+            Kind::Named(&GRANTS),
             "What members of a group may use in addition, by the group's name as the provider says it.",
         ),
         Key::new(
             "teams",
-            Kind::Named(&issuers::GRANTS),
+            Kind::Named(&GRANTS),
             "What members of a team may use in addition, by the team's name as the provider says it.",
         ),
         Key::new(
@@ -97,5 +103,23 @@ pub(crate) static LOGIN: Section = Section {
             "Accept plain http beyond loopback for its URLs: whoever is on the way can be anybody.",
         )
         .default("false"),
+    ],
+};
+
+pub(crate) static GRANTS: Section = Section {
+    name: "identity_login_grants",
+    doc: "Which servers may be used, and with which scopes.",
+    keys: &[
+        Key::new("servers", Kind::Texts, "These servers.").restricts(),
+        Key::new(
+            "access_groups",
+            Kind::Texts,
+            "The servers of these access groups.",
+        )
+        .restricts(),
+        Key::new("all_servers", Kind::Flag, "Every server, now and later.")
+            .default("false")
+            .restricts(),
+        Key::new("granted_scopes", Kind::Words, "These scopes.").restricts(),
     ],
 };

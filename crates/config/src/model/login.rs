@@ -1,5 +1,6 @@
 //! How people sign in with a browser.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use portcullis_core::{ClientSecret, ScopeSet};
@@ -51,6 +52,19 @@ pub struct LoginProvider {
     pub claims: ClaimNames,
     /// What the people see.
     pub grants: IssuerGrants,
+    /// Which scopes they have, and so at most the clients that act for them.
+    pub granted_scopes: GrantedScopes,
     /// Plain http beyond loopback is accepted for its URLs.
     pub allow_insecure_http: bool,
+}
+
+/// Scopes of people who sign in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantedScopes {
+    /// All of them.
+    pub everybody: ScopeSet,
+    /// In addition, those of a group.
+    pub groups: BTreeMap<String, ScopeSet>,
+    /// In addition, those of a team.
+    pub teams: BTreeMap<String, ScopeSet>,
 }

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::fields::{At, Fields};
 use crate::findings::Findings;
+use crate::keys::Section;
 use crate::keys::issuers::GRANTS;
 use crate::model::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
@@ -90,7 +91,13 @@ fn issuer(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<TokenIss
     );
     let empty = Node::empty_map();
     let claims = claims(&fields.section_or_empty("claims", &empty)?);
-    let grants = issuer_grants(fields, around, &claims, "bearers of its tokens");
+    let grants = issuer_grants(
+        fields,
+        around,
+        &claims,
+        "bearers of its tokens",
+        (&GRANTS, &mut |_, _, _| {}),
+    );
     let introspection = fields
         .section("introspection")
         .and_then(|section| introspection(&section, plain));
@@ -284,19 +291,24 @@ pub(crate) fn claims(fields: &Fields<'_, '_>) -> ClaimNames {
     }
 }
 
+/// Reads what else is granted to a group or a team: `groups` or `teams`, its name, its fields.
+pub(crate) type Further<'a> = &'a mut dyn FnMut(&str, &str, &Fields<'_, '_>);
+
 pub(crate) fn issuer_grants(
     fields: &Fields<'_, '_>,
     around: &Surroundings<'_>,
     claims: &ClaimNames,
     who: &str,
+    (section, further): (&'static Section, Further<'_>),
 ) -> IssuerGrants {
     let everybody = grants::written(fields, around).unwrap_or_default();
-    let by_name = |name: &str| -> BTreeMap<String, ServerGrants> {
+    let mut by_name = |name: &str| -> BTreeMap<String, ServerGrants> {
         fields
             .named(name)
             .into_iter()
             .map(|(group, place, node)| {
-                let fields = Fields::open(fields.findings, &GRANTS, node, place.path);
+                let fields = Fields::open(fields.findings, section, node, place.path);
+                further(name, group, &fields);
                 let granted = grants::written(&fields, around).unwrap_or_default();
                 (group.to_owned(), granted)
             })

@@ -5,7 +5,8 @@ use std::time::Duration;
 use portcullis_core::{ClientSecret, ScopeSet};
 
 use crate::fields::{At, Fields};
-use crate::model::{ClientAuth, Login, LoginProvider, Sourced};
+use crate::keys::login::GRANTS;
+use crate::model::{ClientAuth, GrantedScopes, Login, LoginProvider, Sourced};
 use crate::sections::grants::Surroundings;
 use crate::sections::issuers;
 use crate::tree::Node;
@@ -18,7 +19,7 @@ const SHORTEST_SESSION: Duration = Duration::from_mins(1);
 const LONGEST_SESSION: Duration = Duration::from_hours(30 * 24);
 
 /// Keys that mean nothing without a provider.
-const OF_A_PROVIDER: [&str; 14] = [
+const OF_A_PROVIDER: [&str; 15] = [
     "name",
     "client_id",
     "client_secret",
@@ -30,6 +31,7 @@ const OF_A_PROVIDER: [&str; 14] = [
     "servers",
     "access_groups",
     "all_servers",
+    "granted_scopes",
     "groups",
     "teams",
     "allow_insecure_http",
@@ -104,7 +106,25 @@ fn provider(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<LoginP
     let leeway = issuers::bounded(fields, "leeway", issuers::LEEWAY, issuers::LONGEST_LEEWAY);
     let empty = Node::empty_map();
     let claims = issuers::claims(&fields.section_or_empty("claims", &empty)?);
-    let grants = issuers::issuer_grants(fields, around, &claims, "people who sign in");
+    let mut granted_scopes = GrantedScopes {
+        everybody: fields.scopes("granted_scopes"),
+        ..GrantedScopes::default()
+    };
+    let mut further = |kind: &str, name: &str, fields: &Fields<'_, '_>| {
+        let scopes = fields.scopes("granted_scopes");
+        let named = match kind {
+            "groups" => &mut granted_scopes.groups,
+            _ => &mut granted_scopes.teams,
+        };
+        named.insert(name.to_owned(), scopes);
+    };
+    let grants = issuers::issuer_grants(
+        fields,
+        around,
+        &claims,
+        "people who sign in",
+        (&GRANTS, &mut further),
+    );
     let name = fields.text("name").map(|text| text.value);
     let (issuer, url) = identifier?;
     let name = name.unwrap_or_else(|| url.host_str().unwrap_or("the provider").to_owned());
@@ -119,6 +139,7 @@ fn provider(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Option<LoginP
         leeway: leeway?,
         claims,
         grants,
+        granted_scopes,
         allow_insecure_http,
     })
 }

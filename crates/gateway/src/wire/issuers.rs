@@ -13,7 +13,7 @@ use portcullis_egress::HttpClient;
 use portcullis_identity::{
     ClaimNames, ClientAuth, Introspection, IntrospectionSettings, IssuerGrants, JwksCache,
     JwksSettings, JwksSource, Revocations, SubjectCheck, TokenIssuers, TrustedIssuer,
-    TrustedProvider,
+    PersonScopes, TrustedProvider,
 };
 use portcullis_oauth::jose::{Algorithm, TokenRules, TokenType};
 use tokio_util::task::TaskTracker;
@@ -247,6 +247,8 @@ pub(super) fn people(issuers: &[TokenIssuer]) -> anyhow::Result<Vec<TrustedProvi
             Ok(TrustedProvider {
                 issuer: issuer.issuer.clone(),
                 grants: trusted(issuer)?.grants,
+                // They have those that the assertion grants.
+                scopes: PersonScopes::default(),
             })
         })
         .collect()

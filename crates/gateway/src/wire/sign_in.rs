@@ -9,7 +9,7 @@ use portcullis_core::Sealer;
 use portcullis_egress::HttpClient;
 use portcullis_identity::{
     BrowserSessions, ClaimNames, ClientAuth, Consents, IdTokens, IssuerGrants, JwksSource,
-    Provider, ProviderSettings, SignIn, TrustedIssuer, TrustedProvider,
+    PersonScopes, Provider, ProviderSettings, SignIn, TrustedIssuer, TrustedProvider,
 };
 use portcullis_oauth::jose::TokenRules;
 
@@ -73,9 +73,15 @@ pub(super) fn id_tokens(vaults: &Vaults) -> IdTokens {
 
 /// Whose word on people is taken.
 pub(super) fn trusted_provider(written: &LoginProvider) -> TrustedProvider {
+    let scopes = written.granted_scopes.clone();
     TrustedProvider {
         issuer: written.issuer.clone(),
         grants: grants(written),
+        scopes: PersonScopes {
+            everybody: scopes.everybody,
+            groups: scopes.groups,
+            teams: scopes.teams,
+        },
     }
 }
 

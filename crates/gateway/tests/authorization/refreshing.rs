@@ -84,3 +84,25 @@ async fn a_client_that_stays_away_too_long_needs_its_person_again() {
     let over = stage.refresh(&client, &tokens.refresh).await;
     assert_eq!(error_of(&over), "invalid_grant");
 }
+
+/// Whoever got nothing comes again with what they had, and is not taken for a thief.
+#[tokio::test]
+async fn what_cannot_be_signed_uses_nothing_up() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let tokens = stage.tokens(&client, &[]).await;
+    // The signing keys were read too long ago to be trusted.
+    stage.clock.advance(Duration::from_mins(11));
+    let code = stage.code(&client).await;
+    let refused = stage.refresh(&client, &tokens.refresh).await;
+    assert_eq!(
+        (refused.status, error_of(&refused).as_str()),
+        (503, "temporarily_unavailable")
+    );
+    assert_eq!(stage.exchange(&client, &code).await.status, 503);
+    stage.later(Duration::ZERO).await;
+    let reply = stage.refresh(&client, &tokens.refresh).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let reply = stage.exchange(&client, &code).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+}

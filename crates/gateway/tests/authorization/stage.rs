@@ -18,13 +18,16 @@ pub(crate) const ORIGIN: &str = "http://localhost";
 pub(crate) const CALLBACK: &str = "http://localhost:7777/cb";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+const ALICE: &str = "sk-pc-alice-7Qm2vT9dKx4RzP1sWn8uYb3";
 pub(crate) const START: i64 = 1_800_000_000_000;
 
 pub(crate) struct Stage {
     pub(crate) gateway: TestGateway,
     pub(crate) clock: Arc<ManualClock>,
-    /// Sees `support` and `private`.
+    /// Sees `support` and `private`, and has both scopes.
     pub(crate) alice: Actor,
+    /// Holds a key of the store.
+    of_the_store: Actor,
     _mock: MockServer,
 }
 
@@ -44,18 +47,22 @@ impl Stage {
     pub(crate) async fn with(identity: &str) -> Self {
         let mock = MockServer::start().await;
         let yaml = format!(
-            "identity:\n  scopes_supported: [read, write]\n{identity}mcp_servers:\n{}{}",
+            "identity:\n  scopes_supported: [read, write]\n  keys:\n    - {{id: alice, key: {ALICE}, \
+             servers: [support, private], scopes: [read, write]}}\n{identity}mcp_servers:\n{}{}",
             mock.entry("support"),
             mock.entry("private")
         );
         let clock = Arc::new(ManualClock::at_millis(START));
         let gateway = TestGateway::by_clock(&yaml, clock.clone()).await;
         gateway.keep_secret("the mock's client secret", mock.client_secret());
-        let alice = gateway.key("alice", &["support", "private"]).await;
+        gateway.keep_secret("the key of alice", ALICE);
+        let alice = gateway.bearer(ALICE);
+        let of_the_store = gateway.key("somebody", &[]).await;
         Self {
             gateway,
             clock,
             alice,
+            of_the_store,
             _mock: mock,
         }
     }
@@ -65,7 +72,7 @@ impl Stage {
         self.clock.advance(span);
         self.gateway.embedded().follow_token_keys().await;
         let asked_again = async {
-            let ask = || self.alice.ask(Ask::initialize("/mcp"));
+            let ask = || self.of_the_store.ask(Ask::initialize("/mcp"));
             while ask().await.status == 503 {
                 tokio::task::yield_now().await;
             }

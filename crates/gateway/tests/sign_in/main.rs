@@ -11,4 +11,6 @@ mod key;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod scopes;
+#[cfg(test)]
 mod support;

@@ -69,6 +69,7 @@ impl AuthorizationServer {
     ) -> Result<Issued, AuthorizationError> {
         let key = self.deps.keys.signing_key();
         let key = key.ok_or(AuthorizationError::NoKey)?;
+        let scopes = held(&read.grant.person, principal, scopes);
         let life = self.terms.access_token_ttl.min(LONGEST);
         let ends = principal.expires_at.into_iter().fold(until, Timestamp::min);
         let ends = now.after(life).min(ends);
@@ -258,22 +259,26 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
+/// What of these scopes the person has by now: nobody gives a client more than they have themselves.
+/// The master key, which has no id, has none and needs none.
+fn held(person: &Person, principal: &Principal, granted: ScopeSet) -> ScopeSet {
+    match &person.proved {
+        Proved::Key(holder) if holder.key_id.is_none() => granted,
+        Proved::Key(_) | Proved::Provider(_) => granted.intersection(&principal.scopes),
+    }
+}
+
 /// The person as their client: with the scopes that were granted and never with a role.
 fn bearer(principal: &Principal, token: &OwnToken) -> Principal {
-    let granted = token.claims.scopes();
-    let scopes = match &token.grant.grant.person.proved {
-        // A key has scopes of its own, and gives no client more than it has itself. The master key,
-        // which has no id, has none and needs none.
-        Proved::Key(holder) if holder.key_id.is_some() => granted.intersection(&principal.scopes),
-        Proved::Key(_) | Proved::Provider(_) => granted,
-    };
+    let granted = &token.grant.grant;
+    let scopes = held(&granted.person, principal, token.claims.scopes());
     let ends = [token.claims.expires_at(), Some(token.grant.expires_at)];
     let ends = ends.into_iter().chain([principal.expires_at]).flatten();
     Principal {
         kind: PrincipalKind::SignedIn,
         role: Role::User,
         scopes,
-        client_id: Some(token.grant.grant.client.as_str().into()),
+        client_id: Some(granted.client.as_str().into()),
         expires_at: ends.min(),
         marks: CredentialMarks {
             beside: Some(Arc::new(token.marks())),

@@ -79,7 +79,7 @@ impl AuthorizationServer {
         let person = Person {
             session: secrets::name(&*self.deps.entropy, "")?,
             signed_in_at: now,
-            proved: Proved::Provider(Box::new(asserted(trusted, &claims))),
+            proved: Proved::Provider(Box::new(asserted(trusted, &claims, scopes.clone()))),
         };
         let Some(principal) = self.still(authentication, &person).await? else {
             return Err(INVALID.into());
@@ -186,7 +186,7 @@ impl AuthorizationServer {
     }
 }
 
-fn asserted(trusted: &AssertionIssuer, claims: &Verified<Claims>) -> Asserted {
+fn asserted(trusted: &AssertionIssuer, claims: &Verified<Claims>, scopes: ScopeSet) -> Asserted {
     let names = &trusted.issuer.claims;
     let text = |name: &Option<String>| claims.text(name.as_deref()?).map(str::to_owned);
     Asserted {
@@ -206,5 +206,6 @@ fn asserted(trusted: &AssertionIssuer, claims: &Verified<Claims>) -> Asserted {
             .flat_map(|name| claims.texts(name))
             .map(str::to_owned)
             .collect(),
+        scopes: Some(scopes),
     }
 }

@@ -79,10 +79,6 @@ impl AuthorizationServer {
         let Some(principal) = self.still(authentication, person).await? else {
             return Err(OAuthFault::grant("the user for this grant is no longer active").into());
         };
-        match self.deps.one_time.redeem(USAGE, &digest, now).await? {
-            Redeemed::Value(_) => {}
-            _ => return self.replayed(&digest).await,
-        }
         let until = read.grant.created_at.after(self.terms.grant_ttl);
         let refresh = if read.grant.refreshes && client.metadata.refreshes() {
             Some(secrets::random(&*self.deps.entropy, secrets::REFRESH)?)
@@ -94,12 +90,18 @@ impl AuthorizationServer {
             grant: read.id.clone(),
             expires_at: now.after(self.terms.refresh_token_ttl).min(until),
         });
+        // Signed before the code is used up: a client that got nothing comes again with the same one,
+        // and is no thief.
+        let scopes = read.grant.scopes.clone();
+        let mut issued = self.issue(&read, scopes, until, now, &principal)?;
+        match self.deps.one_time.redeem(USAGE, &digest, now).await? {
+            Redeemed::Value(_) => {}
+            _ => return self.replayed(&digest).await,
+        }
         let store = &self.deps.grants.store;
         if !store.begin(&read.id, until, record.as_ref(), now).await? {
             return Err(INVALID.into());
         }
-        let scopes = read.grant.scopes.clone();
-        let mut issued = self.issue(&read, scopes, until, now, &principal)?;
         issued.refresh_token = refresh.map(RefreshToken::new);
         Ok(issued)
     }

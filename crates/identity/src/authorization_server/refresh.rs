@@ -52,9 +52,11 @@ impl AuthorizationServer {
             grant: id.clone(),
             expires_at: until.min(read.expires_at),
         };
+        // Signed before the token is used up: a client that got nothing comes again with the same one,
+        // and is no thief.
+        let mut issued = self.issue(&read, scopes, read.expires_at, now, &principal)?;
         match grants.store.rotate(&digest, &record, now).await? {
             Rotated::Rotated => {
-                let mut issued = self.issue(&read, scopes, read.expires_at, now, &principal)?;
                 issued.refresh_token = Some(RefreshToken::new(next));
                 Ok(issued)
             }

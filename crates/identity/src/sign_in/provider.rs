@@ -23,7 +23,7 @@ use super::SignInFault;
 use super::provider_document::Known;
 use super::provider_state::UnderWay;
 use crate::document::exchange;
-use crate::{Asserted, ClientAuth, JwksCache, Proved, TrustedIssuer, TrustedProvider};
+use crate::{Asserted, ClientAuth, JwksCache, Proved, TrustedIssuer};
 
 /// Which provider, and who we are there.
 #[derive(Clone, Debug)]
@@ -103,14 +103,6 @@ impl Provider {
     /// What people call it.
     pub fn name(&self) -> &str {
         &self.settings.name
-    }
-
-    /// Whose word is taken, and what it is worth.
-    pub fn trusted(&self) -> TrustedProvider {
-        TrustedProvider {
-            issuer: self.settings.trusted.rules.issuer.clone(),
-            grants: self.settings.trusted.grants.clone(),
-        }
     }
 
     /// Where to send a person whose browser has this name.
@@ -256,6 +248,7 @@ impl Provider {
             team: text(&names.team),
             org: text(&names.org),
             groups,
+            scopes: None,
         }
     }
 
