@@ -136,6 +136,7 @@ impl Inner {
         }
         let now = self.door.clock.now();
         let mut row = Row {
+            holder: self.holder(principal),
             terms: terms.fingerprint(),
             issuer: server.key.clone(),
             token_endpoint: server.token.clone(),

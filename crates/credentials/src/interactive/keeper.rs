@@ -8,8 +8,10 @@ use portcullis_core::{PrincipalId, ServerId};
 use portcullis_policy::{Evidence, Party};
 
 use super::connections::{Connections, Inner};
+use super::holder::Holder;
 use super::place::{Granted, Live, Place};
 use super::refresh::Renewed;
+use super::row::Row;
 use super::terms::AuthorizationCode;
 use crate::CredentialErrorKind;
 use crate::error::Failure;
@@ -22,6 +24,15 @@ pub(super) struct Wish {
     pub(super) server: ServerId,
     pub(super) terms: Arc<AuthorizationCode>,
     pub(super) fingerprint: Arc<str>,
+    /// Who has the principal's name now.
+    pub(super) holder: Option<Holder>,
+}
+
+impl Wish {
+    /// Whether a connection was made by whoever acts, under the terms of now.
+    pub(super) fn is_met_by(&self, row: &Row) -> bool {
+        row.terms == *self.fingerprint && row.holder == self.holder
+    }
 }
 
 pub(super) const fn consent_required() -> Failure {
@@ -39,6 +50,7 @@ impl Connections {
             return Err(consent_required());
         };
         let wish = Wish {
+            holder: self.0.holder(&principal),
             principal,
             server: evidence.server().clone(),
             fingerprint: terms.fingerprint().into(),
@@ -63,7 +75,7 @@ impl Inner {
         let place = self.places().of(&wish.principal, &wish.server);
         let now = self.moment();
         let at_hand = place.current();
-        if let Some(live) = at_hand.filter(|live| live.serves(&wish.fingerprint, now)) {
+        if let Some(live) = at_hand.filter(|live| live.serves(wish, now)) {
             return Ok(live);
         }
         let (inner, wish) = (Arc::clone(self), wish.clone());
@@ -83,9 +95,7 @@ impl Inner {
             // Somebody renews it; what is at hand serves as long as it is good.
             let (now, at_hand) = (self.moment(), place.current());
             let good = |live: &Arc<Live>| {
-                live.is_believed(now)
-                    && live.row.terms == *wish.fingerprint
-                    && live.row.is_usable(now.wall)
+                live.is_believed(now) && wish.is_met_by(&live.row) && live.row.is_usable(now.wall)
             };
             if let Some(live) = at_hand.filter(good) {
                 return Ok(live);
@@ -134,7 +144,7 @@ impl Inner {
                 }
             }
         };
-        if live.row.over || live.row.terms != *wish.fingerprint {
+        if live.row.over || !wish.is_met_by(&live.row) {
             return Err(consent_required());
         }
         Ok(live)

@@ -203,7 +203,7 @@ impl Inner {
 
 /// What is there now, as the one who waits for it needs it.
 fn judged(live: Arc<Live>, wish: &Wish) -> Renewed {
-    if live.row.over || live.row.terms != *wish.fingerprint {
+    if live.row.over || !wish.is_met_by(&live.row) {
         Renewed::Over
     } else {
         Renewed::Good(live)
