@@ -31,7 +31,7 @@ pub(super) struct Wish {
 impl Wish {
     /// Whether a connection was made by whoever acts, under the terms of now.
     pub(super) fn is_met_by(&self, row: &Row) -> bool {
-        row.terms == *self.fingerprint && row.holder == self.holder
+        row.is_of(&self.terms, &self.fingerprint) && row.holder == self.holder
     }
 }
 
@@ -95,7 +95,9 @@ impl Inner {
             // Somebody renews it; what is at hand serves as long as it is good.
             let (now, at_hand) = (self.moment(), place.current());
             let good = |live: &Arc<Live>| {
-                live.is_believed(now) && wish.is_met_by(&live.row) && live.row.is_usable(now.wall)
+                live.is_believed(now)
+                    && wish.is_met_by(&live.row)
+                    && live.row.is_usable(&wish.terms, now.wall)
             };
             if let Some(live) = at_hand.filter(good) {
                 return Ok(live);
@@ -104,13 +106,15 @@ impl Inner {
         };
         let live = self.looked_at(place, wish).await?;
         let now = self.moment();
-        if live.row.is_usable(now.wall) && (!live.row.is_due(now.wall) || live.is_paused(now)) {
+        if live.row.is_usable(&wish.terms, now.wall)
+            && (!live.row.is_due(&wish.terms, now.wall) || live.is_paused(now))
+        {
             return Ok(live);
         }
         match self.renew(place, wish, &live).await? {
             Renewed::Good(live) => Ok(live),
             Renewed::Over => Err(consent_required()),
-            Renewed::NotNow(_) if live.row.is_usable(now.wall) => {
+            Renewed::NotNow(_) if live.row.is_usable(&wish.terms, now.wall) => {
                 // It was read anew meanwhile.
                 let live = place.current().unwrap_or(live);
                 live.pause(now);

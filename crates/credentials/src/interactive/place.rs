@@ -81,8 +81,8 @@ impl Live {
     pub(super) fn serves(&self, wish: &Wish, now: Moment) -> bool {
         self.is_believed(now)
             && wish.is_met_by(&self.row)
-            && self.row.is_usable(now.wall)
-            && (!self.row.is_due(now.wall) || self.is_paused(now))
+            && self.row.is_usable(&wish.terms, now.wall)
+            && (!self.row.is_due(&wish.terms, now.wall) || self.is_paused(now))
     }
 
     pub(super) fn is_paused(&self, now: Moment) -> bool {

@@ -72,7 +72,7 @@ impl Inner {
             if current.version != live.version {
                 return Ok(judged(current, wish));
             }
-            if current.row.is_usable(self.door.clock.now()) {
+            if current.row.is_usable(&wish.terms, self.door.clock.now()) {
                 return Ok(Renewed::NotNow(unavailable()));
             }
             tokio::time::sleep(LOOKS_EVERY).await;

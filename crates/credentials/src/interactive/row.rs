@@ -183,14 +183,30 @@ impl Row {
             .finish()
     }
 
+    /// Whether it was made under these terms, and for no more than they ask for. A file that asks for
+    /// more finds out at the server that it is not enough.
+    pub(crate) fn is_of(&self, terms: &AuthorizationCode, fingerprint: &str) -> bool {
+        let scopes = &terms.scopes;
+        self.terms == fingerprint && (scopes.is_empty() || scopes.covers(&self.requested))
+    }
+
+    /// When the token ends: as its server said, and no later than the operator wants it now.
+    fn ends(&self, terms: &AuthorizationCode) -> Option<Timestamp> {
+        let most = terms.storage_ttl.map(|most| self.obtained_at.after(most));
+        match (self.expires_at, most) {
+            (Some(said), Some(most)) => Some(said.min(most)),
+            (said, most) => said.or(most),
+        }
+    }
+
     /// Whether the token may be presented.
-    pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
-        !self.over && self.expires_at.is_none_or(|ends| now < ends)
+    pub(crate) fn is_usable(&self, terms: &AuthorizationCode, now: Timestamp) -> bool {
+        !self.over && self.ends(terms).is_none_or(|ends| now < ends)
     }
 
     /// Whether it is time for its successor, where it can have one.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        let ends = self.expires_at.filter(|_| self.refresh.is_some());
+    pub(crate) fn is_due(&self, terms: &AuthorizationCode, now: Timestamp) -> bool {
+        let ends = self.ends(terms).filter(|_| self.refresh.is_some());
         ends.is_some_and(|ends| {
             let ahead = AHEAD.min(ends.since(self.obtained_at) / 5);
             now >= ends.before(ahead)

@@ -151,9 +151,8 @@ async fn whoever_gets_a_name_of_the_file_does_not_get_its_accounts() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("portcullis.db");
     let of = async |value: &str, more: &str| {
-        let sections = format!(
-            "identity:\n  keys: [{{id: desk, key: '{value}', all_servers: true{more}}}}]\n"
-        );
+        let sections =
+            format!("identity:\n  keys: [{{id: desk, key: '{value}', all_servers: true{more}}}]\n");
         let house = House::beside_with(&database, &sections, &[entry(&upstream, &[])]).await;
         let person = Person {
             client: house.client(value).at("/mcp/a"),
@@ -204,4 +203,51 @@ async fn end_all(houses: Vec<House>) {
     for house in houses {
         house.end().await;
     }
+}
+
+/// What was granted under looser terms is not used under stricter ones.
+#[tokio::test]
+async fn stricter_terms_count_for_what_is_there() {
+    let upstream = FakeUpstream::legacy().await;
+    let authorization = FakeAuthorizationServer::start().await;
+    let _rules = authorization.protects(&upstream);
+    authorization.manners(|manners| manners.also = serde_json::json!({"team": {"id": "T2"}}));
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("portcullis.db");
+    let key = "sk-of-alice-0123456789";
+    let sections = format!("identity:\n  keys: [{{id: alice, key: {key}, all_servers: true}}]\n");
+    let under = async |terms: &[&str]| {
+        let servers = [entry(&upstream, terms)];
+        let house = House::beside_with(&database, &sections, &servers).await;
+        let person = Person {
+            client: house.client(key).at("/mcp/a"),
+            id: "key:file:alice".into(),
+        };
+        (house, person)
+    };
+    let (first, alice) = under(&["scopes: [read, write]"]).await;
+    connect(&first, &authorization, &alice).await;
+    is_good(&alice.client.call("echo", "{}").await);
+    let before = upstream.count("tools/call");
+    let mut houses = vec![first];
+    for stricter in [
+        &["scopes: [read, write]", "token_validation: {team.id: T1}"][..],
+        &["scopes: [read, write]", "audience: other"],
+        &["scopes: [read]"],
+    ] {
+        let (house, alice) = under(stricter).await;
+        alice.client.call("echo", "{}").await;
+        wanted_consent(&house).await;
+        assert_eq!(upstream.count("tools/call"), before, "{stricter:?}");
+        houses.push(house);
+    }
+    for as_good in [
+        &["scopes: [read, write, more]"][..],
+        &["token_storage_ttl_seconds: 600"],
+    ] {
+        let (house, alice) = under(as_good).await;
+        is_good(&alice.client.call("echo", "{}").await);
+        houses.push(house);
+    }
+    end_all(houses).await;
 }
