@@ -15,6 +15,7 @@ mod connections;
 mod departure;
 mod disconnect;
 mod flow;
+mod holder;
 mod keeper;
 mod place;
 mod probe;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portcullis_core::{
     ApiKey, Clock, ErrorKind, KeyId, Principal, PrincipalId, PrincipalKind, Role, ScopeSet,
-    ServerGrants, Timestamp,
+    ServerGrants, Sha256, Timestamp,
 };
 
 use crate::person::StillHeld;
@@ -139,10 +139,31 @@ impl FileKeys {
     }
 }
 
+impl FileKey {
+    /// Ids of store keys hold no colon: a file key cannot take the place of one.
+    pub fn principal_id(&self) -> PrincipalId {
+        PrincipalId::from(format!("key:file:{}", self.name))
+    }
+
+    /// Tells who has the name from whoever has it after them: the person, where the file says who that
+    /// is, whose key may be changed; else the key itself.
+    pub fn holder(&self) -> [u8; 32] {
+        match &self.user_id {
+            Some(person) => Sha256::new()
+                .part(b"person")
+                .part(person.as_bytes())
+                .finish(),
+            None => Sha256::new()
+                .part(b"key")
+                .part(&self.secret.fingerprint())
+                .finish(),
+        }
+    }
+}
+
 fn principal(key: FileKey) -> Principal {
     Principal {
-        // Ids of store keys hold no colon: a file key cannot take the place of one.
-        id: PrincipalId::from(format!("key:file:{}", key.name)),
+        id: key.principal_id(),
         subject: Arc::from(key.name.as_str()),
         kind: PrincipalKind::ApiKey,
         user_id: key.user_id.map(Arc::from),

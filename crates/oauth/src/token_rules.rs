@@ -14,6 +14,11 @@ impl TokenRules {
         Self(rules)
     }
 
+    /// Whether any response keeps them.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Path and expected text, in the order of the paths.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0

@@ -146,6 +146,24 @@ async fn kept(
                 detail,
             )
         }
+        NotKept::NothingToCheck | NotKept::NotGranted => {
+            let text = format!(
+                "{not}: send a `refresh_token` that is still good, or connect at /connect/{}",
+                entry.id
+            );
+            let detail = json!({
+                "error": "token_validation_failed",
+                "server_id": entry.id.as_str(),
+                "field": "refresh_token",
+                "message": text,
+            });
+            Refused::new(
+                StatusCode::FORBIDDEN,
+                ErrorKind::Forbidden,
+                "token_validation_failed",
+                detail,
+            )
+        }
         NotKept::Malformed(error) => {
             let detail = json!({"error": "invalid_request", "message": error.to_string()});
             Refused::new(StatusCode::BAD_REQUEST, ErrorKind::Invalid, "body", detail)

@@ -194,6 +194,20 @@ impl FakeAuthorizationServer {
         self.shared.agree(url)
     }
 
+    /// A refresh token that a client got elsewhere, for this `resource`.
+    pub fn grants(&self, client_id: &str, resource: &str) -> String {
+        let granted = Granted {
+            client_id: client_id.to_owned(),
+            resource: resource.to_owned(),
+            ..Granted::default()
+        };
+        let mut state = self.shared.state();
+        state.made += 1;
+        let refresh = format!("upstream-refresh-{}", state.made);
+        state.refresh_tokens.insert(refresh.clone(), granted);
+        refresh
+    }
+
     /// The queries of all authorization requests, in order.
     pub fn asked(&self) -> Vec<BTreeMap<String, String>> {
         self.shared.state().asked.clone()

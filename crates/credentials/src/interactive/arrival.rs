@@ -154,6 +154,9 @@ impl Inner {
         let terms = auth.as_ref().and_then(terms_of);
         let terms = terms.filter(|terms| terms.fingerprint() == flow.terms);
         let terms = terms.ok_or(WhyNot::Changed)?;
+        if flow.holder != self.holder(&flow.principal) {
+            return Err(WhyNot::UnknownFlow);
+        }
         let told = |failure: Failure| {
             // The cause is for the operator; a person is told the kind.
             tracing::debug!(mcp.server.id = %flow.server, cause = ?failure, "no token");
@@ -168,6 +171,7 @@ impl Inner {
             .map_err(told)?;
         let lately = before.map_or_else(Vec::new, |(row, _)| row.lately(requested_at));
         let mut row = Row {
+            holder: flow.holder,
             terms: flow.terms,
             issuer: flow.key,
             token_endpoint: flow.token_endpoint,

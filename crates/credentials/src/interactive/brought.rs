@@ -2,6 +2,12 @@
 //!
 //! Only one that was given to the operator's own client is taken: whether a token was meant for
 //! anybody else's, and by whom it could be renewed, nobody here can tell.
+//!
+//! Whose account it is, the body cannot prove: its words are the caller's own. Where the operator has
+//! rules for that (`token_validation`), the refresh token is redeemed at once, the rules are held
+//! against what the authorization server answers, and only that is kept.
+
+use std::sync::Arc;
 
 use portcullis_core::{PrincipalId, ScopeSet};
 use portcullis_oauth::{InvalidTokenResponse, TokenResponse};
@@ -13,9 +19,10 @@ use super::authorization_server::terms_of;
 use super::client::{Client, Source};
 use super::connections::{Connections, Inner};
 use super::row::Row;
+use super::terms::AuthorizationCode;
 use crate::discovery::not_discovered;
 use crate::error::Failure;
-use crate::{CredentialError, ServerAuth};
+use crate::{CredentialError, CredentialErrorKind, ServerAuth};
 
 /// Why a grant is not kept. Nothing of it is in here.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +36,14 @@ pub enum NotKept {
     /// It breaks this rule of `token_validation`.
     #[error("the grant breaks the rule `{0}` of token_validation")]
     RuleBroken(String),
+    /// There are rules, and nothing that the authorization server could be asked about it with.
+    #[error(
+        "the server has token_validation, which a grant without `refresh_token` cannot be checked by"
+    )]
+    NothingToCheck,
+    /// The authorization server does not stand behind it.
+    #[error("the authorization server does not take the refresh token of the grant")]
+    NotGranted,
     /// It could not be kept.
     #[error(transparent)]
     Credential(#[from] CredentialError),
@@ -73,12 +88,34 @@ impl Connections {
         if terms.client.is_none() {
             return Err(NotKept::NoClientOfOurs);
         }
-        if let Some(rule) = terms.rules.broken_by(body) {
-            tracing::warn!(mcp.server.id = %auth.server, rule, "a grant that a client brought breaks token_validation");
-            return Err(NotKept::RuleBroken(rule.to_owned()));
+        if !terms.rules.is_empty() && response.refresh_token.is_none() {
+            return Err(NotKept::NothingToCheck);
         }
-        let kept = self.0.keep(auth, principal, response).await;
-        Ok(kept.map_err(failed)?)
+        let (inner, auth, principal) = (Arc::clone(&self.0), auth.clone(), principal.clone());
+        // A caller who leaves must not leave a rotated token behind.
+        let kept = self
+            .0
+            .tasks
+            .spawn(async move { inner.keep(&auth, &principal, response).await });
+        let kept = kept.await.map_err(|error| {
+            failed(Failure::new(CredentialErrorKind::Unavailable).because(error))
+        })?;
+        kept.map_err(|not| match not {
+            Not::Checked(not) => not,
+            Not::Had(failure) => failed(failure).into(),
+        })
+    }
+}
+
+/// Why not, before anybody is told.
+enum Not {
+    Checked(NotKept),
+    Had(Failure),
+}
+
+impl From<Failure> for Not {
+    fn from(failure: Failure) -> Self {
+        Self::Had(failure)
     }
 }
 
@@ -88,17 +125,18 @@ impl Inner {
         auth: &ServerAuth,
         principal: &PrincipalId,
         response: TokenResponse,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Not> {
         let terms = terms_of(auth).ok_or_else(not_discovered)?;
         let found = self.door.find(auth, terms).await?;
         let server = &found.server;
         // There is one: the client of the file, whatever the redirect URI.
         let client: Client = self.client(terms, server, "").await?;
         if !matches!(client.source, Source::File(_)) {
-            return Err(not_discovered());
+            return Err(not_discovered().into());
         }
         let now = self.door.clock.now();
         let mut row = Row {
+            holder: self.holder(principal),
             terms: terms.fingerprint(),
             issuer: server.key.clone(),
             token_endpoint: server.token.clone(),
@@ -119,9 +157,41 @@ impl Inner {
             consents: vec![now],
         };
         row.take(response, terms, now);
+        if !terms.rules.is_empty() {
+            row = self.vouched_for(auth, terms, row).await?;
+        }
         self.write(principal, &auth.server, &row).await?;
         self.places().forget(principal, &auth.server);
         tracing::info!(mcp.server.id = %auth.server, principal = %principal, "a client brought its person's grant");
         Ok(())
+    }
+
+    /// The grant in the authorization server's own words, which keep the rules.
+    async fn vouched_for(
+        &self,
+        auth: &ServerAuth,
+        terms: &AuthorizationCode,
+        mut row: Row,
+    ) -> Result<Row, Not> {
+        let token = row.refresh.clone();
+        let token = token.ok_or(Not::Checked(NotKept::NothingToCheck))?;
+        let client = row.client.able(terms).ok_or_else(not_discovered)?;
+        let now = self.door.clock.now();
+        let redeemed = self.redeemed(terms, &row, &client, &token).await;
+        let (response, answer) = redeemed.map_err(|failure| {
+            if failure.says("invalid_grant") {
+                Not::Checked(NotKept::NotGranted)
+            } else {
+                Not::Had(failure)
+            }
+        })?;
+        if let Some(rule) = terms.rules.broken_by(&answer.body) {
+            tracing::warn!(mcp.server.id = %auth.server, rule, "a grant that a client brought breaks token_validation");
+            return Err(Not::Checked(NotKept::RuleBroken(rule.to_owned())));
+        }
+        row.requested = response.scope.clone().unwrap_or_default();
+        row.granted = None;
+        row.take(response, terms, now);
+        Ok(row)
     }
 }

@@ -1,8 +1,10 @@
 //! The connections of everybody, and what they are made with.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{Clock, Entropy, PrincipalId, ScopeSet, SealError, ServerId, Timestamp};
@@ -13,6 +15,7 @@ use portcullis_store::{
 use portcullis_vault::KeyRing;
 use tokio_util::task::TaskTracker;
 
+use super::holder::Holder;
 use super::place::Places;
 use crate::actor::Actors;
 use crate::broker::Door;
@@ -48,6 +51,7 @@ pub(crate) struct Inner {
     pub(super) stores: Kept,
     pub(super) tasks: TaskTracker,
     pub(super) places: Mutex<Places>,
+    pub(super) holders: ArcSwap<HashMap<PrincipalId, Holder>>,
 }
 
 /// The stores that are asked.
@@ -97,6 +101,7 @@ impl Connections {
             },
             tasks: deps.tasks,
             places: Mutex::default(),
+            holders: ArcSwap::default(),
         }))
     }
 

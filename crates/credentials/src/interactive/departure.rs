@@ -86,6 +86,7 @@ impl Inner {
             url.map_err(|error| Failure::new(CredentialErrorKind::NotAllowed).because(error))?;
         let flow = Flow {
             principal: principal.clone(),
+            holder: self.holder(principal),
             server: auth.server.clone(),
             terms: terms.fingerprint(),
             key: server.key.clone(),

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::client::{self, Client};
 use super::connections::Inner;
+use super::holder::Holder;
 use crate::CredentialErrorKind;
 use crate::error::Failure;
 
@@ -27,6 +28,8 @@ const COOKIE: &str = "__Host-portcullis_connect_";
 #[derive(Clone, Debug)]
 pub(super) struct Flow {
     pub(super) principal: PrincipalId,
+    /// Who held that name when it began.
+    pub(super) holder: Option<Holder>,
     pub(super) server: ServerId,
     /// The terms that it began under.
     pub(super) terms: String,
@@ -47,6 +50,7 @@ pub(super) struct Flow {
 #[derive(Serialize, Deserialize)]
 struct Wire {
     principal: PrincipalId,
+    holder: Option<String>,
     server: ServerId,
     terms: String,
     key: String,
@@ -68,6 +72,7 @@ impl Flow {
         let flow = self.clone();
         let wire = Wire {
             principal: flow.principal,
+            holder: flow.holder.as_ref().map(Holder::to_text),
             server: flow.server,
             terms: flow.terms,
             key: flow.key,
@@ -91,6 +96,10 @@ impl Flow {
         let wire: Wire = serde_json::from_slice(text).ok()?;
         Some(Self {
             principal: wire.principal,
+            holder: match wire.holder {
+                Some(holder) => Some(Holder::of_text(&holder)?),
+                None => None,
+            },
             server: wire.server,
             terms: wire.terms,
             key: wire.key,

@@ -8,8 +8,10 @@ use portcullis_core::{PrincipalId, ServerId};
 use portcullis_policy::{Evidence, Party};
 
 use super::connections::{Connections, Inner};
+use super::holder::Holder;
 use super::place::{Granted, Live, Place};
 use super::refresh::Renewed;
+use super::row::Row;
 use super::terms::AuthorizationCode;
 use crate::CredentialErrorKind;
 use crate::error::Failure;
@@ -22,6 +24,15 @@ pub(super) struct Wish {
     pub(super) server: ServerId,
     pub(super) terms: Arc<AuthorizationCode>,
     pub(super) fingerprint: Arc<str>,
+    /// Who has the principal's name now.
+    pub(super) holder: Option<Holder>,
+}
+
+impl Wish {
+    /// Whether a connection was made by whoever acts, under the terms of now.
+    pub(super) fn is_met_by(&self, row: &Row) -> bool {
+        row.is_of(&self.terms, &self.fingerprint) && row.holder == self.holder
+    }
 }
 
 pub(super) const fn consent_required() -> Failure {
@@ -39,6 +50,7 @@ impl Connections {
             return Err(consent_required());
         };
         let wish = Wish {
+            holder: self.0.holder(&principal),
             principal,
             server: evidence.server().clone(),
             fingerprint: terms.fingerprint().into(),
@@ -63,7 +75,7 @@ impl Inner {
         let place = self.places().of(&wish.principal, &wish.server);
         let now = self.moment();
         let at_hand = place.current();
-        if let Some(live) = at_hand.filter(|live| live.serves(&wish.fingerprint, now)) {
+        if let Some(live) = at_hand.filter(|live| live.serves(wish, now)) {
             return Ok(live);
         }
         let (inner, wish) = (Arc::clone(self), wish.clone());
@@ -84,8 +96,8 @@ impl Inner {
             let (now, at_hand) = (self.moment(), place.current());
             let good = |live: &Arc<Live>| {
                 live.is_believed(now)
-                    && live.row.terms == *wish.fingerprint
-                    && live.row.is_usable(now.wall)
+                    && wish.is_met_by(&live.row)
+                    && live.row.is_usable(&wish.terms, now.wall)
             };
             if let Some(live) = at_hand.filter(good) {
                 return Ok(live);
@@ -94,13 +106,15 @@ impl Inner {
         };
         let live = self.looked_at(place, wish).await?;
         let now = self.moment();
-        if live.row.is_usable(now.wall) && (!live.row.is_due(now.wall) || live.is_paused(now)) {
+        if live.row.is_usable(&wish.terms, now.wall)
+            && (!live.row.is_due(&wish.terms, now.wall) || live.is_paused(now))
+        {
             return Ok(live);
         }
         match self.renew(place, wish, &live).await? {
             Renewed::Good(live) => Ok(live),
             Renewed::Over => Err(consent_required()),
-            Renewed::NotNow(_) if live.row.is_usable(now.wall) => {
+            Renewed::NotNow(_) if live.row.is_usable(&wish.terms, now.wall) => {
                 // It was read anew meanwhile.
                 let live = place.current().unwrap_or(live);
                 live.pause(now);
@@ -134,7 +148,7 @@ impl Inner {
                 }
             }
         };
-        if live.row.over || live.row.terms != *wish.fingerprint {
+        if live.row.over || !wish.is_met_by(&live.row) {
             return Err(consent_required());
         }
         Ok(live)

@@ -11,6 +11,7 @@ use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use portcullis_core::{AccessToken, PrincipalId, ServerId, Shares};
 
+use super::keeper::Wish;
 use super::row::Row;
 use crate::token::{Moment, bearer};
 
@@ -77,11 +78,11 @@ impl Live {
     }
 
     /// Whether it can be presented as it is, without asking anybody.
-    pub(super) fn serves(&self, terms: &str, now: Moment) -> bool {
+    pub(super) fn serves(&self, wish: &Wish, now: Moment) -> bool {
         self.is_believed(now)
-            && self.row.terms == terms
-            && self.row.is_usable(now.wall)
-            && (!self.row.is_due(now.wall) || self.is_paused(now))
+            && wish.is_met_by(&self.row)
+            && self.row.is_usable(&wish.terms, now.wall)
+            && (!self.row.is_due(&wish.terms, now.wall) || self.is_paused(now))
     }
 
     pub(super) fn is_paused(&self, now: Moment) -> bool {

@@ -4,16 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::{Sha256, hex};
+use portcullis_core::{RefreshToken, Sha256, hex};
 use portcullis_oauth::{TokenRequest, TokenResponse};
 
 use super::connections::Inner;
 use super::keeper::{Wish, consent_required};
 use super::place::{Live, Place};
 use super::row::Row;
-use crate::CredentialErrorKind;
+use super::terms::AuthorizationCode;
+use crate::document::Answer;
 use crate::error::Failure;
 use crate::token_endpoint::{Endpoint, check, read};
+use crate::{CredentialErrorKind, TokenClient};
 
 /// Longer than any request takes; a replica that died in one is waited for no longer.
 const LEASE: Duration = Duration::from_mins(1);
@@ -70,7 +72,7 @@ impl Inner {
             if current.version != live.version {
                 return Ok(judged(current, wish));
             }
-            if current.row.is_usable(self.door.clock.now()) {
+            if current.row.is_usable(&wish.terms, self.door.clock.now()) {
                 return Ok(Renewed::NotNow(unavailable()));
             }
             tokio::time::sleep(LOOKS_EVERY).await;
@@ -140,6 +142,28 @@ impl Inner {
         self.replaced(place, wish, row, live.version).await
     }
 
+    /// What a refresh token is worth, and in which words: no rule was looked at yet.
+    pub(super) async fn redeemed(
+        &self,
+        terms: &AuthorizationCode,
+        row: &Row,
+        client: &TokenClient,
+        token: &RefreshToken,
+    ) -> Result<(TokenResponse, Answer), Failure> {
+        let endpoint = Endpoint {
+            url: row.token_endpoint.clone(),
+            issuer: Some(row.issuer.clone()),
+            destination: terms.trust().destination(&row.token_endpoint),
+        };
+        let (clock, entropy) = (&*self.door.clock, &*self.door.entropy);
+        let form = client.authenticate(&endpoint, clock, entropy, |client| {
+            TokenRequest::refresh(client, token, row.resource.as_deref())
+        })?;
+        let answer = self.door.posted(form, &endpoint).await?;
+        let response = read(&answer, TokenResponse::parse)?;
+        Ok((response, answer))
+    }
+
     async fn refresh(&self, wish: &Wish, row: &Row) -> Fresh {
         let Some(token) = &row.refresh else {
             return Fresh::Refused;
@@ -148,19 +172,9 @@ impl Inner {
         let Some(client) = row.client.able(&wish.terms) else {
             return Fresh::Refused;
         };
-        let endpoint = Endpoint {
-            url: row.token_endpoint.clone(),
-            issuer: Some(row.issuer.clone()),
-            destination: wish.terms.trust().destination(&row.token_endpoint),
-        };
         let requested_at = self.door.clock.now();
         let asked = async {
-            let (clock, entropy) = (&*self.door.clock, &*self.door.entropy);
-            let form = client.authenticate(&endpoint, clock, entropy, |client| {
-                TokenRequest::refresh(client, token, row.resource.as_deref())
-            })?;
-            let answer = self.door.posted(form, &endpoint).await?;
-            let response = read(&answer, TokenResponse::parse)?;
+            let (response, answer) = self.redeemed(&wish.terms, row, &client, token).await?;
             check(&wish.terms.rules, &answer, &client.client_id)?;
             Ok(response)
         };
@@ -189,7 +203,7 @@ impl Inner {
 
 /// What is there now, as the one who waits for it needs it.
 fn judged(live: Arc<Live>, wish: &Wish) -> Renewed {
-    if live.row.over || live.row.terms != *wish.fingerprint {
+    if live.row.over || !wish.is_met_by(&live.row) {
         Renewed::Over
     } else {
         Renewed::Good(live)

@@ -58,6 +58,7 @@ impl Connections {
             return Ok(false);
         };
         let wish = Wish {
+            holder: self.0.holder(&granted.principal),
             principal: granted.principal.clone(),
             server: auth.server.clone(),
             fingerprint: terms.fingerprint().into(),

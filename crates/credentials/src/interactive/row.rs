@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::client::{self, Client};
 use super::connections::Inner;
+use super::holder::Holder;
 use super::terms::AuthorizationCode;
 use crate::error::Failure;
 
@@ -33,6 +34,8 @@ const MOST_CONSENTS: usize = 3;
 /// What one person granted us at one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
+    /// Who held the principal's name when it was made, where a name can get another holder.
+    pub(crate) holder: Option<Holder>,
     /// Under which terms.
     pub(crate) terms: String,
     /// At which authorization server.
@@ -63,6 +66,7 @@ pub(crate) struct Row {
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
+    holder: Option<String>,
     terms: String,
     issuer: String,
     token_endpoint: Url,
@@ -86,6 +90,7 @@ struct Wire {
 impl Row {
     fn to_text(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let wire = Wire {
+            holder: self.holder.as_ref().map(Holder::to_text),
             terms: self.terms.clone(),
             issuer: self.issuer.clone(),
             token_endpoint: self.token_endpoint.clone(),
@@ -112,6 +117,10 @@ impl Row {
     fn of_text(text: &[u8]) -> Option<Self> {
         let wire: Wire = serde_json::from_slice(text).ok()?;
         Some(Self {
+            holder: match wire.holder {
+                Some(holder) => Some(Holder::of_text(&holder)?),
+                None => None,
+            },
             terms: wire.terms,
             issuer: wire.issuer,
             token_endpoint: wire.token_endpoint,
@@ -174,14 +183,30 @@ impl Row {
             .finish()
     }
 
+    /// Whether it was made under these terms, and for no more than they ask for. A file that asks for
+    /// more finds out at the server that it is not enough.
+    pub(crate) fn is_of(&self, terms: &AuthorizationCode, fingerprint: &str) -> bool {
+        let scopes = &terms.scopes;
+        self.terms == fingerprint && (scopes.is_empty() || scopes.covers(&self.requested))
+    }
+
+    /// When the token ends: as its server said, and no later than the operator wants it now.
+    fn ends(&self, terms: &AuthorizationCode) -> Option<Timestamp> {
+        let most = terms.storage_ttl.map(|most| self.obtained_at.after(most));
+        match (self.expires_at, most) {
+            (Some(said), Some(most)) => Some(said.min(most)),
+            (said, most) => said.or(most),
+        }
+    }
+
     /// Whether the token may be presented.
-    pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
-        !self.over && self.expires_at.is_none_or(|ends| now < ends)
+    pub(crate) fn is_usable(&self, terms: &AuthorizationCode, now: Timestamp) -> bool {
+        !self.over && self.ends(terms).is_none_or(|ends| now < ends)
     }
 
     /// Whether it is time for its successor, where it can have one.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        let ends = self.expires_at.filter(|_| self.refresh.is_some());
+    pub(crate) fn is_due(&self, terms: &AuthorizationCode, now: Timestamp) -> bool {
+        let ends = self.ends(terms).filter(|_| self.refresh.is_some());
         ends.is_some_and(|ends| {
             let ahead = AHEAD.min(ends.since(self.obtained_at) / 5);
             now >= ends.before(ahead)
@@ -211,7 +236,8 @@ fn place(principal: &PrincipalId, server: &ServerId) -> String {
 
 impl Inner {
     /// What is at a place, and its version. What does not open was not sealed for it: it is as if
-    /// nothing were there, and somebody should look who moved it.
+    /// nothing were there, and somebody should look who moved it. Nor is there anything for somebody
+    /// who has the name of whoever made the connection, and is another.
     pub(super) async fn read(
         &self,
         principal: &PrincipalId,
@@ -233,7 +259,9 @@ impl Inner {
                 "a stored connection does not open: it was moved here from another row, or sealed by another key ring; whose it is has to connect again"
             );
         }
-        Ok(row.map(|row| (row, record.version)))
+        let holder = self.holder(principal);
+        let own = row.filter(|row| row.holder == holder);
+        Ok(own.map(|row| (row, record.version)))
     }
 
     fn sealed(

@@ -98,8 +98,13 @@ impl AuthorizationCode {
                 Resource::Own => b"own",
                 Resource::Exactly(resource) => resource.as_bytes(),
                 Resource::Unsaid => b"",
-            });
-        hex(&key.finish())
+            })
+            .part(self.audience.as_deref().unwrap_or_default().as_bytes());
+        // What was not asked of a kept answer, nobody can ask it any more.
+        let rules = self.rules.iter().fold(key, |key, (path, expected)| {
+            key.part(path.as_bytes()).part(expected.as_bytes())
+        });
+        hex(&rules.finish())
     }
 
     /// The operator's trust covers what the operator wrote.

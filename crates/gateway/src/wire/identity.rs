@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use portcullis_config::{Config, KeyMaterial};
-use portcullis_core::Clock;
+use portcullis_core::{Clock, PrincipalId};
 use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_identity::{
     Authentication, Authenticator, CertificateRule, ClientCertificates, FileKey, FileKeySecret,
@@ -96,6 +96,12 @@ fn authenticators(
         authenticators.push(Arc::new(issuers.recognise(&config.identity.issuers)?));
     }
     Ok(authenticators)
+}
+
+/// Who holds the names of the file's keys.
+pub(super) fn holders(config: &Config) -> Vec<(PrincipalId, [u8; 32])> {
+    let keys = config.identity.keys.iter().map(file_key);
+    keys.map(|key| (key.principal_id(), key.holder())).collect()
 }
 
 fn certificates(config: &Config, clock: &Arc<dyn Clock>) -> Option<ClientCertificates> {

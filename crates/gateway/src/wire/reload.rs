@@ -10,7 +10,7 @@ use portcullis_server::listen::ServerTls;
 use portcullis_server::{Frontage, NotReloaded, Reload};
 
 use super::frontage::frontage;
-use super::identity::Callers;
+use super::identity::{Callers, holders};
 use super::rooms::Rooms;
 use super::serve::{announce, tls_files, watched_files};
 use super::servers::{self, Making};
@@ -159,6 +159,8 @@ impl Reloading {
         let sign_in = rooms
             .sign_in_by(&config)
             .map_err(|error| format!("{error:#}"))?;
+        // First: nobody gets in by a name before it is known who held it.
+        rooms.connections.held_by(holders(&config));
         rooms.authentication.store(Arc::new(authentication));
         rooms.sign_in.store(Arc::new(sign_in));
         let serving = authorization.map(|server| (server, rooms.authorization.keys()));

@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use super::authorization::Authorization;
 use super::frontage::frontage;
-use super::identity::Callers;
+use super::identity::{Callers, holders};
 use super::issuers::Issuers;
 use super::macs::RingMac;
 use super::outbound;
@@ -297,6 +297,7 @@ impl Rooms {
             stores: &vaults.stores,
             tasks: tracker.clone(),
         });
+        connections.held_by(holders(config));
         let credentials = credentials.with_connections(connections.clone());
         let credentials = SigningBroker::new(
             credentials,

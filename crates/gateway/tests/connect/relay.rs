@@ -401,6 +401,7 @@ async fn litellms_credential_endpoints_are_about_the_callers_own_and_nobody_else
 async fn a_grant_to_the_operators_own_client_may_be_brought_if_it_keeps_the_rules() {
     let upstream = FakeUpstream::legacy().await;
     let authorization = FakeAuthorizationServer::start().await;
+    authorization.knows("ours", Some("the-client-secret"), "client_secret_post");
     let origin = authorization.origin();
     let yaml = format!(
         "mcp_servers:\n  files: {{url: \"{}\", auth_type: oauth2, oauth2_flow: authorization_code, client_id: ours, client_secret: the-client-secret, authorization_url: \"{origin}/authorize\", token_url: \"{origin}/token\", token_validation: {{team.id: T1}}}}\n",
@@ -410,16 +411,29 @@ async fn a_grant_to_the_operators_own_client_may_be_brought_if_it_keeps_the_rule
     gateway.keep_secret("the grant", "brought-by-alice");
     let alice = gateway.key("alice", &["files"]).await;
     let path = "/v1/mcp/server/files/oauth-user-credential";
-    for team in [json!({"id": "T2-of-another"}), json!({}), json!(null)] {
-        let body = json!({"access_token": "brought-by-alice", "expires_in": 3600, "team": team});
+    let refused = async |body: Value, field: &str| {
         let refused = alice.ask(Ask::post(path, &body)).await;
         assert_eq!(refused.status, 403, "{refused:?}");
         let detail = refused.json()["detail"].clone();
         assert_eq!(
             (&detail["error"], &detail["field"]),
-            (&json!("token_validation_failed"), &json!("team.id"))
+            (&json!("token_validation_failed"), &json!(field))
         );
         assert!(!refused.text().contains("T2-of-another"), "{refused:?}");
+        let none = alice.ask(Ask::get(path)).await;
+        assert_eq!(none.json()["has_credential"], false);
+    };
+    // What the caller says of the grant proves nothing, so there has to be somebody to ask.
+    let claimed = |refresh: Option<&str>| json!({"access_token": "brought-by-alice", "refresh_token": refresh, "expires_in": 3600, "scopes": ["read"], "team": {"id": "T1"}});
+    refused(claimed(None), "refresh_token").await;
+    assert!(authorization.token_forms().is_empty());
+    refused(claimed(Some("made-up")), "refresh_token").await;
+    let of_others = authorization.grants("another-client", &upstream.url());
+    refused(claimed(Some(&of_others)), "refresh_token").await;
+    for team in [json!({"id": "T2-of-another"}), json!({}), json!(null)] {
+        authorization.manners(|manners| manners.also = json!({"team": team}));
+        let refresh = authorization.grants("ours", &upstream.url());
+        refused(claimed(Some(&refresh)), "team.id").await;
     }
     for nonsense in [
         json!({}),
@@ -435,7 +449,11 @@ async fn a_grant_to_the_operators_own_client_may_be_brought_if_it_keeps_the_rule
     }
     let none = alice.ask(Ask::get(path)).await;
     assert_eq!(none.json()["has_credential"], false);
-    let body = json!({"access_token": "brought-by-alice", "expires_in": 3600, "scopes": ["read"], "team": {"id": "T1"}});
+    // What the authorization server says counts, and nothing else is kept.
+    authorization.manners(|manners| manners.also = json!({"team": {"id": "T1"}}));
+    let refresh = authorization.grants("ours", &upstream.url());
+    let mut body = claimed(Some(&refresh));
+    body["team"] = json!({"id": "T2-of-another"});
     let kept = alice.ask(Ask::post(path, &body)).await;
     assert_eq!(
         (kept.status, &kept.json()["has_credential"]),
@@ -451,9 +469,8 @@ async fn a_grant_to_the_operators_own_client_may_be_brought_if_it_keeps_the_rule
         200
     );
     let seen = upstream.last("tools/call");
-    assert_eq!(
-        seen.header("authorization").unwrap(),
-        "Bearer brought-by-alice"
-    );
+    let presented = seen.header("authorization").unwrap();
+    let token = presented.strip_prefix("Bearer ").unwrap();
+    assert!(authorization.stands_behind(token), "{token}");
     gateway.stands().await;
 }

@@ -85,7 +85,12 @@ impl House {
 
     /// One of several gateways that share a database and its key ring.
     pub(crate) async fn beside(database: &Path, servers: &[String]) -> Self {
-        let text = format!("mcp_servers:\n{}", servers.concat());
+        Self::beside_with(database, "", servers).await
+    }
+
+    /// The same with further sections of the file.
+    pub(crate) async fn beside_with(database: &Path, sections: &str, servers: &[String]) -> Self {
+        let text = format!("{sections}mcp_servers:\n{}", servers.concat());
         let tracker = TaskTracker::new();
         let stop = CancellationToken::new();
         let command_line = CommandLine::default();

@@ -54,18 +54,9 @@ impl Two {
         there.client.call("echo", "{}").await
     }
 
-    /// The trail is one for all.
     async fn end(self, third: Option<House>) {
         let houses = [Some(self.first), Some(self.second), third];
-        let houses: Vec<House> = houses.into_iter().flatten().collect();
-        let asked: Vec<usize> = houses.iter().map(House::asked).collect();
-        let all: usize = asked.iter().sum();
-        for (house, own) in houses.iter().zip(asked) {
-            house.also_asked(all - own);
-        }
-        for house in houses {
-            house.end().await;
-        }
+        end_all(houses.into_iter().flatten().collect()).await;
     }
 }
 
@@ -149,4 +140,114 @@ async fn a_flow_outlives_its_gateway_and_its_key() {
     };
     is_good(&there.client.call("echo", "{}").await);
     two.end(Some(third)).await;
+}
+
+/// A key of the file hands on its name, and not what its former holder connected with it.
+#[tokio::test]
+async fn whoever_gets_a_name_of_the_file_does_not_get_its_accounts() {
+    let upstream = FakeUpstream::legacy().await;
+    let authorization = FakeAuthorizationServer::start().await;
+    let _rules = authorization.protects(&upstream);
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("portcullis.db");
+    let of = async |value: &str, more: &str| {
+        let sections =
+            format!("identity:\n  keys: [{{id: desk, key: '{value}', all_servers: true{more}}}]\n");
+        let house = House::beside_with(&database, &sections, &[entry(&upstream, &[])]).await;
+        let person = Person {
+            client: house.client(value).at("/mcp/a"),
+            id: "key:file:desk".into(),
+        };
+        (house, person)
+    };
+    let (first, alice) = of("sk-of-alice-0123456789", "").await;
+    connect(&first, &authorization, &alice).await;
+    is_good(&alice.client.call("echo", "{}").await);
+    // Begun as one holder and ended as the next.
+    let begun = begin(&first, &alice).await.unwrap();
+    let before = upstream.count("tools/call");
+    let mut houses = vec![first];
+    for (value, more) in [
+        ("sk-of-mallory-0123456789", ""),
+        ("sk-of-mallory-0123456789", ", user_id: mallory"),
+    ] {
+        let (house, mallory) = of(value, more).await;
+        mallory.client.call("echo", "{}").await;
+        wanted_consent(&house).await;
+        assert_eq!(super::status(&house, &mallory).await, None);
+        assert_eq!(upstream.count("tools/call"), before);
+        houses.push(house);
+    }
+    let query = authorization.agrees(&begun.url);
+    let not = arrive(&houses[1], &query, cookie(&begun)).await;
+    not.unwrap_err();
+    let (second, same) = of("sk-of-alice-0123456789", "").await;
+    is_good(&same.client.call("echo", "{}").await);
+    houses.push(second);
+    // Where the file says whose key it is, its value may change.
+    let (third, carol) = of("sk-of-carol-0123456789", ", user_id: carol").await;
+    connect(&third, &authorization, &carol).await;
+    let (fourth, carol) = of("sk-of-carol-9876543210", ", user_id: carol").await;
+    is_good(&carol.client.call("echo", "{}").await);
+    houses.extend([third, fourth]);
+    end_all(houses).await;
+}
+
+/// The trail is one for all.
+async fn end_all(houses: Vec<House>) {
+    let asked: Vec<usize> = houses.iter().map(House::asked).collect();
+    let all: usize = asked.iter().sum();
+    for (house, own) in houses.iter().zip(asked) {
+        house.also_asked(all - own);
+    }
+    for house in houses {
+        house.end().await;
+    }
+}
+
+/// What was granted under looser terms is not used under stricter ones.
+#[tokio::test]
+async fn stricter_terms_count_for_what_is_there() {
+    let upstream = FakeUpstream::legacy().await;
+    let authorization = FakeAuthorizationServer::start().await;
+    let _rules = authorization.protects(&upstream);
+    authorization.manners(|manners| manners.also = serde_json::json!({"team": {"id": "T2"}}));
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("portcullis.db");
+    let key = "sk-of-alice-0123456789";
+    let sections = format!("identity:\n  keys: [{{id: alice, key: {key}, all_servers: true}}]\n");
+    let under = async |terms: &[&str]| {
+        let servers = [entry(&upstream, terms)];
+        let house = House::beside_with(&database, &sections, &servers).await;
+        let person = Person {
+            client: house.client(key).at("/mcp/a"),
+            id: "key:file:alice".into(),
+        };
+        (house, person)
+    };
+    let (first, alice) = under(&["scopes: [read, write]"]).await;
+    connect(&first, &authorization, &alice).await;
+    is_good(&alice.client.call("echo", "{}").await);
+    let before = upstream.count("tools/call");
+    let mut houses = vec![first];
+    for stricter in [
+        &["scopes: [read, write]", "token_validation: {team.id: T1}"][..],
+        &["scopes: [read, write]", "audience: other"],
+        &["scopes: [read]"],
+    ] {
+        let (house, alice) = under(stricter).await;
+        alice.client.call("echo", "{}").await;
+        wanted_consent(&house).await;
+        assert_eq!(upstream.count("tools/call"), before, "{stricter:?}");
+        houses.push(house);
+    }
+    for as_good in [
+        &["scopes: [read, write, more]"][..],
+        &["token_storage_ttl_seconds: 600"],
+    ] {
+        let (house, alice) = under(as_good).await;
+        is_good(&alice.client.call("echo", "{}").await);
+        houses.push(house);
+    }
+    end_all(houses).await;
 }
