@@ -10,6 +10,7 @@ mod account;
 mod arrival;
 mod authorization_server;
 mod brought;
+mod callback;
 mod client;
 mod connections;
 mod departure;

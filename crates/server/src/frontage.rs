@@ -29,6 +29,9 @@ pub struct Frontage {
     pub token_keys: Option<Arc<dyn PublishedKeys>>,
     /// Our client document for authorization servers of upstreams, where our origin is a stable one.
     pub client_document: Option<String>,
+    /// The origin at which we are a client of our own for each server, unless the operator wrote where
+    /// the one document for all of them is.
+    pub documents_at: Option<url::Url>,
     /// What is published of the signer, if there is one.
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.

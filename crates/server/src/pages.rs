@@ -63,6 +63,10 @@ pub(crate) fn routes() -> Router<ServerState> {
         .route("/{name}/authorize", get(relay::begin))
         .route("/v1/mcp/server/oauth/{name}/authorize", get(relay::begin))
         .route(connect::CALLBACK, get(connect::arrive))
+        .route(
+            &format!("{}/{{name}}", connect::CALLBACK),
+            get(connect::arrive),
+        )
         .route(connect::LITELLMS_CALLBACK, get(connect::arrive))
         .route(style::path(), get(style::sheet))
 }

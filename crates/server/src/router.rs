@@ -26,6 +26,7 @@ pub fn router(state: ServerState) -> Guarded {
         .route("/mcp-rest/tools/list", get(rest::list))
         .route("/mcp-rest/tools/call", post(rest::call))
         .route(client_metadata::PATH, get(client_metadata::document))
+        .route(client_metadata::OF_SERVERS, get(client_metadata::of_server))
         .route(signer_documents::JWKS, get(signer_documents::jwks))
         .merge(documents_for_pages())
         .merge(health_routes())

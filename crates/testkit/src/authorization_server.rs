@@ -80,6 +80,15 @@ struct State {
 struct Known {
     secret: Option<String>,
     method: String,
+    /// Where it may be answered; `None`: it was registered by hand, for wherever it asks from.
+    redirect_uris: Option<Vec<String>>,
+}
+
+impl Known {
+    fn comes_back_to(&self, uri: &str) -> bool {
+        let listed = self.redirect_uris.as_ref();
+        listed.is_none_or(|listed| listed.iter().any(|own| own == uri))
+    }
 }
 
 /// What was granted.
@@ -163,6 +172,7 @@ impl FakeAuthorizationServer {
         let known = Known {
             secret: secret.map(str::to_owned),
             method: method.to_owned(),
+            redirect_uris: None,
         };
         let mut state = self.shared.state();
         state.clients.insert(client_id.to_owned(), known);
@@ -206,6 +216,29 @@ impl FakeAuthorizationServer {
         let refresh = format!("upstream-refresh-{}", state.made);
         state.refresh_tokens.insert(refresh.clone(), granted);
         refresh
+    }
+
+    /// The same, with the path that they are sent back to.
+    ///
+    /// # Panics
+    /// As [`agrees`](Self::agrees) does.
+    pub fn sends_back(&self, url: &Url) -> String {
+        let query = self.agrees(url);
+        let asked = endpoints::query(url);
+        let back = asked
+            .get("redirect_uri")
+            .and_then(|uri| Url::parse(uri).ok());
+        format!("{}?{query}", back.as_ref().map_or("", Url::path))
+    }
+
+    /// Whether the client of an authorization request is known with the address that it wants to be
+    /// answered at. Where it is not, nobody is asked and nobody is sent anywhere.
+    pub fn knows_the_way_back(&self, url: &Url) -> bool {
+        let asked = endpoints::query(url);
+        let of = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
+        let state = self.shared.state();
+        let known = state.clients.get(of("client_id"));
+        known.is_some_and(|known| known.comes_back_to(of("redirect_uri")))
     }
 
     /// The queries of all authorization requests, in order.

@@ -120,7 +120,7 @@ pub(crate) static SERVER: Section = Section {
         Key::new(
             "client_metadata_url",
             Kind::Text,
-            "Our OAuth client document for upstream authorization servers, where it is published elsewhere (Client ID Metadata Documents): https, with a path. Absent: `/oauth/client-metadata.json` of `public_url`, where that is https.",
+            "Our OAuth client document for upstream authorization servers, where it is published elsewhere (Client ID Metadata Documents): https, with a path. Its redirect URI is `/callback` of `public_url`. Absent: `/oauth/client-metadata/{name}` of `public_url` for each server, where that is https.",
         ),
         Key::new("tls", Kind::Section(&TLS), "Terminate TLS here.").restricts(),
         Key::new(

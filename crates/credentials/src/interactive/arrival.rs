@@ -12,6 +12,7 @@ use portcullis_oauth::{
 
 use super::account::account_of;
 use super::authorization_server::terms_of;
+use super::callback;
 use super::connections::{Connections, Inner};
 use super::flow::{Flow, cookie_name, forget_cookie};
 use super::row::Row;
@@ -56,6 +57,9 @@ pub enum WhyNot {
     /// RFC 9207.
     #[error("{0}")]
     OtherIssuer(#[from] IssuerDoubt),
+    /// It is the answer to a request of another server's.
+    #[error("the answer came to another address than the one that was asked to answer to")]
+    OtherAddress,
     /// The person, or the authorization server, said no.
     #[error("the authorization server did not grant it{}", .0.map(|code| format!(" ({code})")).unwrap_or_default())]
     Declined(Option<&'static str>),
@@ -68,10 +72,11 @@ pub enum WhyNot {
 }
 
 impl Connections {
-    /// Ends a flow: `query` and the `Cookie` headers of the request to the redirect URI. `server`
-    /// finds how a server is authenticated to now.
+    /// Ends a flow: `path`, `query` and the `Cookie` headers of the request to the redirect URI.
+    /// `server` finds how a server is authenticated to now.
     pub async fn arrive(
         &self,
+        path: &str,
         query: &str,
         headers: &HeaderMap,
         server: impl Fn(&ServerId) -> Option<ServerAuth> + Send,
@@ -90,6 +95,14 @@ impl Connections {
             Ok(flow) => flow.ok_or_else(unknown)?,
             Err(failure) => return Err(nobody(WhyNot::Credential(failure.kind))),
         };
+        if !callback::is_at(&flow.redirect_uri, path) {
+            tracing::warn!(mcp.server.id = %flow.server, "an answer came to another address than this server's: one authorization server may pass itself off as another");
+            return Err(NotArrived {
+                server: Some(flow.server),
+                return_to: Some(flow.return_to),
+                why: WhyNot::OtherAddress,
+            });
+        }
         let auth = server(&flow.server);
         let inner = Arc::clone(&self.0);
         let (server, return_to) = (flow.server.clone(), flow.return_to.clone());

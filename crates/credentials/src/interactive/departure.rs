@@ -5,6 +5,7 @@ use portcullis_oauth::{AuthorizationRequest, CodeVerifier};
 use url::Url;
 
 use super::authorization_server::terms_of;
+use super::callback;
 use super::connections::{Connections, Inner};
 use super::flow::{Flow, set_cookie};
 use super::scopes::{more, to_ask, union};
@@ -34,16 +35,17 @@ impl Connections {
     }
 
     /// Begins a flow for a person, who was proved to be `principal` in this browser a moment ago.
-    /// `redirect_uri` is where the browser comes back to, exactly; `return_to` where it goes then,
-    /// and already known to be a path of ours.
+    /// `shared` is where browsers come back to with a client of the operator's, and what the addresses
+    /// of all other flows are beneath, one for each server; `return_to` where they go then, and already
+    /// known to be a path of ours.
     pub async fn begin(
         &self,
         auth: &ServerAuth,
         principal: &PrincipalId,
-        redirect_uri: &str,
+        shared: &str,
         return_to: &str,
     ) -> Result<Departure, CredentialError> {
-        let departure = self.0.begin(auth, principal, redirect_uri, return_to);
+        let departure = self.0.begin(auth, principal, shared, return_to);
         departure
             .await
             .map_err(|failure| failure.for_server(&auth.server))
@@ -55,13 +57,14 @@ impl Inner {
         &self,
         auth: &ServerAuth,
         principal: &PrincipalId,
-        redirect_uri: &str,
+        shared: &str,
         return_to: &str,
     ) -> Result<Departure, Failure> {
         let terms = terms_of(auth).ok_or_else(not_discovered)?;
         let found = self.door.find(auth, terms).await?;
         let server = &found.server;
-        let client = self.client(terms, server, redirect_uri).await?;
+        let redirect_uri = callback::redirect_uri(terms, server, shared, &auth.server);
+        let client = self.client(terms, server, &redirect_uri).await?;
         // What was granted elsewhere says nothing here.
         let before = self.read(principal, &auth.server).await?;
         let before = before.filter(|(row, _)| row.issuer == server.key);
@@ -73,7 +76,7 @@ impl Inner {
         let (state, cookie) = (self.secret()?, self.secret()?);
         let request = AuthorizationRequest {
             client_id: &client.id,
-            redirect_uri,
+            redirect_uri: &redirect_uri,
             scopes: &scopes,
             state: &state,
             verifier: &verifier,
@@ -99,7 +102,7 @@ impl Inner {
             verifier,
             resource: found.resource.clone(),
             scopes,
-            redirect_uri: redirect_uri.to_owned(),
+            redirect_uri,
             return_to: return_to.to_owned(),
         };
         self.park(&flow, &state, &cookie).await?;

@@ -59,7 +59,7 @@ pub struct Document {
     /// Its URL, which is the `client_id`.
     pub url: Url,
     /// The operator wrote the URL, and answers for what the document there says. Otherwise it is the
-    /// one that we serve, which names addresses of its own origin.
+    /// one that we serve for this server alone, which names addresses of its own origin.
     pub written: bool,
 }
 

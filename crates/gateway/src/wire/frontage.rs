@@ -44,6 +44,7 @@ pub(super) fn frontage(
                 .is_some_and(|tls| tls.client_ca.is_some()),
         },
         client_document: interactive::served_document(config),
+        documents_at: interactive::documents_at(config).cloned(),
         signer: signer
             .zip(config.jwt_signer.as_ref())
             .map(|(prepared, signer)| prepared.facts(signer)),

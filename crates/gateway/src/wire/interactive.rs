@@ -1,6 +1,7 @@
 //! Servers that know people, and our own client document for their authorization servers.
 
 use portcullis_config::{AuthorizationCode as Written, Config, McpServer, OAuthClient, Resource};
+use portcullis_core::ServerId;
 use portcullis_credentials::{
     AuthorizationCode, ClientProof, Document, Resource as Named, TokenClient, client_document,
 };
@@ -57,18 +58,25 @@ pub(super) fn authorization_code(
     })
 }
 
-/// Our client document: where the file says, or with us, where our origin is a stable https one.
-pub(super) fn document(config: &Config) -> Option<Document> {
+/// Our client document: where the file says, or with us, one for each server, where our origin is a
+/// stable https one.
+pub(super) fn document(config: &Config, server: &ServerId) -> Option<Document> {
     if let Some(url) = &config.server.client_metadata_url {
         return Some(Document {
             url: url.clone(),
             written: true,
         });
     }
+    let path = format!("oauth/client-metadata/{server}");
     Some(Document {
-        url: at(https_origin(config)?, DOCUMENT)?,
+        url: at(documents_at(config)?, &path)?,
         written: false,
     })
+}
+
+/// The origin of the documents that we serve for single servers.
+pub(super) fn documents_at(config: &Config) -> Option<&Url> {
+    https_origin(config).filter(|_| config.server.client_metadata_url.is_none())
 }
 
 /// What we serve of it; `None`: nothing, because nobody could rely on our origin.

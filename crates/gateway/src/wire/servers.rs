@@ -89,7 +89,7 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
             server.id
         ),
     };
-    let document = interactive::document(config);
+    let document = interactive::document(config, &server.id);
     let auth = ServerAuth {
         server: server.id.clone(),
         auth: auth(server, &server.auth, document.as_ref())?,

@@ -48,8 +48,7 @@ impl Stage {
     async fn goes_and_comes_back(&self, browser: &mut Browser, page: &Reply) -> Reply {
         let reply = press(browser, page, "connect").await;
         let url = Url::parse(sent(&reply)).unwrap();
-        let query = self.authorization.agrees(&url);
-        browser.get(&format!("/callback?{query}")).await
+        browser.get(&self.authorization.sends_back(&url)).await
     }
 }
 
@@ -234,8 +233,7 @@ async fn another_browser_or_another_person_comes_back_with_nothing() {
     let (mallory, mut other) = stage.person("mallory").await;
     let page = browser.get("/connect/files").await;
     let url = Url::parse(sent(&press(&mut browser, &page, "connect").await)).unwrap();
-    let query = stage.authorization.agrees(&url);
-    let back = format!("/callback?{query}");
+    let back = stage.authorization.sends_back(&url);
     // Another browser, with and without anybody signed in.
     refused(&other.get(&back).await, 400, "This request is over");
     refused(
@@ -275,6 +273,7 @@ async fn who_says_no_upstream_reads_what_happened_and_can_try_again() {
     for nothing in [
         "/callback",
         "/callback?code=x&state=y",
+        "/callback/files?code=x&state=y",
         "/ui/mcp/oauth/callback?code=x&state=y",
     ] {
         let page = browser.get(nothing).await;

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod mix_up;
 mod relay;
 #[cfg(test)]
 mod support;

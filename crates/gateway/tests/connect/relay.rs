@@ -82,10 +82,8 @@ impl Stage {
         let back = back.split('"').next().unwrap();
         let fields = [("token", &*token), ("act", "connect"), ("return_to", back)];
         let reply = browser.post("/connect/files", &fields).await;
-        let query = self
-            .authorization
-            .agrees(&Url::parse(sent(&reply)).unwrap());
-        browser.get(&format!("/callback?{query}")).await
+        let url = Url::parse(sent(&reply)).unwrap();
+        browser.get(&self.authorization.sends_back(&url)).await
     }
 }
 
@@ -348,10 +346,8 @@ async fn litellms_credential_endpoints_are_about_the_callers_own_and_nobody_else
     let reply = browser
         .post("/connect/files", &[("token", &*token), ("act", "connect")])
         .await;
-    let query = stage
-        .authorization
-        .agrees(&Url::parse(sent(&reply)).unwrap());
-    browser.get(&format!("/callback?{query}")).await;
+    let url = Url::parse(sent(&reply)).unwrap();
+    browser.get(&stage.authorization.sends_back(&url)).await;
     let connected = of(&alice).await;
     assert_eq!(
         (&connected["has_credential"], &connected["is_expired"]),

@@ -72,18 +72,35 @@ async fn begin(house: &House, person: &Person) -> Result<Departure, CredentialEr
     begun.await
 }
 
+/// The path that a flow comes back to.
+fn back_to(departure: &Departure) -> String {
+    let mut asked = departure.url.query_pairs();
+    let back = asked.find(|(name, _)| name == "redirect_uri");
+    let uri = url::Url::parse(&back.unwrap().1).unwrap();
+    uri.path().to_owned()
+}
+
 /// What a browser sends back of what it was given.
 fn cookie(departure: &Departure) -> &str {
     departure.cookie.split(';').next().unwrap()
 }
 
 async fn arrive(house: &House, query: &str, cookie: &str) -> Result<Arrived, NotArrived> {
+    arrive_at(house, "/callback/a", query, cookie).await
+}
+
+async fn arrive_at(
+    house: &House,
+    path: &str,
+    query: &str,
+    cookie: &str,
+) -> Result<Arrived, NotArrived> {
     let mut headers = HeaderMap::new();
     headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
     let auth = auth(house);
     let find = move |id: &ServerId| (auth.server == *id).then(|| auth.clone());
     let connections = house.embedded.connections();
-    connections.arrive(query, &headers, find).await
+    connections.arrive(path, query, &headers, find).await
 }
 
 async fn connect(
@@ -93,7 +110,9 @@ async fn connect(
 ) -> Arrived {
     let departure = begin(house, person).await.unwrap();
     let query = authorization.agrees(&departure.url);
-    arrive(house, &query, cookie(&departure)).await.unwrap()
+    let path = back_to(&departure);
+    let arrived = arrive_at(house, &path, &query, cookie(&departure));
+    arrived.await.unwrap()
 }
 
 async fn status(house: &House, person: &Person) -> Option<Connection> {

@@ -25,7 +25,8 @@ use crate::state::ServerState;
 
 pub(crate) use arrival::arrive;
 
-/// Where authorization servers of upstreams send people back to.
+/// Where authorization servers of upstreams send people back to with a client that the operator
+/// registered; with any other one, to an address of the server beneath it.
 pub(super) const CALLBACK: &str = "/callback";
 /// The same as LiteLLM has it.
 pub(super) const LITELLMS_CALLBACK: &str = "/ui/mcp/oauth/callback";
@@ -186,11 +187,11 @@ async fn depart(
 ) -> Result<Answer, Trouble> {
     let origin = visit.state.public_origin(&visit.parts);
     let origin = origin.ok_or_else(Trouble::no_such_page)?;
-    let redirect_uri = format!("{origin}{CALLBACK}");
+    let shared = format!("{origin}{CALLBACK}");
     let whose = &signed_in.principal.id;
     let connections = visit.state.connections.clone();
     let departure = connections
-        .begin(&entry.auth, whose, &redirect_uri, back.as_str())
+        .begin(&entry.auth, whose, &shared, back.as_str())
         .await?;
     let mut cookie = HeaderValue::try_from(departure.cookie).map_err(|_| Trouble::unavailable())?;
     cookie.set_sensitive(true);

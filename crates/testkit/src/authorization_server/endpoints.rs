@@ -32,6 +32,12 @@ pub(super) fn query(url: &Url) -> BTreeMap<String, String> {
     form(url.query().unwrap_or_default())
 }
 
+fn texts(list: &Value) -> Vec<String> {
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(|one| Some(one.as_str()?.to_owned()))
+        .collect()
+}
+
 fn error(status: u16, code: &str) -> Reply {
     let body = json!({"error": code, "error_description": "canary-of-the-authorization-server"});
     Reply::json(status, body.to_string())
@@ -62,6 +68,7 @@ impl Shared {
         let known = Known {
             secret: secret.clone(),
             method: method.to_owned(),
+            redirect_uris: Some(texts(&wish["redirect_uris"])),
         };
         state.clients.insert(client_id.clone(), known);
         let mut answer = wish.clone();
@@ -92,6 +99,10 @@ impl Shared {
             document || state.clients.contains_key(&client_id),
             "unknown client {client_id}"
         );
+        if let Some(known) = state.clients.get(&client_id) {
+            let uri = need("redirect_uri");
+            assert!(known.comes_back_to(&uri), "{client_id} is not at {uri}");
+        }
         let scopes = asked.get("scope").map(String::as_str).unwrap_or_default();
         let granted = Granted {
             client_id,

@@ -47,28 +47,40 @@ async fn our_own_document_is_used_for_browsers_that_come_back_to_our_origin() {
     assert!(elsewhere.url.as_str().contains("client_id=client-"));
     let auth = super::auth(&stage.house);
     let connections = stage.house.embedded.connections();
-    let ours = "https://gw.example/callback";
+    let shared = "https://gw.example/callback";
     let departure = connections
-        .begin(&auth, &alice.id, ours, "/")
+        .begin(&auth, &alice.id, shared, "/")
         .await
         .unwrap();
     let asked = departure.url.query_pairs();
     let client_id = asked.into_iter().find(|(name, _)| name == "client_id");
-    let document = "https://gw.example/oauth/client-metadata.json";
+    let document = "https://gw.example/oauth/client-metadata/a";
     assert_eq!(client_id.unwrap().1, document);
-    let served = stage.house.stranger().at("/oauth/client-metadata.json");
+    let served = stage.house.stranger().at("/oauth/client-metadata/a");
     let served = served.get(&[]).await.whole().await;
     stage.house.forget_one();
     assert_eq!(served.status, 200);
     assert_eq!(served.headers["cache-control"], "public, max-age=300");
     let served = served.json();
     assert_eq!(served["client_id"], document);
-    assert!(
-        served["redirect_uris"]
-            .as_array()
-            .unwrap()
-            .contains(&json!(ours))
-    );
+    let ours = "https://gw.example/callback/a";
+    assert_eq!(served["redirect_uris"], json!([ours]), "and no other's");
+    let mut asked = departure.url.query_pairs();
+    let back = asked.find(|(name, _)| name == "redirect_uri");
+    assert_eq!(back.unwrap().1, ours);
+    for strange in ["%3Cb%3E", "a%2Fb", "a%20b"] {
+        let path = format!("/oauth/client-metadata/{strange}");
+        let answer = stage
+            .house
+            .stranger()
+            .at(&path)
+            .get(&[])
+            .await
+            .whole()
+            .await;
+        stage.house.forget_one();
+        assert_eq!(answer.status, 404, "{strange}");
+    }
     stage.end().await;
 }
 
@@ -160,7 +172,7 @@ async fn a_client_is_registered_once_for_everybody() {
     let wish = &stage.authorization.at("/register")[0];
     assert_eq!(
         wish.raw(&["redirect_uris"]),
-        Some(format!("[\"{REDIRECT}\"]"))
+        Some(format!("[\"{REDIRECT}/a\"]"))
     );
     stage.end().await;
 }

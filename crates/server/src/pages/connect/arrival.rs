@@ -1,4 +1,4 @@
-//! `/callback`: a browser that comes back from the authorization server of an upstream.
+//! `/callback` and `/callback/{name}`: a browser that comes back from the authorization server of an upstream.
 
 use askama::Template;
 use axum::body::Body;
@@ -32,8 +32,9 @@ async fn arrived(visit: &mut Visit) -> Result<Answer, Trouble> {
     let signed_in = signed_in.ok_or_else(Trouble::signed_out_meanwhile)?;
     let state = visit.state.clone();
     let snapshot = state.gateway.snapshot();
-    let query = visit.parts.uri.query().unwrap_or_default();
-    let ended = state.connections.arrive(query, &visit.parts.headers, |id| {
+    let (uri, headers) = (&visit.parts.uri, &visit.parts.headers);
+    let query = uri.query().unwrap_or_default();
+    let ended = state.connections.arrive(uri.path(), query, headers, |id| {
         let (_, entry) = snapshot.named(id.as_str())?;
         Some(entry.auth.clone())
     });

@@ -100,7 +100,7 @@ impl Trouble {
                      you the address, do not use it.",
                 ],
             ),
-            WhyNot::OtherIssuer(_) => (
+            WhyNot::OtherIssuer(_) | WhyNot::OtherAddress => (
                 invalid,
                 "connect_other_issuer",
                 [
