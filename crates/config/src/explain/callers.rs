@@ -4,8 +4,8 @@ use portcullis_core::{Role, ScopeSet, ServerGrants};
 
 use super::page::{Page, quoted, seconds, shown, url};
 use crate::model::{
-    AuthorizationServer, ClaimNames, ClientAuth, ClientCertificate, Config, FileKey, GrantedScopes, IssuerGrants,
-    KeyMaterial, Login, TokenIssuer, TokenTypeName,
+    AuthorizationServer, ClaimNames, ClientAuth, ClientCertificate, Config, FileKey, GrantedScopes,
+    IssuerGrants, KeyMaterial, Login, TokenIssuer, TokenTypeName,
 };
 
 pub(super) fn identity(page: &mut Page<'_>, config: &Config) {
@@ -136,7 +136,11 @@ fn issuer_grants(
     grants(page, indent, &written.everybody);
     granted_scopes(page, indent, scopes.map(|scopes| &scopes.everybody));
     for (heading, named, scopes) in [
-        ("groups", &written.groups, scopes.map(|scopes| &scopes.groups)),
+        (
+            "groups",
+            &written.groups,
+            scopes.map(|scopes| &scopes.groups),
+        ),
         ("teams", &written.teams, scopes.map(|scopes| &scopes.teams)),
     ] {
         if !named.is_empty() {

@@ -12,8 +12,8 @@ use portcullis_core::Clock;
 use portcullis_egress::HttpClient;
 use portcullis_identity::{
     ClaimNames, ClientAuth, Introspection, IntrospectionSettings, IssuerGrants, JwksCache,
-    JwksSettings, JwksSource, Revocations, SubjectCheck, TokenIssuers, TrustedIssuer,
-    PersonScopes, TrustedProvider,
+    JwksSettings, JwksSource, PersonScopes, Revocations, SubjectCheck, TokenIssuers, TrustedIssuer,
+    TrustedProvider,
 };
 use portcullis_oauth::jose::{Algorithm, TokenRules, TokenType};
 use tokio_util::task::TaskTracker;

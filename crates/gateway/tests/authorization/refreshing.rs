@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use portcullis_core::{Clock, sha256};
+use portcullis_store::RefreshTokenRecord;
+
 use super::stage::{Stage, error_of, read};
 
 /// RFC 9700 §4.14.2: one of the two who had the same token is a thief.
@@ -105,4 +108,41 @@ async fn what_cannot_be_signed_uses_nothing_up() {
     assert_eq!(reply.status, 200, "{reply:?}");
     let reply = stage.exchange(&client, &code).await;
     assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+/// Whoever writes to the database makes no token and moves none: what is kept is keyed, and belongs to
+/// one grant.
+#[tokio::test]
+async fn a_row_that_somebody_else_wrote_is_no_refresh_token() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let (one, other) = (
+        stage.tokens(&client, &[]).await,
+        stage.tokens(&client, &[]).await,
+    );
+    let grant_of = |token: &str| {
+        let text = token.strip_prefix("pc_refresh_").unwrap();
+        text.split_once('.').unwrap().0.to_owned()
+    };
+    let (grant, another) = (grant_of(&one.refresh), grant_of(&other.refresh));
+    assert_ne!(grant, another);
+    let forged = format!("pc_refresh_{grant}.{}", "A".repeat(43));
+    let now = stage.clock.now();
+    let until = now.after(Duration::from_hours(24));
+    let row = RefreshTokenRecord {
+        digest: sha256(forged.as_bytes()),
+        grant: grant.clone(),
+        expires_at: until,
+    };
+    let store = &stage.gateway.embedded().stores().grants;
+    assert!(store.begin(&grant, until, Some(&row), now).await.unwrap());
+    let moved = one.refresh.replace(&grant, &another);
+    for bad in [&forged, &moved] {
+        let refused = stage.refresh(&client, bad).await;
+        assert_eq!(error_of(&refused), "invalid_grant", "{bad}");
+    }
+    for good in [&one, &other] {
+        let reply = stage.refresh(&client, &good.refresh).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
 }

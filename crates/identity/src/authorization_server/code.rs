@@ -1,6 +1,6 @@
 //! Authorization codes (RFC 6749 §4.1.3): good for a minute, once.
 
-use portcullis_core::{RefreshToken, sha256};
+use portcullis_core::sha256;
 use portcullis_oauth::authorization_server::{
     AuthorizationRequest, OAuthFault, Parameters, PkceChallenge,
 };
@@ -8,7 +8,8 @@ use portcullis_store::{OneTimeUse, Redeemed, RefreshTokenRecord};
 use serde::{Deserialize, Serialize};
 
 use super::clients::Client;
-use super::{AuthorizationServer, Issued, TokenRefusal, secrets};
+use super::secrets::RefreshText;
+use super::{AuthorizationServer, Issued, TokenRefusal};
 use crate::Authentication;
 
 /// What a code stands for.
@@ -75,18 +76,17 @@ impl AuthorizationServer {
             )
             .into());
         }
-        let person = &read.grant.person;
-        let Some(principal) = self.still(authentication, person).await? else {
+        let Some(principal) = self.still_granted(authentication, &read).await? else {
             return Err(OAuthFault::grant("the user for this grant is no longer active").into());
         };
         let until = read.grant.created_at.after(self.terms.grant_ttl);
         let refresh = if read.grant.refreshes && client.metadata.refreshes() {
-            Some(secrets::random(&*self.deps.entropy, secrets::REFRESH)?)
+            Some(RefreshText::new(&*self.deps.entropy, &read.id)?)
         } else {
             None
         };
         let record = refresh.as_ref().map(|text| RefreshTokenRecord {
-            digest: sha256(text.as_bytes()),
+            digest: text.digest(&self.deps.ring),
             grant: read.id.clone(),
             expires_at: now.after(self.terms.refresh_token_ttl).min(until),
         });
@@ -102,7 +102,7 @@ impl AuthorizationServer {
         if !store.begin(&read.id, until, record.as_ref(), now).await? {
             return Err(INVALID.into());
         }
-        issued.refresh_token = refresh.map(RefreshToken::new);
+        issued.refresh_token = refresh.map(RefreshText::into_token);
         Ok(issued)
     }
 
