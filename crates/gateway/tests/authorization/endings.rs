@@ -176,7 +176,10 @@ async fn a_grant_that_ends_here_has_ended_on_another_replica() {
         let principal = door.person(&person).await.unwrap();
         (person, principal)
     };
-    let to = second.approve(&flow, &person, &principal).await.unwrap();
+    let to = second
+        .approve(&flow, super::stage::ORIGIN, &person, &principal)
+        .await
+        .unwrap();
     let code = super::stage::parameters(&to)["code"].clone();
     let form = super::stage::code_form(&client, &code);
     let form = super::stage::form_ask("/token", &form);
