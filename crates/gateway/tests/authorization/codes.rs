@@ -235,3 +235,16 @@ async fn a_token_request_is_a_form_of_one_client() {
     assert_eq!(get.status, 405);
     stage.gateway.stands().await;
 }
+
+/// A `client_id` may be as long as a URL: what is in the token is compared as it is.
+#[tokio::test]
+async fn a_client_with_a_long_name_gets_a_token_that_works() {
+    let client = "c".repeat(2000);
+    let stage = Stage::with(&format!(
+        "  authorization_server:\n    clients:\n      \
+         - {{client_id: {client}, redirect_uris: [\"{CALLBACK}\"]}}\n"
+    ))
+    .await;
+    let tokens = stage.tokens(&client, &[]).await;
+    assert_eq!(stage.met_at("/mcp", &tokens.access).await, 200);
+}

@@ -197,9 +197,10 @@ impl AuthorizationServer {
         }
         // What is in a token came out of the row; if the two differ, one of them was changed.
         let granted = &grant.grant;
+        let says = |name: &str| claims.member(name).and_then(serde_json::Value::as_str);
         let as_granted = granted.origin == issuer
-            && claims.text("aud") == Some(&granted.resource)
-            && claims.text("client_id") == Some(&granted.client)
+            && says("aud") == Some(&granted.resource)
+            && says("client_id") == Some(&granted.client)
             && claims.subject() == granted.principal.as_str()
             && granted.scopes.covers(&claims.scopes());
         if !as_granted {
