@@ -24,6 +24,14 @@ async fn a_refresh_token_that_comes_again_ends_the_whole_family() {
         (thief.status, error_of(&thief).as_str()),
         (400, "invalid_grant")
     );
+    let event = stage.gateway.event_of(&thief).await;
+    let (_, alice) = stage.person(&stage.alice).await;
+    assert_eq!(event["rule"], "refresh_reused");
+    assert_eq!(event["principal"], alice.id.as_str());
+    assert_eq!(
+        event["target"],
+        serde_json::json!({"kind": "client", "name": client})
+    );
     for token in [&first.access, &second.access] {
         assert_eq!(stage.met_at("/mcp", token).await, 401);
     }
@@ -145,4 +153,27 @@ async fn a_row_that_somebody_else_wrote_is_no_refresh_token() {
         let reply = stage.refresh(&client, &good.refresh).await;
         assert_eq!(reply.status, 200, "{reply:?}");
     }
+}
+
+/// What points to a thief is on record by its own name, with the client and the person.
+#[tokio::test]
+async fn a_code_that_comes_again_and_a_client_that_is_none_are_on_record() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let code = stage.code(&client).await;
+    assert_eq!(stage.exchange(&client, &code).await.status, 200);
+    let again = stage.exchange(&client, &code).await;
+    assert_eq!(error_of(&again), "invalid_grant");
+    let (_, alice) = stage.person(&stage.alice).await;
+    let event = stage.gateway.event_of(&again).await;
+    assert_eq!(event["rule"], "code_replayed");
+    assert_eq!(event["principal"], alice.id.as_str());
+    assert_eq!(event["target"]["name"], client.as_str());
+
+    let guessed = stage.refresh("somebody\u{202e}", "x").await;
+    assert_eq!(error_of(&guessed), "invalid_client");
+    let event = stage.gateway.event_of(&guessed).await;
+    assert_eq!(event["rule"], "invalid_client");
+    let name = event["target"]["name"].as_str().unwrap();
+    assert!(name.starts_with("somebody") && name.is_ascii(), "{name}");
 }

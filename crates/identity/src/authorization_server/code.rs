@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clients::Client;
 use super::secrets::RefreshText;
-use super::{AuthorizationServer, Issued, TokenRefusal};
+use super::{AuthorizationServer, Issued, Theft, TokenRefusal};
 use crate::Authentication;
 
 /// What a code stands for.
@@ -46,7 +46,7 @@ impl AuthorizationServer {
         // Whoever does not know all that belongs to the code does not use it up: its client may still
         // come.
         let Some(sealed) = self.deps.one_time.peek(USAGE, &digest, now).await? else {
-            return self.replayed(&digest).await;
+            return self.replayed(authentication, &digest).await;
         };
         let code: Code = self.opened(USAGE, &digest, sealed)?;
         if code.client != client.id {
@@ -96,7 +96,7 @@ impl AuthorizationServer {
         let mut issued = self.issue(&read, scopes, until, now, &principal)?;
         match self.deps.one_time.redeem(USAGE, &digest, now).await? {
             Redeemed::Value(_) => {}
-            _ => return self.replayed(&digest).await,
+            _ => return self.replayed(authentication, &digest).await,
         }
         let store = &self.deps.grants.store;
         if !store.begin(&read.id, until, record.as_ref(), now).await? {
@@ -108,13 +108,29 @@ impl AuthorizationServer {
 
     /// A code that is not good. One that was used by somebody ends what that somebody got: one of the
     /// two stole it (RFC 6749 §4.1.2, RFC 9700 §4.5).
-    async fn replayed(&self, digest: &[u8; 32]) -> Result<Issued, TokenRefusal> {
+    async fn replayed(
+        &self,
+        authentication: &Authentication,
+        digest: &[u8; 32],
+    ) -> Result<Issued, TokenRefusal> {
         let now = self.deps.clock.now();
         let redeemed = self.deps.one_time.redeem(USAGE, digest, now).await?;
         if let Redeemed::AlreadyUsed(sealed) = redeemed {
             let code: Code = self.opened(USAGE, digest, sealed)?;
             let why = "its authorization code came again";
+            let read = self.deps.grants.get(&code.grant).await?;
             self.deps.grants.end(&code.grant, why).await?;
+            let principal = match &read {
+                Some(read) => authentication.person(&read.grant.person).await.ok(),
+                None => None,
+            };
+            return Err(TokenRefusal::Theft(Box::new(Theft {
+                rule: "code_replayed",
+                client: code.client,
+                grant: code.grant,
+                principal,
+                fault: INVALID,
+            })));
         }
         Err(INVALID.into())
     }

@@ -6,7 +6,7 @@ use portcullis_store::{FoundToken, RefreshTokenRecord, Rotated, StoreError};
 
 use super::clients::Client;
 use super::secrets::RefreshText;
-use super::{AuthorizationServer, Issued, TokenRefusal};
+use super::{AuthorizationServer, Issued, Theft, TokenRefusal};
 use crate::Authentication;
 
 const INVALID: OAuthFault = OAuthFault::grant("the refresh token is invalid for this client");
@@ -61,7 +61,13 @@ impl AuthorizationServer {
             }
             Rotated::Reused(id) => {
                 grants.end(&id, "a used refresh token came again").await?;
-                Err(INVALID.into())
+                Err(TokenRefusal::Theft(Box::new(Theft {
+                    rule: "refresh_reused",
+                    client: read.grant.client,
+                    grant: id,
+                    principal: Some(principal),
+                    fault: INVALID,
+                })))
             }
             Rotated::Expired => Err(OAuthFault::grant("the refresh token has expired").into()),
             Rotated::Unknown | Rotated::Ended => Err(INVALID.into()),
