@@ -52,7 +52,7 @@ pub use grants::{Grants, ListedGrant};
 pub use introspection::Introspected;
 pub use registration::{RegisteredClient, RegistrationRefusal};
 pub use resource::{Addressed, Endpoint};
-pub use token_endpoint::{ClientCredentials, Issued, TokenRefusal};
+pub use token_endpoint::{ClientCredentials, Issued, Theft, TokenRefusal};
 
 /// What the operator decided.
 #[derive(Clone, Debug)]

@@ -66,6 +66,7 @@ pub(crate) struct MacKeys {
     arguments: hmac::Key,
     handles: hmac::Key,
     consent: hmac::Key,
+    refresh_token: hmac::Key,
     canary: hmac::Key,
 }
 
@@ -86,6 +87,7 @@ impl MacKeys {
             arguments: key(MacPurpose::Arguments)?,
             handles: key(MacPurpose::Handles)?,
             consent: key(MacPurpose::Consent)?,
+            refresh_token: key(MacPurpose::RefreshToken)?,
             canary: key(MacPurpose::Canary)?,
         })
     }
@@ -99,6 +101,7 @@ impl MacKeys {
             MacPurpose::Arguments => &self.arguments,
             MacPurpose::Handles => &self.handles,
             MacPurpose::Consent => &self.consent,
+            MacPurpose::RefreshToken => &self.refresh_token,
             MacPurpose::Canary => &self.canary,
         }
     }

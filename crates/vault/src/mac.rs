@@ -21,6 +21,8 @@ pub enum MacPurpose {
     Handles,
     /// Who agreed to what, told apart without being named.
     Consent,
+    /// Refresh tokens at rest.
+    RefreshToken,
     /// The value that proves that a ring belongs to a database.
     Canary,
 }
@@ -35,6 +37,7 @@ impl MacPurpose {
             Self::Arguments => "arguments",
             Self::Handles => "handles",
             Self::Consent => "consent",
+            Self::RefreshToken => "refresh-token",
             Self::Canary => "canary",
         }
     }

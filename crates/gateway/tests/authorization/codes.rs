@@ -13,7 +13,12 @@ async fn a_client_calls_a_tool_for_the_person_who_let_it_in() {
         .begin(&query(&client, &[("scope", "read openid")]))
         .await;
     let flow = flow.unwrap();
-    let pending = stage.server().pending(&flow).await.unwrap().unwrap();
+    let pending = stage
+        .server()
+        .pending(&flow, ORIGIN)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(pending.client_id, client);
     assert_eq!(pending.client_name.as_deref(), Some("Tool"));
     assert_eq!(pending.redirect_host, "localhost");
@@ -22,15 +27,28 @@ async fn a_client_calls_a_tool_for_the_person_who_let_it_in() {
     assert!(pending.servers.is_empty());
     assert_eq!(pending.scopes.to_string(), "read");
     let (person, principal) = stage.person(&stage.alice).await;
-    let approved = stage.server().approve(&flow, &person, &principal).await;
+    let approved = stage
+        .server()
+        .approve(&flow, ORIGIN, &person, &principal)
+        .await;
     let to = approved.unwrap();
     assert!(to.as_str().starts_with(CALLBACK), "{to}");
     let back = parameters(&to);
     assert_eq!(back["state"], "af0ifjsldkj");
     assert_eq!(back["iss"], ORIGIN, "RFC 9207");
-    let again = stage.server().approve(&flow, &person, &principal).await;
+    let again = stage
+        .server()
+        .approve(&flow, ORIGIN, &person, &principal)
+        .await;
     assert!(again.is_err(), "a request is decided once");
-    assert!(stage.server().pending(&flow).await.unwrap().is_none());
+    assert!(
+        stage
+            .server()
+            .pending(&flow, ORIGIN)
+            .await
+            .unwrap()
+            .is_none()
+    );
 
     let reply = stage.exchange(&client, &back["code"]).await;
     assert_eq!(reply.status, 200, "{reply:?}");
@@ -164,7 +182,10 @@ async fn a_code_is_good_for_a_minute() {
     let flow = stage.begin(&query(&client, &[])).await.unwrap();
     stage.later(std::time::Duration::from_mins(10)).await;
     let (person, principal) = stage.person(&stage.alice).await;
-    let late = stage.server().approve(&flow, &person, &principal).await;
+    let late = stage
+        .server()
+        .approve(&flow, ORIGIN, &person, &principal)
+        .await;
     assert!(late.is_err(), "ten minutes are enough to decide");
 }
 
@@ -173,14 +194,17 @@ async fn a_person_who_does_not_agree_sends_the_browser_back_with_nothing() {
     let stage = Stage::new().await;
     let client = stage.client().await;
     let flow = stage.begin(&query(&client, &[])).await.unwrap();
-    let to = stage.server().deny(&flow).await.unwrap();
+    let to = stage.server().deny(&flow, ORIGIN).await.unwrap();
     let back = parameters(&to);
     assert_eq!(back["error"], "access_denied");
     assert_eq!(back["state"], "af0ifjsldkj");
     assert_eq!(back["iss"], ORIGIN);
     assert!(!back.contains_key("code"));
     let (person, principal) = stage.person(&stage.alice).await;
-    let after = stage.server().approve(&flow, &person, &principal).await;
+    let after = stage
+        .server()
+        .approve(&flow, ORIGIN, &person, &principal)
+        .await;
     assert!(after.is_err());
 }
 
@@ -210,4 +234,17 @@ async fn a_token_request_is_a_form_of_one_client() {
     let get = anonymous.ask(Ask::get("/token")).await;
     assert_eq!(get.status, 405);
     stage.gateway.stands().await;
+}
+
+/// A `client_id` may be as long as a URL: what is in the token is compared as it is.
+#[tokio::test]
+async fn a_client_with_a_long_name_gets_a_token_that_works() {
+    let client = "c".repeat(2000);
+    let stage = Stage::with(&format!(
+        "  authorization_server:\n    clients:\n      \
+         - {{client_id: {client}, redirect_uris: [\"{CALLBACK}\"]}}\n"
+    ))
+    .await;
+    let tokens = stage.tokens(&client, &[]).await;
+    assert_eq!(stage.met_at("/mcp", &tokens.access).await, 200);
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_core::{Clock, SystemClock};
 use portcullis_testkit::PATIENCE;
@@ -100,6 +101,34 @@ async fn whoever_is_revoked_takes_their_clients_along() {
     assert_eq!(stage.met_at("/mcp", &next.access).await, 401, "all of them");
 }
 
+/// What is revoked at our own issuer, by its subject or altogether, comes back by no refresh and no code.
+#[tokio::test]
+async fn a_revocation_at_our_own_issuer_is_not_undone_by_a_refresh() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let admin = stage.gateway.admin().await;
+    let (_, alice) = stage.person(&stage.alice).await;
+    for target in [
+        json!({"issuer": "http://localhost", "sub": alice.id.as_str()}),
+        json!({"issuer": "http://localhost", "all_subjects": true}),
+    ] {
+        let tokens = stage.tokens(&client, &[]).await;
+        let code = stage.code(&client).await;
+        stage.clock.advance(Duration::from_secs(1));
+        let revoked = admin.ask(Ask::post("/v1/revocations", &target)).await;
+        assert_eq!(revoked.status, 200, "{revoked:?}");
+        assert_eq!(stage.met_at("/mcp", &tokens.access).await, 401);
+        let told = super::stage::form_ask("/introspect", &[("token", &tokens.refresh)]);
+        let told = admin.ask(told).await;
+        assert_eq!(told.json(), json!({"active": false}), "{target}");
+        let refused = stage.refresh(&client, &tokens.refresh).await;
+        assert_eq!(error_of(&refused), "invalid_grant", "{target}");
+        let refused = stage.exchange(&client, &code).await;
+        assert_eq!(error_of(&refused), "invalid_grant", "{target}");
+        stage.later(Duration::from_secs(60)).await;
+    }
+}
+
 /// RL-09: two gateways on one store; what ends at one has ended at the other.
 #[tokio::test]
 async fn a_grant_that_ends_here_has_ended_on_another_replica() {
@@ -147,7 +176,10 @@ async fn a_grant_that_ends_here_has_ended_on_another_replica() {
         let principal = door.person(&person).await.unwrap();
         (person, principal)
     };
-    let to = second.approve(&flow, &person, &principal).await.unwrap();
+    let to = second
+        .approve(&flow, super::stage::ORIGIN, &person, &principal)
+        .await
+        .unwrap();
     let code = super::stage::parameters(&to)["code"].clone();
     let form = super::stage::code_form(&client, &code);
     let form = super::stage::form_ask("/token", &form);

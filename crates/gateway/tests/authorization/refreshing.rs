@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use portcullis_core::{Clock, sha256};
+use portcullis_store::RefreshTokenRecord;
+
 use super::stage::{Stage, error_of, read};
 
 /// RFC 9700 §4.14.2: one of the two who had the same token is a thief.
@@ -20,6 +23,14 @@ async fn a_refresh_token_that_comes_again_ends_the_whole_family() {
     assert_eq!(
         (thief.status, error_of(&thief).as_str()),
         (400, "invalid_grant")
+    );
+    let event = stage.gateway.event_of(&thief).await;
+    let (_, alice) = stage.person(&stage.alice).await;
+    assert_eq!(event["rule"], "refresh_reused");
+    assert_eq!(event["principal"], alice.id.as_str());
+    assert_eq!(
+        event["target"],
+        serde_json::json!({"kind": "client", "name": client})
     );
     for token in [&first.access, &second.access] {
         assert_eq!(stage.met_at("/mcp", token).await, 401);
@@ -105,4 +116,64 @@ async fn what_cannot_be_signed_uses_nothing_up() {
     assert_eq!(reply.status, 200, "{reply:?}");
     let reply = stage.exchange(&client, &code).await;
     assert_eq!(reply.status, 200, "{reply:?}");
+}
+
+/// Whoever writes to the database makes no token and moves none: what is kept is keyed, and belongs to
+/// one grant.
+#[tokio::test]
+async fn a_row_that_somebody_else_wrote_is_no_refresh_token() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let (one, other) = (
+        stage.tokens(&client, &[]).await,
+        stage.tokens(&client, &[]).await,
+    );
+    let grant_of = |token: &str| {
+        let text = token.strip_prefix("pc_refresh_").unwrap();
+        text.split_once('.').unwrap().0.to_owned()
+    };
+    let (grant, another) = (grant_of(&one.refresh), grant_of(&other.refresh));
+    assert_ne!(grant, another);
+    let forged = format!("pc_refresh_{grant}.{}", "A".repeat(43));
+    let now = stage.clock.now();
+    let until = now.after(Duration::from_hours(24));
+    let row = RefreshTokenRecord {
+        digest: sha256(forged.as_bytes()),
+        grant: grant.clone(),
+        expires_at: until,
+    };
+    let store = &stage.gateway.embedded().stores().grants;
+    assert!(store.begin(&grant, until, Some(&row), now).await.unwrap());
+    let moved = one.refresh.replace(&grant, &another);
+    for bad in [&forged, &moved] {
+        let refused = stage.refresh(&client, bad).await;
+        assert_eq!(error_of(&refused), "invalid_grant", "{bad}");
+    }
+    for good in [&one, &other] {
+        let reply = stage.refresh(&client, &good.refresh).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+}
+
+/// What points to a thief is on record by its own name, with the client and the person.
+#[tokio::test]
+async fn a_code_that_comes_again_and_a_client_that_is_none_are_on_record() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let code = stage.code(&client).await;
+    assert_eq!(stage.exchange(&client, &code).await.status, 200);
+    let again = stage.exchange(&client, &code).await;
+    assert_eq!(error_of(&again), "invalid_grant");
+    let (_, alice) = stage.person(&stage.alice).await;
+    let event = stage.gateway.event_of(&again).await;
+    assert_eq!(event["rule"], "code_replayed");
+    assert_eq!(event["principal"], alice.id.as_str());
+    assert_eq!(event["target"]["name"], client.as_str());
+
+    let guessed = stage.refresh("somebody\u{202e}", "x").await;
+    assert_eq!(error_of(&guessed), "invalid_client");
+    let event = stage.gateway.event_of(&guessed).await;
+    assert_eq!(event["rule"], "invalid_client");
+    let name = event["target"]["name"].as_str().unwrap();
+    assert!(name.starts_with("somebody") && name.is_ascii(), "{name}");
 }

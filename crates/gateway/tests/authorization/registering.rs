@@ -97,7 +97,12 @@ async fn nobody_registers_as_somebody_else() {
         .begin(&ask(&id, "https://evil.test/cb"))
         .await
         .unwrap();
-    let pending = stage.server().pending(&flow).await.unwrap().unwrap();
+    let pending = stage
+        .server()
+        .pending(&flow, ORIGIN)
+        .await
+        .unwrap()
+        .unwrap();
     let standing = format!("{:?}", pending.standing);
     assert_eq!(standing, "Registered", "nobody vouches for its name");
     assert_eq!(pending.redirect_host, "evil.test");
@@ -105,7 +110,12 @@ async fn nobody_registers_as_somebody_else() {
         .begin(&ask("web", "https://web.test/cb"))
         .await
         .unwrap();
-    let pending = stage.server().pending(&flow).await.unwrap().unwrap();
+    let pending = stage
+        .server()
+        .pending(&flow, ORIGIN)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(format!("{:?}", pending.standing), "Listed");
     assert_eq!(pending.client_name.as_deref(), Some("The Web"));
 }

@@ -1,5 +1,6 @@
 use portcullis_identity::authorization_server::Refusal;
 use portcullis_oauth::authorization_server::OAuthFault;
+use portcullis_testkit::gateway::Ask;
 use url::Url;
 
 use super::stage::{CALLBACK, CHALLENGE, ORIGIN, Stage, encoded, parameters, query};
@@ -109,10 +110,15 @@ async fn a_parameter_that_is_there_twice_is_read_by_nobody() {
 /// PKCE-01, PKCE-19, PKCE-26: the client is told what is wrong, with its state and our name.
 #[tokio::test]
 async fn a_known_client_is_told_what_is_wrong_with_its_request() {
-    let stage = Stage::new().await;
-    let client = stage.client().await;
+    let stage = Stage::with(
+        "  authorization_server:\n    clients:\n      \
+         - {client_id: listed, redirect_uris: [\"http://localhost:7777/cb\"]}\n",
+    )
+    .await;
+    let client = "listed";
+    let registered = stage.client().await;
     let base = [
-        ("client_id", client.as_str()),
+        ("client_id", client),
         ("redirect_uri", CALLBACK),
         ("state", "xyz"),
     ];
@@ -163,9 +169,16 @@ async fn a_known_client_is_told_what_is_wrong_with_its_request() {
         assert_eq!(back["state"], "xyz");
         assert_eq!(back["iss"], ORIGIN);
         assert!(!back.contains_key("code"));
+        // RFC 9700 §4.11.2: a client that nobody wrote down sends no browser anywhere by our name.
+        let mut theirs = pairs.clone();
+        theirs[0].1 = &registered;
+        assert_eq!(page(&stage, &encoded(&theirs)).await.code, error);
+        let ask = Ask::get(&format!("/authorize?{}", encoded(&theirs)));
+        let reply = stage.gateway.anonymous().ask(ask).await;
+        assert_eq!((reply.status, reply.header("location")), (400, None));
     }
     let long = "x".repeat(2049);
-    let fault = page(&stage, &query(&client, &[]).replace("af0ifjsldkj", &long)).await;
+    let fault = page(&stage, &query(client, &[]).replace("af0ifjsldkj", &long)).await;
     assert_eq!(fault.code, "invalid_request", "a state that is too long");
 }
 

@@ -131,7 +131,7 @@ impl Stage {
         let flow = self.begin(query).await.unwrap();
         let (person, principal) = self.person(who).await;
         self.server()
-            .approve(&flow, &person, &principal)
+            .approve(&flow, ORIGIN, &person, &principal)
             .await
             .unwrap()
     }

@@ -251,3 +251,22 @@ async fn a_client_that_registered_itself_is_marked() {
     );
     gateway.no_secret_was_told().await;
 }
+
+/// A name that somebody else chose leads here too: what began there is not decided here, so no code goes
+/// out under an issuer of theirs (RFC 9207 §4).
+#[tokio::test]
+async fn what_began_under_another_name_of_ours_is_not_decided_under_this_one() {
+    let (gateway, _, mut browser) = set().await;
+    let ask = Ask::get(&of_app("read").replace("localhost%2Fmcp", "a.test%2Fmcp"));
+    let begun = gateway.anonymous().ask(ask.header("host", "a.test")).await;
+    let path = sent(&begun).to_owned();
+    refused(&browser.get(&path).await, 400, "This request is over");
+    let (own, page) = asks(&mut browser, &of_app("read")).await;
+    let token = form_token(&page, &own);
+    for decision in ["allow", "deny"] {
+        let fields = [("token", &*token), ("decision", decision)];
+        let reply = browser.post(&path, &fields).await;
+        refused(&reply, 400, "This request is over");
+    }
+    gateway.stands().await;
+}

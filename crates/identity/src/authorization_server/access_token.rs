@@ -58,6 +58,30 @@ impl AuthorizationServer {
         }
     }
 
+    /// The person of a grant, by now, if the grant still stands by the revocation list: revoked at our
+    /// own issuer, it gives nothing more. `None`: it does not, or they are nobody any more.
+    pub(super) async fn still_granted(
+        &self,
+        authentication: &Authentication,
+        read: &ReadGrant,
+    ) -> Result<Option<Arc<Principal>>, AuthorizationError> {
+        let grant = &read.grant;
+        let marks = TokenMarks {
+            issuer: grant.origin.as_str().into(),
+            subject: Some(grant.principal.as_str().into()),
+            jti: None,
+            sid: Some(read.id.as_str().into()),
+            issued_at: Some(grant.created_at),
+        };
+        match authentication.revocations().judge_token(&marks).await {
+            Ok(()) => {}
+            Err(AuthnErrorKind::Unavailable) => return Err(AuthorizationError::NobodyKnows),
+            Err(_) => return Ok(None),
+        }
+        let principal = self.still(authentication, &grant.person).await?;
+        Ok(principal.filter(|principal| principal.id == grant.principal))
+    }
+
     /// Signs an access token of this grant, which ends with the grant at the latest.
     pub(super) fn issue(
         &self,
@@ -173,9 +197,10 @@ impl AuthorizationServer {
         }
         // What is in a token came out of the row; if the two differ, one of them was changed.
         let granted = &grant.grant;
+        let says = |name: &str| claims.member(name).and_then(serde_json::Value::as_str);
         let as_granted = granted.origin == issuer
-            && claims.text("aud") == Some(&granted.resource)
-            && claims.text("client_id") == Some(&granted.client)
+            && says("aud") == Some(&granted.resource)
+            && says("client_id") == Some(&granted.client)
             && claims.subject() == granted.principal.as_str()
             && granted.scopes.covers(&claims.scopes());
         if !as_granted {

@@ -1,6 +1,6 @@
 //! Authorization codes (RFC 6749 §4.1.3): good for a minute, once.
 
-use portcullis_core::{RefreshToken, sha256};
+use portcullis_core::sha256;
 use portcullis_oauth::authorization_server::{
     AuthorizationRequest, OAuthFault, Parameters, PkceChallenge,
 };
@@ -8,7 +8,8 @@ use portcullis_store::{OneTimeUse, Redeemed, RefreshTokenRecord};
 use serde::{Deserialize, Serialize};
 
 use super::clients::Client;
-use super::{AuthorizationServer, Issued, TokenRefusal, secrets};
+use super::secrets::RefreshText;
+use super::{AuthorizationServer, Issued, Theft, TokenRefusal};
 use crate::Authentication;
 
 /// What a code stands for.
@@ -45,7 +46,7 @@ impl AuthorizationServer {
         // Whoever does not know all that belongs to the code does not use it up: its client may still
         // come.
         let Some(sealed) = self.deps.one_time.peek(USAGE, &digest, now).await? else {
-            return self.replayed(&digest).await;
+            return self.replayed(authentication, &digest).await;
         };
         let code: Code = self.opened(USAGE, &digest, sealed)?;
         if code.client != client.id {
@@ -75,18 +76,17 @@ impl AuthorizationServer {
             )
             .into());
         }
-        let person = &read.grant.person;
-        let Some(principal) = self.still(authentication, person).await? else {
+        let Some(principal) = self.still_granted(authentication, &read).await? else {
             return Err(OAuthFault::grant("the user for this grant is no longer active").into());
         };
         let until = read.grant.created_at.after(self.terms.grant_ttl);
         let refresh = if read.grant.refreshes && client.metadata.refreshes() {
-            Some(secrets::random(&*self.deps.entropy, secrets::REFRESH)?)
+            Some(RefreshText::new(&*self.deps.entropy, &read.id)?)
         } else {
             None
         };
         let record = refresh.as_ref().map(|text| RefreshTokenRecord {
-            digest: sha256(text.as_bytes()),
+            digest: text.digest(&self.deps.ring),
             grant: read.id.clone(),
             expires_at: now.after(self.terms.refresh_token_ttl).min(until),
         });
@@ -96,25 +96,41 @@ impl AuthorizationServer {
         let mut issued = self.issue(&read, scopes, until, now, &principal)?;
         match self.deps.one_time.redeem(USAGE, &digest, now).await? {
             Redeemed::Value(_) => {}
-            _ => return self.replayed(&digest).await,
+            _ => return self.replayed(authentication, &digest).await,
         }
         let store = &self.deps.grants.store;
         if !store.begin(&read.id, until, record.as_ref(), now).await? {
             return Err(INVALID.into());
         }
-        issued.refresh_token = refresh.map(RefreshToken::new);
+        issued.refresh_token = refresh.map(RefreshText::into_token);
         Ok(issued)
     }
 
     /// A code that is not good. One that was used by somebody ends what that somebody got: one of the
     /// two stole it (RFC 6749 §4.1.2, RFC 9700 §4.5).
-    async fn replayed(&self, digest: &[u8; 32]) -> Result<Issued, TokenRefusal> {
+    async fn replayed(
+        &self,
+        authentication: &Authentication,
+        digest: &[u8; 32],
+    ) -> Result<Issued, TokenRefusal> {
         let now = self.deps.clock.now();
         let redeemed = self.deps.one_time.redeem(USAGE, digest, now).await?;
         if let Redeemed::AlreadyUsed(sealed) = redeemed {
             let code: Code = self.opened(USAGE, digest, sealed)?;
             let why = "its authorization code came again";
+            let read = self.deps.grants.get(&code.grant).await?;
             self.deps.grants.end(&code.grant, why).await?;
+            let principal = match &read {
+                Some(read) => authentication.person(&read.grant.person).await.ok(),
+                None => None,
+            };
+            return Err(TokenRefusal::Theft(Box::new(Theft {
+                rule: "code_replayed",
+                client: code.client,
+                grant: code.grant,
+                principal,
+                fault: INVALID,
+            })));
         }
         Err(INVALID.into())
     }

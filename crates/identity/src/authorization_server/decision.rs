@@ -68,14 +68,25 @@ impl Undecided {
 }
 
 impl AuthorizationServer {
-    /// What is to be decided. `None`: nothing any more.
-    pub async fn pending(&self, flow: &FlowHandle) -> Result<Option<Pending>, AuthorizationError> {
+    /// What is to be decided at this origin of ours. `None`: nothing any more.
+    ///
+    /// Where the operator did not say which origin is ours, a request may come to any name that leads
+    /// here, also to one that somebody else chose. What began there is decided there or nowhere: else
+    /// `iss` and the tokens' issuer would be theirs to choose (RFC 9207 §4).
+    pub async fn pending(
+        &self,
+        flow: &FlowHandle,
+        origin: &str,
+    ) -> Result<Option<Pending>, AuthorizationError> {
         let (usage, digest) = (OneTimeUse::AuthorizationRequest, flow.digest());
         let now = self.deps.clock.now();
         let Some(sealed) = self.deps.one_time.peek(usage, &digest, now).await? else {
             return Ok(None);
         };
         let parked: Parked = self.opened(usage, &digest, sealed)?;
+        if parked.origin != origin {
+            return Ok(None);
+        }
         Ok(Some(Pending {
             redirect_host: RedirectUri::shown_host(&parked.redirect_uri),
             redirect_uri: parked.redirect_uri,
@@ -103,10 +114,11 @@ impl AuthorizationServer {
     pub async fn approve(
         &self,
         flow: &FlowHandle,
+        origin: &str,
         person: &Person,
         principal: &Principal,
     ) -> Result<Url, Undecided> {
-        let parked = self.take(flow).await?;
+        let parked = self.take(flow, origin).await?;
         if let Endpoint::Named(name) = &parked.endpoint
             && !self.deps.endpoints.leads_somewhere(name, principal).await
         {
@@ -149,18 +161,25 @@ impl AuthorizationServer {
     }
 
     /// The person does not: where to send the browser to say so. The request is used up.
-    pub async fn deny(&self, flow: &FlowHandle) -> Result<Url, Undecided> {
-        let parked = self.take(flow).await?;
+    pub async fn deny(&self, flow: &FlowHandle, origin: &str) -> Result<Url, Undecided> {
+        let parked = self.take(flow, origin).await?;
         let fault = OAuthFault::new("access_denied", "the person did not agree");
         parked.refuse(fault).ok_or(Undecided::Unknown)
     }
 
-    async fn take(&self, flow: &FlowHandle) -> Result<Parked, Undecided> {
+    async fn take(&self, flow: &FlowHandle, origin: &str) -> Result<Parked, Undecided> {
         let (usage, digest) = (OneTimeUse::AuthorizationRequest, flow.digest());
         let now = self.deps.clock.now();
         let redeemed = self.deps.one_time.redeem(usage, &digest, now).await;
         match redeemed.map_err(AuthorizationError::from)? {
-            Redeemed::Value(sealed) => Ok(self.opened(usage, &digest, sealed)?),
+            Redeemed::Value(sealed) => {
+                let parked: Parked = self.opened(usage, &digest, sealed)?;
+                if parked.origin == origin {
+                    Ok(parked)
+                } else {
+                    Err(Undecided::Unknown)
+                }
+            }
             Redeemed::Unknown | Redeemed::AlreadyUsed(_) | Redeemed::Expired => {
                 Err(Undecided::Unknown)
             }

@@ -60,7 +60,7 @@ pub enum Refusal {
         /// How a surface reports it.
         kind: ErrorKind,
     },
-    /// The client is told, by the browser.
+    /// The client, one that the operator wrote down, is told by the browser.
     Redirect {
         /// Where to.
         to: Url,
@@ -165,6 +165,11 @@ impl AuthorizationServer {
                         ("error", fault.code),
                         ("error_description", fault.description),
                     ];
+                    // Whoever registered it, or wrote its document, chose where this would lead, and nobody
+                    // has signed in yet: the browser would be sent there by our name (RFC 9700 §4.11.2).
+                    if client.standing != ClientStanding::Listed {
+                        return Refusal::page(fault);
+                    }
                     match back(redirect_uri, &words, state, origin) {
                         Some(to) => Refusal::Redirect { to, fault },
                         None => Refusal::page(fault),

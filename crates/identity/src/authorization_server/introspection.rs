@@ -1,6 +1,6 @@
 //! What we say of our own tokens (RFC 7662), to those who may ask.
 
-use portcullis_core::{ErrorKind, sha256};
+use portcullis_core::ErrorKind;
 use portcullis_oauth::authorization_server::OAuthFault;
 use serde_json::{Value, json};
 
@@ -95,10 +95,8 @@ impl AuthorizationServer {
         text: &str,
         authentication: &Authentication,
     ) -> Result<Option<Value>, TokenRefusal> {
-        let digest = sha256(text.as_bytes());
         let now = self.deps.clock.now();
-        let store = &self.deps.grants.store;
-        let found = store.token(&digest).await?;
+        let found = self.kept_token(text).await?.map(|(_, found)| found);
         let found = found.filter(|found| !found.used && now < found.record.expires_at);
         let Some(found) = found else {
             return Ok(None);
@@ -108,8 +106,7 @@ impl AuthorizationServer {
         let Some(read) = read.filter(|read| read.stands(now)) else {
             return Ok(None);
         };
-        let person = &read.grant.person;
-        if self.still(authentication, person).await?.is_none() {
+        if self.still_granted(authentication, &read).await?.is_none() {
             return Ok(None);
         }
         Ok(Some(json!({

@@ -1,11 +1,12 @@
 //! Refresh tokens (RFC 6749 §6), each good once (RFC 9700 §4.14.2).
 
-use portcullis_core::{RefreshToken, ScopeSet, sha256};
+use portcullis_core::ScopeSet;
 use portcullis_oauth::authorization_server::{AuthorizationRequest, OAuthFault, Parameters};
-use portcullis_store::{RefreshTokenRecord, Rotated};
+use portcullis_store::{FoundToken, RefreshTokenRecord, Rotated, StoreError};
 
 use super::clients::Client;
-use super::{AuthorizationServer, Issued, TokenRefusal, secrets};
+use super::secrets::RefreshText;
+use super::{AuthorizationServer, Issued, Theft, TokenRefusal};
 use crate::Authentication;
 
 const INVALID: OAuthFault = OAuthFault::grant("the refresh token is invalid for this client");
@@ -21,12 +22,11 @@ impl AuthorizationServer {
         let presented = form
             .get("refresh_token")
             .ok_or(OAuthFault::request("refresh_token is required"))?;
-        let digest = sha256(presented.as_bytes());
-        let grants = &self.deps.grants;
-        let Some(found) = grants.store.token(&digest).await? else {
+        let Some((digest, found)) = self.kept_token(presented).await? else {
             return Err(INVALID.into());
         };
         let id = found.record.grant;
+        let grants = &self.deps.grants;
         let Some(read) = grants.get(&id).await? else {
             return Err(INVALID.into());
         };
@@ -40,15 +40,14 @@ impl AuthorizationServer {
             );
         }
         let scopes = narrowed(form, &read.grant.scopes)?;
-        let person = &read.grant.person;
-        let Some(principal) = self.still(authentication, person).await? else {
+        let Some(principal) = self.still_granted(authentication, &read).await? else {
             return Err(OAuthFault::grant("the user for this grant is no longer active").into());
         };
         let now = self.deps.clock.now();
-        let next = secrets::random(&*self.deps.entropy, secrets::REFRESH)?;
+        let next = RefreshText::new(&*self.deps.entropy, &id)?;
         let until = now.after(self.terms.refresh_token_ttl);
         let record = RefreshTokenRecord {
-            digest: sha256(next.as_bytes()),
+            digest: next.digest(&self.deps.ring),
             grant: id.clone(),
             expires_at: until.min(read.expires_at),
         };
@@ -57,16 +56,36 @@ impl AuthorizationServer {
         let mut issued = self.issue(&read, scopes, read.expires_at, now, &principal)?;
         match grants.store.rotate(&digest, &record, now).await? {
             Rotated::Rotated => {
-                issued.refresh_token = Some(RefreshToken::new(next));
+                issued.refresh_token = Some(next.into_token());
                 Ok(issued)
             }
             Rotated::Reused(id) => {
                 grants.end(&id, "a used refresh token came again").await?;
-                Err(INVALID.into())
+                Err(TokenRefusal::Theft(Box::new(Theft {
+                    rule: "refresh_reused",
+                    client: read.grant.client,
+                    grant: id,
+                    principal: Some(principal),
+                    fault: INVALID,
+                })))
             }
             Rotated::Expired => Err(OAuthFault::grant("the refresh token has expired").into()),
             Rotated::Unknown | Rotated::Ended => Err(INVALID.into()),
         }
+    }
+
+    /// What is kept of a refresh token, used or not. `None`: it is none, or its row is another grant's.
+    pub(super) async fn kept_token(
+        &self,
+        text: &str,
+    ) -> Result<Option<([u8; 32], FoundToken)>, StoreError> {
+        let Some(text) = RefreshText::read(text) else {
+            return Ok(None);
+        };
+        let digest = text.digest(&self.deps.ring);
+        let found = self.deps.grants.store.token(&digest).await?;
+        let found = found.filter(|found| found.record.grant == text.grant);
+        Ok(found.map(|found| (digest, found)))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Clients that give tokens back (RFC 7009): with one token goes the whole grant.
 
-use portcullis_core::sha256;
 use portcullis_oauth::authorization_server::OAuthFault;
 
 use super::{AuthorizationServer, ClientCredentials, TokenRefusal};
@@ -16,9 +15,8 @@ impl AuthorizationServer {
         let token = credentials.form.get("token");
         let token = token.ok_or(OAuthFault::request("token is missing"))?;
         let grants = &self.deps.grants;
-        let refresh = grants.store.token(&sha256(token.as_bytes())).await?;
-        let id = match refresh {
-            Some(found) => Some(found.record.grant),
+        let id = match self.kept_token(token).await? {
+            Some((_, found)) => Some(found.record.grant),
             None => self.session_of(token),
         };
         let Some(id) = id else {

@@ -1,13 +1,16 @@
 //! What clients and browsers hold: random texts, of which we keep hashes.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_core::{Entropy, EntropyUnavailable};
+use portcullis_core::{Entropy, EntropyUnavailable, RefreshToken};
+use portcullis_vault::{KeyRing, MacPurpose};
 
 /// An authorization code.
 pub(super) const CODE: &str = "pc_code_";
 /// A refresh token.
-pub(super) const REFRESH: &str = "pc_refresh_";
+const REFRESH: &str = "pc_refresh_";
 /// A client's id.
 pub(super) const CLIENT: &str = "pc_client_";
 /// A client's secret.
@@ -25,4 +28,49 @@ pub(super) fn name(entropy: &dyn Entropy, prefix: &str) -> Result<String, Entrop
     let mut bytes = [0_u8; 16];
     entropy.fill(&mut bytes)?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// A refresh token. It says which grant it is for, and what is kept of it is a keyed digest over that
+/// grant too: whoever writes to the database makes none, and moves none to another grant.
+pub(super) struct RefreshText {
+    pub(super) grant: String,
+    text: String,
+}
+
+impl RefreshText {
+    /// A fresh one for this grant.
+    pub(super) fn new(entropy: &dyn Entropy, grant: &str) -> Result<Self, EntropyUnavailable> {
+        Ok(Self {
+            grant: grant.to_owned(),
+            text: random(entropy, &format!("{REFRESH}{grant}."))?,
+        })
+    }
+
+    /// One that a client presents. `None`: none of ours has this form.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let (grant, random) = text.strip_prefix(REFRESH)?.split_once('.')?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_ours = |part: &str, long: usize| part.len() == long && part.bytes().all(plain);
+        (is_ours(grant, 22) && is_ours(random, 43)).then(|| Self {
+            grant: grant.to_owned(),
+            text: text.to_owned(),
+        })
+    }
+
+    /// What is kept of it.
+    pub(super) fn digest(&self, ring: &KeyRing) -> [u8; 32] {
+        let parts = [self.grant.as_bytes(), self.text.as_bytes()];
+        ring.mac(MacPurpose::RefreshToken, &parts)
+    }
+
+    /// For the client, and nobody else.
+    pub(super) fn into_token(self) -> RefreshToken {
+        RefreshToken::new(self.text)
+    }
+}
+
+impl fmt::Debug for RefreshText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshText(redacted)")
+    }
 }

@@ -25,6 +25,16 @@ pub struct ClientCredentials<'r> {
     pub authorization: Option<&'r str>,
 }
 
+impl ClientCredentials<'_> {
+    /// The `client_id` that is claimed, proved or not: for the record.
+    pub fn claimed_client(&self) -> Option<String> {
+        match self.authorization {
+            None => self.form.get("client_id").map(str::to_owned),
+            Some(authorization) => Basic::read(authorization).map(|basic| basic.id),
+        }
+    }
+}
+
 impl fmt::Debug for ClientCredentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClientCredentials(redacted)")
@@ -85,9 +95,28 @@ pub enum TokenRefusal {
     /// What it asks for is not given.
     #[error(transparent)]
     Fault(#[from] OAuthFault),
+    /// What was used up came again.
+    #[error("what was used up came again")]
+    Theft(Box<Theft>),
     /// The authorization server failed.
     #[error(transparent)]
     Failed(#[from] AuthorizationError),
+}
+
+/// Two hold what one was given (RFC 9700 §4.5, §4.14.2): for the record. The client is told no more than
+/// of any token that is not good.
+#[derive(Debug)]
+pub struct Theft {
+    /// What came again: the stable reason in the audit event.
+    pub rule: &'static str,
+    /// The client that it was given to.
+    pub client: String,
+    /// The grant that has ended with it.
+    pub grant: String,
+    /// Whose it was, if they are still anybody.
+    pub principal: Option<Arc<Principal>>,
+    /// What the client is told.
+    pub(super) fault: OAuthFault,
 }
 
 impl TokenRefusal {
@@ -98,6 +127,7 @@ impl TokenRefusal {
                 OAuthFault::new("invalid_client", "client authentication failed")
             }
             Self::Fault(fault) => *fault,
+            Self::Theft(theft) => theft.fault,
             Self::Failed(error) => match error.error_kind() {
                 ErrorKind::Internal => OAuthFault::new("server_error", "the gateway failed"),
                 _ => OAuthFault::new("temporarily_unavailable", "try again later"),
@@ -109,7 +139,7 @@ impl TokenRefusal {
     pub const fn error_kind(&self) -> ErrorKind {
         match self {
             Self::Client { .. } => ErrorKind::Unauthenticated,
-            Self::Fault(_) => ErrorKind::Invalid,
+            Self::Fault(_) | Self::Theft(_) => ErrorKind::Invalid,
             Self::Failed(error) => error.error_kind(),
         }
     }

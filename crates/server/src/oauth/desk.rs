@@ -12,8 +12,10 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::ErrorKind;
 use portcullis_engine::Quota;
-use portcullis_engine::audit::{AuditGuard, CallerText, Outcome, Surface};
-use portcullis_identity::authorization_server::{AuthorizationServer, TokenRefusal};
+use portcullis_engine::audit::{AuditGuard, CallerText, Outcome, Surface, Target};
+use portcullis_identity::authorization_server::{
+    AuthorizationServer, ClientCredentials, TokenRefusal,
+};
 use portcullis_oauth::authorization_server::{InvalidParameters, OAuthFault, Parameters};
 use serde_json::{Value, json};
 
@@ -163,6 +165,13 @@ impl Desk {
         value.map_err(|()| bad_body("one Authorization header at most"))
     }
 
+    /// Puts on record who somebody claims to be, before it is seen whether they are.
+    pub(super) fn claimed(audit: &mut AuditGuard, credentials: &ClientCredentials<'_>) {
+        if let Some(client) = credentials.claimed_client() {
+            audit.target(Target::client(&client));
+        }
+    }
+
     /// Ends well.
     pub(super) async fn answer(self, status: StatusCode, body: &Value) -> Response<Body> {
         match self.audit.finish_before_answer(Outcome::Ok).await {
@@ -180,7 +189,7 @@ impl Desk {
     }
 
     /// Ends with a refusal. Whoever keeps guessing a client's secret gets it late.
-    pub(super) async fn refuse(self, refusal: NotGiven) -> Response<Body> {
+    pub(super) async fn refuse(mut self, refusal: NotGiven) -> Response<Body> {
         let (status, kind, fault) = match &refusal {
             NotGiven::Token(refusal) => {
                 let kind = refusal.error_kind();
@@ -194,8 +203,24 @@ impl Desk {
                 "the authorization server failed"
             );
         }
+        let rule = match &refusal {
+            NotGiven::Token(TokenRefusal::Theft(theft)) => {
+                tracing::warn!(
+                    grant = theft.grant,
+                    client.id = theft.client,
+                    rule = theft.rule,
+                    "what was used up came again: one of two holders stole it, and the grant has ended"
+                );
+                if let Some(principal) = &theft.principal {
+                    self.audit.principal(principal);
+                }
+                self.audit.target(Target::client(&theft.client));
+                theft.rule
+            }
+            _ => fault.code,
+        };
         let guessed = matches!(&refusal, NotGiven::Token(TokenRefusal::Client { .. }));
-        let mut response = self.refuse_as(status, kind, fault, guessed).await;
+        let mut response = self.refuse_by(status, kind, (fault, rule), guessed).await;
         if let NotGiven::Token(TokenRefusal::Client { by_basic: true }) = refusal {
             let basic = HeaderValue::from_static(r#"Basic realm="portcullis""#);
             response.headers_mut().insert(WWW_AUTHENTICATE, basic);
@@ -204,13 +229,24 @@ impl Desk {
     }
 
     pub(super) async fn refuse_as(
-        mut self,
+        self,
         status: StatusCode,
         kind: ErrorKind,
         fault: OAuthFault,
         guessed: bool,
     ) -> Response<Body> {
-        self.audit.denied(fault.code);
+        self.refuse_by(status, kind, (fault, fault.code), guessed)
+            .await
+    }
+
+    async fn refuse_by(
+        mut self,
+        status: StatusCode,
+        kind: ErrorKind,
+        (fault, rule): (OAuthFault, &'static str),
+        guessed: bool,
+    ) -> Response<Body> {
+        self.audit.denied(rule);
         let wait = if guessed {
             let address = self.state.client_address(&self.parts);
             let address = address.or_else(|| peer(&self.parts));

@@ -31,9 +31,11 @@ pub(super) async fn revoke(State(state): State<ServerState>, request: Request) -
 
 async fn ask(desk: &mut Desk, body: Body) -> Result<(String, Option<String>), NotGiven> {
     let form = desk.form(body).await?;
+    let authorization = desk.authorization()?.map(str::to_owned);
     let credentials = ClientCredentials {
         form: &form,
-        authorization: desk.authorization()?,
+        authorization: authorization.as_deref(),
     };
+    Desk::claimed(&mut desk.audit, &credentials);
     Ok(desk.server.revoke(&credentials).await?)
 }

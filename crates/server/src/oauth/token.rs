@@ -49,10 +49,12 @@ async fn ask(desk: &mut Desk, form: Result<Parameters, NotGiven>) -> Result<Issu
                 }));
         }
     }
+    let authorization = desk.authorization()?.map(str::to_owned);
     let credentials = ClientCredentials {
         form: &form,
-        authorization: desk.authorization()?,
+        authorization: authorization.as_deref(),
     };
+    Desk::claimed(&mut desk.audit, &credentials);
     let authentication = desk.state.authentication.load_full();
     let issued = Box::pin(
         desk.server

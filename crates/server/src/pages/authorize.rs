@@ -58,8 +58,7 @@ async fn begun(visit: &mut Visit) -> Result<Answer, Trouble> {
     visit.one_more(Quota::AuthorizationRequests)?;
     let server = authorization_server(&visit.state)?;
     let query = visit.parts.uri.query().unwrap_or_default();
-    let origin = visit.state.public_origin(&visit.parts);
-    let origin = origin.ok_or_else(Trouble::no_such_page)?;
+    let origin = origin_of(visit)?;
     match server.begin(query, &origin).await {
         Ok(flow) => Ok(Answer::SeeOther(path_of(&flow))),
         Err(Refusal::Page { fault, kind }) => Err(Trouble::application(fault, kind)),
@@ -147,7 +146,9 @@ async fn decided(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
         Some("deny") => {
             visit.audit.denied("consent_refused");
             let server = authorization_server(&visit.state)?;
-            Ok(Answer::SeeOther(server.deny(&flow).await?.into()))
+            Ok(Answer::SeeOther(
+                server.deny(&flow, &origin_of(visit)?).await?.into(),
+            ))
         }
         _ => Err(Trouble::not_a_form()),
     }
@@ -159,13 +160,22 @@ pub(super) fn authorization_server(state: &ServerState) -> Result<AuthorizationS
     server.ok_or_else(Trouble::no_such_page)
 }
 
+/// The origin of ours that the browser is at.
+fn origin_of(visit: &Visit) -> Result<String, Trouble> {
+    let origin = visit.state.public_origin(&visit.parts);
+    origin.ok_or_else(Trouble::no_such_page)
+}
+
 /// The request that waits at this address.
 async fn waiting(visit: &Visit) -> Result<(FlowHandle, Pending), Trouble> {
     let path = visit.parts.uri.path();
     let flow = path.strip_prefix("/authorize/").and_then(FlowHandle::parse);
     let flow = flow.ok_or_else(Trouble::no_such_page)?;
     let server = authorization_server(&visit.state)?;
-    let pending = server.pending(&flow).await?.ok_or_else(Trouble::over)?;
+    let pending = server
+        .pending(&flow, &origin_of(visit)?)
+        .await?
+        .ok_or_else(Trouble::over)?;
     Ok((flow, pending))
 }
 
@@ -241,7 +251,12 @@ async fn let_in(
     }
     let server = authorization_server(&visit.state)?;
     let to = server
-        .approve(flow, signed_in.person(), &signed_in.principal)
+        .approve(
+            flow,
+            &origin_of(visit)?,
+            signed_in.person(),
+            &signed_in.principal,
+        )
         .await?;
     Ok(Answer::SeeOther(to.into()))
 }
