@@ -152,7 +152,7 @@ impl Inner {
     ) -> Result<(TokenResponse, Answer), Failure> {
         let endpoint = Endpoint {
             url: row.token_endpoint.clone(),
-            issuer: Some(row.issuer.clone()),
+            issuer: row.named_issuer.clone(),
             destination: terms.trust().destination(&row.token_endpoint),
         };
         let (clock, entropy) = (&*self.door.clock, &*self.door.entropy);
