@@ -7,6 +7,7 @@ use std::time::Duration;
 use portcullis_core::{RefreshToken, Sha256, hex};
 use portcullis_oauth::{TokenRequest, TokenResponse};
 
+use super::client::Source;
 use super::connections::Inner;
 use super::keeper::{Wish, consent_required};
 use super::place::{Live, Place};
@@ -192,9 +193,20 @@ impl Inner {
                 return Fresh::Broken(failure);
             }
         }
-        let ends = ["invalid_grant", "invalid_client", "unauthorized_client"];
-        if ends.iter().any(|code| failure.says(code)) {
+        let of_client = failure.says("invalid_client") || failure.says("unauthorized_client");
+        let is_gone = of_client && matches!(row.client.source, Source::Registered(_));
+        if is_gone || failure.says("invalid_grant") {
             return Fresh::Refused;
+        }
+        if of_client {
+            // Says nothing of anybody's grant: a secret that is being changed on one side only would
+            // end the connections of everybody.
+            tracing::error!(
+                mcp.server.id = %wish.server,
+                client_id = row.client.id,
+                kind = %failure.kind,
+                "the authorization server refuses our client: look at client_id and client_secret; connections stay, and are not renewed until then"
+            );
         }
         tracing::warn!(mcp.server.id = %wish.server, kind = %failure.kind, "no fresh token");
         Fresh::Broken(failure)
