@@ -12,7 +12,7 @@ use super::keeper::{Wish, consent_required};
 use super::place::Granted;
 use super::refresh::Renewed;
 use super::row::Row;
-use super::scopes::union;
+use super::scopes::joined;
 use crate::ServerAuth;
 use crate::error::Failure;
 
@@ -132,7 +132,10 @@ impl Inner {
         if nothing_more || !row.may_ask_again(self.door.clock.now()) {
             return Ok(false);
         }
-        let wanted = union(&row.wanted, missing);
+        // More than anybody is asked for is no reason to ask.
+        let Some(wanted) = joined(&row.wanted, missing) else {
+            return Ok(false);
+        };
         if wanted != row.wanted {
             let next = Row {
                 wanted,
