@@ -133,16 +133,20 @@ impl Inner {
             return Ok(false);
         }
         // More than anybody is asked for is no reason to ask.
-        let Some(wanted) = joined(&row.wanted, missing) else {
+        if joined(&row.wanted, missing).is_none() {
             return Ok(false);
-        };
-        if wanted != row.wanted {
-            let next = Row {
+        }
+        // Beside a refresh that another replica is at: what it writes stays.
+        let account = row.account_mark();
+        let wanting = |row: &Row| {
+            let wanted = joined(&row.wanted, missing).filter(|wanted| *wanted != row.wanted)?;
+            (row.account_mark() == account).then(|| Row {
                 wanted,
                 ..row.clone()
-            };
-            self.replaced(&place, wish, next, live.version).await?;
-        }
+            })
+        };
+        self.followed(&place, wish, Arc::clone(&live), wanting)
+            .await?;
         Err(consent_required())
     }
 }
