@@ -46,12 +46,14 @@ enum Fresh {
 }
 
 impl Inner {
-    /// Renews what is at hand, or finds out that somebody did. The place's turn is held.
+    /// Renews what is at hand, or finds out that somebody did. The place's turn is held. A token that
+    /// its server refused serves nobody, however long it would be good: `is_refused` waits.
     pub(super) async fn renew(
         &self,
         place: &Place,
         wish: &Wish,
         live: &Arc<Live>,
+        is_refused: bool,
     ) -> Result<Renewed, Failure> {
         if live.row.refresh.is_none() {
             return self.over(place, wish, live).await;
@@ -76,7 +78,7 @@ impl Inner {
             if current.version != live.version {
                 return Ok(judged(current, wish));
             }
-            if current.row.is_usable(&wish.terms, self.door.clock.now()) {
+            if !is_refused && current.row.is_usable(&wish.terms, self.door.clock.now()) {
                 return Ok(Renewed::NotNow(unavailable()));
             }
             tokio::time::sleep(LOOKS_EVERY).await;

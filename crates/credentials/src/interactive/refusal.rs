@@ -110,7 +110,7 @@ impl Inner {
             }
             self.over(&place, wish, &live).await?
         } else {
-            self.renew(&place, wish, &live).await?
+            self.renew(&place, wish, &live, true).await?
         };
         match renewed {
             Renewed::Good(_) => Ok(!again),
