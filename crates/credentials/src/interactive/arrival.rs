@@ -187,6 +187,7 @@ impl Inner {
             holder: flow.holder,
             terms: flow.terms,
             issuer: flow.key,
+            named_issuer: flow.issuer,
             token_endpoint: flow.token_endpoint,
             revocation_endpoint: flow.revocation_endpoint,
             redirect_uri: flow.redirect_uri,

@@ -139,6 +139,7 @@ impl Inner {
             holder: self.holder(principal),
             terms: terms.fingerprint(),
             issuer: server.key.clone(),
+            named_issuer: server.issuer.clone(),
             token_endpoint: server.token.clone(),
             revocation_endpoint: server.revocation.clone(),
             redirect_uri: String::new(),

@@ -67,7 +67,7 @@ impl Inner {
         };
         let endpoint = Endpoint {
             url: url.clone(),
-            issuer: Some(row.issuer.clone()),
+            issuer: row.named_issuer.clone(),
             destination: terms.trust().destination(url),
         };
         let refresh = row

@@ -111,7 +111,7 @@ impl Inner {
         {
             return Ok(live);
         }
-        match self.renew(place, wish, &live).await? {
+        match self.renew(place, wish, &live, false).await? {
             Renewed::Good(live) => Ok(live),
             Renewed::Over => Err(consent_required()),
             Renewed::NotNow(_) if live.row.is_usable(&wish.terms, now.wall) => {

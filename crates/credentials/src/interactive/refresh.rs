@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::{RefreshToken, Sha256, hex};
+use portcullis_core::{AccessToken, RefreshToken, Sha256, Timestamp, hex};
 use portcullis_oauth::{TokenRequest, TokenResponse};
 
+use super::client::Source;
 use super::connections::Inner;
 use super::keeper::{Wish, consent_required};
 use super::place::{Live, Place};
@@ -22,6 +23,8 @@ const LEASE: Duration = Duration::from_mins(1);
 /// How often a replica looks whether another one is done, and how many times.
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
 const LOOKS: usize = 350;
+/// How often a change is made anew because another one came first.
+const TRIES: usize = 16;
 
 /// What renewing came to.
 pub(super) enum Renewed {
@@ -35,19 +38,22 @@ pub(super) enum Renewed {
 
 /// What a refresh request came to.
 enum Fresh {
-    Row(Box<Row>),
+    /// With the moment before it was asked for.
+    Response(Box<TokenResponse>, Timestamp),
     /// The authorization server does not know the grant, or us, any more.
     Refused,
     Broken(Failure),
 }
 
 impl Inner {
-    /// Renews what is at hand, or finds out that somebody did. The place's turn is held.
+    /// Renews what is at hand, or finds out that somebody did. The place's turn is held. A token that
+    /// its server refused serves nobody, however long it would be good: `is_refused` waits.
     pub(super) async fn renew(
         &self,
         place: &Place,
         wish: &Wish,
-        live: &Live,
+        live: &Arc<Live>,
+        is_refused: bool,
     ) -> Result<Renewed, Failure> {
         if live.row.refresh.is_none() {
             return self.over(place, wish, live).await;
@@ -72,7 +78,7 @@ impl Inner {
             if current.version != live.version {
                 return Ok(judged(current, wish));
             }
-            if current.row.is_usable(&wish.terms, self.door.clock.now()) {
+            if !is_refused && current.row.is_usable(&wish.terms, self.door.clock.now()) {
                 return Ok(Renewed::NotNow(unavailable()));
             }
             tokio::time::sleep(LOOKS_EVERY).await;
@@ -90,8 +96,8 @@ impl Inner {
         if current.version != version {
             return Ok(judged(current, wish));
         }
-        let row = match self.refresh(wish, &current.row).await {
-            Fresh::Row(row) => row,
+        let (response, requested_at) = match self.refresh(wish, &current.row).await {
+            Fresh::Response(response, requested_at) => (*response, requested_at),
             Fresh::Refused => return self.over(place, wish, &current).await,
             Fresh::Broken(failure) if failure.kind == CredentialErrorKind::RuleBroken => {
                 // The account is another one than the operator wants; the old token may be too.
@@ -100,26 +106,46 @@ impl Inner {
             }
             Fresh::Broken(failure) => return Ok(Renewed::NotNow(failure)),
         };
-        self.replaced(place, wish, *row, version).await
+        // Somebody may write beside us what is no token, and must not undo what came of a refresh
+        // token that is used up now.
+        let (account, spent) = (current.row.account_mark(), current.row.refresh.clone());
+        let fresh = |row: &Row| {
+            let same = row.account_mark() == account
+                && row.refresh.as_ref().map(RefreshToken::expose)
+                    == spent.as_ref().map(RefreshToken::expose);
+            same.then(|| {
+                let mut row = row.clone();
+                row.take(response.clone(), &wish.terms, requested_at);
+                row
+            })
+        };
+        self.followed(place, wish, current.clone(), fresh).await
     }
 
-    /// Writes what follows; where something else is there by now, that counts.
-    pub(super) async fn replaced(
+    /// Changes what is there, as it is by then; `None` of the change: that is not what it is for, and
+    /// what is there counts.
+    pub(super) async fn followed(
         &self,
         place: &Place,
         wish: &Wish,
-        row: Row,
-        follows: u64,
+        mut live: Arc<Live>,
+        change: impl Fn(&Row) -> Option<Row> + Send,
     ) -> Result<Renewed, Failure> {
-        let (principal, server) = (&wish.principal, &wish.server);
-        let written = self.follow(principal, server, &row, follows).await?;
-        let Some(version) = written else {
-            return Ok(judged(self.loaded(place, wish).await?, wish));
-        };
-        let live = Live::new(row, version, self.moment()).ok_or_else(consent_required)?;
-        let live = Arc::new(live);
-        place.put(Some(Arc::clone(&live)));
-        Ok(judged(live, wish))
+        for _ in 0..TRIES {
+            let Some(row) = change(&live.row) else {
+                return Ok(judged(live, wish));
+            };
+            let (principal, server) = (&wish.principal, &wish.server);
+            let written = self.follow(principal, server, &row, live.version).await?;
+            if let Some(version) = written {
+                let live = Live::new(row, version, self.moment()).ok_or_else(consent_required)?;
+                let live = Arc::new(live);
+                place.put(Some(Arc::clone(&live)));
+                return Ok(judged(live, wish));
+            }
+            live = self.loaded(place, wish).await?;
+        }
+        Ok(Renewed::NotNow(unavailable()))
     }
 
     /// The connection is good for nothing any more. It stays where it is, so that its person sees
@@ -128,18 +154,23 @@ impl Inner {
         &self,
         place: &Place,
         wish: &Wish,
-        live: &Live,
+        live: &Arc<Live>,
     ) -> Result<Renewed, Failure> {
         tracing::info!(
             mcp.server.id = %wish.server,
             principal = %wish.principal,
             "a connection is over; its person has to connect again"
         );
-        let row = Row {
-            over: true,
-            ..live.row.clone()
+        let token = live.fingerprint;
+        let account = live.row.account_mark();
+        let over = |row: &Row| {
+            let same = AccessToken::fingerprint(&row.access) == token;
+            (same && row.account_mark() == account && !row.over).then(|| Row {
+                over: true,
+                ..row.clone()
+            })
         };
-        self.replaced(place, wish, row, live.version).await
+        self.followed(place, wish, Arc::clone(live), over).await
     }
 
     /// What a refresh token is worth, and in which words: no rule was looked at yet.
@@ -152,7 +183,7 @@ impl Inner {
     ) -> Result<(TokenResponse, Answer), Failure> {
         let endpoint = Endpoint {
             url: row.token_endpoint.clone(),
-            issuer: Some(row.issuer.clone()),
+            issuer: row.named_issuer.clone(),
             destination: terms.trust().destination(&row.token_endpoint),
         };
         let (clock, entropy) = (&*self.door.clock, &*self.door.entropy);
@@ -180,9 +211,7 @@ impl Inner {
         };
         let failure: Failure = match asked.await {
             Ok(response) => {
-                let mut row = row.clone();
-                row.take(response, &wish.terms, requested_at);
-                return Fresh::Row(Box::new(row));
+                return Fresh::Response(Box::new(response), requested_at);
             }
             Err(failure) => failure,
         };
@@ -192,9 +221,20 @@ impl Inner {
                 return Fresh::Broken(failure);
             }
         }
-        let ends = ["invalid_grant", "invalid_client", "unauthorized_client"];
-        if ends.iter().any(|code| failure.says(code)) {
+        let of_client = failure.says("invalid_client") || failure.says("unauthorized_client");
+        let is_gone = of_client && matches!(row.client.source, Source::Registered(_));
+        if is_gone || failure.says("invalid_grant") {
             return Fresh::Refused;
+        }
+        if of_client {
+            // Says nothing of anybody's grant: a secret that is being changed on one side only would
+            // end the connections of everybody.
+            tracing::error!(
+                mcp.server.id = %wish.server,
+                client_id = row.client.id,
+                kind = %failure.kind,
+                "the authorization server refuses our client: look at client_id and client_secret; connections stay, and are not renewed until then"
+            );
         }
         tracing::warn!(mcp.server.id = %wish.server, kind = %failure.kind, "no fresh token");
         Fresh::Broken(failure)

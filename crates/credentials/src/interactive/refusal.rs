@@ -12,7 +12,7 @@ use super::keeper::{Wish, consent_required};
 use super::place::Granted;
 use super::refresh::Renewed;
 use super::row::Row;
-use super::scopes::union;
+use super::scopes::joined;
 use crate::ServerAuth;
 use crate::error::Failure;
 
@@ -110,7 +110,7 @@ impl Inner {
             }
             self.over(&place, wish, &live).await?
         } else {
-            self.renew(&place, wish, &live).await?
+            self.renew(&place, wish, &live, true).await?
         };
         match renewed {
             Renewed::Good(_) => Ok(!again),
@@ -132,14 +132,21 @@ impl Inner {
         if nothing_more || !row.may_ask_again(self.door.clock.now()) {
             return Ok(false);
         }
-        let wanted = union(&row.wanted, missing);
-        if wanted != row.wanted {
-            let next = Row {
+        // More than anybody is asked for is no reason to ask.
+        if joined(&row.wanted, missing).is_none() {
+            return Ok(false);
+        }
+        // Beside a refresh that another replica is at: what it writes stays.
+        let account = row.account_mark();
+        let wanting = |row: &Row| {
+            let wanted = joined(&row.wanted, missing).filter(|wanted| *wanted != row.wanted)?;
+            (row.account_mark() == account).then(|| Row {
                 wanted,
                 ..row.clone()
-            };
-            self.replaced(&place, wish, next, live.version).await?;
-        }
+            })
+        };
+        self.followed(&place, wish, Arc::clone(&live), wanting)
+            .await?;
         Err(consent_required())
     }
 }

@@ -38,8 +38,10 @@ pub(crate) struct Row {
     pub(crate) holder: Option<Holder>,
     /// Under which terms.
     pub(crate) terms: String,
-    /// At which authorization server.
+    /// At which authorization server: what our clients there are kept by.
     pub(crate) issuer: String,
+    /// Its issuer, which our assertions are for; `None`: the file wrote its endpoints, and no issuer.
+    pub(crate) named_issuer: Option<String>,
     pub(crate) token_endpoint: Url,
     pub(crate) revocation_endpoint: Option<Url>,
     pub(crate) redirect_uri: String,
@@ -69,6 +71,7 @@ struct Wire {
     holder: Option<String>,
     terms: String,
     issuer: String,
+    named_issuer: Option<String>,
     token_endpoint: Url,
     revocation_endpoint: Option<Url>,
     redirect_uri: String,
@@ -93,6 +96,7 @@ impl Row {
             holder: self.holder.as_ref().map(Holder::to_text),
             terms: self.terms.clone(),
             issuer: self.issuer.clone(),
+            named_issuer: self.named_issuer.clone(),
             token_endpoint: self.token_endpoint.clone(),
             revocation_endpoint: self.revocation_endpoint.clone(),
             redirect_uri: self.redirect_uri.clone(),
@@ -123,6 +127,7 @@ impl Row {
             },
             terms: wire.terms,
             issuer: wire.issuer,
+            named_issuer: wire.named_issuer,
             token_endpoint: wire.token_endpoint,
             revocation_endpoint: wire.revocation_endpoint,
             redirect_uri: wire.redirect_uri,

@@ -269,3 +269,34 @@ async fn a_server_that_moves_to_another_authorization_server_gets_nothing_of_the
     assert_eq!(connection.issuer, other.origin());
     stage.end().await;
 }
+
+/// A secret that was changed on one side only is the operator's affair, and ends nobody's connection.
+#[tokio::test]
+async fn a_client_of_the_file_that_is_refused_for_now_ends_no_connection() {
+    for code in ["invalid_client", "unauthorized_client"] {
+        let upstream = FakeUpstream::legacy().await;
+        let authorization = FakeAuthorizationServer::start().await;
+        authorization.knows("ours", Some("the-client-secret"), "client_secret_post");
+        let lines = [
+            "client_id: ours",
+            "client_secret: the-client-secret",
+            "token_endpoint_auth_method: client_secret_post",
+        ];
+        let stage = Stage::around(upstream, authorization, "", &lines).await;
+        let alice = stage.person("alice").await;
+        stage.connect(&alice).await;
+        let first = stage.token_of(&alice).await;
+        stage.authorization.manners(|manners| {
+            manners.tokens = Some((401, json!({"error": code}).to_string()));
+        });
+        stage.later(std::time::Duration::from_hours(1)).await;
+        stage.call(&alice).await;
+        let events = stage.house.request_events().await;
+        assert_ne!(events.last().unwrap()["outcome"], "consent_required");
+        assert!(!super::status(&stage.house, &alice).await.unwrap().is_over);
+        stage.authorization.manners(|manners| manners.tokens = None);
+        stage.later(std::time::Duration::from_mins(1)).await;
+        assert_ne!(stage.token_of(&alice).await, first);
+        stage.end().await;
+    }
+}

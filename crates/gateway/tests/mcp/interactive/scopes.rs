@@ -142,3 +142,25 @@ async fn scopes_of_the_file_are_never_exceeded() {
     assert_eq!(events.last().unwrap()["outcome"], "upstream_refused");
     stage.end().await;
 }
+
+/// A server that names other scopes at every call does not fill the store.
+#[tokio::test]
+async fn what_a_server_wants_is_kept_within_bounds() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    stage.connect(&alice).await;
+    for number in 0..20 {
+        let scope = format!("{number}-{}", "x".repeat(1000));
+        stage.rules().needs = [("tools/call".to_owned(), scope.clone())].into();
+        stage.falls_short(&alice).await;
+        let wanted = super::status(&stage.house, &alice).await.unwrap().wanted;
+        assert!(wanted.contains(&scope), "the latest is in it");
+        assert!(wanted.to_string().len() <= 4096, "{number}");
+    }
+    let too_long = "x".repeat(5000);
+    stage.rules().needs = [("tools/call".to_owned(), too_long)].into();
+    stage.call(&alice).await;
+    let events = stage.house.request_events().await;
+    assert_eq!(events.last().unwrap()["outcome"], "upstream_refused");
+    stage.end().await;
+}
