@@ -209,7 +209,9 @@ async fn a_client_that_the_server_forgot_is_registered_again() {
     let departure = stage.begin(&alice).await.unwrap();
     let query = stage.authorization.agrees(&departure.url);
     stage.authorization.forget_clients();
-    let failed = stage.arrive(&query, super::cookie(&departure)).await;
+    let failed = stage
+        .arrive(&alice, &query, super::cookie(&departure))
+        .await;
     let refused = CredentialErrorKind::Refused {
         status: 401,
         code: Some("invalid_client"),
