@@ -99,6 +99,12 @@ pub enum CredentialErrorKind {
         "no OAuth client could be registered with the server's authorization server (register one there, and write `client_id`, and `client_secret` if it has one)"
     )]
     NotRegistered,
+    /// The server names another authorization server than the one that the file's client belongs to,
+    /// as far as is known.
+    #[error(
+        "the server names another authorization server than the one that its `client_id` was first used with, and the client's secret is not shown to it (if it has moved, write `issuer`, or `authorization_url` and `token_url`)"
+    )]
+    OtherAuthorizationServer,
     /// The server's authorization server does not say that it takes PKCE with S256.
     #[error(
         "the server's authorization server does not announce PKCE with S256 (code_challenge_methods_supported), without which nobody is sent there"
@@ -146,6 +152,7 @@ impl CredentialError {
             | CredentialErrorKind::MoreThanAsked
             | CredentialErrorKind::NotAllowed
             | CredentialErrorKind::NotRegistered
+            | CredentialErrorKind::OtherAuthorizationServer
             | CredentialErrorKind::NoPkce
             | CredentialErrorKind::NotDiscovered => ErrorKind::UpstreamRefused,
             CredentialErrorKind::NoSubject

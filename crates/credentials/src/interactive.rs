@@ -15,6 +15,7 @@ mod client;
 mod connections;
 mod departure;
 mod disconnect;
+mod first_use;
 mod flow;
 mod holder;
 mod keeper;

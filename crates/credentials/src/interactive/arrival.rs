@@ -60,6 +60,9 @@ pub enum WhyNot {
     /// It is the answer to a request of another server's.
     #[error("the answer came to another address than the one that was asked to answer to")]
     OtherAddress,
+    /// Another person is signed in than the one who was sent away: the account may be either's.
+    #[error("another person is signed in than the one who was sent away")]
+    SomebodyElse,
     /// The person, or the authorization server, said no.
     #[error("the authorization server did not grant it{}", .0.map(|code| format!(" ({code})")).unwrap_or_default())]
     Declined(Option<&'static str>),
@@ -73,9 +76,11 @@ pub enum WhyNot {
 
 impl Connections {
     /// Ends a flow: `path`, `query` and the `Cookie` headers of the request to the redirect URI.
-    /// `server` finds how a server is authenticated to now.
+    /// `principal` is who is signed in at that browser: for anybody else than who was sent away the
+    /// code is not even redeemed. `server` finds how a server is authenticated to now.
     pub async fn arrive(
         &self,
+        principal: &PrincipalId,
         path: &str,
         query: &str,
         headers: &HeaderMap,
@@ -95,6 +100,14 @@ impl Connections {
             Ok(flow) => flow.ok_or_else(unknown)?,
             Err(failure) => return Err(nobody(WhyNot::Credential(failure.kind))),
         };
+        if flow.principal != *principal {
+            tracing::warn!(mcp.server.id = %flow.server, "another person came back than the one who was sent away");
+            return Err(NotArrived {
+                server: Some(flow.server),
+                return_to: None,
+                why: WhyNot::SomebodyElse,
+            });
+        }
         if !callback::is_at(&flow.redirect_uri, path) {
             tracing::warn!(mcp.server.id = %flow.server, "an answer came to another address than this server's: one authorization server may pass itself off as another");
             return Err(NotArrived {

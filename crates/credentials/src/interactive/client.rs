@@ -175,13 +175,13 @@ impl Client {
     }
 }
 
-/// The place of a registered client's secret.
-fn place(issuer: &str, redirect_uri: &str) -> String {
+/// The place of what is kept of a client.
+pub(super) fn place(issuer: &str, redirect_uri: &str) -> String {
     format!("{} {issuer} {redirect_uri}", issuer.len())
 }
 
-const TABLE: &str = "upstream_clients";
-const COLUMN: &str = "client";
+pub(super) const TABLE: &str = "upstream_clients";
+pub(super) const COLUMN: &str = "client";
 
 impl Inner {
     /// The client for one authorization server.
@@ -192,6 +192,7 @@ impl Inner {
         redirect_uri: &str,
     ) -> Result<Client, Failure> {
         if let Some(client) = Client::of_file(terms, server) {
+            self.settle_known(terms, server).await?;
             return Ok(client);
         }
         let document = terms.document.as_ref();

@@ -27,7 +27,9 @@ impl Connections {
     pub async fn destination(&self, auth: &ServerAuth) -> Result<Url, CredentialError> {
         let found = async {
             let terms = terms_of(auth).ok_or_else(not_discovered)?;
-            Ok(self.0.door.find(auth, terms).await?.server.authorization)
+            let server = self.0.door.find(auth, terms).await?.server;
+            self.0.require_known(terms, &server).await?;
+            Ok(server.authorization)
         };
         found
             .await

@@ -247,9 +247,34 @@ async fn another_browser_or_another_person_comes_back_with_nothing() {
     taken.signs_in_with(mallory.credential(), "/connect").await;
     refused(&taken.get(&back).await, 403, "This was somebody else");
     assert_eq!((call(&alice).await, call(&mallory).await), (401, 401));
+    assert!(stage.authorization.at("/token").is_empty());
     // It is used up, and in the right hands nothing comes of it either.
     refused(&browser.get(&back).await, 400, "This request is over");
     assert_eq!(call(&alice).await, 401);
+    stage.gateway.stands().await;
+}
+
+#[tokio::test]
+async fn another_person_who_comes_back_ends_no_connection_that_works() {
+    let stage = Stage::set().await;
+    let (alice, mut browser) = stage.person("alice").await;
+    let (mallory, _) = stage.person("mallory").await;
+    let page = browser.get("/connect/files").await;
+    // Two flows of hers: one connects her, the other one comes back to somebody else.
+    let url = Url::parse(sent(&press(&mut browser, &page, "connect").await)).unwrap();
+    let again = Url::parse(sent(&press(&mut browser, &page, "connect").await)).unwrap();
+    browser.get(&stage.authorization.sends_back(&again)).await;
+    assert_eq!(call(&alice).await, 200);
+    let before = stage.authorization.token_forms().len();
+    browser.put_cookie("__Host-portcullis_session", "");
+    browser
+        .signs_in_with(mallory.credential(), "/connect")
+        .await;
+    let back = stage.authorization.sends_back(&url);
+    refused(&browser.get(&back).await, 403, "This was somebody else");
+    assert_eq!(stage.authorization.token_forms().len(), before);
+    assert!(stage.authorization.at("/revoke").is_empty());
+    assert_eq!((call(&alice).await, call(&mallory).await), (200, 401));
     stage.gateway.stands().await;
 }
 

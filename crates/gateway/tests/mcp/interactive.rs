@@ -85,12 +85,18 @@ fn cookie(departure: &Departure) -> &str {
     departure.cookie.split(';').next().unwrap()
 }
 
-async fn arrive(house: &House, query: &str, cookie: &str) -> Result<Arrived, NotArrived> {
-    arrive_at(house, "/callback/a", query, cookie).await
+async fn arrive(
+    house: &House,
+    person: &Person,
+    query: &str,
+    cookie: &str,
+) -> Result<Arrived, NotArrived> {
+    arrive_at(house, person, "/callback/a", query, cookie).await
 }
 
 async fn arrive_at(
     house: &House,
+    person: &Person,
     path: &str,
     query: &str,
     cookie: &str,
@@ -100,7 +106,8 @@ async fn arrive_at(
     let auth = auth(house);
     let find = move |id: &ServerId| (auth.server == *id).then(|| auth.clone());
     let connections = house.embedded.connections();
-    connections.arrive(path, query, &headers, find).await
+    let arrived = connections.arrive(&person.id, path, query, &headers, find);
+    arrived.await
 }
 
 async fn connect(
@@ -111,7 +118,7 @@ async fn connect(
     let departure = begin(house, person).await.unwrap();
     let query = authorization.agrees(&departure.url);
     let path = back_to(&departure);
-    let arrived = arrive_at(house, &path, &query, cookie(&departure));
+    let arrived = arrive_at(house, person, &path, &query, cookie(&departure));
     arrived.await.unwrap()
 }
 
@@ -175,8 +182,13 @@ impl Stage {
         self.begin(person).await.unwrap_err().kind
     }
 
-    async fn arrive(&self, query: &str, cookie: &str) -> Result<Arrived, NotArrived> {
-        arrive(&self.house, query, cookie).await
+    async fn arrive(
+        &self,
+        person: &Person,
+        query: &str,
+        cookie: &str,
+    ) -> Result<Arrived, NotArrived> {
+        arrive(&self.house, person, query, cookie).await
     }
 
     async fn connect(&self, person: &Person) -> Arrived {

@@ -159,6 +159,12 @@ pub(super) fn of_credential(
              `/callback` as its redirect URI, and write its `client_id` (and `client_secret`)"
                 .to_owned(),
         ),
+        CredentialErrorKind::OtherAuthorizationServer => key(
+            &["issuer"],
+            "the server names another authorization server than before: ask whoever runs it, and write \
+             the `issuer` that the `client_id` belongs to"
+                .to_owned(),
+        ),
         CredentialErrorKind::NoPkce => key(
             &["issuer"],
             "the authorization server must announce `code_challenge_methods_supported: [S256]`: have \

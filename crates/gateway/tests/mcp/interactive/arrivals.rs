@@ -38,23 +38,29 @@ async fn a_browser_comes_back_with_its_own_state_once_and_in_time() {
         (blank.as_str(), cookie(&departure)),
         ("", cookie(&departure)),
     ] {
-        let refused = stage.arrive(query, cookie).await.unwrap_err();
+        let refused = stage.arrive(&alice, query, cookie).await.unwrap_err();
         let uniform = matches!(refused.why, WhyNot::UnknownFlow | WhyNot::Unreadable(_));
         assert!(uniform, "{refused:?}");
         assert!(refused.server.is_none());
     }
     assert!(stage.authorization.token_forms().is_empty());
-    let arrived = stage.arrive(&query, cookie(&departure)).await.unwrap();
+    let arrived = stage
+        .arrive(&alice, &query, cookie(&departure))
+        .await
+        .unwrap();
     assert_eq!(
         (&arrived.principal, arrived.server.as_str()),
         (&alice.id, "a")
     );
     assert!(arrived.forget_cookie.starts_with(&format!("{name}=;")));
-    let again = stage.arrive(&query, cookie(&departure)).await.unwrap_err();
+    let again = stage
+        .arrive(&alice, &query, cookie(&departure))
+        .await
+        .unwrap_err();
     assert_eq!(again.why, WhyNot::UnknownFlow);
     assert_eq!(stage.authorization.token_forms().len(), 1);
     stage.later(Duration::from_mins(10)).await;
-    let late = stage.arrive(&other_query, cookie(&other)).await;
+    let late = stage.arrive(&alice, &other_query, cookie(&other)).await;
     assert_eq!(late.unwrap_err().why, WhyNot::UnknownFlow);
     assert_eq!(super::status(&stage.house, &mallory).await, None);
     stage.end().await;
@@ -86,7 +92,7 @@ async fn the_cookie_of_a_flow_belongs_to_one_host_and_is_no_scripts() {
     let both = format!("{}; {}", cookie(&departure), cookie(&second));
     for departure in [&departure, &second] {
         let query = stage.authorization.agrees(&departure.url);
-        stage.arrive(&query, &both).await.unwrap();
+        stage.arrive(&alice, &query, &both).await.unwrap();
     }
     stage.end().await;
 }
@@ -124,7 +130,7 @@ async fn whoever_answers_says_who_they_are_or_is_not_listened_to() {
             let departure = stage.begin(&alice).await.unwrap();
             let query = stage.authorization.agrees(&departure.url);
             let before = stage.authorization.token_forms().len();
-            let outcome = stage.arrive(&query, cookie(&departure)).await;
+            let outcome = stage.arrive(&alice, &query, cookie(&departure)).await;
             let asked = stage.authorization.token_forms().len() - before;
             match (outcome, refuses) {
                 (Ok(_), None) => assert!(good, "{announced} {iss:?}"),
@@ -163,7 +169,10 @@ async fn an_account_that_the_operator_does_not_want_is_not_connected() {
             .manners(|manners| manners.also = also.clone());
         let departure = stage.begin(&alice).await.unwrap();
         let query = stage.authorization.agrees(&departure.url);
-        let refused = stage.arrive(&query, cookie(&departure)).await.unwrap_err();
+        let refused = stage
+            .arrive(&alice, &query, cookie(&departure))
+            .await
+            .unwrap_err();
         let broken = WhyNot::Credential(CredentialErrorKind::RuleBroken);
         assert_eq!(refused.why, broken, "{also}");
         assert_eq!(super::status(&stage.house, &alice).await, None);
@@ -197,7 +206,10 @@ async fn a_code_that_is_refused_connects_nobody() {
     let departure = stage.begin(&alice).await.unwrap();
     let query = stage.authorization.agrees(&departure.url);
     let forged = query.replacen("code=code-", "code=forged-", 1);
-    let refused = stage.arrive(&forged, cookie(&departure)).await.unwrap_err();
+    let refused = stage
+        .arrive(&alice, &forged, cookie(&departure))
+        .await
+        .unwrap_err();
     let kind = CredentialErrorKind::Refused {
         status: 400,
         code: Some("invalid_grant"),

@@ -225,7 +225,9 @@ async fn a_client_that_the_server_forgot_is_registered_again() {
     let departure = stage.begin(&alice).await.unwrap();
     let query = stage.authorization.agrees(&departure.url);
     stage.authorization.forget_clients();
-    let failed = stage.arrive(&query, super::cookie(&departure)).await;
+    let failed = stage
+        .arrive(&alice, &query, super::cookie(&departure))
+        .await;
     let refused = CredentialErrorKind::Refused {
         status: 401,
         code: Some("invalid_client"),
@@ -298,5 +300,60 @@ async fn a_client_of_the_file_that_is_refused_for_now_ends_no_connection() {
         stage.later(std::time::Duration::from_mins(1)).await;
         assert_ne!(stage.token_of(&alice).await, first);
         stage.end().await;
+    }
+}
+
+/// The client of the file belongs to the authorization server that it was first used with, unless the
+/// file says to which: another one that the server names later gets nothing of it.
+#[tokio::test]
+async fn a_secret_of_the_file_is_not_shown_to_whom_the_server_names_later() {
+    let upstream = FakeUpstream::legacy().await;
+    let authorization = FakeAuthorizationServer::start().await;
+    let other = FakeAuthorizationServer::start().await;
+    for one in [&authorization, &other] {
+        one.knows("by-hand", Some("its-secret"), "client_secret_post");
+        one.manners(|manners| {
+            manners.metadata["token_endpoint_auth_methods_supported"] =
+                json!(["client_secret_post"]);
+        });
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("portcullis.db");
+    let lines = ["client_id: by-hand", "client_secret: its-secret"];
+    let servers = [super::entry(&upstream, &lines)];
+    let _first_rules = authorization.protects(&upstream);
+    let first = super::House::beside(&database, &servers).await;
+    let alice = super::person(&first, "alice").await;
+    super::connect(&first, &authorization, &alice).await;
+    // The control: it is used again where it is known.
+    super::connect(&first, &authorization, &alice).await;
+    assert_eq!(
+        authorization.token_forms()[1]["client_secret"],
+        "its-secret"
+    );
+
+    let _rules = other.protects(&upstream);
+    // Another replica, which has used nothing yet, and the one that has.
+    let second = super::House::beside(&database, &servers).await;
+    for house in [&first, &second] {
+        let refused = super::begin(house, &alice).await.unwrap_err();
+        let kind = CredentialErrorKind::OtherAuthorizationServer;
+        assert_eq!(refused.kind, kind);
+        assert!(refused.to_string().contains("write `issuer`"), "{refused}");
+        let connections = house.embedded.connections();
+        let leads = connections.destination(&super::auth(house)).await;
+        assert_eq!(leads.unwrap_err().kind, kind);
+    }
+    assert!(other.at("/token").is_empty());
+    let said = format!("{:?}", other.requests());
+    assert!(!said.contains("its-secret"), "{said}");
+
+    // The operator says that it has moved.
+    let issuer = format!("issuer: \"{}\"", other.origin());
+    let moved = [super::entry(&upstream, &[lines[0], lines[1], &issuer])];
+    let third = super::House::beside(&database, &moved).await;
+    super::connect(&third, &other, &alice).await;
+    for house in [first, second, third] {
+        house.end().await;
     }
 }

@@ -127,7 +127,9 @@ async fn a_flow_outlives_its_gateway_and_its_key() {
     let after = rotating.rotate(&SystemClock::start()).unwrap();
     assert_ne!(before, after);
     let third = House::beside(&two.database, &[entry(&two.upstream, &[])]).await;
-    let arrived = arrive(&third, &query, cookie(&departure)).await.unwrap();
+    let arrived = arrive(&third, &alice, &query, cookie(&departure))
+        .await
+        .unwrap();
     assert_eq!(arrived.principal, alice.id);
     // What the third sealed with the new key opens there, and what the first sealed still opens.
     let record = &third.embedded.stores().connections;

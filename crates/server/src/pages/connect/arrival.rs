@@ -34,10 +34,13 @@ async fn arrived(visit: &mut Visit) -> Result<Answer, Trouble> {
     let snapshot = state.gateway.snapshot();
     let (uri, headers) = (&visit.parts.uri, &visit.parts.headers);
     let query = uri.query().unwrap_or_default();
-    let ended = state.connections.arrive(uri.path(), query, headers, |id| {
-        let (_, entry) = snapshot.named(id.as_str())?;
-        Some(entry.auth.clone())
-    });
+    let ended =
+        state
+            .connections
+            .arrive(&signed_in.principal.id, uri.path(), query, headers, |id| {
+                let (_, entry) = snapshot.named(id.as_str())?;
+                Some(entry.auth.clone())
+            });
     let arrived = match ended.await {
         Ok(arrived) => arrived,
         Err(not) => {
@@ -54,16 +57,6 @@ async fn arrived(visit: &mut Visit) -> Result<Answer, Trouble> {
     state
         .gateway
         .connection_changed(&arrived.principal, &arrived.server);
-    if arrived.principal != signed_in.principal.id {
-        // Another person took this browser over on the way: the account may be theirs.
-        if let Some((_, entry)) = snapshot.named(arrived.server.as_str()) {
-            let taken_back = state
-                .connections
-                .disconnect(&entry.auth, &arrived.principal);
-            taken_back.await?;
-        }
-        return Err(Trouble::somebody_elses_request());
-    }
     visit.audit.allowed("connected");
     let back = ReturnTo::of(Some(&arrived.return_to));
     if back.as_str().starts_with("/authorize") {

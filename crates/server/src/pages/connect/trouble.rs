@@ -79,6 +79,7 @@ impl Trouble {
         let invalid = (StatusCode::BAD_REQUEST, ErrorKind::Invalid);
         let refused = (StatusCode::BAD_GATEWAY, ErrorKind::UpstreamRefused);
         let ((status, kind), reason, texts) = match why {
+            WhyNot::SomebodyElse => return Self::somebody_elses_request(),
             WhyNot::Unreadable(_) => (
                 invalid,
                 "connect_malformed",
