@@ -9,7 +9,7 @@ use portcullis_core::Sealer;
 use portcullis_egress::HttpClient;
 use portcullis_identity::{
     BrowserSessions, ClaimNames, ClientAuth, Consents, IdTokens, IssuerGrants, JwksSource,
-    Provider, ProviderSettings, SignIn, TrustedIssuer, TrustedProvider,
+    Provider, ProviderSettings, SignIn, TrustedIssuer, TrustedProvider, Vouching,
 };
 use portcullis_oauth::jose::TokenRules;
 
@@ -69,6 +69,7 @@ pub(super) fn build(
 /// Whose word on people is taken.
 pub(super) fn trusted_provider(written: &LoginProvider) -> TrustedProvider {
     TrustedProvider {
+        by: Vouching::SignIn,
         issuer: written.issuer.clone(),
         grants: grants(written),
     }

@@ -23,7 +23,7 @@ use super::SignInFault;
 use super::provider_document::Known;
 use super::provider_state::UnderWay;
 use crate::document::exchange;
-use crate::{Asserted, ClientAuth, JwksCache, Proved, TrustedIssuer, TrustedProvider};
+use crate::{Asserted, ClientAuth, JwksCache, Proved, TrustedIssuer, TrustedProvider, Vouching};
 
 /// Which provider, and who we are there.
 #[derive(Clone, Debug)]
@@ -108,6 +108,7 @@ impl Provider {
     /// Whose word is taken, and what it is worth.
     pub fn trusted(&self) -> TrustedProvider {
         TrustedProvider {
+            by: Vouching::SignIn,
             issuer: self.settings.trusted.rules.issuer.clone(),
             grants: self.settings.trusted.grants.clone(),
         }
@@ -244,6 +245,7 @@ impl Provider {
             .map(str::to_owned)
             .collect();
         Asserted {
+            by: Vouching::SignIn,
             issuer: self.settings.trusted.rules.issuer.clone(),
             subject: claims.subject().to_owned(),
             sid: claims.session_id().map(str::to_owned),
