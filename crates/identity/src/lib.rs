@@ -66,7 +66,7 @@ pub use key_index::KeyIndex;
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
 pub use opaque_subject::{Judged, Told};
-pub use person::{Asserted, KeyHolder, Person, PersonScopes, Proved, TrustedProvider};
+pub use person::{Asserted, KeyHolder, Person, PersonScopes, Proved, TrustedProvider, Vouching};
 pub use revocation_admin::{
     Altered, ListedRevocation, NewRevocation, RevocationAdmin, RevocationError, Revoke,
 };

@@ -50,10 +50,22 @@ pub struct KeyHolder {
     pub fingerprint: [u8; 32],
 }
 
+/// How an identity provider's word on a person came here. The same issuer can be asked in both ways, and
+/// what its people see by one of them says nothing about the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Vouching {
+    /// They signed in there, with a browser.
+    SignIn,
+    /// A client brought an assertion of it (ID-JAG).
+    Assertion,
+}
+
 /// What an identity provider said of a person when they signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asserted {
+    /// How it was said.
+    pub by: Vouching,
     /// `iss`.
     pub issuer: String,
     /// `sub`.
@@ -79,6 +91,8 @@ pub struct Asserted {
 /// Whose word on people is taken, and what those people see.
 #[derive(Clone, Debug)]
 pub struct TrustedProvider {
+    /// In which way its word is taken.
+    pub by: Vouching,
     /// Its `iss`.
     pub issuer: String,
     /// What the people it knows see.
@@ -112,9 +126,10 @@ impl PersonScopes {
 }
 
 impl TrustedProvider {
-    /// Who a person is whom this provider knows. `None`: it was another provider that said so.
+    /// Who a person is whom this provider knows. `None`: it was another provider that said so, or in
+    /// another way.
     pub(crate) fn principal(&self, person: &Person, asserted: &Asserted) -> Option<Principal> {
-        if asserted.issuer != self.issuer {
+        if asserted.issuer != self.issuer || asserted.by != self.by {
             return None;
         }
         let text = |text: &Option<String>| text.as_deref().map(Arc::<str>::from);

@@ -1,7 +1,8 @@
-//! Whose turn it is to have an authorization server asked: what callers make up must flood neither it
-//! nor those who come with a token that is good.
+//! Whose turn it is to have somebody else asked: what callers make up must flood neither an
+//! authorization server nor those who come with a token that is good, nor those whose client is.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,12 +19,14 @@ const WAIT: Duration = Duration::from_secs(1);
 /// Most of one network who have a turn or wait for one.
 const LINED_UP_OF_ONE: usize = 512;
 
-/// Gives turns.
+/// Gives turns: a number at one time, of which each network, or whatever else they are counted by, gets
+/// a part.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct Turns<K: Hash + Eq = IpAddr> {
     all: Semaphore,
-    /// Of networks with a turn taken or awaited.
-    of: Mutex<HashMap<IpAddr, Line>>,
+    /// Of those with a turn taken or awaited.
+    of: Mutex<HashMap<K, Line>>,
+    of_one: usize,
     wait: Duration,
 }
 
@@ -35,27 +38,23 @@ struct Line {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self {
-            all: Semaphore::new(AT_ONCE),
-            of: Mutex::default(),
-            wait: WAIT,
-        }
+        Self::new(AT_ONCE, OF_ONE, WAIT)
     }
 }
 
 /// A turn, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct Turn<'a, K: Hash + Eq = IpAddr> {
     _of_all: SemaphorePermit<'a>,
-    _of_network: OwnedSemaphorePermit,
-    _place: Place<'a>,
+    _of_one: OwnedSemaphorePermit,
+    _place: Place<'a, K>,
 }
 
 /// A place in the line for a turn.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
-    turns: &'a Turns,
-    network: IpAddr,
+pub(crate) struct Place<'a, K: Hash + Eq = IpAddr> {
+    turns: &'a Turns<K>,
+    whose: K,
     own: Arc<Semaphore>,
 }
 
@@ -63,10 +62,26 @@ impl Turns {
     /// A place for a caller from there, unless too many of that network have one. Callers whose
     /// address nobody knows have one network together.
     pub(crate) fn line_up(&self, address: Option<IpAddr>) -> Option<Place<'_>> {
-        let network = address.map_or(Ipv6Addr::UNSPECIFIED.into(), network_of);
+        self.line_up_as(address.map_or(Ipv6Addr::UNSPECIFIED.into(), network_of))
+    }
+}
+
+impl<K: Hash + Eq + Clone> Turns<K> {
+    /// So many at one time, so many of them of one, and nobody waits longer than this.
+    pub(crate) fn new(at_once: usize, of_one: usize, wait: Duration) -> Self {
+        Self {
+            all: Semaphore::new(at_once),
+            of: Mutex::default(),
+            of_one,
+            wait,
+        }
+    }
+
+    /// A place in the line of this one, unless that is too long.
+    pub(crate) fn line_up_as(&self, whose: K) -> Option<Place<'_, K>> {
         let mut of = self.of();
-        let line = of.entry(network).or_insert_with(|| Line {
-            turns: Arc::new(Semaphore::new(OF_ONE)),
+        let line = of.entry(whose.clone()).or_insert_with(|| Line {
+            turns: Arc::new(Semaphore::new(self.of_one)),
             places: 0,
         });
         if line.places >= LINED_UP_OF_ONE {
@@ -75,43 +90,45 @@ impl Turns {
         line.places += 1;
         Some(Place {
             turns: self,
-            network,
+            whose,
             own: Arc::clone(&line.turns),
         })
     }
+}
 
-    fn of(&self) -> MutexGuard<'_, HashMap<IpAddr, Line>> {
+impl<K: Hash + Eq> Turns<K> {
+    fn of(&self) -> MutexGuard<'_, HashMap<K, Line>> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<'a> Place<'a> {
-    /// The turn, within a second.
-    pub(crate) async fn turn(self) -> Option<Turn<'a>> {
+impl<'a, K: Hash + Eq> Place<'a, K> {
+    /// The turn, if it comes in time.
+    pub(crate) async fn turn(self) -> Option<Turn<'a, K>> {
         let turns = self.turns;
         let own = Arc::clone(&self.own);
         let turn = async {
-            // In this order, so that whoever waits for others of its own network holds up nobody else.
-            let of_network = own.acquire_owned().await.ok()?;
+            // In this order, so that whoever waits for others in its own line holds up nobody else.
+            let of_one = own.acquire_owned().await.ok()?;
             let of_all = turns.all.acquire().await.ok()?;
-            Some((of_all, of_network))
+            Some((of_all, of_one))
         };
-        let (of_all, of_network) = tokio::time::timeout(turns.wait, turn).await.ok()??;
+        let (of_all, of_one) = tokio::time::timeout(turns.wait, turn).await.ok()??;
         Some(Turn {
             _of_all: of_all,
-            _of_network: of_network,
+            _of_one: of_one,
             _place: self,
         })
     }
 }
 
-impl Drop for Place<'_> {
+impl<K: Hash + Eq> Drop for Place<'_, K> {
     fn drop(&mut self) {
         let mut of = self.turns.of();
-        if let Some(line) = of.get_mut(&self.network) {
+        if let Some(line) = of.get_mut(&self.whose) {
             line.places -= 1;
             if line.places == 0 {
-                of.remove(&self.network);
+                of.remove(&self.whose);
             }
         }
     }

@@ -12,6 +12,7 @@ use portcullis_core::{
 use portcullis_identity::{
     Asserted, Authentication, AuthnErrorKind, FileKey, FileKeySecret, FileKeys, FreshnessSettings,
     IssuerGrants, KeyHolder, MasterKey, Person, PersonScopes, Proved, Revocations, TrustedProvider,
+    Vouching,
 };
 use portcullis_store::memory;
 use portcullis_vault::KeyRing;
@@ -42,6 +43,7 @@ fn grants(server: &str) -> ServerGrants {
 
 fn provider(issuer: &str) -> TrustedProvider {
     TrustedProvider {
+        by: Vouching::SignIn,
         issuer: issuer.to_owned(),
         grants: IssuerGrants {
             groups: BTreeMap::from([("devs".to_owned(), grants("github"))]),
@@ -89,6 +91,7 @@ fn asserted(issuer: &str) -> Person {
         session: "s2".to_owned(),
         signed_in_at: Timestamp::from_secs(1_000),
         proved: Proved::Provider(Box::new(Asserted {
+            by: Vouching::SignIn,
             issuer: issuer.to_owned(),
             subject: "u1".to_owned(),
             sid: None,
@@ -150,6 +153,26 @@ async fn a_person_of_a_provider_sees_what_their_groups_see_now() {
     let moved = trusting("https://other.example");
     let refused = moved.person(&alice).await.unwrap_err();
     assert_eq!(refused.kind, AuthnErrorKind::Unknown);
+}
+
+/// The same issuer may be asked in both ways, with more to be seen by one than by the other.
+#[tokio::test]
+async fn what_is_seen_by_assertions_is_not_seen_by_signing_in() {
+    let by_assertion = TrustedProvider {
+        by: Vouching::Assertion,
+        grants: IssuerGrants {
+            groups: BTreeMap::from([("devs".to_owned(), grants("private"))]),
+            ..IssuerGrants::default()
+        },
+        ..provider(IDP)
+    };
+    let alice = asserted(IDP);
+    let file = with_keys(Vec::new(), &clock()).with_provider(Arc::new(by_assertion));
+    let refused = file.person(&alice).await.unwrap_err();
+    assert_eq!(refused.kind, AuthnErrorKind::Unknown);
+    let file = file.with_provider(Arc::new(provider(IDP)));
+    let principal = file.person(&alice).await.unwrap();
+    assert_eq!(principal.grants, grants("github"));
 }
 
 #[tokio::test]

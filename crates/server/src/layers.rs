@@ -6,8 +6,10 @@
 //! 2. request id: before anything can be logged or refused
 //! 3. Host and Origin: before a page in somebody's browser can reach a handler (DNS rebinding), but
 //!    for the Origin of what is open to clients that run in browsers
-//! 4. the handler
-//! 5. security headers and the request id on whatever comes back
+//! 4. the connection's client certificate, on a listener that lets nobody in without one and where the
+//!    handler asks nobody who they are: it may have ended since the handshake
+//! 5. the handler
+//! 6. security headers and the request id on whatever comes back
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -27,9 +29,11 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use futures_util::FutureExt;
 use portcullis_core::{ErrorKind, RequestId};
+use portcullis_engine::audit::Surface;
+use portcullis_identity::AuthnErrorKind;
 use tower::Service;
 
-use crate::listen::peer;
+use crate::listen::{PeerCertificate, peer};
 use crate::reply::text_error;
 use crate::state::ServerState;
 
@@ -89,7 +93,9 @@ async fn guard(state: &ServerState, mut request: Request, mut router: Router) ->
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     };
     let mut insist_on_tls = false;
-    let mut response = match check(state, request.uri(), request.headers()) {
+    let checked = check(state, request.uri(), request.headers())
+        .and_then(|loopback| still_accepted(state, &request).map(|()| loopback));
+    let mut response = match checked {
         Ok(loopback) => {
             // On a developer's machine it would shut out every other server of `localhost`.
             insist_on_tls = state.tls && !loopback;
@@ -102,11 +108,11 @@ async fn guard(state: &ServerState, mut request: Request, mut router: Router) ->
                 text_error(StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }
         }
-        Err((status, kind, error)) => {
+        Err(refusal) => {
             // The body stays behind: it is not `Sync`, so nothing that waits may hold it.
             let (parts, _) = request.into_parts();
-            if refused(state, id, &parts, kind).await {
-                text_error(status, error)
+            if refused(state, id, &parts, &refusal).await {
+                text_error(refusal.status, refusal.error)
             } else {
                 text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
@@ -128,51 +134,93 @@ async fn guard(state: &ServerState, mut request: Request, mut router: Router) ->
 
 /// A governed request that is refused this early is on record all the same. Whether it may be
 /// answered.
-async fn refused(state: &ServerState, id: RequestId, parts: &Parts, kind: ErrorKind) -> bool {
+async fn refused(state: &ServerState, id: RequestId, parts: &Parts, refusal: &Refusal) -> bool {
     let Some(surface) = crate::admission::surface_of(parts.uri.path()) else {
         return true;
     };
     let mut audit = state.gateway.audit().open(id, surface);
     audit.client(state.client_address(parts).or_else(|| peer(parts)), None);
-    audit.denied("host_or_origin");
-    audit.finish_before_answer(kind.into()).await.is_ok()
+    match refusal.certificate {
+        Some(reason) => audit.authn_failed(reason.as_str()),
+        None => audit.denied("host_or_origin"),
+    }
+    let recorded = audit.finish_before_answer(refusal.kind.into());
+    recorded.await.is_ok()
 }
 
-type Refusal = (StatusCode, ErrorKind, &'static str);
+/// Why a request reaches no handler.
+struct Refusal {
+    status: StatusCode,
+    kind: ErrorKind,
+    error: &'static str,
+    /// What is wrong with the connection's certificate, if it is that.
+    certificate: Option<AuthnErrorKind>,
+}
+
+impl Refusal {
+    const fn new(status: StatusCode, kind: ErrorKind, error: &'static str) -> Self {
+        Self {
+            status,
+            kind,
+            error,
+            certificate: None,
+        }
+    }
+}
+
+/// Whether the connection would be opened today. Where callers are asked for, admission asks this too,
+/// and tells them what to come with; pages, the endpoints of clients and whatever is open to everybody
+/// are open to those alone whom the listener lets in.
+fn still_accepted(state: &ServerState, request: &Request) -> Result<(), Refusal> {
+    let connection = request.extensions().get::<PeerCertificate>();
+    let Some(reason) = connection.and_then(|one| one.refusal(state.clock.now())) else {
+        return Ok(());
+    };
+    match crate::admission::surface_of(request.uri().path()) {
+        Some(Surface::Mcp | Surface::Rest | Surface::Admin) => Ok(()),
+        // Not 401: no header would help (RFC 9110 §15.5.2).
+        _ => Err(Refusal {
+            status: StatusCode::FORBIDDEN,
+            kind: reason.error_kind(),
+            error: "certificate_not_accepted",
+            certificate: Some(reason),
+        }),
+    }
+}
 
 /// Whether we were called by a loopback name; refused when the name is not ours, or when a page of
 /// another site called.
 fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<bool, Refusal> {
-    let malformed = (StatusCode::BAD_REQUEST, ErrorKind::Invalid, "invalid_host");
+    let malformed = || Refusal::new(StatusCode::BAD_REQUEST, ErrorKind::Invalid, "invalid_host");
     let mut hosts = headers.get_all(HOST).iter();
     let header = hosts.next();
     if hosts.next().is_some() {
-        return Err(malformed);
+        return Err(malformed());
     }
     let header = header
         .map(|value| value.to_str())
         .transpose()
-        .map_err(|_| malformed)?;
+        .map_err(|_| malformed())?;
     // HTTP/2 carries the authority in the URI; where both stand they must agree.
     let authority = uri.authority().map(http::uri::Authority::as_str);
     let host = match (header, authority) {
         (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(authority) => {
-            return Err(malformed);
+            return Err(malformed());
         }
         (Some(host), _) | (None, Some(host)) => host,
-        (None, None) => return Err(malformed),
+        (None, None) => return Err(malformed()),
     };
     if is_loopback_literal(host) && !headers.contains_key(ORIGIN) {
         return Ok(true);
     }
-    let name = host_name(host).ok_or(malformed)?;
+    let name = host_name(host).ok_or_else(malformed)?;
     let ours = match &state.hosts {
         HostRule::Any => true,
         HostRule::Loopback => is_loopback(&name),
         HostRule::Listed(names) => names.contains(&name) || is_loopback(&name),
     };
     if !ours {
-        return Err((
+        return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             ErrorKind::Forbidden,
             "host_not_allowed",
@@ -191,7 +239,7 @@ fn check(state: &ServerState, uri: &Uri, headers: &HeaderMap) -> Result<bool, Re
         {
             Ok(is_loopback(&name))
         }
-        _ => Err((
+        _ => Err(Refusal::new(
             StatusCode::FORBIDDEN,
             ErrorKind::Forbidden,
             "origin_not_allowed",

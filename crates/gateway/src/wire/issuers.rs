@@ -13,7 +13,7 @@ use portcullis_egress::HttpClient;
 use portcullis_identity::{
     ClaimNames, ClientAuth, Introspection, IntrospectionSettings, IssuerGrants, JwksCache,
     JwksSettings, JwksSource, PersonScopes, Revocations, SubjectCheck, TokenIssuers, TrustedIssuer,
-    TrustedProvider,
+    TrustedProvider, Vouching,
 };
 use portcullis_oauth::jose::{Algorithm, TokenRules, TokenType};
 use tokio_util::task::TaskTracker;
@@ -245,6 +245,7 @@ pub(super) fn people(issuers: &[TokenIssuer]) -> anyhow::Result<Vec<TrustedProvi
     taken
         .map(|issuer| {
             Ok(TrustedProvider {
+                by: Vouching::Assertion,
                 issuer: issuer.issuer.clone(),
                 grants: trusted(issuer)?.grants,
                 // They have those that the assertion grants.

@@ -9,7 +9,7 @@ use portcullis_core::Sealer;
 use portcullis_egress::HttpClient;
 use portcullis_identity::{
     BrowserSessions, ClaimNames, ClientAuth, Consents, IdTokens, IssuerGrants, JwksSource,
-    PersonScopes, Provider, ProviderSettings, SignIn, TrustedIssuer, TrustedProvider,
+    PersonScopes, Provider, ProviderSettings, SignIn, TrustedIssuer, TrustedProvider, Vouching,
 };
 use portcullis_oauth::jose::TokenRules;
 
@@ -75,6 +75,7 @@ pub(super) fn id_tokens(vaults: &Vaults) -> IdTokens {
 pub(super) fn trusted_provider(written: &LoginProvider) -> TrustedProvider {
     let scopes = written.granted_scopes.clone();
     TrustedProvider {
+        by: Vouching::SignIn,
         issuer: written.issuer.clone(),
         grants: grants(written),
         scopes: PersonScopes {

@@ -11,8 +11,8 @@ use portcullis_engine::{Admission, Standing};
 use portcullis_identity::{KeyIndex, Revocations, certificate_id};
 use portcullis_server::Frontage;
 
-/// The store's keys through their index, everybody through the revocation list, the file's keys and
-/// issuers through what reloads changed.
+/// The store's keys through their index, everybody through the revocation list, the file's keys, issuers
+/// and ways to sign in through what reloads changed.
 #[derive(Debug)]
 pub(super) struct Standings {
     index: Arc<KeyIndex>,
@@ -38,8 +38,9 @@ impl Standings {
         }
     }
 
-    /// Ends what began with any key, any issuer's tokens, and any rule's certificate, that is not in
-    /// the new file as it was in the old one. Reloads happen one after another.
+    /// Ends what began with any key, any issuer's tokens, any rule's certificate, and any token of our
+    /// own, behind which the new file does not stand as the old one did. Reloads happen one after
+    /// another.
     pub(super) fn changed(&self, before: &Config, now: &Config, generation: u64) {
         let kept = keys(now);
         let gone = keys(before)
@@ -57,9 +58,10 @@ impl Standings {
             .iter()
             .filter(|rule| !now.identity.client_certificates.contains(rule))
             .map(|rule| (certificate_id(&rule.ca, &rule.san).to_string(), generation));
+        let signed_in = signed_in(before, now).map(|id| (id, generation));
         let mut ended = HashMap::clone(&self.ended.load());
         let gone = gone.map(|(id, _)| (id, generation));
-        ended.extend(gone.chain(distrusted).chain(unmapped));
+        ended.extend(gone.chain(distrusted).chain(unmapped).chain(signed_in));
         self.ended.store(Arc::new(ended));
     }
 
@@ -73,13 +75,39 @@ impl Standings {
             generation.is_some_and(|generation| admission.generation < *generation)
         };
         let issuer = principal.issuer.as_deref();
-        by(principal.id.as_str()) || issuer.is_some_and(|issuer| by(&of_issuer(issuer)))
+        let signed_in = principal.kind == PrincipalKind::SignedIn;
+        by(principal.id.as_str())
+            || issuer.is_some_and(|issuer| by(&of_issuer(issuer)))
+            || (signed_in && by(SIGNED_IN))
+            || (signed_in && issuer.is_some_and(|issuer| by(&of_provider(issuer))))
     }
 }
 
-/// No principal's id looks like this.
+/// Everybody who comes with a token of our own. No principal's id looks like this, nor like the others.
+const SIGNED_IN: &str = "signed in";
+
+/// Everybody who comes with a token of this issuer's.
 fn of_issuer(issuer: &str) -> String {
     format!("issuer:{issuer}")
+}
+
+/// Everybody who comes with a token of our own, and signed in with this provider.
+fn of_provider(issuer: &str) -> String {
+    format!("{SIGNED_IN} with:{issuer}")
+}
+
+/// Of whom the new file says something else, who came by tokens of our own: of all, where it speaks
+/// otherwise of our authorization server, and of those whom a provider knows, where it does of that.
+fn signed_in(before: &Config, now: &Config) -> impl Iterator<Item = String> {
+    let (before, now) = (&before.identity, &now.identity);
+    let all = before.authorization_server != now.authorization_server
+        || before.scopes_supported != now.scopes_supported;
+    let provider = before.login.provider.as_ref();
+    let provider = provider.filter(|one| Some(*one) != now.login.provider.as_ref());
+    let provider = provider.map(|one| of_provider(&one.issuer));
+    all.then(|| SIGNED_IN.to_owned())
+        .into_iter()
+        .chain(provider)
 }
 
 /// What a stream of a key was opened with: its secret, what it may, and for whom it acts. A stream

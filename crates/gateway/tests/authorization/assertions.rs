@@ -18,12 +18,18 @@ struct Desk {
 
 impl Desk {
     async fn new(rest: &str) -> Self {
+        Self::with_login(rest, |_| String::new()).await
+    }
+
+    /// The same, with lines of `identity.login`.
+    async fn with_login(rest: &str, login: fn(&TestIssuer) -> String) -> Self {
         let (issuer, mock) = (TestIssuer::start().await, MockServer::start().await);
         let entry = issuer.entry(&format!(
             "{rest}    groups: {{staff: {{servers: [support]}}}}\n"
         ));
+        let login = login(&issuer);
         let yaml = format!(
-            "mcp_servers:\n{}{}identity:\n  scopes_supported: [read, write]\n  issuers:\n{entry}  \
+            "mcp_servers:\n{}{}identity:\n{login}  scopes_supported: [read, write]\n  issuers:\n{entry}  \
              authorization_server:\n    clients:\n      - client_id: agent\n        client_secret: {SECRET}\n        \
              redirect_uris: [\"https://agent.test/cb\"]\n      - client_id: public\n        \
              redirect_uris: [\"https://public.test/cb\"]\n",
@@ -170,4 +176,27 @@ async fn an_issuer_that_is_not_trusted_with_it_asserts_nothing() {
     let desk = Desk::new("").await;
     let refused = desk.ask(&desk.signed(&desk.claims("c1")), &AGENT).await;
     assert_eq!(error_of(&refused), "invalid_grant");
+}
+
+/// Somebody who is named by an assertion sees what its issuer's tokens grant, also where people sign in
+/// with the same issuer and see something else then.
+#[tokio::test]
+async fn people_who_sign_in_with_the_same_issuer_change_nothing() {
+    let desk = Desk::with_login("    id_jag: true\n", |issuer| {
+        format!(
+            "  login:\n    issuer: \"{}\"\n    client_id: us\n    groups: {{staff: {{servers: [private]}}}}\n",
+            issuer.url()
+        )
+    })
+    .await;
+    let given = desk.ask(&desk.signed(&desk.claims("d1")), &AGENT).await;
+    assert_eq!(given.status, 200, "{given:?}");
+    let mut claims = desk.claims("d2");
+    claims["resource"] = json!("http://localhost/mcp/private");
+    let refused = desk.ask(&desk.signed(&claims), &AGENT).await;
+    assert_eq!(error_of(&refused), "invalid_target");
+    let bearer = desk.gateway.bearer(&read(&given).access);
+    let met = portcullis_testkit::gateway::Ask::initialize("/mcp/support");
+    assert_eq!(bearer.ask(met).await.status, 200);
+    desk.gateway.stands().await;
 }

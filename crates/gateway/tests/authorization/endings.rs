@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Clock, SystemClock};
+use portcullis_store::GrantRecord;
 use portcullis_testkit::PATIENCE;
 use portcullis_testkit::gateway::{Ask, MockServer, TestGateway};
 use serde_json::json;
@@ -69,6 +70,35 @@ async fn a_person_ends_what_they_granted() {
     assert!(server.grants().end_of(&alice.id, id).await.unwrap());
     assert_eq!(stage.met_at("/mcp", &tokens.access).await, 401);
     assert!(server.grants().of(&alice.id).await.unwrap().is_empty());
+}
+
+/// A row that does not open, because somebody moved it or its key is gone, keeps no other from being
+/// seen and ended.
+#[tokio::test]
+async fn one_bad_row_keeps_nobody_from_ending_the_others() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let (_, alice) = stage.person(&stage.alice).await;
+    let now = stage.clock.now();
+    let bad = GrantRecord {
+        id: "moved".to_owned(),
+        principal: alice.id.to_string(),
+        client: client.clone(),
+        sealed: b"from elsewhere".to_vec(),
+        created_at: now,
+        expires_at: now.after(Duration::from_hours(1)),
+        ended_at: None,
+    };
+    let rows = stage.gateway.embedded().stores().grants.clone();
+    assert!(rows.open(&bad).await.unwrap());
+    let tokens = stage.tokens(&client, &[]).await;
+    let server = stage.server();
+    assert_eq!(server.grants().of(&alice.id).await.unwrap().len(), 1);
+    let ended = server.grants().end_with(&alice.id, &client).await.unwrap();
+    assert_eq!(ended, 2);
+    assert_eq!(stage.met_at("/mcp", &tokens.access).await, 401);
+    let left = rows.standing(alice.id.as_str(), now).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// RL-09: who is gone, and what is on the list, ends what was granted by them.

@@ -99,3 +99,40 @@ async fn a_certificate_ends_with_the_one_in_between() {
     stage.is_refused(&reply, "missing").await;
     stage.gateway.no_secret_was_told().await;
 }
+
+/// What a listener lets nobody see without a certificate is not seen over a connection that outlives
+/// its own: neither pages nor what clients and everybody may ask.
+#[tokio::test]
+async fn where_certificates_are_required_pages_and_endpoints_end_with_them_too() {
+    let stage = Stage::set(true).await;
+    let (now, end) = (stage.clock.now(), Duration::from_mins(2));
+    let agent = stage
+        .own
+        .vouches(vec![dns(AGENT)], now.before(DAY), now.after(end));
+    let mut connection = stage.connect(Some(&agent)).await;
+    let asks = [
+        Ask::get("/login"),
+        Ask::get("/connect"),
+        Ask::new("POST", "/token"),
+        Ask::new("PUT", "/register"),
+        Ask::get("/.well-known/oauth-authorization-server"),
+    ];
+    for ask in &asks {
+        let reply = connection.ask(ask).await;
+        assert_ne!(reply.status, 403, "{ask:?}: {reply:?}");
+    }
+    stage.clock.advance(end + Duration::from_secs(1));
+    for ask in &asks {
+        let reply = connection.ask(ask).await;
+        assert_eq!(reply.status, 403, "{ask:?}: {reply:?}");
+        assert!(
+            reply.text().contains("certificate_not_accepted"),
+            "{reply:?}"
+        );
+        assert!(reply.headers.iter().all(|(name, _)| name != "set-cookie"));
+    }
+    let reply = connection.ask(&asks[0]).await;
+    let event = stage.gateway.event_of(&reply).await;
+    assert_eq!(event["authn"], "certificate_over", "{event}");
+    stage.gateway.stands().await;
+}

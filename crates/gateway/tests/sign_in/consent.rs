@@ -270,3 +270,22 @@ async fn what_began_under_another_name_of_ours_is_not_decided_under_this_one() {
     }
     gateway.stands().await;
 }
+
+/// Whose a host is stands at its end, behind whatever its owner likes to write.
+#[tokio::test]
+async fn a_long_host_is_shown_to_its_end() {
+    let (gateway, _, mut browser) = set().await;
+    let host = format!("login.your-bank.example.{}.evil.test", "a".repeat(60));
+    let callback = format!("https://{host}/cb");
+    let body = serde_json::json!({
+        "client_name": "Your bank", "redirect_uris": [callback],
+        "token_endpoint_auth_method": "none",
+    });
+    let reply = gateway.anonymous().ask(Ask::post("/register", &body)).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    let client = reply.json()["client_id"].as_str().unwrap().to_owned();
+    let (_, page) = asks(&mut browser, &request(&client, &callback, "read")).await;
+    let shown = format!("<bdi>{host}</bdi>");
+    assert!(page.text().contains(&shown), "{page:?}");
+    gateway.no_secret_was_told().await;
+}

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use portcullis_core::Clock;
 use portcullis_testkit::eventually;
-use portcullis_testkit::gateway::{Browser, Reply, form_token};
+use portcullis_testkit::gateway::{Browser, Reply, TestGateway, TestProvider, form_token};
 use serde_json::json;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 
-use crate::support::{SESSION, Stage, refused, sent};
+use crate::support::{SESSION, Stage, clock, refused, sent};
 
 impl Stage {
     /// The way to the provider, up to its page.
@@ -222,4 +224,30 @@ async fn a_provider_that_is_down_or_somebody_else_signs_nobody_in() {
         stage.signs_in(&mut stage.gateway.browser()).await.status == 303
     })
     .await;
+}
+
+/// What cannot be kept of a sign-in is found out before the browser holds it.
+#[tokio::test]
+async fn who_is_told_that_it_failed_is_not_signed_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("portcullis.db");
+    let clock = clock();
+    let provider = TestProvider::start(clock.clone()).await;
+    let yaml = format!("identity:\n{}", provider.login(""));
+    let gateway = TestGateway::sharing(&database, &yaml, clock.clone()).await;
+    let mut browser = gateway.browser();
+    let away = browser.get("/login/provider").await;
+    let back = provider.signs_in(sent(&away));
+    let options = SqliteConnectOptions::new().filename(&database);
+    let mut connection = options.connect().await.unwrap();
+    let dropped = sqlx::query("DROP TABLE id_tokens");
+    dropped.execute(&mut connection).await.unwrap();
+    let reply = browser.get(&back).await;
+    refused(&reply, 503, "Not available right now");
+    assert_eq!(browser.cookie(SESSION), None, "{reply:?}");
+    let session = |value: &str| value.starts_with(SESSION);
+    let mut cookies = reply.headers.iter();
+    assert!(!cookies.any(|(name, value)| name == "set-cookie" && session(value)));
+    let event = gateway.event_of(&reply).await;
+    assert_ne!(event["decision"], "allow", "{event}");
 }

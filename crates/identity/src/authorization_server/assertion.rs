@@ -18,7 +18,7 @@ use super::{
     secrets,
 };
 use crate::issuers::verify;
-use crate::{Arrival, Asserted, Authentication, AuthnErrorKind, Person, Proved};
+use crate::{Arrival, Asserted, Authentication, AuthnErrorKind, Person, Proved, Vouching};
 
 /// `typ` (draft §3.1).
 const TYPE: &str = "oauth-id-jag+jwt";
@@ -194,6 +194,7 @@ fn asserted(trusted: &AssertionIssuer, claims: &Verified<Claims>, scopes: ScopeS
     let names = &trusted.issuer.claims;
     let text = |name: &Option<String>| claims.text(name.as_deref()?).map(str::to_owned);
     Asserted {
+        by: Vouching::Assertion,
         issuer: trusted.issuer.rules.issuer.clone(),
         subject: claims.subject().to_owned(),
         sid: claims.session_id().map(str::to_owned),

@@ -1,7 +1,8 @@
 //! Client metadata documents: fetched where a client says, and kept for a while.
 //!
 //! The address is a stranger's choice, so it is reached through the guard for such: no private
-//! address, whatever a name resolves to, no redirect, five seconds, five KiB.
+//! address, whatever a name resolves to, no redirect, five seconds, five KiB. And it is their choice how
+//! many there are and how slowly they answer, so each site gets a part of the turns only.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,21 +17,27 @@ use portcullis_oauth::authorization_server::{
     ClientDocument, ClientIdUrl, ClientMetadata, InvalidClientDocument, LARGEST_DOCUMENT,
     NativeRedirects, document_lifetime,
 };
-use tokio::sync::Semaphore;
+
+use crate::turns::Turns;
 
 /// Longest for a whole fetch.
 const WHOLE: Duration = Duration::from_secs(5);
-/// Fetches at one time: strangers choose what is fetched.
-const AT_ONCE: usize = 16;
-/// Documents that are kept.
+/// Fetches at one time, and from one site: strangers choose what is fetched.
+const AT_ONCE: usize = 128;
+const OF_ONE_SITE: usize = 8;
+/// Documents that are kept, and addresses that are left alone.
 const MOST: usize = 1000;
+/// How long an address that did not answer is left alone.
+const LEFT_ALONE: Duration = Duration::from_secs(5);
 
 /// The documents of clients.
 pub struct ClientDocuments {
     http: Arc<dyn HttpClient>,
     clock: Arc<dyn Clock>,
-    turns: Semaphore,
+    turns: Turns<String>,
     kept: Mutex<HashMap<String, Kept>>,
+    /// Addresses that did not answer, each until then (monotonic).
+    silent: Mutex<HashMap<String, Duration>>,
 }
 
 struct Kept {
@@ -50,6 +57,8 @@ enum NoDocument {
     Late,
     #[error("too many are fetched at this moment")]
     Busy,
+    #[error("it did not answer a moment ago")]
+    Silent,
     #[error("status {0}")]
     Status(StatusCode),
     #[error("it is not plain application/json")]
@@ -63,8 +72,9 @@ impl ClientDocuments {
         Self {
             http,
             clock,
-            turns: Semaphore::new(AT_ONCE),
+            turns: Turns::new(AT_ONCE, OF_ONE_SITE, WHOLE),
             kept: Mutex::default(),
+            silent: Mutex::default(),
         }
     }
 
@@ -73,25 +83,23 @@ impl ClientDocuments {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the document at this URL says. A failure is not remembered.
+    fn silent(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the document at this URL says. Of failures only silence is remembered, for a moment, and of
+    /// this address alone: who asks for another one of the same host says nothing about this one.
     pub(super) async fn read(
         &self,
         url: &ClientIdUrl,
         natives: &NativeRedirects,
         on_loopback: bool,
     ) -> Option<ClientMetadata> {
-        let now = self.clock.monotonic();
-        if let Some(kept) = self.kept().get(url.url().as_str())
-            && now < kept.until
-        {
-            return Some(kept.metadata.clone());
+        if let Some(known) = self.known(url) {
+            return Some(known);
         }
-        let fetched = tokio::time::timeout(WHOLE, self.fetch(url, natives, on_loopback)).await;
-        match fetched.unwrap_or(Err(NoDocument::Late)) {
-            Ok((metadata, life)) => {
-                self.keep(url.url().as_str(), &metadata, life);
-                Some(metadata)
-            }
+        match self.read_anew(url, natives, on_loopback).await {
+            Ok(metadata) => Some(metadata),
             Err(error) => {
                 tracing::info!(
                     client.host = url.host(),
@@ -100,6 +108,62 @@ impl ClientDocuments {
                 );
                 None
             }
+        }
+    }
+
+    fn known(&self, url: &ClientIdUrl) -> Option<ClientMetadata> {
+        let now = self.clock.monotonic();
+        let all = self.kept();
+        let kept = all.get(url.url().as_str());
+        kept.filter(|kept| now < kept.until)
+            .map(|kept| kept.metadata.clone())
+    }
+
+    async fn read_anew(
+        &self,
+        url: &ClientIdUrl,
+        natives: &NativeRedirects,
+        on_loopback: bool,
+    ) -> Result<ClientMetadata, NoDocument> {
+        let place = self.turns.line_up_as(site_of(url));
+        let turn = place.ok_or(NoDocument::Busy)?.turn().await;
+        let _turn = turn.ok_or(NoDocument::Busy)?;
+        // Whoever had the turn before may have fetched this very document, or waited for it in vain.
+        if let Some(known) = self.known(url) {
+            return Ok(known);
+        }
+        let now = self.clock.monotonic();
+        let left_alone = |until: &Duration| now < *until;
+        if self
+            .silent()
+            .get(url.url().as_str())
+            .is_some_and(left_alone)
+        {
+            return Err(NoDocument::Silent);
+        }
+        let fetched = tokio::time::timeout(WHOLE, self.fetch(url, natives, on_loopback)).await;
+        match fetched.unwrap_or(Err(NoDocument::Late)) {
+            Ok((metadata, life)) => {
+                self.keep(url.url().as_str(), &metadata, life);
+                Ok(metadata)
+            }
+            Err(error) => {
+                if matches!(error, NoDocument::Late | NoDocument::Egress(_)) {
+                    self.leave_alone(url.url().as_str());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn leave_alone(&self, url: &str) {
+        let now = self.clock.monotonic();
+        let mut all = self.silent();
+        if all.len() >= MOST {
+            all.retain(|_, until| now < *until);
+        }
+        if all.len() < MOST {
+            all.insert(url.to_owned(), now.saturating_add(LEFT_ALONE));
         }
     }
 
@@ -128,7 +192,6 @@ impl ClientDocuments {
         natives: &NativeRedirects,
         on_loopback: bool,
     ) -> Result<(ClientMetadata, Duration), NoDocument> {
-        let _turn = self.turns.acquire().await.map_err(|_| NoDocument::Busy)?;
         let mut request = Request::new(RequestBody::default());
         *request.uri_mut() = Uri::try_from(url.url().as_str())?;
         let json = HeaderValue::from_static("application/json");
@@ -150,6 +213,16 @@ impl ClientDocuments {
         let body = response.into_body().collect().await?;
         let document = ClientDocument::parse(&body, url, natives)?;
         Ok((document.metadata, life))
+    }
+}
+
+/// Whose turns a fetch takes: the last two labels of the host's name. Names below a domain cost their
+/// owner nothing, so a host of its own is no reason for turns of its own.
+fn site_of(url: &ClientIdUrl) -> String {
+    let mut labels = url.host().rsplitn(3, '.');
+    match (labels.next(), labels.next()) {
+        (Some(last), Some(before)) => format!("{before}.{last}"),
+        _ => url.host().to_owned(),
     }
 }
 

@@ -210,7 +210,8 @@ impl Grants {
             .map_err(AuthorizationError::NotRevoked)
     }
 
-    /// The grants of a person that stand, oldest first.
+    /// The grants of a person that stand, oldest first. A row that does not open gives nobody access, and
+    /// hides none of the others.
     pub async fn of(
         &self,
         principal: &PrincipalId,
@@ -219,7 +220,9 @@ impl Grants {
         let records = self.store.standing(principal.as_str(), now).await?;
         let mut listed = Vec::with_capacity(records.len());
         for record in records {
-            let read = self.opened(record)?;
+            let Some(read) = self.opened_or_told(record) else {
+                continue;
+            };
             // The column is for finding; who it is says the seal.
             if read.grant.principal == *principal {
                 listed.push(ListedGrant {
@@ -250,19 +253,45 @@ impl Grants {
         Ok(true)
     }
 
-    /// Ends every grant of a person's to this client; returns how many.
+    /// Ends every grant of a person's to this client; returns how many. What is wrong with one of them
+    /// keeps none of the others: it is reported when all have been gone through.
     pub async fn end_with(
         &self,
         principal: &PrincipalId,
         client: &str,
     ) -> Result<usize, AuthorizationError> {
-        let listed = self.of(principal).await?;
-        let mut count = 0;
-        for one in listed.iter().filter(|one| one.client_id == client) {
-            self.end(&one.id, "its person ended it").await?;
-            count += 1;
+        let now = self.clock.now();
+        let records = self.store.standing(principal.as_str(), now).await?;
+        let (mut count, mut failed) = (0, None);
+        for record in records {
+            let (id, named) = (record.id.clone(), record.client == client);
+            let ended = match self.opened_or_told(record) {
+                Some(read) if read.grant.principal == *principal && read.grant.client == client => {
+                    self.end(&id, "its person ended it").await
+                }
+                // Its tokens are good for nothing. It need not be listed for ever.
+                None if named => self.store.end(&id, now).await.map(drop).map_err(Into::into),
+                _ => continue,
+            };
+            match ended {
+                Ok(()) => count += 1,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(count)
+        failed.map_or(Ok(count), Err)
+    }
+
+    fn opened_or_told(&self, record: GrantRecord) -> Option<ReadGrant> {
+        let id = record.id.clone();
+        self.opened(record)
+            .inspect_err(|error| {
+                tracing::error!(
+                    grant.id = id,
+                    error = error as &dyn std::error::Error,
+                    "a grant does not open: it was moved, changed, or sealed with a key that is gone"
+                );
+            })
+            .ok()
     }
 }
 

@@ -23,7 +23,7 @@ use super::SignInFault;
 use super::provider_document::Known;
 use super::provider_state::UnderWay;
 use crate::document::exchange;
-use crate::{Asserted, ClientAuth, JwksCache, Proved, TrustedIssuer};
+use crate::{Asserted, ClientAuth, JwksCache, Proved, TrustedIssuer, Vouching};
 
 /// Which provider, and who we are there.
 #[derive(Clone, Debug)]
@@ -236,6 +236,7 @@ impl Provider {
             .map(str::to_owned)
             .collect();
         Asserted {
+            by: Vouching::SignIn,
             issuer: self.settings.trusted.rules.issuer.clone(),
             subject: claims.subject().to_owned(),
             sid: claims.session_id().map(str::to_owned),

@@ -18,7 +18,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::connect::{self, side_of};
-use super::layout::short;
+use super::layout::{self, short};
 use super::{Answer, Form, Frame, ReturnTo, SignedIn, Trouble, Visit};
 use crate::state::ServerState;
 
@@ -104,11 +104,11 @@ async fn asked(visit: &mut Visit) -> Result<Answer, Trouble> {
         token: &token,
         client: name.unwrap_or_else(|| short(&pending.client_id)),
         site: match &pending.standing {
-            ClientStanding::Document { host } => Some(short(host)),
+            ClientStanding::Document { host } => Some(layout::host(host)),
             _ => None,
         },
         unverified: pending.standing == ClientStanding::Registered,
-        redirect_host: short(&pending.redirect_host),
+        redirect_host: layout::host(&pending.redirect_host),
         to_own_machine: is_loopback(&redirect),
         to_application: !matches!(redirect.scheme(), "http" | "https"),
         loopback_only: pending.loopback_only,

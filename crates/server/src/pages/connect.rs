@@ -18,7 +18,7 @@ use portcullis_credentials::Connection;
 use portcullis_engine::{InvitationRefused, ServerEntry};
 
 use super::form::form_field;
-use super::layout::short;
+use super::layout::{host, short};
 use super::overview::day;
 use super::{Answer, Form, Frame, ReturnTo, SignedIn, Trouble, Visit};
 use crate::state::ServerState;
@@ -64,7 +64,7 @@ impl Account {
         let words = |scopes: &ScopeSet| scopes.iter().map(short).collect();
         Self {
             name: connection.account.as_deref().map(short),
-            issuer: short(&connection.issuer),
+            issuer: host(&connection.issuer),
             scopes: words(&connection.scopes),
             wanted: words(&connection.wanted),
             since: day(connection.connected_at),
@@ -124,7 +124,7 @@ async fn page(
         leads_to: destination
             .as_ref()
             .and_then(|url| url.host_str())
-            .map(short),
+            .map(host),
         return_to: return_to.map(|place| ReturnTo::of(Some(&place)).as_str().to_owned()),
         connect: signed_in.form_token(state, &act("connect", entry))?,
         disconnect: signed_in.form_token(state, &act("disconnect", entry))?,

@@ -12,6 +12,8 @@ use crate::state::ServerState;
 
 /// Longest name of somebody else's that is shown.
 const LONGEST_NAME: usize = 64;
+/// No host name is longer (RFC 1035 §2.3.4).
+const LONGEST_HOST: usize = 253;
 
 /// The head and foot of a page. Every template has one as `frame`.
 #[derive(Clone, Debug)]
@@ -54,17 +56,35 @@ pub(crate) fn frame(
 /// A name that somebody else chose, as it may be shown: one line, not too long, and without the
 /// characters that turn the direction of what stands around it.
 pub(crate) fn short(name: &str) -> String {
+    let mut shown = plain(name);
+    if shown.chars().count() > LONGEST_NAME {
+        shown = shown.chars().take(LONGEST_NAME).chain(['…']).collect();
+    }
+    shown
+}
+
+/// A host that somebody else chose, as it may be shown: whole, because whose it is stands at its end, and
+/// everything in front of that is theirs to write (`login.your-bank.example.…evil.test`). What is too long
+/// to be a host loses its beginning.
+pub(crate) fn host(name: &str) -> String {
+    let shown = plain(name);
+    let length = shown.chars().count();
+    if length <= LONGEST_HOST {
+        return shown;
+    }
+    let end = shown.chars().skip(length - LONGEST_HOST);
+    ['…'].into_iter().chain(end).collect()
+}
+
+/// One line, without what is not seen.
+fn plain(name: &str) -> String {
     let hidden = |char: char| {
         char.is_control()
             || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
                 | '\u{61c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
     };
     let words = name.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut shown: String = words.chars().filter(|char| !hidden(*char)).collect();
-    if shown.chars().count() > LONGEST_NAME {
-        shown = shown.chars().take(LONGEST_NAME).chain(['…']).collect();
-    }
-    shown
+    words.chars().filter(|char| !hidden(*char)).collect()
 }
 
 /// A page. Its forms go to this origin, and where answers to them lead: browsers apply `form-action` to
@@ -195,5 +215,15 @@ mod tests {
         let long = short(&"é".repeat(10_000));
         assert_eq!(long.chars().count(), LONGEST_NAME + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn the_end_of_a_host_is_never_cut_off() {
+        let long = format!("{}evil.test", "login.example.".repeat(17));
+        assert_eq!(host(&long), long);
+        let endless = host(&format!("{}evil.test", "login.example.".repeat(500)));
+        assert_eq!(endless.chars().count(), LONGEST_HOST + 1);
+        assert!(endless.starts_with('…') && endless.ends_with(".evil.test"));
+        assert_eq!(host("a\u{202e}b.test"), "ab.test");
     }
 }

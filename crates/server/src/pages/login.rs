@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Response;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response};
 use portcullis_core::{ApiKey, ErrorKind};
 use portcullis_engine::Quota;
 use portcullis_identity::{AuthnError, BrowserSession, Proved};
@@ -114,7 +114,8 @@ async fn signed_in(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
     let authentication = visit.state.authentication.load_full();
     match authentication.holder_of(key).await {
         Ok(proved) => {
-            begin(visit, proved).await?;
+            let begun = begin(visit, proved).await?;
+            let_in(visit, &begun);
             Ok(Answer::SeeOther(return_to.as_str().to_owned()))
         }
         Err(error) => refuse(visit, &error, &return_to).await,
@@ -143,8 +144,15 @@ async fn refuse(
     page(visit, return_to, true)
 }
 
+/// A session that nobody holds yet.
+pub(super) struct Begun {
+    pub(super) session: BrowserSession,
+    /// What makes a browser its holder.
+    cookie: Option<HeaderValue>,
+}
+
 /// Begins a session for somebody who was proved just now. What this browser had before ends.
-pub(super) async fn begin(visit: &mut Visit, proved: Proved) -> Result<BrowserSession, Trouble> {
+pub(super) async fn begin(visit: &mut Visit, proved: Proved) -> Result<Begun, Trouble> {
     let sessions = &visit.state.sign_in.load_full().sessions;
     if let Some(former) = visit.cookie(cookies::SESSION)
         && let Some(former) = sessions.open(former).await?
@@ -164,13 +172,15 @@ pub(super) async fn begin(visit: &mut Visit, proved: Proved) -> Result<BrowserSe
         }
     })?;
     visit.audit.principal(&principal);
+    let cookie = cookies::set(cookies::SESSION, value.expose(), Some(sessions.ttl()));
+    Ok(Begun { session, cookie })
+}
+
+/// Hands the session to this browser, when nothing is left that could go wrong: nobody is told that
+/// they are not signed in who is.
+pub(super) fn let_in(visit: &mut Visit, begun: &Begun) {
     visit.audit.allowed("sign_in");
-    visit.set_cookie(cookies::set(
-        cookies::SESSION,
-        value.expose(),
-        Some(sessions.ttl()),
-    ));
-    Ok(session)
+    visit.set_cookie(begun.cookie.clone());
 }
 
 /// Whether nobody on the way reads along: over TLS, ours or a believed proxy's, or on this machine.

@@ -164,8 +164,6 @@ pub(crate) async fn remove(State(state): State<ServerState>, request: Request) -
     visit.end(said).await
 }
 
-/// Forgets that it was agreed to, then ends what the client holds: the other way round it could be let
-/// in again between the two without a question.
 async fn removed(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
     let form = Form::read(&visit.state, &visit.parts.headers, body).await?;
     let Some(signed_in) = visit.session().await? else {
@@ -173,15 +171,25 @@ async fn removed(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
     };
     let client = form.get("client").ok_or_else(Trouble::not_a_form)?;
     signed_in.require_form_token(&visit.state, &act(client), form.get("token"))?;
-    let whose = &signed_in.principal.id;
-    let sign_in = visit.state.sign_in.load_full();
-    sign_in.consents.withdraw(whose, client).await?;
-    let server = visit.state.frontage.load().authorization_server.clone();
-    if let Some(server) = server {
-        server.grants().end_with(whose, client).await?;
-    }
+    let whose = signed_in.principal.id.clone();
+    let taking = take_back(visit.state.clone(), whose, client.to_owned());
+    // A task of its own: a browser that goes away in the middle stops nothing.
+    let taken = tokio::spawn(taking).await;
+    taken.map_err(|_| Trouble::unavailable())??;
     visit.audit.allowed("remove_access");
     Ok(Answer::SeeOther("/connect".to_owned()))
+}
+
+/// Forgets that it was agreed to, then ends what the client holds: the other way round it could be let
+/// in again between the two without a question.
+async fn take_back(state: ServerState, whose: PrincipalId, client: String) -> Result<(), Trouble> {
+    let sign_in = state.sign_in.load_full();
+    sign_in.consents.withdraw(&whose, &client).await?;
+    let server = state.frontage.load().authorization_server.clone();
+    if let Some(server) = server {
+        server.grants().end_with(&whose, &client).await?;
+    }
+    Ok(())
 }
 
 /// What the form's token is for.

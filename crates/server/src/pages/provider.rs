@@ -57,9 +57,11 @@ async fn arrived(visit: &mut Visit) -> Result<Answer, Trouble> {
     let arrived = provider.arrive(query, browser).await.inspect_err(|fault| {
         visit.audit.authn_failed(fault.as_str());
     })?;
-    let session = login::begin(visit, arrived.proved).await?;
+    let begun = login::begin(visit, arrived.proved).await?;
     let (token, ends) = (&arrived.id_token, arrived.id_token_ends);
-    sign_in.id_tokens.keep(&session.person, token, ends).await?;
+    let person = &begun.session.person;
+    sign_in.id_tokens.keep(person, token, ends).await?;
+    login::let_in(visit, &begun);
     let return_to = ReturnTo::of(Some(&arrived.return_to));
     Ok(Answer::SeeOther(return_to.as_str().to_owned()))
 }

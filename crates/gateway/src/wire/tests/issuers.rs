@@ -1,4 +1,4 @@
-//! Streams of callers whose issuer changed in the file.
+//! Streams of callers whose issuer, or way to sign in, changed in the file.
 
 use std::sync::Arc;
 
@@ -51,4 +51,45 @@ async fn streams_end_with_the_trust_in_the_issuer_whose_token_opened_them() {
         !holds("https://changed.example", 2),
         "long ago is no pardon"
     );
+}
+
+/// Tokens of our own last as long as the file stands behind the way in which their people signed in.
+#[tokio::test]
+async fn streams_end_with_the_way_to_sign_in() {
+    let world = SmallWorld::start("").await;
+    let standings = &world.embedded.rooms().standings;
+    let person = |kind, issuer: Option<&str>| Principal {
+        id: PrincipalId::from("jwt:https://idp.example alice"),
+        kind,
+        issuer: issuer.map(Arc::from),
+        ..MasterKey::principal()
+    };
+    let holds = |principal: &Principal, generation| {
+        let admission = Admission {
+            side: Side::Outside,
+            address: None,
+            generation,
+            proof: None,
+        };
+        standings.holds(principal, &admission)
+    };
+    let by_provider = person(PrincipalKind::SignedIn, Some("https://idp.example"));
+    let by_key = person(PrincipalKind::SignedIn, None);
+    let by_issuer = person(PrincipalKind::Jwt, Some("https://idp.example"));
+    let login = |us: &str| format!("  login: {{issuer: 'https://idp.example', client_id: {us}}}\n");
+    let file = |rest: &str| config(&format!("identity:\n  scopes_supported: [read]\n{rest}"));
+    let (one, other, none) = (file(&login("us")), file(&login("we")), file(""));
+    standings.changed(&one, &one, 2);
+    assert!(holds(&by_provider, 1) && holds(&by_key, 1));
+    standings.changed(&one, &other, 3);
+    assert!(!holds(&by_provider, 2), "another client of the provider");
+    assert!(holds(&by_key, 2) && holds(&by_issuer, 2), "others do not");
+    assert!(holds(&by_provider, 3));
+    standings.changed(&other, &none, 4);
+    assert!(!holds(&by_provider, 3), "the provider is gone");
+    assert!(holds(&by_key, 3));
+    let off = file("  authorization_server: {enabled: false}\n");
+    standings.changed(&none, &off, 5);
+    assert!(!holds(&by_key, 4) && !holds(&by_provider, 4));
+    assert!(holds(&by_issuer, 4), "whose tokens are none of our own");
 }

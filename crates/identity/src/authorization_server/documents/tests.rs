@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::Response;
 use http::header::LOCATION;
 use portcullis_core::ManualClock;
-use portcullis_egress::ResponseBody;
+use portcullis_egress::{EgressErrorKind, ResponseBody};
 
 use super::*;
 
@@ -181,4 +181,107 @@ async fn strangers_fill_no_memory_with_documents() {
             .keep(&url, &metadata, Duration::from_mins(1));
     }
     assert_eq!(stage.documents.kept().len(), MOST);
+}
+
+/// A web of sites: those of `evil.test` never answer, `silent.test` is not there, all others are.
+#[derive(Debug)]
+struct Web {
+    good: Arc<Site>,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl HttpClient for Web {
+    async fn send(
+        &self,
+        request: Request<RequestBody>,
+        policy: &EgressPolicy,
+    ) -> Result<Response<ResponseBody>, EgressError> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        if host == "app.test" {
+            return self.good.send(request, policy).await;
+        }
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if host.ends_with(".evil.test") {
+            std::future::pending::<()>().await;
+        }
+        Err(EgressError {
+            kind: EgressErrorKind::Connect,
+            host,
+            source: None,
+        })
+    }
+}
+
+impl Web {
+    fn new() -> (Arc<Self>, Arc<ManualClock>, Arc<ClientDocuments>) {
+        let Stage { site, clock, .. } = Stage::new(200, &[JSON], &document("https://app.test/cb"));
+        let web = Arc::new(Self {
+            good: site,
+            asked: AtomicUsize::default(),
+        });
+        let documents = ClientDocuments::new(Arc::clone(&web) as _, Arc::clone(&clock) as _);
+        (web, clock, Arc::new(documents))
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+async fn read(documents: Arc<ClientDocuments>, url: String) -> Option<ClientMetadata> {
+    let url = ClientIdUrl::parse(&url).unwrap();
+    let natives = NativeRedirects::default();
+    documents.read(&url, &natives, false).await
+}
+
+/// Names below a domain cost nothing, and neither does not answering.
+#[tokio::test]
+async fn sites_that_never_answer_keep_no_other_from_being_read() {
+    let (web, _, documents) = Web::new();
+    let hanging: Vec<_> = (0..4 * OF_ONE_SITE)
+        .map(|number| {
+            let url = format!("https://n{number}.evil.test/client.json");
+            tokio::spawn(read(Arc::clone(&documents), url))
+        })
+        .collect();
+    while web.asked() < OF_ONE_SITE {
+        tokio::task::yield_now().await;
+    }
+    assert!(read(documents, ID.to_owned()).await.is_some());
+    assert_eq!(web.asked(), OF_ONE_SITE, "a part of the turns");
+    for one in hanging {
+        one.abort();
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_did_not_answer_is_left_alone_for_a_moment() {
+    let (web, clock, documents) = Web::new();
+    let asks = |path: &str| {
+        read(
+            Arc::clone(&documents),
+            format!("https://silent.test/{path}"),
+        )
+    };
+    assert_eq!(asks("a.json").await, None);
+    assert_eq!(asks("a.json").await, None);
+    assert_eq!(web.asked(), 1);
+    assert_eq!(asks("b.json").await, None);
+    assert_eq!(web.asked(), 2, "which says nothing about others");
+    clock.advance(LEFT_ALONE);
+    assert_eq!(asks("a.json").await, None);
+    assert_eq!(web.asked(), 3);
+}
+
+#[test]
+fn a_host_of_its_own_is_no_site_of_its_own() {
+    for (url, site) in [
+        ("https://a.b.evil.test/x", "evil.test"),
+        ("https://evil.test/x", "evil.test"),
+        ("https://localhost/x", "localhost"),
+    ] {
+        let url = ClientIdUrl::parse(url).unwrap();
+        assert_eq!(site_of(&url), site);
+    }
 }
