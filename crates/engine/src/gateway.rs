@@ -96,6 +96,11 @@ impl Gateway {
         })
     }
 
+    /// What runs beyond the request that began it, and is waited for at the end.
+    pub const fn tasks(&self) -> &TaskTracker {
+        &self.tracker
+    }
+
     /// The present picture.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
