@@ -161,6 +161,24 @@ async fn a_client_is_registered_once_for_everybody() {
     stage.end().await;
 }
 
+#[tokio::test]
+async fn people_who_come_in_the_same_moment_get_one_client() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    let stage = std::sync::Arc::new(stage);
+    let alice = std::sync::Arc::new(alice);
+    let mut begun = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (stage, alice) = (std::sync::Arc::clone(&stage), std::sync::Arc::clone(&alice));
+        begun.spawn(async move { stage.begin(&alice).await.unwrap().url.to_string() });
+    }
+    for url in begun.join_all().await {
+        assert!(url.contains("client_id=client-1&"), "{url}");
+    }
+    assert_eq!(stage.authorization.at("/register").len(), 1);
+    std::sync::Arc::into_inner(stage).unwrap().end().await;
+}
+
 /// DCR-05: what a registration endpoint does wrong is told without its words, and nothing is kept.
 #[tokio::test]
 async fn a_registration_that_fails_says_nothing_of_what_the_server_said() {
