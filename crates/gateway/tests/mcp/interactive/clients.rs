@@ -323,7 +323,16 @@ async fn a_secret_of_the_file_is_not_shown_to_whom_the_server_names_later() {
     let issuer = format!("issuer: \"{}\"", other.origin());
     let moved = [super::entry(&upstream, &[lines[0], lines[1], &issuer])];
     let third = super::House::beside(&database, &moved).await;
+    let connections = third.embedded.connections();
+    let auth = super::auth(&third);
+    let ended = connections.disconnect(&auth, &alice.id);
+    let ended = ended.await.unwrap();
+    assert_eq!((ended.was_connected, ended.revoked), (true, false));
+    // What the file says now is not for the one of before.
+    assert!(authorization.at("/revoke").is_empty());
     super::connect(&third, &other, &alice).await;
+    let ended = connections.disconnect(&auth, &alice.id);
+    assert!(ended.await.unwrap().revoked, "control");
     for house in [first, second, third] {
         house.end().await;
     }
