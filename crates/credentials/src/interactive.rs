@@ -23,6 +23,7 @@ mod place;
 mod probe;
 mod refresh;
 mod refusal;
+mod registration;
 mod row;
 mod scopes;
 mod terms;

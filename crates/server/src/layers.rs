@@ -53,6 +53,21 @@ pub enum HostRule {
     Any,
 }
 
+impl HostRule {
+    /// Whether an origin is one that the operator named, or this machine: what only a `Host` header
+    /// says is whatever its sender wrote.
+    pub(crate) fn names(&self, origin: &str) -> bool {
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        let Some(name) = authority.and_then(host_name) else {
+            return false;
+        };
+        match self {
+            Self::Any | Self::Loopback => is_loopback(&name),
+            Self::Listed(names) => names.contains(&name) || is_loopback(&name),
+        }
+    }
+}
+
 /// Which `Origin` values may call; a request without one is not a browser's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OriginRule {

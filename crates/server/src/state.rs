@@ -92,6 +92,14 @@ impl ServerState {
         public_origin(configured, self.tls, parts, peer(parts), forwarded)
     }
 
+    /// The same, where it is the operator's word or this machine, and not the sender's of the request:
+    /// what is registered elsewhere as ours, and where codes are sent to.
+    pub(crate) fn own_origin(&self, parts: &Parts) -> Option<String> {
+        let written = self.public_origin.is_some();
+        let origin = self.public_origin(parts)?;
+        (written || self.hosts.names(&origin)).then_some(origin)
+    }
+
     /// Where this request comes from, if that can be told.
     pub(crate) fn client_address(&self, parts: &Parts) -> Option<IpAddr> {
         let frontage = self.frontage.load();

@@ -205,10 +205,12 @@ impl Inner {
                 method: Method7591::None,
             });
         }
-        self.registered(terms, server, redirect_uri).await
+        self.registered_once(terms, server, redirect_uri).await
     }
 
-    async fn registered(
+    /// The client that is registered; where there is none yet, registered now, by this caller or whoever
+    /// has the lease.
+    pub(super) async fn registered(
         &self,
         terms: &AuthorizationCode,
         server: &AuthorizationServer,
@@ -272,7 +274,7 @@ impl Inner {
     }
 
     /// `None`: it does not open, or its secret is over.
-    fn opened(&self, record: &UpstreamClientRecord) -> Option<Client> {
+    pub(super) fn opened(&self, record: &UpstreamClientRecord) -> Option<Client> {
         let place = place(&record.issuer, &record.redirect_uri);
         let sealed = SealedBox::from_bytes(record.sealed.clone());
         let text = self.ring.open_row(TABLE, &place, COLUMN, &sealed).ok()?;

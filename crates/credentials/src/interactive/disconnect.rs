@@ -4,6 +4,7 @@ use portcullis_core::PrincipalId;
 use portcullis_oauth::TokenRequest;
 
 use super::authorization_server::terms_of;
+use super::client::Source;
 use super::connections::{Connections, Inner};
 use super::row::Row;
 use super::terms::AuthorizationCode;
@@ -60,11 +61,18 @@ impl Inner {
         })
     }
 
+    /// A client of the file proves itself with the file's secret of now, which is not for an
+    /// authorization server of before.
+    ///
     /// The refresh token first: with it goes the whole grant (RFC 7009 §2.1).
     async fn revoke(&self, terms: &AuthorizationCode, row: &Row) -> bool {
         let (Some(url), Some(client)) = (&row.revocation_endpoint, row.client.able(terms)) else {
             return false;
         };
+        let of_file = matches!(row.client.source, Source::File(_));
+        if of_file && row.terms != terms.fingerprint() {
+            return false;
+        }
         let endpoint = Endpoint {
             url: url.clone(),
             issuer: row.named_issuer.clone(),

@@ -137,12 +137,15 @@ impl Embedded {
         Ok(Self { rooms, config })
     }
 
-    /// The router of the data listener, as for a loopback bind.
+    /// The router of the data listener, as for a loopback bind, unless the file names an address that is
+    /// none.
     pub fn router(&self) -> Guarded {
+        let address = self.config.server.listen.host.parse();
+        let open = address.is_ok_and(|address: std::net::IpAddr| !address.is_loopback());
         portcullis_server::router(state(
             &self.rooms,
             &self.config,
-            hosts::data(&self.config, true),
+            hosts::data(&self.config, !open),
             None,
         ))
     }

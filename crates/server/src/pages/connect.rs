@@ -185,8 +185,8 @@ async fn depart(
     entry: &ServerEntry,
     back: &ReturnTo,
 ) -> Result<Answer, Trouble> {
-    let origin = visit.state.public_origin(&visit.parts);
-    let origin = origin.ok_or_else(Trouble::no_such_page)?;
+    let origin = visit.state.own_origin(&visit.parts);
+    let origin = origin.ok_or_else(Trouble::no_own_address)?;
     let shared = format!("{origin}{CALLBACK}");
     let whose = &signed_in.principal.id;
     let connections = visit.state.connections.clone();

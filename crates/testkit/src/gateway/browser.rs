@@ -11,6 +11,7 @@ const HOST: &str = "localhost";
 #[derive(Clone, Debug)]
 pub struct Browser {
     actor: Actor,
+    host: &'static str,
     cookies: BTreeMap<String, String>,
 }
 
@@ -19,8 +20,14 @@ impl Browser {
     pub const fn of(actor: Actor) -> Self {
         Self {
             actor,
+            host: HOST,
             cookies: BTreeMap::new(),
         }
+    }
+
+    /// Opens the gateway under another name from now on.
+    pub const fn calls_it(&mut self, host: &'static str) {
+        self.host = host;
     }
 
     /// A cookie that it keeps.
@@ -40,7 +47,7 @@ impl Browser {
 
     /// Sends a form, as a page of the gateway would.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
-        self.post_from(path, fields, &format!("http://{HOST}"))
+        self.post_from(path, fields, &format!("http://{}", self.host))
             .await
     }
 
@@ -66,7 +73,7 @@ impl Browser {
         } else {
             ask.header("cookie", &cookies.join("; "))
         };
-        let reply = self.actor.ask(ask.host(Some(HOST))).await;
+        let reply = self.actor.ask(ask.host(Some(self.host))).await;
         for (name, line) in &reply.headers {
             if name == "set-cookie" {
                 let (pair, attributes) = line.split_once(';').unwrap();

@@ -177,6 +177,24 @@ async fn a_client_is_registered_once_for_everybody() {
     stage.end().await;
 }
 
+#[tokio::test]
+async fn people_who_come_in_the_same_moment_get_one_client() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    let stage = std::sync::Arc::new(stage);
+    let alice = std::sync::Arc::new(alice);
+    let mut begun = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (stage, alice) = (std::sync::Arc::clone(&stage), std::sync::Arc::clone(&alice));
+        begun.spawn(async move { stage.begin(&alice).await.unwrap().url.to_string() });
+    }
+    for url in begun.join_all().await {
+        assert!(url.contains("client_id=client-1&"), "{url}");
+    }
+    assert_eq!(stage.authorization.at("/register").len(), 1);
+    std::sync::Arc::into_inner(stage).unwrap().end().await;
+}
+
 /// DCR-05: what a registration endpoint does wrong is told without its words, and nothing is kept.
 #[tokio::test]
 async fn a_registration_that_fails_says_nothing_of_what_the_server_said() {
@@ -352,7 +370,16 @@ async fn a_secret_of_the_file_is_not_shown_to_whom_the_server_names_later() {
     let issuer = format!("issuer: \"{}\"", other.origin());
     let moved = [super::entry(&upstream, &[lines[0], lines[1], &issuer])];
     let third = super::House::beside(&database, &moved).await;
+    let connections = third.embedded.connections();
+    let auth = super::auth(&third);
+    let ended = connections.disconnect(&auth, &alice.id);
+    let ended = ended.await.unwrap();
+    assert_eq!((ended.was_connected, ended.revoked), (true, false));
+    // What the file says now is not for the one of before.
+    assert!(authorization.at("/revoke").is_empty());
     super::connect(&third, &other, &alice).await;
+    let ended = connections.disconnect(&auth, &alice.id);
+    assert!(ended.await.unwrap().revoked, "control");
     for house in [first, second, third] {
         house.end().await;
     }

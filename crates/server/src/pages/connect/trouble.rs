@@ -42,6 +42,26 @@ impl Trouble {
         )
     }
 
+    /// Nobody said what this gateway is called, and whoever asks may call it anything.
+    pub(super) fn no_own_address() -> Self {
+        tracing::warn!(
+            "no account can be connected at an address that only the request's Host says: set server.public_url, or list the host in server.allowed_hosts"
+        );
+        let mut said = trouble(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Unavailable,
+            "no_public_url",
+            [
+                "This gateway does not know its own address",
+                "An account is connected where the gateway can say where to send you back to. \
+                 Nothing was connected.",
+                "Tell whoever runs this gateway to set server.public_url.",
+            ],
+        );
+        said.link = Some(("/connect".to_owned(), "Go to the overview"));
+        said
+    }
+
     /// The address is over, or damaged.
     pub(super) fn old_invitation(place: String) -> Self {
         let mut said = trouble(
