@@ -72,7 +72,7 @@ impl Flow {
         let flow = self.clone();
         let wire = Wire {
             principal: flow.principal,
-            holder: flow.holder.as_ref().map(Holder::to_text),
+            holder: flow.holder.map(Holder::to_text),
             server: flow.server,
             terms: flow.terms,
             key: flow.key,

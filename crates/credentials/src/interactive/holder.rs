@@ -13,7 +13,7 @@ use super::connections::{Connections, Inner};
 pub(crate) struct Holder([u8; 32]);
 
 impl Holder {
-    pub(super) fn to_text(&self) -> String {
+    pub(super) fn to_text(self) -> String {
         hex(&self.0)
     }
 

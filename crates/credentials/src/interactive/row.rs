@@ -93,7 +93,7 @@ struct Wire {
 impl Row {
     fn to_text(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let wire = Wire {
-            holder: self.holder.as_ref().map(Holder::to_text),
+            holder: self.holder.map(Holder::to_text),
             terms: self.terms.clone(),
             issuer: self.issuer.clone(),
             named_issuer: self.named_issuer.clone(),

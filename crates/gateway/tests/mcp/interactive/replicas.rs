@@ -117,7 +117,7 @@ async fn scopes_that_are_wanted_meanwhile_do_not_lose_a_rotated_token() {
     }
     two.call_second(&alice).await;
     wanted_consent(&two.second).await;
-    two.rules.lock().unwrap().needs = Default::default();
+    two.rules.lock().unwrap().needs = [].into();
     gate.open();
     is_good(&renewing.await.unwrap());
     let connection = super::status(&two.first, &alice).await.unwrap();
