@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::upstream::{FakeUpstream, Recorded, Reply};
+use crate::upstream::{FakeUpstream, Gate, Recorded, Reply};
 
 pub use guard::Protected;
 
@@ -55,6 +55,8 @@ pub struct Manners {
     pub registration: Option<(u16, String)>,
     /// Instead of what `/token` would answer.
     pub tokens: Option<(u16, String)>,
+    /// What `/token` waits for before it answers.
+    pub tokens_wait: Option<Gate>,
 }
 
 #[derive(Debug)]
@@ -140,6 +142,7 @@ impl FakeAuthorizationServer {
                 also: json!({}),
                 registration: None,
                 tokens: None,
+                tokens_wait: None,
             },
             clients: HashMap::new(),
             codes: HashMap::new(),
@@ -275,7 +278,14 @@ impl Shared {
         let path = request.path.split('?').next().unwrap_or_default();
         match (request.http_method.as_str(), path) {
             ("POST", "/register") => self.register(request),
-            ("POST", "/token") => self.token(request),
+            ("POST", "/token") => {
+                let gate = self.state().manners.tokens_wait.clone();
+                let reply = self.token(request);
+                match gate {
+                    Some(gate) => Reply::After(gate, Box::new(reply)),
+                    None => reply,
+                }
+            }
             ("POST", "/revoke") => self.revoke(request),
             ("GET", "/authorize") => {
                 let url = format!("{}{}", self.origin, request.path);

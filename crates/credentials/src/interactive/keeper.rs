@@ -111,7 +111,18 @@ impl Inner {
         {
             return Ok(live);
         }
-        match self.renew(place, wish, &live, false).await? {
+        if let Some(failure) = place.failure(live.version, now) {
+            return if live.row.is_usable(&wish.terms, now.wall) {
+                Ok(live)
+            } else {
+                Err(failure)
+            };
+        }
+        let renewed = self.renew(place, wish, &live, false).await?;
+        if let Renewed::NotNow(failure) = &renewed {
+            place.fail(live.version, failure, self.moment());
+        }
+        match renewed {
             Renewed::Good(live) => Ok(live),
             Renewed::Over => Err(consent_required()),
             Renewed::NotNow(_) if live.row.is_usable(&wish.terms, now.wall) => {

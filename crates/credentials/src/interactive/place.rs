@@ -13,6 +13,7 @@ use portcullis_core::{AccessToken, PrincipalId, ServerId, Shares};
 
 use super::keeper::Wish;
 use super::row::Row;
+use crate::error::Failure;
 use crate::token::{Moment, bearer};
 
 /// Most connections in memory, and most of one person; what was used longest ago makes room.
@@ -20,8 +21,10 @@ const MOST: usize = 10_000;
 const MOST_OF_ONE: usize = 500;
 /// How long what the store said is believed.
 const BELIEVED: Duration = Duration::from_secs(1);
-/// How long a failed refresh is not repeated while the token still serves.
+/// How long a failed refresh is not repeated, at least.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Nor is it longer than this, whatever the authorization server asks for.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Whose connection a credential is of, and which token it is.
 #[derive(Clone)]
@@ -35,6 +38,9 @@ pub(crate) struct Granted {
 /// One person's connection to one server.
 pub(crate) struct Place {
     current: ArcSwapOption<Live>,
+    /// Why a renewal failed a moment ago, of which version, and until when that is told instead of
+    /// asking again.
+    failed: ArcSwapOption<(u64, Duration, Failure)>,
     /// Whoever reads or renews it: one at a time.
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -100,6 +106,21 @@ impl Place {
         self.current.load_full()
     }
 
+    /// Remembers a failed renewal for as long as its server asked for, within bounds.
+    pub(super) fn fail(&self, version: u64, failure: &Failure, now: Moment) {
+        let pause = failure.wait.unwrap_or(PAUSE).clamp(PAUSE, LONGEST_PAUSE);
+        let until = now.monotonic.saturating_add(pause);
+        let failed = Arc::new((version, until, failure.clone()));
+        self.failed.store(Some(failed));
+    }
+
+    /// Why nobody asks for a successor of this version now.
+    pub(super) fn failure(&self, version: u64, now: Moment) -> Option<Failure> {
+        let failed = self.failed.load_full()?;
+        let (of, until, failure) = &*failed;
+        (*of == version && now.monotonic < *until).then(|| failure.clone())
+    }
+
     pub(super) fn put(&self, live: Option<Arc<Live>>) {
         self.current.store(live);
     }
@@ -121,6 +142,7 @@ impl Places {
         }
         let place = Arc::new(Place {
             current: ArcSwapOption::empty(),
+            failed: ArcSwapOption::empty(),
             turn: Arc::default(),
         });
         let entry = (server.clone(), Arc::clone(&place));

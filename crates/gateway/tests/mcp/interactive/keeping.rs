@@ -129,7 +129,13 @@ async fn a_refresh_that_fails_for_now_does_not_end_what_still_serves() {
     let events = stage.house.request_events().await;
     assert_eq!(events.last().unwrap()["outcome"], "unavailable");
     assert_eq!(stage.upstream.count("tools/call"), before);
+    // Nor does a token that has ended cost one request for each call.
+    for _ in 0..10 {
+        stage.call(&alice).await;
+    }
+    assert_eq!(stage.authorization.token_forms().len(), 3, "a pause");
     stage.authorization.manners(|manners| manners.tokens = None);
+    stage.later(Duration::from_secs(5)).await;
     assert_ne!(stage.token_of(&alice).await, first);
     stage.end().await;
 }

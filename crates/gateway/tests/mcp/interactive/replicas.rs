@@ -1,6 +1,7 @@
 //! Several gateways on one store: any of them serves any step, and one of them renews.
 
 use portcullis_core::{ServerId, SystemClock};
+use portcullis_testkit::upstream::Gate;
 
 use super::{
     FakeAuthorizationServer, FakeUpstream, House, Person, arrive, begin, connect, cookie, entry,
@@ -11,6 +12,7 @@ use super::{
 struct Two {
     upstream: FakeUpstream,
     authorization: FakeAuthorizationServer,
+    rules: std::sync::Arc<std::sync::Mutex<super::Protected>>,
     first: House,
     second: House,
     _folder: tempfile::TempDir,
@@ -21,7 +23,7 @@ impl Two {
     async fn set() -> Self {
         let upstream = FakeUpstream::legacy().await;
         let authorization = FakeAuthorizationServer::start().await;
-        let _rules = authorization.protects(&upstream);
+        let rules = authorization.protects(&upstream);
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("portcullis.db");
         let servers = [entry(&upstream, &[])];
@@ -30,6 +32,7 @@ impl Two {
             second: House::beside(&database, &servers).await,
             upstream,
             authorization,
+            rules,
             _folder: folder,
             database,
         }
@@ -88,6 +91,41 @@ async fn two_gateways_renew_a_token_once() {
         .map(|one| one.header("authorization").unwrap().to_owned())
         .collect();
     assert_eq!(tokens.len(), 1);
+    two.end(None).await;
+}
+
+/// What another gateway notes while a refresh token is being used up does not lose its successor.
+#[tokio::test]
+async fn scopes_that_are_wanted_meanwhile_do_not_lose_a_rotated_token() {
+    let two = Two::set().await;
+    let alice = person(&two.first, "alice").await;
+    connect(&two.first, &two.authorization, &alice).await;
+    is_good(&two.call_second(&alice).await);
+    let gate = Gate::closed();
+    let waits = gate.clone();
+    two.authorization
+        .manners(|manners| manners.tokens_wait = Some(waits));
+    two.rules.lock().unwrap().refuses_all = true;
+    let here = alice.client.clone();
+    let renewing = tokio::spawn(async move { here.call("echo", "{}").await });
+    let asked = async || two.authorization.token_forms().len() == 2;
+    portcullis_testkit::eventually("the first gateway renews", asked).await;
+    {
+        let mut rules = two.rules.lock().unwrap();
+        rules.refuses_all = false;
+        rules.needs = [("tools/call".to_owned(), "more".to_owned())].into();
+    }
+    two.call_second(&alice).await;
+    wanted_consent(&two.second).await;
+    two.rules.lock().unwrap().needs = [].into();
+    gate.open();
+    is_good(&renewing.await.unwrap());
+    let connection = super::status(&two.first, &alice).await.unwrap();
+    assert_eq!(connection.wanted.to_string(), "more");
+    // Its successor is there, and good.
+    two.authorization.end_tokens(false);
+    is_good(&alice.client.call("echo", "{}").await);
+    assert_eq!(two.authorization.token_forms().len(), 3);
     two.end(None).await;
 }
 
