@@ -146,7 +146,8 @@ async fn a_person_of_a_provider_sees_what_their_groups_see_now() {
     assert_eq!(principal.id.as_str(), "jwt:https://idp.example u1");
     assert_eq!(principal.grants, grants("github"));
     assert_eq!(principal.role, Role::User);
-    let moved = file.with_provider(Arc::new(provider("https://other.example")));
+    let moved = with_keys(Vec::new(), &clock());
+    let moved = moved.with_provider(Arc::new(provider("https://other.example")));
     let refused = moved.person(&alice).await.unwrap_err();
     assert_eq!(refused.kind, AuthnErrorKind::Unknown);
 }
