@@ -193,13 +193,10 @@ impl Snapshot {
         Some((position, self.servers.get(position)?))
     }
 
-    /// Whether a principal sees anything at the endpoint of this name, from wherever it may call:
-    /// what each request sees is decided with the request.
-    pub fn leads_somewhere(&self, name: &str, principal: &Principal) -> bool {
-        let caller = Caller {
-            principal,
-            side: Side::Inside,
-        };
+    /// Whether a principal sees anything at the endpoint of this name from there. Whoever asks from
+    /// outside is not told what only the inside sees.
+    pub fn leads_somewhere(&self, name: &str, principal: &Principal, side: Side) -> bool {
+        let caller = Caller { principal, side };
         let seen = |server: &ServerEntry| sees(caller, &server.policy).is_some();
         if let Some((_, server)) = self.named(name) {
             return seen(server);

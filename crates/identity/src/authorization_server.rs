@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portcullis_core::{Clock, Entropy, Principal, ScopeSet};
+use portcullis_core::{Clock, Entropy, Principal, ScopeSet, Side};
 use portcullis_egress::HttpClient;
 use portcullis_oauth::authorization_server::{ClientMetadata, NativeRedirects};
 use portcullis_oauth::jose::{Jwks, SigningKey};
@@ -114,8 +114,8 @@ pub trait TokenKeys: Send + Sync + fmt::Debug {
 /// Which endpoints lead somewhere.
 #[async_trait]
 pub trait Endpoints: Send + Sync + fmt::Debug {
-    /// Whether this principal sees anything at the named endpoint.
-    async fn leads_somewhere(&self, name: &str, principal: &Principal) -> bool;
+    /// Whether this principal sees anything at the named endpoint from there.
+    async fn leads_somewhere(&self, name: &str, principal: &Principal, side: Side) -> bool;
 }
 
 /// What all configurations share: what is kept, and what is remembered.
@@ -163,15 +163,24 @@ impl AuthorizationDeps {
 pub struct AuthorizationServer {
     terms: Arc<AuthorizationTerms>,
     deps: Arc<AuthorizationDeps>,
+    /// Where the one is who is being answered.
+    side: Side,
 }
 
 impl AuthorizationServer {
-    /// On these terms.
+    /// On these terms, for somebody outside.
     pub fn new(terms: AuthorizationTerms, deps: Arc<AuthorizationDeps>) -> Self {
         Self {
             terms: Arc::new(terms),
             deps,
+            side: Side::Outside,
         }
+    }
+
+    /// The same for somebody who is there: servers that only the inside sees are none outside.
+    #[must_use]
+    pub fn seen_from(self, side: Side) -> Self {
+        Self { side, ..self }
     }
 
     /// On which terms.
@@ -191,6 +200,12 @@ impl AuthorizationServer {
             Some(most) => known.intersection(most),
             None => known,
         }
+    }
+
+    /// Whether this principal sees anything at the named endpoint from where they are.
+    async fn leads_somewhere(&self, name: &str, principal: &Principal) -> bool {
+        let endpoints = &self.deps.endpoints;
+        endpoints.leads_somewhere(name, principal, self.side).await
     }
 
     /// The names of an endpoint, as its URL lists them.

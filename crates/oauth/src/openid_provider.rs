@@ -51,6 +51,8 @@ pub struct SignInRequest<'a> {
     pub nonce: &'a str,
     /// Whose challenge is sent.
     pub verifier: &'a CodeVerifier,
+    /// Whether the person has to prove it there anew, signed in or not (`prompt=login`).
+    pub anew: bool,
 }
 
 impl OpenIdProvider {
@@ -85,7 +87,7 @@ impl OpenIdProvider {
     /// The URL that the person's browser goes to (OpenID Connect Core 1.0 §3.1.2.1).
     pub fn authorization_url(&self, request: &SignInRequest<'_>) -> Url {
         let challenge = request.verifier.challenge();
-        let ours = [
+        let mut ours = vec![
             ("response_type", "code"),
             ("client_id", request.client_id),
             ("redirect_uri", request.redirect_uri),
@@ -95,6 +97,9 @@ impl OpenIdProvider {
             ("code_challenge", &challenge),
             ("code_challenge_method", S256),
         ];
+        if request.anew {
+            ours.push(("prompt", "login"));
+        }
         // The endpoint's own query stays (RFC 6749 §3.1), but nobody sets twice what is ours to set.
         let theirs: Vec<(String, String)> = self
             .authorization_endpoint
@@ -205,6 +210,7 @@ mod tests {
             state: "s&t",
             nonce: "n",
             verifier: &verifier,
+            anew: false,
         });
         assert_eq!(
             url.as_str(),

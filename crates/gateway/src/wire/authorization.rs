@@ -8,7 +8,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use portcullis_config::{Config, KnownClient};
-use portcullis_core::{Clock, Principal, Timestamp};
+use portcullis_core::{Clock, Principal, Side, Timestamp};
 use portcullis_credentials::KeyBook;
 use portcullis_egress::HttpClient;
 use portcullis_engine::Gateway;
@@ -66,9 +66,12 @@ struct Served(std::sync::OnceLock<Arc<Gateway>>);
 
 #[async_trait]
 impl Endpoints for Served {
-    async fn leads_somewhere(&self, name: &str, principal: &Principal) -> bool {
+    async fn leads_somewhere(&self, name: &str, principal: &Principal, side: Side) -> bool {
         let gateway = self.0.get();
-        gateway.is_some_and(|gateway| gateway.snapshot().leads_somewhere(name, principal))
+        gateway.is_some_and(|gateway| {
+            let snapshot = gateway.snapshot();
+            snapshot.leads_somewhere(name, principal, side)
+        })
     }
 }
 

@@ -21,15 +21,27 @@ impl Desk {
         Self::with_login(rest, |_| String::new()).await
     }
 
+    /// The same, with `private` for callers in 10.0.0.0/8 alone.
+    async fn with_a_side(rest: &str) -> Self {
+        const SIDES: &str = "general_settings:\n  use_x_forwarded_for: true\n  \
+            mcp_trusted_proxy_ranges: ['127.0.0.0/8']\n  mcp_internal_ip_ranges: ['10.0.0.0/8']\n";
+        let hidden = "    available_on_public_internet: false\n    allow_all_keys: true\n";
+        Self::of(SIDES, hidden, rest, |_| String::new()).await
+    }
+
     /// The same, with lines of `identity.login`.
     async fn with_login(rest: &str, login: fn(&TestIssuer) -> String) -> Self {
+        Self::of("", "", rest, login).await
+    }
+
+    async fn of(top: &str, hidden: &str, rest: &str, login: fn(&TestIssuer) -> String) -> Self {
         let (issuer, mock) = (TestIssuer::start().await, MockServer::start().await);
         let entry = issuer.entry(&format!(
             "{rest}    groups: {{staff: {{servers: [support]}}}}\n"
         ));
         let login = login(&issuer);
         let yaml = format!(
-            "mcp_servers:\n{}{}identity:\n{login}  scopes_supported: [read, write]\n  issuers:\n{entry}  \
+            "{top}mcp_servers:\n{}{}{hidden}identity:\n{login}  scopes_supported: [read, write]\n  issuers:\n{entry}  \
              authorization_server:\n    clients:\n      - client_id: agent\n        client_secret: {SECRET}\n        \
              redirect_uris: [\"https://agent.test/cb\"]\n      - client_id: public\n        \
              redirect_uris: [\"https://public.test/cb\"]\n",
@@ -198,5 +210,31 @@ async fn people_who_sign_in_with_the_same_issuer_change_nothing() {
     let bearer = desk.gateway.bearer(&read(&given).access);
     let met = portcullis_testkit::gateway::Ask::initialize("/mcp/support");
     assert_eq!(bearer.ask(met).await.status, 200);
+    desk.gateway.stands().await;
+}
+
+/// Whoever asks from outside is told the same of a server that only the inside sees as of none.
+#[tokio::test]
+async fn a_server_of_the_inside_is_nothing_to_the_outside() {
+    let desk = Desk::with_a_side("    id_jag: true\n").await;
+    let asks = async |jti: &str, name: &str, from: &str| {
+        let mut claims = desk.claims(jti);
+        claims["resource"] = format!("http://localhost/mcp/{name}").into();
+        let assertion = desk.signed(&claims);
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", &*assertion),
+            AGENT[0],
+            AGENT[1],
+        ];
+        let ask = form_ask("/token", &form).header("x-forwarded-for", from);
+        desk.gateway.anonymous().ask(ask).await
+    };
+    let hidden = asks("e1", "private", "203.0.113.7").await;
+    let nothing = asks("e2", "nothing", "203.0.113.7").await;
+    assert_eq!(error_of(&hidden), "invalid_target");
+    assert_eq!(hidden.text(), nothing.text());
+    let inside = asks("e3", "private", "10.0.0.5").await;
+    assert_eq!(inside.status, 200, "{inside:?}");
     desk.gateway.stands().await;
 }

@@ -134,5 +134,4 @@ async fn where_certificates_are_required_pages_and_endpoints_end_with_them_too()
     let reply = connection.ask(&asks[0]).await;
     let event = stage.gateway.event_of(&reply).await;
     assert_eq!(event["authn"], "certificate_over", "{event}");
-    stage.gateway.stands().await;
 }

@@ -251,3 +251,35 @@ async fn who_is_told_that_it_failed_is_not_signed_in() {
     let event = gateway.event_of(&reply).await;
     assert_ne!(event["decision"], "allow", "{event}");
 }
+
+/// OpenID Connect Core §3.1.2.1: a session at the provider is not a person who proved it anew.
+#[tokio::test]
+async fn who_has_to_sign_in_anew_has_to_at_the_provider_too() {
+    let stage = Stage::set().await;
+    let mut browser = stage.gateway.browser();
+    assert!(!stage.departs(&mut browser).await.contains("prompt="));
+    assert_eq!(sent(&stage.signs_in(&mut browser).await), "/connect/github");
+    let page = browser.get("/login?return_to=%2Fconnect&again=1").await;
+    let link = "/login/provider?return_to=%2Fconnect&again=1";
+    let text = page.text().replace("&#38;", "&").replace("&amp;", "&");
+    assert!(text.contains(link), "{text}");
+    let now = stage.clock.now().as_secs();
+    for (auth_time, good) in [
+        (json!(now - 3600), false),
+        (json!("now"), false),
+        (json!(now), true),
+        (json!(null), true),
+    ] {
+        stage.provider.claims(json!({"auth_time": auth_time}));
+        let mut browser = stage.gateway.browser();
+        let away = sent(&browser.get(link).await).to_owned();
+        assert!(away.contains("&prompt=login"), "{away}");
+        let reply = browser.get(&stage.provider.signs_in(&away)).await;
+        if good {
+            assert_eq!(sent(&reply), "/connect", "{auth_time}");
+        } else {
+            refused(&reply, 403, "You were not asked to sign in");
+            assert_eq!(browser.cookie(SESSION), None, "{auth_time}");
+        }
+    }
+}

@@ -89,7 +89,7 @@ impl AuthorizationServer {
             return Err(INVALID.into());
         };
         if let Endpoint::Named(name) = &endpoint
-            && !self.deps.endpoints.leads_somewhere(name, &principal).await
+            && !self.leads_somewhere(name, &principal).await
         {
             return Err(
                 OAuthFault::target("there is nothing at this resource for this person").into(),

@@ -120,7 +120,7 @@ impl AuthorizationServer {
     ) -> Result<Url, Undecided> {
         let parked = self.take(flow, origin).await?;
         if let Endpoint::Named(name) = &parked.endpoint
-            && !self.deps.endpoints.leads_somewhere(name, principal).await
+            && !self.leads_somewhere(name, principal).await
         {
             let fault = OAuthFault::target("there is nothing at this resource for this person");
             return parked.refuse(fault).ok_or(Undecided::Unknown);

@@ -17,6 +17,8 @@ pub enum SignInFault {
     OtherIssuer,
     /// The person, or the provider, said no.
     Refused,
+    /// They were asked to prove it anew, and the provider says that they did so long ago.
+    NotAnew,
     /// The ID token is not believed.
     Token(TokenFault),
     /// The provider does not answer, or not as a provider does.
@@ -34,6 +36,7 @@ impl SignInFault {
             Self::OtherBrowser => "sign_in_other_browser",
             Self::OtherIssuer => "sign_in_other_issuer",
             Self::Refused => "sign_in_refused",
+            Self::NotAnew => "sign_in_not_anew",
             Self::Token(fault) => fault.as_str(),
             Self::Provider => "sign_in_provider",
             Self::Unavailable => "unavailable",
@@ -46,7 +49,7 @@ impl SignInFault {
             Self::Malformed | Self::Unknown | Self::OtherBrowser | Self::OtherIssuer => {
                 ErrorKind::Invalid
             }
-            Self::Refused => ErrorKind::Forbidden,
+            Self::Refused | Self::NotAnew => ErrorKind::Forbidden,
             Self::Token(_) => ErrorKind::Unauthenticated,
             Self::Provider => ErrorKind::UpstreamUnreachable,
             Self::Unavailable => ErrorKind::Unavailable,

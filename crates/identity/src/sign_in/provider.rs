@@ -105,15 +105,17 @@ impl Provider {
         &self.settings.name
     }
 
-    /// Where to send a person whose browser has this name.
+    /// Where to send a person whose browser has this name. `anew`: a session that they have there already
+    /// does not do.
     pub async fn depart(
         &self,
         browser: &str,
         redirect_uri: &str,
         return_to: &str,
+        anew: bool,
     ) -> Result<Url, SignInFault> {
         let document = self.document().await?;
-        let begun = self.begin(browser, redirect_uri, return_to).await?;
+        let begun = self.begin(browser, redirect_uri, return_to, anew).await?;
         Ok(document.authorization_url(&SignInRequest {
             client_id: &self.settings.client_id,
             redirect_uri,
@@ -121,6 +123,7 @@ impl Provider {
             state: begun.state.expose(),
             nonce: &begun.nonce,
             verifier: &begun.verifier,
+            anew,
         }))
     }
 
@@ -143,6 +146,11 @@ impl Provider {
         let code = response.code.ok_or(SignInFault::Malformed)?;
         let answer = self.redeem(&document, &code, &under_way).await?;
         let claims = self.believe(&answer, &under_way.nonce).await?;
+        if let Some(since) = under_way.anew_since
+            && signed_in_before(&claims, since.before(self.settings.trusted.rules.leeway))
+        {
+            return Err(SignInFault::NotAnew);
+        }
         Ok(Arrived {
             proved: Proved::Provider(Box::new(self.asserted(&claims))),
             id_token: answer.id_token,
@@ -261,6 +269,16 @@ impl Provider {
         );
         SignInFault::Provider
     }
+}
+
+/// Whether the provider says that the person proved who they are before this (`auth_time`, OpenID Connect
+/// Core §2). One that says nothing of it was asked, and is believed.
+fn signed_in_before(claims: &Claims, since: Timestamp) -> bool {
+    let said = claims.member("auth_time");
+    said.is_some_and(|at| {
+        let at = at.as_i64().map(Timestamp::from_secs);
+        at.is_none_or(|at| at < since)
+    })
 }
 
 impl Response {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_core::{SecretValue, constant_time_eq, hex, sha256};
+use portcullis_core::{SecretValue, Timestamp, constant_time_eq, hex, sha256};
 use portcullis_oauth::CodeVerifier;
 use portcullis_store::{OneTimeRecord, OneTimeUse, Redeemed};
 use portcullis_vault::SealedBox;
@@ -26,6 +26,8 @@ pub(super) struct UnderWay {
     pub(super) nonce: String,
     pub(super) redirect_uri: String,
     pub(super) return_to: String,
+    /// Since when they have to have proved it there, if that was asked for.
+    pub(super) anew_since: Option<Timestamp>,
     verifier: String,
     /// SHA-256 of the name of the browser that began it.
     browser: [u8; 32],
@@ -58,6 +60,7 @@ impl Provider {
         browser: &str,
         redirect_uri: &str,
         return_to: &str,
+        anew: bool,
     ) -> Result<Begun, SignInFault> {
         let state = URL_SAFE_NO_PAD.encode(self.random()?);
         let nonce = URL_SAFE_NO_PAD.encode(self.random()?);
@@ -67,6 +70,7 @@ impl Provider {
             nonce: nonce.clone(),
             redirect_uri: redirect_uri.to_owned(),
             return_to: return_to.to_owned(),
+            anew_since: anew.then(|| self.clock.now()),
             verifier: verifier.expose().to_owned(),
             browser: sha256(browser.as_bytes()),
         };

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use portcullis_core::ErrorKind;
+use portcullis_core::{ErrorKind, Side};
 use portcullis_engine::Quota;
 use portcullis_engine::audit::{AuditGuard, CallerText, Outcome, Surface, Target};
 use portcullis_identity::authorization_server::{
@@ -65,7 +65,10 @@ impl Desk {
         let (parts, body) = request.into_parts();
         let mut audit = state.open_event(&parts, Surface::OAuth, state.client_address(&parts))?;
         audit.method(CallerText::new(method));
-        let server = state.frontage.load().authorization_server.clone();
+        let frontage = state.frontage.load_full();
+        let side = Side::of(state.client_address(&parts), &frontage.inside);
+        let server = frontage.authorization_server.clone();
+        let server = server.map(|server| server.seen_from(side));
         let origin = state.public_origin(&parts);
         let (Some(server), Some(origin)) = (server, origin) else {
             let recorded = audit.finish_before_answer(ErrorKind::NotFound.into());

@@ -249,7 +249,7 @@ async fn let_in(
     if let Some(place) = connects_first(visit, flow, pending, signed_in).await? {
         return Ok(Answer::SeeOther(place));
     }
-    let server = authorization_server(&visit.state)?;
+    let server = authorization_server(&visit.state)?.seen_from(side_of(visit));
     let to = server
         .approve(
             flow,

@@ -43,8 +43,7 @@ pub(crate) async fn show(State(state): State<ServerState>, request: Request) -> 
 
 async fn shown(visit: &mut Visit) -> Result<Answer, Trouble> {
     let return_to = ReturnTo::of_query(visit.parts.uri.query());
-    let query = visit.parts.uri.query().unwrap_or_default();
-    let again = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "again");
+    let again = ReturnTo::is_again(visit.parts.uri.query());
     if visit.session().await?.is_some() && !again {
         return Ok(Answer::SeeOther(return_to.as_str().to_owned()));
     }
@@ -62,6 +61,11 @@ fn page(visit: &mut Visit, return_to: &ReturnTo, refused: bool) -> Result<Answer
             name
         }
     };
+    let by_provider = if ReturnTo::is_again(visit.parts.uri.query()) {
+        return_to.by_again("/login/provider")
+    } else {
+        return_to.by("/login/provider")
+    };
     let page = LoginPage {
         frame: visit.frame(None)?,
         token: &sign_in.sessions.form_token(&browser, ACT)?,
@@ -70,7 +74,7 @@ fn page(visit: &mut Visit, return_to: &ReturnTo, refused: bool) -> Result<Answer
         provider: sign_in
             .provider
             .as_ref()
-            .map(|provider| (provider.name(), return_to.by("/login/provider"))),
+            .map(|provider| (provider.name(), by_provider)),
         with_key: sign_in.with_key,
         private: is_private(&visit.state, &visit.parts),
         refused,

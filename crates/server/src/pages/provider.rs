@@ -33,8 +33,9 @@ async fn departed(visit: &mut Visit) -> Result<Answer, Trouble> {
     };
     let origin = visit.state.public_origin(&visit.parts);
     let callback = format!("{}{CALLBACK}", origin.ok_or_else(Trouble::no_such_page)?);
+    let again = ReturnTo::is_again(visit.parts.uri.query());
     let place = provider
-        .depart(&browser, &callback, return_to.as_str())
+        .depart(&browser, &callback, return_to.as_str(), again)
         .await?;
     Ok(Answer::SeeOther(place.into()))
 }

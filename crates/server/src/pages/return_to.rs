@@ -76,7 +76,18 @@ impl ReturnTo {
 
     /// The same for somebody who is signed in and has to prove it anew.
     pub(crate) fn by_login_again(&self) -> String {
-        format!("{}&again=1", self.by_login())
+        self.by_again("/login")
+    }
+
+    /// Another page of ours on the way there, on which they still have to.
+    pub(crate) fn by_again(&self, page: &str) -> String {
+        format!("{}&again=1", self.by(page))
+    }
+
+    /// Whether a query says so.
+    pub(crate) fn is_again(query: Option<&str>) -> bool {
+        let query = query.unwrap_or_default();
+        url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "again")
     }
 
     /// Another page of ours that leads there.

@@ -297,6 +297,15 @@ impl From<SignInFault> for Trouble {
                     "Try again, or ask whoever runs this gateway whether you may use it.",
                 ],
             ),
+            SignInFault::NotAnew => (
+                StatusCode::FORBIDDEN,
+                [
+                    "You were not asked to sign in",
+                    "The application wants you to sign in anew, and the sign-in provider only remembered \
+                     you.",
+                    "Sign out at the provider, and try again from the application.",
+                ],
+            ),
             SignInFault::Token(_) => (
                 StatusCode::BAD_GATEWAY,
                 [
