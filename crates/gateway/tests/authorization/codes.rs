@@ -236,15 +236,13 @@ async fn a_token_request_is_a_form_of_one_client() {
     stage.gateway.stands().await;
 }
 
-/// A `client_id` may be as long as a URL: what is in the token is compared as it is.
+/// A resource may be long: what is in the token is compared as it is.
 #[tokio::test]
-async fn a_client_with_a_long_name_gets_a_token_that_works() {
-    let client = "c".repeat(2000);
-    let stage = Stage::with(&format!(
-        "  authorization_server:\n    clients:\n      \
-         - {{client_id: {client}, redirect_uris: [\"{CALLBACK}\"]}}\n"
-    ))
-    .await;
-    let tokens = stage.tokens(&client, &[]).await;
-    assert_eq!(stage.met_at("/mcp", &tokens.access).await, 200);
+async fn a_token_for_a_long_resource_works() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let path = format!("/mcp/support{}", ",private".repeat(40));
+    let resource = format!("{ORIGIN}{path}");
+    let tokens = stage.tokens(&client, &[("resource", &resource)]).await;
+    assert_eq!(stage.met_at(&path, &tokens.access).await, 200);
 }

@@ -16,6 +16,8 @@ mod endpoints;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod narrowing;
+#[cfg(test)]
 mod refreshing;
 #[cfg(test)]
 mod registering;

@@ -1,7 +1,7 @@
 use portcullis_testkit::gateway::Ask;
 use serde_json::json;
 
-use super::stage::{CALLBACK, Stage, error_of, form_ask, parameters, query};
+use super::stage::{CALLBACK, ORIGIN, Stage, error_of, form_ask, parameters, query};
 
 /// DCR-02.
 #[tokio::test]

@@ -102,24 +102,7 @@ impl Stage {
 
     /// Who holds a key, signed in with it.
     pub(crate) async fn person(&self, who: &Actor) -> (Person, Arc<Principal>) {
-        let mut headers = HeaderMap::new();
-        let value = format!("Bearer {}", who.credential()).parse().unwrap();
-        headers.insert("authorization", value);
-        let door = self.gateway.embedded().authentication();
-        let holder = door.authenticate(&headers, &Arrival::default()).await;
-        let holder = holder.unwrap().principal;
-        let key = portcullis_core::ApiKey::new(who.credential());
-        let person = Person {
-            session: "session".to_owned(),
-            signed_in_at: portcullis_core::Timestamp::from_millis(START),
-            proved: Proved::Key(KeyHolder {
-                principal: holder.id.clone(),
-                key_id: holder.key_id.clone(),
-                fingerprint: key.fingerprint(),
-            }),
-        };
-        let principal = door.person(&person).await.unwrap();
-        (person, principal)
+        person_at(&self.gateway, who.credential()).await
     }
 
     pub(crate) async fn begin(&self, query: &str) -> Result<FlowHandle, Refusal> {
@@ -187,6 +170,28 @@ impl Stage {
         let ask = Ask::initialize(path);
         self.gateway.bearer(token).ask(ask).await.status
     }
+}
+
+/// Who holds a key, signed in with it.
+pub(crate) async fn person_at(gateway: &TestGateway, key: &str) -> (Person, Arc<Principal>) {
+    let mut headers = HeaderMap::new();
+    let value = format!("Bearer {key}").parse().unwrap();
+    headers.insert("authorization", value);
+    let door = gateway.embedded().authentication();
+    let holder = door.authenticate(&headers, &Arrival::default()).await;
+    let holder = holder.unwrap().principal;
+    let fingerprint = portcullis_core::ApiKey::new(key).fingerprint();
+    let person = Person {
+        session: "session".to_owned(),
+        signed_in_at: portcullis_core::Timestamp::from_millis(START),
+        proved: Proved::Key(KeyHolder {
+            principal: holder.id.clone(),
+            key_id: holder.key_id.clone(),
+            fingerprint,
+        }),
+    };
+    let principal = door.person(&person).await.unwrap();
+    (person, principal)
 }
 
 pub(crate) fn code_form<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)> {

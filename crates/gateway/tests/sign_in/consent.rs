@@ -257,9 +257,11 @@ async fn a_client_that_registered_itself_is_marked() {
 #[tokio::test]
 async fn what_began_under_another_name_of_ours_is_not_decided_under_this_one() {
     let (gateway, _, mut browser) = set().await;
-    let ask = Ask::get(&of_app("read").replace("localhost%2Fmcp", "a.test%2Fmcp"));
-    let begun = gateway.anonymous().ask(ask.header("host", "a.test")).await;
-    let path = sent(&begun).to_owned();
+    let query = of_app("read").replace("localhost%2Fmcp", "a.test%2Fmcp");
+    let query = query.strip_prefix("/authorize?").unwrap();
+    let server = gateway.embedded().authorization_server().unwrap();
+    let flow = server.begin(query, "http://a.test").await.unwrap();
+    let path = format!("/authorize/{}", flow.as_str());
     refused(&browser.get(&path).await, 400, "This request is over");
     let (own, page) = asks(&mut browser, &of_app("read")).await;
     let token = form_token(&page, &own);

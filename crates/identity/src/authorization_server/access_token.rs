@@ -86,14 +86,14 @@ impl AuthorizationServer {
     pub(super) fn issue(
         &self,
         read: &ReadGrant,
-        scopes: ScopeSet,
+        scopes: &ScopeSet,
         until: Timestamp,
         now: Timestamp,
         principal: &Arc<Principal>,
     ) -> Result<Issued, AuthorizationError> {
         let key = self.deps.keys.signing_key();
         let key = key.ok_or(AuthorizationError::NoKey)?;
-        let scopes = held(&read.grant.person, principal, scopes);
+        let scopes = self.held(&read.grant.person, principal, scopes);
         let life = self.terms.access_token_ttl.min(LONGEST);
         let ends = principal.expires_at.into_iter().fold(until, Timestamp::min);
         let ends = now.after(life).min(ends);
@@ -231,7 +231,8 @@ impl AuthorizationServer {
         if principal.id != token.grant.grant.principal {
             return Err(AuthnErrorKind::Unknown);
         }
-        let principal = bearer(&principal, &token);
+        let scopes = self.held(person, &principal, &token.claims.scopes());
+        let principal = bearer(&principal, &token, scopes);
         Ok(Some((token, Arc::new(principal))))
     }
 
@@ -267,6 +268,16 @@ impl AuthorizationServer {
         Ok(standing.map(|(token, principal)| (token.grant.grant.person.clone(), principal)))
     }
 
+    /// What of these scopes there still is, and the person has by now: nobody gives a client more than
+    /// they have themselves. The master key, which has no id, has none and needs none.
+    fn held(&self, person: &Person, principal: &Principal, granted: &ScopeSet) -> ScopeSet {
+        let granted = self.grantable(granted, None);
+        match &person.proved {
+            Proved::Key(holder) if holder.key_id.is_none() => granted,
+            Proved::Key(_) | Proved::Provider(_) => granted.intersection(&principal.scopes),
+        }
+    }
+
     /// Whether tokens of this issuer are ours, and how far its clock may differ.
     pub(crate) fn issues_as(&self, issuer: &str) -> Option<Duration> {
         let ours = match &self.terms.public_origin {
@@ -284,19 +295,9 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-/// What of these scopes the person has by now: nobody gives a client more than they have themselves.
-/// The master key, which has no id, has none and needs none.
-fn held(person: &Person, principal: &Principal, granted: ScopeSet) -> ScopeSet {
-    match &person.proved {
-        Proved::Key(holder) if holder.key_id.is_none() => granted,
-        Proved::Key(_) | Proved::Provider(_) => granted.intersection(&principal.scopes),
-    }
-}
-
 /// The person as their client: with the scopes that were granted and never with a role.
-fn bearer(principal: &Principal, token: &OwnToken) -> Principal {
+fn bearer(principal: &Principal, token: &OwnToken, scopes: ScopeSet) -> Principal {
     let granted = &token.grant.grant;
-    let scopes = held(&granted.person, principal, token.claims.scopes());
     let ends = [token.claims.expires_at(), Some(token.grant.expires_at)];
     let ends = ends.into_iter().chain([principal.expires_at]).flatten();
     Principal {

@@ -114,7 +114,7 @@ impl AuthorizationServer {
         let Some(read) = self.deps.grants.get(&id).await? else {
             return Err(INVALID.into());
         };
-        Ok(self.issue(&read, scopes, until, now, &principal)?)
+        Ok(self.issue(&read, &scopes, until, now, &principal)?)
     }
 
     /// What an assertion says, if its issuer signed it for us.

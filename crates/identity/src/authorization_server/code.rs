@@ -93,7 +93,7 @@ impl AuthorizationServer {
         // Signed before the code is used up: a client that got nothing comes again with the same one,
         // and is no thief.
         let scopes = read.grant.scopes.clone();
-        let mut issued = self.issue(&read, scopes, until, now, &principal)?;
+        let mut issued = self.issue(&read, &scopes, until, now, &principal)?;
         match self.deps.one_time.redeem(USAGE, &digest, now).await? {
             Redeemed::Value(_) => {}
             _ => return self.replayed(authentication, &digest).await,

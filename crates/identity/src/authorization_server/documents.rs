@@ -95,10 +95,12 @@ impl ClientDocuments {
         natives: &NativeRedirects,
         on_loopback: bool,
     ) -> Option<ClientMetadata> {
-        if let Some(known) = self.known(url) {
+        // What was taken by other rules is not known by these.
+        let key = format!("{} {on_loopback} {natives:?}", url.url());
+        if let Some(known) = self.known(&key) {
             return Some(known);
         }
-        match self.read_anew(url, natives, on_loopback).await {
+        match self.read_anew(url, &key, natives, on_loopback).await {
             Ok(metadata) => Some(metadata),
             Err(error) => {
                 tracing::info!(
@@ -111,10 +113,10 @@ impl ClientDocuments {
         }
     }
 
-    fn known(&self, url: &ClientIdUrl) -> Option<ClientMetadata> {
+    fn known(&self, key: &str) -> Option<ClientMetadata> {
         let now = self.clock.monotonic();
         let all = self.kept();
-        let kept = all.get(url.url().as_str());
+        let kept = all.get(key);
         kept.filter(|kept| now < kept.until)
             .map(|kept| kept.metadata.clone())
     }
@@ -122,6 +124,7 @@ impl ClientDocuments {
     async fn read_anew(
         &self,
         url: &ClientIdUrl,
+        key: &str,
         natives: &NativeRedirects,
         on_loopback: bool,
     ) -> Result<ClientMetadata, NoDocument> {
@@ -129,7 +132,7 @@ impl ClientDocuments {
         let turn = place.ok_or(NoDocument::Busy)?.turn().await;
         let _turn = turn.ok_or(NoDocument::Busy)?;
         // Whoever had the turn before may have fetched this very document, or waited for it in vain.
-        if let Some(known) = self.known(url) {
+        if let Some(known) = self.known(key) {
             return Ok(known);
         }
         let now = self.clock.monotonic();
@@ -144,7 +147,7 @@ impl ClientDocuments {
         let fetched = tokio::time::timeout(WHOLE, self.fetch(url, natives, on_loopback)).await;
         match fetched.unwrap_or(Err(NoDocument::Late)) {
             Ok((metadata, life)) => {
-                self.keep(url.url().as_str(), &metadata, life);
+                self.keep(key, &metadata, life);
                 Ok(metadata)
             }
             Err(error) => {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use portcullis_core::{ErrorKind, ScopeSet, Timestamp, sha256};
 use portcullis_oauth::authorization_server::{
-    AuthorizationRequest, InvalidParameters, OAuthFault, Parameters, PkceChallenge, RedirectUri,
+    AuthorizationRequest, InvalidParameters, NativeRedirects, OAuthFault, Parameters,
+    PkceChallenge, RedirectUri,
 };
 use portcullis_store::{OneTimeRecord, OneTimeUse};
 use portcullis_vault::SealedBox;
@@ -154,7 +155,7 @@ impl AuthorizationServer {
             }))
         })?;
         let client = self.asking(&parameters).await?;
-        let redirect_uri = redirect_uri(&client, &parameters)?;
+        let redirect_uri = redirect_uri(&client, &parameters, &self.terms.natives)?;
         let state = AuthorizationRequest::state(&parameters).map_err(Refusal::page)?;
         let parked = self
             .judge(&client, redirect_uri, state, &parameters, origin)
@@ -290,13 +291,24 @@ enum Judged {
     Failed(AuthorizationError),
 }
 
-fn redirect_uri<'p>(client: &Client, parameters: &'p Parameters) -> Result<&'p str, Refusal> {
+fn redirect_uri<'p>(
+    client: &Client,
+    parameters: &'p Parameters,
+    natives: &NativeRedirects,
+) -> Result<&'p str, Refusal> {
     let asked = parameters.get("redirect_uri");
     let asked = asked.ok_or(Refusal::page(OAuthFault::request(
         "redirect_uri is missing",
     )))?;
     let registered: Option<&RedirectUri> = client.metadata.redirect(asked);
+    // What was taken once by other rules is judged by those of today.
+    let stands = |registered: &&RedirectUri| {
+        let application = client.metadata.application_type;
+        client.standing == ClientStanding::Listed
+            || RedirectUri::register(registered.as_str(), application, natives).is_ok()
+    };
     registered
+        .filter(stands)
         .map(|_| asked)
         .ok_or(Refusal::page(OAuthFault::request(
             "redirect_uri is not registered for this client",

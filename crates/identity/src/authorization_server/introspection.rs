@@ -63,7 +63,7 @@ impl AuthorizationServer {
         let text = credentials.form.get("token");
         let text = text.ok_or(OAuthFault::request("token is missing"))?;
         match self.standing(text, authentication).await {
-            Ok(Some((token, _))) => {
+            Ok(Some((token, principal))) => {
                 let claims = &token.claims;
                 let seconds = |moment: Option<portcullis_core::Timestamp>| {
                     moment.map(portcullis_core::Timestamp::as_secs)
@@ -75,7 +75,7 @@ impl AuthorizationServer {
                     "sub": claims.subject(),
                     "aud": token.grant.grant.resource,
                     "client_id": token.grant.grant.client,
-                    "scope": claims.scopes().to_string(),
+                    "scope": principal.scopes.to_string(),
                     "jti": claims.token_id(),
                     "sid": claims.session_id(),
                     "iat": seconds(claims.issued_at()),

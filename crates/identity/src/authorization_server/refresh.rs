@@ -40,6 +40,7 @@ impl AuthorizationServer {
             );
         }
         let scopes = narrowed(form, &read.grant.scopes)?;
+        let scopes = self.grantable(&scopes, client.metadata.scope.as_ref());
         let Some(principal) = self.still_granted(authentication, &read).await? else {
             return Err(OAuthFault::grant("the user for this grant is no longer active").into());
         };
@@ -53,7 +54,7 @@ impl AuthorizationServer {
         };
         // Signed before the token is used up: a client that got nothing comes again with the same one,
         // and is no thief.
-        let mut issued = self.issue(&read, scopes, read.expires_at, now, &principal)?;
+        let mut issued = self.issue(&read, &scopes, read.expires_at, now, &principal)?;
         match grants.store.rotate(&digest, &record, now).await? {
             Rotated::Rotated => {
                 issued.refresh_token = Some(next.into_token());

@@ -91,7 +91,7 @@ async fn two_gateways_renew_a_token_once() {
         .map(|one| one.header("authorization").unwrap().to_owned())
         .collect();
     assert_eq!(tokens.len(), 1);
-    two.end(None).await;
+    Box::pin(two.end(None)).await;
 }
 
 /// What another gateway notes while a refresh token is being used up does not lose its successor.
@@ -107,7 +107,8 @@ async fn scopes_that_are_wanted_meanwhile_do_not_lose_a_rotated_token() {
         .manners(|manners| manners.tokens_wait = Some(waits));
     two.rules.lock().unwrap().refuses_all = true;
     let here = alice.client.clone();
-    let renewing = tokio::spawn(async move { here.call("echo", "{}").await });
+    let tasks = tokio_util::task::TaskTracker::new();
+    let renewing = tasks.spawn(async move { here.call("echo", "{}").await });
     let asked = async || two.authorization.token_forms().len() == 2;
     portcullis_testkit::eventually("the first gateway renews", asked).await;
     {
@@ -126,7 +127,7 @@ async fn scopes_that_are_wanted_meanwhile_do_not_lose_a_rotated_token() {
     two.authorization.end_tokens(false);
     is_good(&alice.client.call("echo", "{}").await);
     assert_eq!(two.authorization.token_forms().len(), 3);
-    two.end(None).await;
+    Box::pin(two.end(None)).await;
 }
 
 /// Within a second: a version is looked at, not believed.
@@ -148,7 +149,7 @@ async fn who_disconnects_at_one_gateway_is_not_called_for_at_another() {
     };
     portcullis_testkit::eventually("the second gateway asks for an account", over).await;
     wanted_consent(&two.second).await;
-    two.end(None).await;
+    Box::pin(two.end(None)).await;
 }
 
 /// Any gateway ends what another one began, also when the key ring was rotated in between.
@@ -179,7 +180,7 @@ async fn a_flow_outlives_its_gateway_and_its_key() {
         id: alice.id.clone(),
     };
     is_good(&there.client.call("echo", "{}").await);
-    two.end(Some(third)).await;
+    Box::pin(two.end(Some(third))).await;
 }
 
 /// A key of the file hands on its name, and not what its former holder connected with it.
@@ -219,7 +220,7 @@ async fn whoever_gets_a_name_of_the_file_does_not_get_its_accounts() {
         houses.push(house);
     }
     let query = authorization.agrees(&begun.url);
-    let not = arrive(&houses[1], &query, cookie(&begun)).await;
+    let not = arrive(&houses[1], &alice, &query, cookie(&begun)).await;
     not.unwrap_err();
     let (second, same) = of("sk-of-alice-0123456789", "").await;
     is_good(&same.client.call("echo", "{}").await);
