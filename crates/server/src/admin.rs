@@ -3,6 +3,7 @@
 
 pub(crate) mod audit;
 mod body;
+pub(crate) mod clients;
 pub mod key_bodies;
 pub(crate) mod keys;
 mod problem;

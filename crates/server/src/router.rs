@@ -106,6 +106,7 @@ fn admin_routes(state: &ServerState) -> Router<ServerState> {
             get(admin::revocations::list).post(admin::revocations::add),
         )
         .route("/v1/revocations/{id}", delete(admin::revocations::lift))
+        .route("/v1/oauth/clients/end", post(admin::clients::end))
         .route("/v1/config/reload", post(admin::reload::reload))
 }
 

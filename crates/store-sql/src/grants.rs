@@ -75,6 +75,27 @@ impl GrantStore for SqlGrants {
         .collect()
     }
 
+    async fn of_client(
+        &self,
+        client: &str,
+        now: Timestamp,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        const OPERATION: &str = "grants.of_client";
+        sqlx::query(
+            "SELECT id, principal, client, sealed, created_at, expires_at, ended_at \
+             FROM oauth_grants WHERE client = $1 AND ended_at IS NULL AND expires_at > $2 \
+             ORDER BY created_at, id",
+        )
+        .bind(client)
+        .bind(now.as_millis())
+        .fetch_all(&self.database.reader)
+        .await
+        .map_err(failed(OPERATION))?
+        .iter()
+        .map(|row| grant(row, OPERATION))
+        .collect()
+    }
+
     async fn begin(
         &self,
         id: &str,

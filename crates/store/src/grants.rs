@@ -75,6 +75,10 @@ pub trait GrantStore: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<Vec<GrantRecord>, StoreError>;
 
+    /// Those to a client that stand at `now`, oldest first.
+    async fn of_client(&self, client: &str, now: Timestamp)
+    -> Result<Vec<GrantRecord>, StoreError>;
+
     /// Prolongs a grant that stands at `now` and gives it a refresh token, if there is one to give, in
     /// one step; says whether it stood.
     async fn begin(

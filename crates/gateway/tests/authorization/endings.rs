@@ -159,6 +159,34 @@ async fn a_revocation_at_our_own_issuer_is_not_undone_by_a_refresh() {
     }
 }
 
+/// A client that nobody trusts any more: all that it holds of anybody's, at once.
+#[tokio::test]
+async fn an_operator_ends_what_a_client_holds() {
+    let stage = Stage::new().await;
+    let (client, other) = (stage.client().await, stage.client().await);
+    let bob = stage.gateway.key("bob", &["support"]).await;
+    let held = [
+        stage.tokens(&client, &[]).await,
+        stage.tokens_of(&bob, &client, &[]).await,
+    ];
+    let kept = stage.tokens(&other, &[]).await;
+    let end = || Ask::post("/v1/oauth/clients/end", &json!({"client_id": client}));
+    assert_eq!(bob.ask(end()).await.status, 403);
+    assert_eq!(stage.met_at("/mcp", &held[0].access).await, 200);
+    let admin = stage.gateway.admin().await;
+    let ended = admin.ask(end()).await;
+    assert_eq!(ended.status, 200, "{ended:?}");
+    assert_eq!(ended.json(), json!({"client_id": client, "ended": 2}));
+    for tokens in &held {
+        assert_eq!(stage.met_at("/mcp", &tokens.access).await, 401);
+        let refused = stage.refresh(&client, &tokens.refresh).await;
+        assert_eq!(error_of(&refused), "invalid_grant");
+    }
+    assert_eq!(stage.met_at("/mcp", &kept.access).await, 200);
+    assert_eq!(admin.ask(end()).await.json()["ended"], 0);
+    stage.gateway.stands().await;
+}
+
 /// RL-09: two gateways on one store; what ends at one has ended at the other.
 #[tokio::test]
 async fn a_grant_that_ends_here_has_ended_on_another_replica() {

@@ -253,6 +253,23 @@ impl Grants {
         Ok(true)
     }
 
+    /// Ends every grant to this client, whoever gave it; returns how many. It may ask its people again.
+    pub async fn end_client(&self, client: &str) -> Result<usize, AuthorizationError> {
+        let records = self.store.of_client(client, self.clock.now()).await?;
+        let count = records.len();
+        let mut failed = None;
+        for record in records {
+            // One that does not end keeps no other alive.
+            if let Err(error) = self.end(&record.id, "an operator ended its client").await {
+                failed = Some(error);
+            }
+        }
+        match failed {
+            None => Ok(count),
+            Some(error) => Err(error),
+        }
+    }
+
     /// Ends every grant of a person's to this client; returns how many. What is wrong with one of them
     /// keeps none of the others: it is reported when all have been gone through.
     pub async fn end_with(

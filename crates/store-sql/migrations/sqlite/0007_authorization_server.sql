@@ -21,6 +21,7 @@ CREATE TABLE oauth_grants (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX oauth_grants_by_principal ON oauth_grants (principal, created_at, id);
+CREATE INDEX oauth_grants_by_client ON oauth_grants (client, created_at, id);
 CREATE INDEX oauth_grants_by_expiry ON oauth_grants (expires_at);
 
 -- Refresh tokens. A used one is kept, so that whoever presents it again is told from a stranger.

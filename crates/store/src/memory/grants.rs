@@ -82,6 +82,22 @@ impl GrantStore for MemoryGrants {
         Ok(found)
     }
 
+    async fn of_client(
+        &self,
+        client: &str,
+        now: Timestamp,
+    ) -> Result<Vec<GrantRecord>, StoreError> {
+        let state = lock(&self.state, "grants.of_client")?;
+        let mut found: Vec<GrantRecord> = state
+            .grants
+            .values()
+            .filter(|one| one.client == client && one.ended_at.is_none() && one.expires_at > now)
+            .cloned()
+            .collect();
+        found.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        Ok(found)
+    }
+
     async fn begin(
         &self,
         id: &str,
