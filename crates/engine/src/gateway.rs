@@ -96,6 +96,14 @@ impl Gateway {
         })
     }
 
+    /// Runs what must not stop in its middle, whoever stops waiting for it.
+    pub fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tracker.spawn(work)
+    }
+
     /// The present picture.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
