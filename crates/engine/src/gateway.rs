@@ -96,9 +96,12 @@ impl Gateway {
         })
     }
 
-    /// What runs beyond the request that began it, and is waited for at the end.
-    pub const fn tasks(&self) -> &TaskTracker {
-        &self.tracker
+    /// Runs what must not stop in its middle, whoever stops waiting for it.
+    pub fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tracker.spawn(work)
     }
 
     /// The present picture.

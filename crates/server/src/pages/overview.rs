@@ -174,7 +174,7 @@ async fn removed(visit: &mut Visit, body: Body) -> Result<Answer, Trouble> {
     let whose = signed_in.principal.id.clone();
     let taking = take_back(visit.state.clone(), whose, client.to_owned());
     // A task of its own: a browser that goes away in the middle stops nothing.
-    let taken = visit.state.gateway.tasks().spawn(taking).await;
+    let taken = visit.state.gateway.see_through(taking).await;
     taken.map_err(|_| Trouble::unavailable())??;
     visit.audit.allowed("remove_access");
     Ok(Answer::SeeOther("/connect".to_owned()))

@@ -239,10 +239,11 @@ async fn read(documents: Arc<ClientDocuments>, url: String) -> Option<ClientMeta
 #[tokio::test]
 async fn sites_that_never_answer_keep_no_other_from_being_read() {
     let (web, _, documents) = Web::new();
+    let tasks = tokio_util::task::TaskTracker::new();
     let hanging: Vec<_> = (0..4 * OF_ONE_SITE)
         .map(|number| {
             let url = format!("https://n{number}.evil.test/client.json");
-            tokio::spawn(read(Arc::clone(&documents), url))
+            tasks.spawn(read(Arc::clone(&documents), url))
         })
         .collect();
     while web.asked() < OF_ONE_SITE {
