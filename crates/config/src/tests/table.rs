@@ -98,7 +98,7 @@ mcp_servers:
                 native_redirects: [a], clients: [{client_id: a, client_secret: x, name: n, \
                 redirect_uris: ['https://a.b/'], scopes: a}]}}";
     assert!(World::default().load(text).is_err());
-    let text = "identity: {login: {issuer: x, client_secret: x, claims: {}, session_ttl: 1s}}";
+    let text = "identity: {login: {issuer: x, client_secret: x, claims: {}, groups: {g: {}}, session_ttl: 1s}}";
     assert!(World::default().load(text).is_err());
     assert!(World::default().load("server: {limits: {}}").is_ok());
     for login in ["token", "approle", "kubernetes"] {

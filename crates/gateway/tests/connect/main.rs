@@ -6,6 +6,7 @@ mod accounts;
 mod addresses;
 #[cfg(test)]
 mod mix_up;
+#[cfg(test)]
 mod relay;
 #[cfg(test)]
 mod support;

@@ -43,7 +43,9 @@ pub(crate) async fn end(State(state): State<ServerState>, request: Request) -> R
     };
     // Whoever asked may be gone before all have ended.
     let client = wish.client_id.clone();
-    let ending = tokio::spawn(async move { server.grants().end_client(&client).await });
+    let ending = state
+        .gateway
+        .see_through(async move { server.grants().end_client(&client).await });
     match ending.await {
         Ok(Ok(ended)) => {
             let answer = json!({"client_id": wish.client_id, "ended": ended});
