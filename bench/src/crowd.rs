@@ -30,6 +30,9 @@ pub(crate) struct Settings {
     /// Streams held open at once.
     #[arg(long, default_value_t = 9_900)]
     streams: u32,
+    /// Streams of stateless clients (`subscriptions/listen`) instead of those of sessions.
+    #[arg(long)]
+    stateless: bool,
     /// For how many seconds nothing else happens.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -48,7 +51,12 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
     let before = (resident_mib(id)?, open_files(id)?);
 
     println!("    opening {} streams", settings.streams);
-    let open = open_streams(&gateway, settings.streams)
+    let work = if settings.stateless {
+        Work::Listen
+    } else {
+        Work::Aggregate
+    };
+    let open = open_streams(&gateway, settings.streams, work)
         .await
         .with_context(|| gateway.said())?;
     let held = resident_mib(id)?;

@@ -1,11 +1,19 @@
 //! The bare HTTP/1.1 server that mock and floor share.
 
-use std::{convert::Infallible, future::Future};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{
-    Request, Response, StatusCode, body::Incoming, client::conn::http1::SendRequest, header,
+    Request, Response, StatusCode,
+    body::{Body, Frame, Incoming},
+    client::conn::http1::SendRequest,
+    header,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
@@ -15,7 +23,27 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Either<Full<Bytes>, Held>>;
+
+/// A body that says one thing and then stays open.
+#[derive(Debug)]
+pub(crate) struct Held(Option<Bytes>);
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.0.take() {
+            Some(said) => Poll::Ready(Some(Ok(Frame::data(said)))),
+            // Nothing will wake it: it ends with its connection.
+            None => Poll::Pending,
+        }
+    }
+}
 
 /// The caller's key at the gateway and at the floor.
 pub(crate) const KEY: &str = "sk-bench-0123456789abcdef0123456789abcdef";
@@ -59,14 +87,23 @@ pub(crate) async fn connect(port: u16) -> anyhow::Result<(SendRequest<Full<Bytes
 }
 
 pub(crate) fn json(body: String) -> Answer {
-    let mut response = Response::new(Full::from(body));
+    let mut response = Response::new(Either::Left(Full::from(body)));
     let value = header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, value);
     response
 }
 
 pub(crate) fn empty(status: StatusCode) -> Answer {
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Either::Left(Full::default()));
     *response.status_mut() = status;
+    response
+}
+
+/// An event stream that says one message and stays open.
+pub(crate) fn held(message: &str) -> Answer {
+    let said = Bytes::from(format!("data: {message}\n\n"));
+    let mut response = Response::new(Either::Right(Held(Some(said))));
+    let value = header::HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
     response
 }

@@ -144,9 +144,12 @@ impl Caller {
         )
     }
 
-    /// Opens the session's stream of messages that belong to no request.
+    /// Opens the stream of messages that belong to no request: a session's, or one of its own.
     pub(crate) async fn listen(&mut self) -> anyhow::Result<Response<Incoming>> {
         let settings = &self.settings;
+        if settings.work == Work::Listen {
+            return self.send(Work::Listen.body(1)).await;
+        }
         let session = self.session.clone().context("no session")?;
         let request = Request::builder()
             .method(Method::GET)

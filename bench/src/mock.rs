@@ -105,6 +105,11 @@ async fn mcp(request: Request<Incoming>, counts: &Counts) -> Answer {
             r#"{{"jsonrpc":"2.0","id":{id},"result":{{{result_type}"content":[{{"type":"text","text":"number {number}."}}]}}}}"#
         ));
     }
+    if modern && envelope.method == "subscriptions/listen" {
+        return http::held(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{{"toolsListChanged":true}},"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+        ));
+    }
     other(&envelope, id, modern, counts.tools)
 }
 
@@ -119,7 +124,7 @@ fn other(envelope: &Envelope<'_>, id: &RawValue, modern: bool, tools: usize) -> 
             "protocolVersion": asked.filter(|asked| *asked < "2026").unwrap_or("2025-11-25"),
             "capabilities": {"tools": {}}, "serverInfo": info}),
         "server/discover" => json!({
-            "supportedVersions": ["2025-11-25", "2026-07-28"], "capabilities": {"tools": {}},
+            "supportedVersions": ["2025-11-25", "2026-07-28"], "capabilities": {"tools": {"listChanged": true}},
             "ttlMs": 60_000, "cacheScope": "public",
             "_meta": {"io.modelcontextprotocol/serverInfo": info}}),
         "ping" if !modern => json!({}),

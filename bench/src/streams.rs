@@ -21,7 +21,7 @@ const STREAMS_EACH: u32 = 200;
 pub(crate) async fn kib_per_idle_stream(gateway: &Service) -> anyhow::Result<f64> {
     let id = gateway.id()?;
     let before = resident_mib(id)?;
-    let _open = open_streams(gateway, STREAMS).await?;
+    let _open = open_streams(gateway, STREAMS, Work::Aggregate).await?;
     let after = resident_mib(id)?;
     Ok((after - before) * 1024.0 / f64::from(STREAMS))
 }
@@ -36,8 +36,12 @@ impl OpenStreams {
     }
 }
 
-/// Opens so many, with as many keys as that takes.
-pub(crate) async fn open_streams(gateway: &Service, count: u32) -> anyhow::Result<OpenStreams> {
+/// Opens so many of one kind, with as many keys as that takes.
+pub(crate) async fn open_streams(
+    gateway: &Service,
+    count: u32,
+    work: Work,
+) -> anyhow::Result<OpenStreams> {
     let mut open = Vec::new();
     let mut credential = String::new();
     for number in 0..count {
@@ -46,7 +50,7 @@ pub(crate) async fn open_streams(gateway: &Service, count: u32) -> anyhow::Resul
         }
         let load = Load {
             port: gateway.port,
-            work: Work::Aggregate,
+            work,
             connections: 1,
             requests: 1,
             credential: credential.clone(),

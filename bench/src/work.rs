@@ -15,6 +15,8 @@ pub(crate) enum Work {
     Named,
     /// Stateless `tools/call` (2026-07-28) at the server's own endpoint.
     Stateless,
+    /// `subscriptions/listen` (2026-07-28) at the aggregate endpoint.
+    Listen,
     /// `POST /mcp-rest/tools/call`.
     Rest,
     /// `tools/call` in a session, for the mock and the floor.
@@ -41,6 +43,7 @@ impl Work {
             Self::Aggregate => "/mcp tools/call",
             Self::Named => "/{name}/mcp tools/call",
             Self::Stateless => "/{name}/mcp 2026-07-28",
+            Self::Listen => "/mcp subscriptions/listen",
             Self::Rest => "/mcp-rest/tools/call",
             Self::PlainSession => "session",
             Self::PlainStateless => "stateless",
@@ -53,7 +56,7 @@ impl Work {
 
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::Aggregate | Self::PlainSession | Self::PlainStateless => "/mcp",
+            Self::Aggregate | Self::Listen | Self::PlainSession | Self::PlainStateless => "/mcp",
             Self::Named | Self::Stateless => "/bench/mcp",
             Self::Rest => "/mcp-rest/tools/call",
         }
@@ -64,6 +67,9 @@ impl Work {
         match self {
             Self::Rest => format!(
                 r#"{{"server_id":"bench","name":"echo","arguments":{{"number":{number}}}}}"#
+            ),
+            Self::Listen => format!(
+                r#"{{"jsonrpc":"2.0","id":{number},"method":"subscriptions/listen","params":{{"notifications":{{"toolsListChanged":true}},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}},"io.modelcontextprotocol/clientInfo":{{"name":"bench","version":"1"}}}}}}}}"#
             ),
             Self::Stateless | Self::PlainStateless => format!(
                 r#"{{"jsonrpc":"2.0","id":{number},"method":"tools/call","params":{{"name":"echo","arguments":{{"number":{number}}},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}},"io.modelcontextprotocol/clientInfo":{{"name":"bench","version":"1"}}}}}}}}"#
@@ -104,6 +110,11 @@ impl Work {
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json, text/event-stream")
             .header(header::AUTHORIZATION, format!("Bearer {credential}"));
+        if self == Self::Listen {
+            request = request
+                .header("mcp-protocol-version", "2026-07-28")
+                .header("mcp-method", "subscriptions/listen");
+        }
         if matches!(self, Self::Stateless | Self::PlainStateless) {
             request = request
                 .header("mcp-protocol-version", "2026-07-28")

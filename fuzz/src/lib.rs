@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+mod legacy_client;
+mod modern_client;
 mod token;
 
 use bytes::Bytes;
 use portcullis_mcp::{Envelope, SseDecoder, SseError, SseItem};
 
+pub use legacy_client::legacy_client;
+pub use modern_client::modern_client;
 pub use token::{TOKENS, believed, token};
 
 /// Small enough that the limit itself is met.

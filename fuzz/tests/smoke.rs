@@ -26,6 +26,45 @@ const CONFIGURATIONS: &[&[u8]] = &[
     br#"{"mcp_servers": {"a": {"url": "http://127.0.0.1:1/mcp", "allowed_tools": ["x"]}}}"#,
 ];
 
+/// Calls of a stateless client over a session: the client, then frames of both sides.
+const MODERN_CLIENTS: &[&[u8]] = &[
+    br#"warning
+>{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}
+>{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{}}}}
+>{"jsonrpc":"2.0","id":"b","method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}
+<{"question-1":{"action":"accept","content":{}},"question-2":{"role":"assistant","model":"m","content":{"type":"text","text":"x"}}}
+>{"jsonrpc":"2.0","id":3,"result":{"content":[]}}"#,
+    br#"debug forbidden
+>{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}
+>{"jsonrpc":"2.0","id":1,"method":"roots/list"}
+>{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}
+!
+>{"jsonrpc":"2.0","id":3,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://a.example","message":"m"}]}}}
+?info
+<{"question-2":{"action":"decline"}}"#,
+    br#"silent
+{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"x","inputResponses":{},"requestState":"s","_meta":{"io.modelcontextprotocol/logLevel":"info","progressToken":1}}}
+{"protocolVersion":"2025-11-25","capabilities":{"tasks":{},"tools":{"listChanged":true}},"serverInfo":{"name":"s","version":"1"}}"#,
+];
+
+/// Calls of a client with a session to a stateless server: the client, then frames of both sides.
+const LEGACY_CLIENTS: &[&[u8]] = &[
+    br#"call
+<{"jsonrpc":"2.0","id":77,"result":{"action":"accept","content":{"a":1}}}
+>{"jsonrpc":"2.0","id":41,"result":{"resultType":"input_required","requestState":"s","inputRequests":{"k":{"method":"elicitation/create","params":{"message":"?","mode":"url","url":"https://a.example"}},"l":{"method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}}}}
+>{"jsonrpc":"2.0","id":41,"result":{"resultType":"complete","content":[],"ttlMs":5,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}}}}"#,
+    br#"a resource unable
+>{"jsonrpc":"2.0","id":41,"error":{"code":-32602,"message":"m","data":{"uri":"u"}}}
+>{"jsonrpc":"2.0","id":41,"error":{"code":-32021,"message":"m","data":{"requiredCapabilities":{"sampling":{}}}}}
+~{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["u"]},"_meta":{"io.modelcontextprotocol/subscriptionId":41}}}
+~{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u","_meta":{"io.modelcontextprotocol/subscriptionId":41}}}
+~{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#,
+    br#"some other
+{"jsonrpc":"2.0","id":41,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"extensions":{}},"instructions":"i","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"}}}}
+{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1,"_meta":{"io.modelcontextprotocol/x":1}}}
+{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"x","task":{},"inputResponses":{},"_meta":{"progressToken":"p"}}}"#,
+];
+
 /// A good input with a few bytes overwritten, cut out or doubled.
 fn mutated(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     let edit = (any::<Index>(), any::<u8>(), 0..4_u8);
@@ -44,6 +83,25 @@ fn mutated(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// The same with frames left out, repeated and put into another order, each perhaps damaged.
+fn conversation(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+    let frames: Vec<&'static [u8]> = seeds.iter().flat_map(|seed| seed.split(|byte| *byte == b'\n')).collect();
+    let damage = prop_oneof![3 => Just(None), 1 => (any::<Index>(), any::<u8>()).prop_map(Some)];
+    vec((any::<Index>(), damage), 1..24).prop_map(move |chosen| {
+        let mut input = Vec::new();
+        for (frame, damage) in chosen {
+            let mut frame = frame.get(&frames).to_vec();
+            if let (Some((place, byte)), false) = (damage, frame.is_empty()) {
+                let place = place.index(frame.len());
+                frame[place] = byte;
+            }
+            input.extend(frame);
+            input.push(b'\n');
+        }
+        input
+    })
+}
+
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..512)
 }
@@ -54,6 +112,16 @@ proptest! {
     #[test]
     fn any_event_stream_is_read_alike_in_any_pieces(input in prop_oneof![mutated(STREAMS), noise()]) {
         portcullis_fuzz::sse_decoder(&input);
+    }
+
+    #[test]
+    fn a_stateless_client_over_a_session_hears_what_is_its_own(input in conversation(MODERN_CLIENTS)) {
+        portcullis_fuzz::modern_client(&input);
+    }
+
+    #[test]
+    fn a_client_with_a_session_hears_of_a_stateless_server_what_is_its_own(input in conversation(LEGACY_CLIENTS)) {
+        portcullis_fuzz::legacy_client(&input);
     }
 
     #[test]

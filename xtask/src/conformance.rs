@@ -8,6 +8,7 @@ use portcullis_e2e::{Fixture, Judges, KeyProxy, Stack};
 use crate::{
     authorization_suite, client_suite,
     command::{self, binaries, cargo_with},
+    cross_era,
     suite::{self, Report, RequirementSet, SETS},
 };
 
@@ -32,6 +33,7 @@ pub(crate) fn run(release: bool, passthrough: bool) -> anyhow::Result<()> {
         complaints.extend(differences(set, &direct, &through));
     }
     if !passthrough {
+        complaints.extend(runtime.block_on(cross_era::run(&judges))?);
         complaints.extend(client_suite::run(&judges, None)?);
         complaints.extend(runtime.block_on(authorization_suite::run(&judges))?);
     }
@@ -96,14 +98,16 @@ impl Way {
     }
 }
 
-/// The client scenarios whose names contain `only`, or those of authorization servers, with the programs that were built last.
+/// The client scenarios whose names contain `only`, those of authorization servers, or those across eras, with
+/// the programs that were built last.
 pub(crate) fn run_only(only: &str) -> anyhow::Result<()> {
     portcullis_e2e::look_in(&binaries(false));
     let judges = Judges::ready()?;
-    let complaints = if only == "authorization" {
-        tokio::runtime::Runtime::new()?.block_on(authorization_suite::run(&judges))?
-    } else {
-        client_suite::run(&judges, Some(only))?
+    let runtime = tokio::runtime::Runtime::new()?;
+    let complaints = match only {
+        "authorization" => runtime.block_on(authorization_suite::run(&judges))?,
+        "eras" => runtime.block_on(cross_era::run(&judges))?,
+        scenarios => client_suite::run(&judges, Some(scenarios))?,
     };
     for complaint in &complaints {
         println!("    - {complaint}");

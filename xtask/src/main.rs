@@ -14,6 +14,7 @@ mod book;
 mod client_suite;
 mod command;
 mod conformance;
+mod cross_era;
 mod rules;
 mod sbom;
 mod steps;
@@ -71,8 +72,8 @@ enum Task {
         /// Put a proxy that only passes on where the gateway would be: a check of this harness.
         #[arg(long)]
         passthrough: bool,
-        /// Only the scenarios of clients whose names contain this, or those of authorization servers
-        /// (`authorization`), with the programs built last.
+        /// Only the scenarios of clients whose names contain this, those of authorization servers
+        /// (`authorization`), or those across eras (`eras`), with the programs built last.
         #[arg(long, value_name = "PART")]
         only: Option<String>,
     },

@@ -10,6 +10,7 @@ pub(crate) const MAY_KNOW: &[(&str, &[&str])] = &[
     ("mcp", &["core"]),
     ("llm", &["core"]),
     ("policy", &["core"]),
+    ("openapi", &["mcp", "core"]),
     ("config", &["core"]),
     ("store", &["core"]),
     ("egress", &["core"]),
@@ -17,7 +18,7 @@ pub(crate) const MAY_KNOW: &[(&str, &[&str])] = &[
     ("vault", &["aws", "egress", "core"]),
     ("store-sql", &["store", "core"]),
     ("store-redis", &["store", "core"]),
-    ("upstream", &["mcp", "policy", "egress", "core"]),
+    ("upstream", &["mcp", "openapi", "policy", "egress", "core"]),
     ("identity", &["oauth", "store", "vault", "egress", "core"]),
     (
         "credentials",
@@ -91,7 +92,7 @@ pub(crate) const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that cannot do I/O.
-const PURE: &[&str] = &["core", "oauth", "mcp", "llm", "policy", "config"];
+const PURE: &[&str] = &["core", "oauth", "mcp", "llm", "policy", "openapi", "config"];
 
 /// What would let a pure room reach the world.
 const WORLDLY: &[&str] = &[
@@ -142,7 +143,14 @@ pub(crate) fn violations(edges: &Edges) -> Vec<String> {
 
 fn room_of(package: &str) -> Option<&str> {
     let room = package.strip_prefix("portcullis-")?;
-    let development = ["testkit", "bench", "e2e", "conformance-fixture", "fuzz"];
+    let development = [
+        "testkit",
+        "bench",
+        "e2e",
+        "eras",
+        "conformance-fixture",
+        "fuzz",
+    ];
     (!development.contains(&room)).then_some(room)
 }
 

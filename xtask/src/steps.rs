@@ -67,6 +67,10 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
             "docs/reference/config.md",
             whole(&portcullis_config::reference_markdown()),
         ),
+        (
+            "docs/reference/eras.md",
+            whole(&portcullis_eras::matrix::page()),
+        ),
     ];
     for (name, wanted) in files {
         let path = root().join(name);
@@ -153,7 +157,11 @@ pub(crate) fn bench_smoke() -> anyhow::Result<()> {
     build_everything()?;
     run(benchmark(false, Measured::Calls).arg("--smoke"))?;
     run(benchmark(false, Measured::Growth).args(["--servers=4", "--keys=20", "--requests=64"]))?;
-    run(benchmark(false, Measured::Streams).args(["--streams=40", "--seconds=1", "--calls=64"]))
+    let few = ["--streams=40", "--seconds=1", "--calls=64"];
+    run(benchmark(false, Measured::Streams).args(few))?;
+    run(benchmark(false, Measured::Streams)
+        .args(few)
+        .arg("--stateless"))
 }
 
 fn benchmark(release: bool, what: Measured) -> Command {

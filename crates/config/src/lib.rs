@@ -35,13 +35,14 @@ pub use model::{
     ActorSource, AssertionAudience, Audit, Auth, AuthorizationCode, AuthorizationServer,
     AwsIdentity, AwsRole, AwsSigV4, AwsSource, AwsStore, CallerHeaders, ClaimNames, ClaimSource,
     ClientAuth, ClientCa, ClientCertificate, ClientCredentials, ClientKey, ClientProof, Compat,
-    Config, Cookies, DebugHeaders, Delegation, ExchangeProfile, FileKey, Forwarded, Forwarding,
-    GrantedScopes, HeaderTemplate, IdJag, Identity, InteractiveClient, Introspection, IssuerGrants,
-    JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient, Limits, Listen, LogFormat,
-    LogLevel, Login, LoginProvider, MappedKeys, McpServer, OAuthClient, Resource, Revision,
-    Rfc8693, Secrets, Server, SignerAudience, SignerClaims, SignerScopes, Sourced, StaticHeader,
-    Store, SubjectIntrospection, SubjectSource, Telemetry, Tls, TokenExchange, TokenIssuer,
-    TokenTypeName, TokenVerification, ToolScopes, VaultAuth, VaultStore,
+    Config, Cookies, DebugHeaders, Delegation, EnvValue, EnvVar, ExchangeProfile, FileKey,
+    Forwarded, Forwarding, GrantedScopes, HeaderTemplate, IdJag, Identity, InteractiveClient,
+    Introspection, IssuerGrants, JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient,
+    Limits, Listen, LogFormat, LogLevel, Login, LoginProvider, MappedKeys, McpServer, OAuthClient,
+    OpenApiDocument, Resource, Revision, Rfc8693, Secrets, Server, SignerAudience, SignerClaims,
+    SignerScopes, Sourced, SpecPath, StaticHeader, StdioCommand, StdioProcesses, Store,
+    SubjectIntrospection, SubjectSource, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
+    TokenVerification, ToolScopes, Transport, VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;

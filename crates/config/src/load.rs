@@ -8,6 +8,7 @@ use crate::keys::ours::ROOT;
 use crate::model::{Compat, Config};
 use crate::sections::client_certificates::ClientCas;
 use crate::sections::grants::Surroundings;
+use crate::sections::transport::StdioRules;
 use crate::sections::{addresses, identity, mcp_server, process, secrets, server};
 use crate::sources::Sources;
 use crate::tree::{self, MAX_FILE_BYTES, Node};
@@ -103,7 +104,8 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     let litellm = fields.section_or_empty("litellm_settings", &empty)?;
     let secrets = fields.section_or_empty("secrets", &empty)?;
     let secrets = findings.without_stores(|| secrets::read(&secrets));
-    let mcp_servers = mcp_server::all(&fields, &litellm, compat, signer.as_ref());
+    let stdio = StdioRules::read(&general);
+    let mcp_servers = mcp_server::all(&fields, &litellm, compat, signer.as_ref(), &stdio);
     let listening = fields.section_or_empty("server", &empty)?;
     let server = server::read(&listening, &general);
     let jwt_signer = signer.and_then(|signer| signer.finish(&fields, &server, compat));
@@ -134,6 +136,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             .into_iter()
             .filter_map(|entry| entry.server)
             .collect(),
+        max_stdio_processes: stdio.most(),
         secrets,
         jwt_signer,
         store,

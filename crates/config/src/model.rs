@@ -12,6 +12,7 @@ mod process;
 mod secrets;
 mod server;
 mod signer;
+mod transport;
 
 pub use authorization_server::{AuthorizationServer, KnownClient};
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
@@ -38,6 +39,10 @@ pub use signer::{
     TokenVerification,
 };
 
+pub use transport::{
+    EnvValue, EnvVar, OpenApiDocument, SpecPath, StdioCommand, StdioProcesses, Transport,
+};
+
 use crate::references::Origin;
 
 /// Everything the operator decided.
@@ -49,6 +54,8 @@ pub struct Config {
     pub identity: Identity,
     /// `mcp_servers`, `servers`; in the order of the file.
     pub mcp_servers: Vec<McpServer>,
+    /// Most processes of stdio servers at once (`general_settings.max_stdio_processes`).
+    pub max_stdio_processes: usize,
     /// `secrets`
     pub secrets: Secrets,
     /// The `mcp_jwt_signer` of `guardrails`.

@@ -17,6 +17,7 @@ mod semantics;
 mod signer;
 mod strictness;
 mod table;
+mod transports;
 mod values;
 
 use std::collections::BTreeMap;

@@ -82,6 +82,14 @@ impl Node {
         }
     }
 
+    /// The text of a single value, as it is written.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
     fn count(&self) -> usize {
         match &self.value {
             Value::Null | Value::Scalar { .. } => 1,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::hex;
 use crate::entropy::{Entropy, EntropyUnavailable};
 use crate::time::Timestamp;
 
@@ -69,6 +70,32 @@ text_id! {
     RevocationId
 }
 
+text_id! {
+    /// One process of the gateway, for as long as it runs. No secret: it stands in handles that clients
+    /// get, so that they find their way back.
+    ReplicaId
+}
+
+impl ReplicaId {
+    /// Most characters of one, whoever wrote it.
+    const LONGEST: usize = 32;
+
+    /// A name that no other process chooses, also of those that run after this one.
+    pub fn generate(entropy: &dyn Entropy) -> Result<Self, EntropyUnavailable> {
+        let mut random = [0_u8; 8];
+        entropy.fill(&mut random)?;
+        Ok(Self::from(hex(&random)))
+    }
+
+    /// Reads one that comes from outside; `None` when it cannot be one.
+    pub fn read(text: &str) -> Option<Self> {
+        let plausible = !text.is_empty()
+            && text.len() <= Self::LONGEST
+            && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        plausible.then(|| Self::from(text))
+    }
+}
+
 /// One request at our door, in the answer's `x-request-id`, in every log line and audit event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId(uuid::Uuid);
@@ -91,6 +118,11 @@ impl RequestId {
         let mut digits = [0_u8; 32];
         self.0.as_simple().encode_lower(&mut digits);
         digits
+    }
+
+    /// Reads the printed form.
+    pub fn read(text: &str) -> Option<Self> {
+        uuid::Uuid::try_parse(text).ok().map(Self)
     }
 
     /// Its printed form, without a formatter.

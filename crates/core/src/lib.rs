@@ -24,7 +24,7 @@ pub use error_kind::ErrorKind;
 pub use forwarded::{
     Brought, ForwardedHeader, ForwardedHeaders, Withheld, is_forwardable, normal_header_name,
 };
-pub use ids::{KeyId, PrincipalId, RequestId, RevocationId, ServerId, ToolName};
+pub use ids::{KeyId, PrincipalId, ReplicaId, RequestId, RevocationId, ServerId, ToolName};
 pub use inbound::{OnBehalf, SubjectToken};
 pub use network::{AddressRange, InvalidRange, Side, network_of};
 pub use principal::{

@@ -9,6 +9,8 @@ use crate::time::Timestamp;
 pub enum Purpose {
     /// `Mcp-Session-Id` handed to a legacy client.
     McpSession,
+    /// Where a client of HTTP+SSE sends its messages.
+    SseSession,
     /// A pagination cursor of an aggregated list.
     McpCursor,
     /// `requestState` of a 2026-07-28 `input_required` result.
@@ -16,12 +18,20 @@ pub enum Purpose {
     /// `requestState` of an `input_required` result of our own: the client's user is to connect an
     /// account first.
     McpConsentState,
+    /// `requestState` of a call that a gateway holds open in a session while its client is asked.
+    McpParkedState,
     /// For whom an address under `/connect/` was made.
     Invitation,
     /// The cookie of a browser in which somebody is signed in.
     BrowserSession,
     /// What proves that a form was filled in on a page of ours, in the browser that it was made for.
     FormToken,
+    /// Where a replica is reached by the others.
+    ReplicaAddress,
+    /// A request that one replica hands over to another.
+    HandOver,
+    /// What the client of a legacy session set, for whichever replica has the session next.
+    SessionHome,
 }
 
 impl Purpose {
@@ -29,12 +39,17 @@ impl Purpose {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::McpSession => "mcp-session",
+            Self::SseSession => "sse-session",
             Self::McpCursor => "mcp-cursor",
             Self::McpRequestState => "mcp-request-state",
             Self::McpConsentState => "mcp-consent-state",
+            Self::McpParkedState => "mcp-parked-state",
             Self::Invitation => "invitation",
             Self::BrowserSession => "browser-session",
             Self::FormToken => "form-token",
+            Self::ReplicaAddress => "replica-address",
+            Self::HandOver => "hand-over",
+            Self::SessionHome => "session-home",
         }
     }
 }

@@ -115,6 +115,11 @@ impl UpstreamCredential {
         }
     }
 
+    /// Nothing, for a request that does not leave the process.
+    pub const fn nothing() -> Self {
+        Self::new(CredentialKind::NoAuth, Vec::new(), None)
+    }
+
     /// The same, of which this header is known to be a secret.
     pub(crate) fn holding(mut self, name: HeaderName) -> Self {
         self.secret.push(name);
@@ -267,7 +272,20 @@ fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
 const SHORTEST: usize = 8;
 
 fn holds(text: &[u8], value: &[u8]) -> bool {
-    value.len() >= SHORTEST && memchr::memmem::find(text, value).is_some()
+    let found = |value: &[u8]| memchr::memmem::find(text, value).is_some();
+    value.len() >= SHORTEST && (found(value) || (value.contains(&b'/') && found(&escaped(value))))
+}
+
+/// As some servers write it in JSON, where `/` may be `\/` (RFC 8259 §7).
+fn escaped(value: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(value.len() + 8);
+    for byte in value {
+        if *byte == b'/' {
+            text.push(b'\\');
+        }
+        text.push(*byte);
+    }
+    text
 }
 
 fn is_secret(name: &HeaderName) -> bool {
@@ -307,6 +325,8 @@ mod tests {
         assert!(basic.appears_in(b"dXNlcjpwYXNzd29yZA=="));
         let key = presenting(HeaderName::from_static("x-api-key"), "canary-key");
         assert!(key.appears_in(b"key canary-key is unknown"));
+        let slashed = presenting(AUTHORIZATION, "Bearer ab/cd-canary");
+        assert!(slashed.appears_in(br#"{"error":"bad ab\/cd-canary"}"#));
     }
 
     #[test]

@@ -125,6 +125,9 @@ pub enum CredentialErrorKind {
     /// anew: a person can help, nobody else.
     #[error("whoever acts has no account connected")]
     ConsentRequired,
+    /// Whoever wants to connect was sent away too often lately and did not come back.
+    #[error("too many connections of this person to this server were begun and not finished")]
+    TooManyFlows,
     /// The evidence is for another server: a defect of ours, and no reason to present anything.
     #[error("the permit is for another server")]
     OtherServer,
@@ -165,6 +168,7 @@ impl CredentialError {
             | CredentialErrorKind::SubjectLacksClaims
             | CredentialErrorKind::SubjectLacksScopes => ErrorKind::Forbidden,
             CredentialErrorKind::ConsentRequired => ErrorKind::ConsentRequired,
+            CredentialErrorKind::TooManyFlows => ErrorKind::RateLimited,
             CredentialErrorKind::Unavailable
             | CredentialErrorKind::NoWebIdentity
             | CredentialErrorKind::Unverifiable

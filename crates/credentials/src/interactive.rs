@@ -15,8 +15,10 @@ mod client;
 mod connections;
 mod departure;
 mod disconnect;
+mod finds;
 mod first_use;
 mod flow;
+mod giving_back;
 mod holder;
 mod keeper;
 mod place;
@@ -28,6 +30,7 @@ mod row;
 mod scopes;
 mod terms;
 mod try_out;
+mod unclaimed;
 
 pub use arrival::{Arrived, NotArrived, WhyNot};
 pub use brought::NotKept;
@@ -37,5 +40,6 @@ pub use disconnect::Disconnected;
 pub use refusal::Refusal;
 pub use terms::{AuthorizationCode, Document, Resource, client_document};
 pub use try_out::{FoundForPeople, find_authorization_server};
+pub use unclaimed::Claims;
 
 pub(crate) use place::Granted;

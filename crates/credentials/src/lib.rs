@@ -42,9 +42,9 @@ pub use forwarded::challenge_of;
 pub use forwarding::{Addressed, CallerHeaders, CookieRule, Forwarding, Template};
 pub use id_jag::{IdJagTerms, SubjectSource};
 pub use interactive::{
-    Arrived, AuthorizationCode, Connection, ConnectionDeps, Connections, Departure, Disconnected,
-    Document, FoundForPeople, NotArrived, NotKept, Refusal, Resource, WhyNot, client_document,
-    find_authorization_server,
+    Arrived, AuthorizationCode, Claims, Connection, ConnectionDeps, Connections, Departure,
+    Disconnected, Document, FoundForPeople, NotArrived, NotKept, Refusal, Resource, WhyNot,
+    client_document, find_authorization_server,
 };
 pub use mapped_keys::MappedKeys;
 pub use signing::{

@@ -38,6 +38,13 @@ impl ResponseBody {
         Self(Source::Network(body))
     }
 
+    /// Silence is counted from now on: nobody waited until now.
+    pub fn waits_anew(&mut self) {
+        if let Source::Network(body) = &mut self.0 {
+            body.progressed = true;
+        }
+    }
+
     /// Reads to the end.
     pub async fn collect(self) -> Result<Bytes, EgressError> {
         Ok(http_body_util::BodyExt::collect(self).await?.to_bytes())

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_mcp::eras::modern_client::tool;
 use portcullis_mcp::{Edits, Envelope, Members, Method, code, meta_key};
-use portcullis_policy::{Operation, authorize_service};
+use portcullis_policy::{Evidence, Operation, authorize_service};
 use portcullis_upstream::UpstreamErrorKind;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -21,12 +22,22 @@ use crate::gateway::Gateway;
 use crate::legacy::{LegacyClient, server_info};
 use crate::outcomes::{META_KEY, ServerResult, note, report, require_one};
 use crate::prepare::protocol;
+use crate::presented::Presented;
 use crate::routing::{exposed, owns};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
 /// One server's share of a page may take this long at most.
 pub(crate) const SHARE: Duration = Duration::from_secs(10);
+
+/// Who asks for a list.
+#[derive(Clone, Copy)]
+pub(crate) enum Asker<'a> {
+    /// A client with a session, or in its place.
+    Session(&'a LegacyClient),
+    /// A stateless client that declares these capabilities.
+    Stateless(&'a RawValue),
+}
 
 /// A server and where its list continues.
 type Asked = (Arc<ServerEntry>, Option<String>);
@@ -46,9 +57,9 @@ impl Gateway {
         view: &View,
         method: Method,
         envelope: &Envelope<'_>,
-        client: Option<&LegacyClient>,
+        asker: Asker<'_>,
     ) -> Result<String, EngineError> {
-        let modern = client.is_none();
+        let modern = matches!(asker, Asker::Stateless(_));
         let asked: Vec<Asked> = match envelope.params().and_then(|params| params.get("cursor")) {
             None => view
                 .servers()
@@ -66,7 +77,7 @@ impl Gateway {
                 entry,
                 method,
                 cursor.as_deref(),
-                client,
+                asker,
             );
             let result = tokio::time::timeout(limit, share)
                 .await
@@ -114,30 +125,25 @@ impl Gateway {
         entry: &Arc<ServerEntry>,
         method: Method,
         cursor: Option<&str>,
-        client: Option<&LegacyClient>,
+        asker: Asker<'_>,
     ) -> Result<Share, EngineError> {
         let mut permit = view.authorize(entry, Operation::Use)?;
         if entry.auth.discovery.is_some() {
             // The caller may use it; what it lists, it is asked in our own name.
             permit = authorize_service(&entry.id);
         }
-        let speech = if let Some(client) = client {
-            Speech::Legacy(client.wish(entry.upstream.server().push)?, client.digest)
-        } else {
-            self.require_modern_of(entry, permit.evidence()).await?;
-            Speech::Modern
+        let evidence = permit.evidence();
+        let own = self.speech_for(entry, evidence, asker).await?;
+        let asked = self.ask_page(entry, evidence, &own, method, cursor).await;
+        let (text, speech) = match asked {
+            // It opens no sessions: it is asked in the one era that it speaks.
+            Err(EngineError::Upstream(error)) if error.kind == UpstreamErrorKind::Era => {
+                let speech = Speech::Modern;
+                let text = self.ask_page(entry, evidence, &speech, method, cursor);
+                (text.await?, speech)
+            }
+            asked => (asked?, own),
         };
-        let modern = client.is_none();
-        let text = self
-            .ask(
-                entry,
-                permit.evidence(),
-                &speech,
-                method,
-                &own_params(modern, cursor),
-                None,
-            )
-            .await?;
         let Some(page) = Page::read(&text, method) else {
             return if rpc_code(&text) == Some(code::METHOD_NOT_FOUND) {
                 Ok(Share {
@@ -149,15 +155,18 @@ impl Gateway {
                 Err(bad_answer(entry))
             };
         };
+        let stateless = matches!(speech, Speech::Modern);
+        let modern = matches!(asker, Asker::Stateless(_));
         let filter = AnswerFilter {
             method,
-            modern,
+            // Of a stateless server we are a client, which drops the tools that a client must not use.
+            modern: modern || stateless,
             entry: Arc::clone(entry),
             principal,
             admission: view.admission().clone(),
             listens: Operation::Use,
             subject: String::new(),
-            presented: None,
+            presented: Presented::default(),
             declared: None,
             watched: Vec::new(),
             asked: None,
@@ -166,6 +175,10 @@ impl Gateway {
             .items
             .into_iter()
             .filter_map(|raw| show(view, &filter, raw))
+            .filter_map(|item| match method {
+                Method::ToolsList if modern && !stateless => tool(&item),
+                _ => Some(item),
+            })
             .collect();
         Ok(Share {
             items,
@@ -174,18 +187,44 @@ impl Gateway {
         })
     }
 
-    async fn require_modern_of(
+    async fn ask_page(
+        self: &Arc<Self>,
+        entry: &Arc<ServerEntry>,
+        evidence: &Evidence,
+        speech: &Speech,
+        method: Method,
+        cursor: Option<&str>,
+    ) -> Result<String, EngineError> {
+        let params = own_params(matches!(speech, Speech::Modern), cursor);
+        self.ask(entry, evidence, speech, method, &params, None)
+            .await
+    }
+
+    /// In which era a server is asked for this client: in the client's where it speaks that, else in
+    /// its own. That a server opens no sessions, it says when it is to open one.
+    async fn speech_for(
         &self,
         entry: &ServerEntry,
-        evidence: &portcullis_policy::Evidence,
-    ) -> Result<(), EngineError> {
-        if self.speaks_modern(entry, evidence).await? {
-            return Ok(());
+        evidence: &Evidence,
+        asker: Asker<'_>,
+    ) -> Result<Speech, EngineError> {
+        match asker {
+            Asker::Session(client) => {
+                if entry.upstream.opens_no_sessions() && self.speaks_modern(entry, evidence).await?
+                {
+                    return Ok(Speech::Modern);
+                }
+                let wish = client.wish(entry.upstream.server().push)?;
+                Ok(Speech::Legacy(wish, client.digest))
+            }
+            Asker::Stateless(capabilities) => {
+                if self.speaks_modern(entry, evidence).await? {
+                    return Ok(Speech::Modern);
+                }
+                let wish = crate::modern::wish(entry, capabilities)?;
+                Ok(Speech::Legacy(wish, None))
+            }
         }
-        Err(EngineError::OtherEra {
-            server: entry.id.clone(),
-            speaks_modern: false,
-        })
     }
 
     fn compose(

@@ -6,6 +6,7 @@
 //! appends them in batches. [`verify()`] reads everything back and reports what does not fit.
 
 mod access;
+mod batch;
 mod chain;
 mod event;
 mod guard;
@@ -17,6 +18,7 @@ mod trail;
 mod verify;
 mod writer;
 
+pub use batch::BatchedMessage;
 pub use chain::{ChainMac, WriterId};
 pub use event::{
     AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target, trace_id_of_traceparent,

@@ -95,6 +95,18 @@ impl Call {
         Self { brought, ..self }
     }
 
+    /// One message of a batch that the request is.
+    pub(crate) fn part(&mut self) -> Self {
+        Self {
+            id: self.id,
+            principal: Arc::clone(&self.principal),
+            admission: self.admission.clone(),
+            brought: Arc::clone(&self.brought),
+            origin: self.origin.clone(),
+            audit: self.audit.part(),
+        }
+    }
+
     /// Ends the request before its answer is given. `false`: the event is required and could not be
     /// made durable, so the answer must not be given.
     #[must_use = "an answer that is not on record must not be given"]

@@ -2,7 +2,7 @@
 //! the operator.
 
 use http::{HeaderValue, StatusCode};
-use portcullis_core::{ErrorKind, RequestId, ScopeSet, ServerId};
+use portcullis_core::{ErrorKind, ReplicaId, RequestId, ScopeSet, ServerId};
 use portcullis_credentials::{CredentialError, CredentialErrorKind};
 use portcullis_mcp::{RpcError, SUPPORTED_REVISIONS, code};
 use portcullis_policy::{Denied, DeniedRule, MissingScopes};
@@ -64,6 +64,13 @@ pub enum EngineError {
         /// What it asked for.
         method: String,
     },
+    /// More of something than one caller may have at a time.
+    #[error("too many {0}")]
+    TooMany(&'static str),
+    /// Another replica of this gateway holds what the request is about. Reported only where it cannot
+    /// be handed over to it.
+    #[error("replica {0} holds what this is about, and it was not handed over to it")]
+    Elsewhere(ReplicaId),
     /// The caller's credential was revoked, or ended, while the answer was awaited.
     #[error("the caller's credential ended before the answer came")]
     NoLongerStands,
@@ -99,8 +106,9 @@ impl EngineError {
             Self::OtherEra { .. } => ErrorKind::UpstreamRefused,
             Self::NoneAnswered(_) => ErrorKind::UpstreamUnreachable,
             Self::PushNotAllowed { .. } => ErrorKind::Forbidden,
+            Self::TooMany(_) => ErrorKind::RateLimited,
             Self::NoLongerStands | Self::Challenged { .. } => ErrorKind::Unauthenticated,
-            Self::AuditUnavailable | Self::KeyRing => ErrorKind::Unavailable,
+            Self::Elsewhere(_) | Self::AuditUnavailable | Self::KeyRing => ErrorKind::Unavailable,
         }
     }
 
@@ -129,6 +137,10 @@ impl EngineError {
         let kind = self.kind();
         let outcome = kind.as_str();
         match self {
+            // Replicas come and go; what one held went with it.
+            Self::Elsewhere(_) => {
+                tracing::warn!(request.id = %request_id, outcome, error = %self, "request refused");
+            }
             _ if matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable) => {
                 tracing::error!(request.id = %request_id, outcome, error = %self, "request failed");
             }
@@ -202,6 +214,10 @@ impl EngineError {
                     format!("the server asked for {method}, which this gateway does not allow it"),
                 ),
             ),
+            Self::TooMany(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                RpcError::new(code::INTERNAL_ERROR, self.to_string()),
+            ),
             // In-band: with any other status a client would look for a token of ours, which it has.
             Self::ConsentRequired(wanted) => (
                 StatusCode::OK,
@@ -264,6 +280,13 @@ impl EngineError {
                 RpcError::new(
                     code::INTERNAL_ERROR,
                     "the server asks for a bearer token of its own issuer: see WWW-Authenticate",
+                ),
+            ),
+            Self::Elsewhere(_) => (
+                status_of(kind),
+                RpcError::new(
+                    code::INTERNAL_ERROR,
+                    "the replica of this gateway that held this is out of reach: begin it anew",
                 ),
             ),
             Self::NoLongerStands

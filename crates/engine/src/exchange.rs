@@ -209,23 +209,30 @@ impl Gateway {
         session: &LegacySession,
         text: String,
     ) -> Result<(), EngineError> {
+        let mut note = Note::default();
+        let told = self.tell_noting(entry, evidence, session, text, &mut note);
+        told.await.map(drop)
+    }
+
+    /// The same; also what was presented for it.
+    pub(crate) async fn tell_noting(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        session: &LegacySession,
+        text: String,
+        note: &mut Note,
+    ) -> Result<UpstreamCredential, EngineError> {
         let text = &text;
         let told = Envelope::parse(text.as_bytes());
         let errand = told.as_ref().map_or(Errand::Session, errand_of);
-        let mut note = Note::default();
-        let told = self.presenting(
-            entry,
-            evidence,
-            errand,
-            &mut note,
-            |credential| async move {
-                let presents = Presenting(&credential);
-                session
-                    .notify(&presents, text.clone(), HeaderMap::new())
-                    .await
-            },
-        );
-        told.await.map(drop)
+        let told = self.presenting(entry, evidence, errand, note, |credential| async move {
+            let presents = Presenting(&credential);
+            session
+                .notify(&presents, text.clone(), HeaderMap::new())
+                .await
+        });
+        told.await.map(|(credential, ())| credential)
     }
 
     /// Opens a session's stream, after an event if one is named; also what was presented for it.
@@ -286,6 +293,12 @@ impl Gateway {
         evidence: &Evidence,
         errand: Errand<'_>,
     ) -> Result<UpstreamCredential, CredentialError> {
+        // What never leaves the process carries nothing, and needs no account to be connected.
+        if let Errand::Method(method) = errand
+            && entry.upstream.answers_itself(method)
+        {
+            return Ok(UpstreamCredential::nothing());
+        }
         self.credentials.obtain(evidence, &entry.auth, errand).await
     }
 

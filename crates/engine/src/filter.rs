@@ -1,11 +1,11 @@
 //! What must change in an upstream's answer before the caller may have it. Everything else stays
 //! the bytes it was.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Principal, Purpose, Sha256};
-use portcullis_credentials::UpstreamCredential;
 use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Members, Method, is_presentable};
 use serde_json::value::RawValue;
 
@@ -14,6 +14,7 @@ use crate::catalog::{bad_answer, param_headers};
 use crate::error::EngineError;
 use crate::exchange::revealing;
 use crate::gateway::Gateway;
+use crate::presented::Presented;
 use crate::snapshot::ServerEntry;
 use crate::tasks;
 use portcullis_policy::Operation;
@@ -39,7 +40,7 @@ pub(crate) struct AnswerFilter {
     /// The name or URI asked for, as the server spells it.
     pub(crate) subject: String,
     /// What we presented, which must not come back to the caller.
-    pub(crate) presented: Option<UpstreamCredential>,
+    pub(crate) presented: Presented,
     /// What a stateless client said that it can answer; a session has it elsewhere.
     pub(crate) declared: Option<ClientCapabilities>,
     /// The server's own handles of the tasks that a `subscriptions/listen` asked for.
@@ -72,10 +73,7 @@ impl AnswerFilter {
     /// Whether a message repeats our credential: some servers put what they were sent into their
     /// errors.
     pub(crate) fn reveals(&self, text: &str) -> bool {
-        let reveals = self
-            .presented
-            .as_ref()
-            .is_some_and(|credential| credential.appears_in(text.as_bytes()));
+        let reveals = self.presented.appears_in(text.as_bytes());
         if reveals {
             tracing::warn!(mcp.server.id = %self.entry.id, "server repeated our credential: message withheld");
         }
@@ -116,6 +114,21 @@ impl AnswerFilter {
             (!edits.is_empty()).then(|| edits.finish())
         };
         Ok(edited.unwrap_or(text))
+    }
+
+    /// An answer without the tools that the caller must not see, for whoever changes the rest of it.
+    pub(crate) fn shown<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, EngineError> {
+        if self.method != Method::ToolsList {
+            return Ok(Cow::Borrowed(text));
+        }
+        let envelope = Envelope::parse(text.as_bytes()).map_err(|_| bad_answer(&self.entry))?;
+        let Some(raw) = envelope.result() else {
+            return Ok(Cow::Borrowed(text));
+        };
+        let result = Members::of(raw).map_err(|_| bad_answer(&self.entry))?;
+        let mut edits = Edits::of(text);
+        self.hide_tools(&result, &mut edits)?;
+        Ok(Cow::Owned(edits.finish()))
     }
 
     /// Drops the tools that the policy does not admit and those that a client must not use.

@@ -6,17 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use portcullis_core::{Clock, Principal, Sealer, Side};
+use portcullis_core::{Clock, Principal, ReplicaId, Sealer, Side};
 use portcullis_credentials::CredentialBroker;
 use portcullis_policy::{Caller, Operation, authorize};
-use portcullis_store::SessionStore;
+use portcullis_store::{ReplicaStore, SessionHomeStore, SessionStore};
 use portcullis_upstream::Closing;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{AuditLog, ChainMac};
 use crate::call::Admission;
 use crate::consent::Elicitations;
-use crate::legacy::{Listeners, OpenedSessions, Pushes, Terminated};
+use crate::legacy::{Listeners, OpenedSessions, Pushes, SseSessions, Terminated, Translation};
+use crate::modern::{Ears, ParkedCalls};
+use crate::replicas::{ReplicaDeps, Replicas};
 use crate::snapshot::{ServerEntry, Snapshot};
 use crate::vigil::Vigil;
 
@@ -33,6 +35,12 @@ pub trait Standing: Send + Sync + fmt::Debug {
 /// What the gateway is built from.
 #[derive(Debug)]
 pub struct GatewayDeps {
+    /// Which of several processes this is.
+    pub replica: ReplicaId,
+    /// Which processes share the store.
+    pub replicas: Arc<dyn ReplicaStore>,
+    /// Where legacy sessions are at home that moved.
+    pub session_homes: Arc<dyn SessionHomeStore>,
     /// The servers.
     pub snapshot: Snapshot,
     /// Where upstream credentials come from.
@@ -55,6 +63,7 @@ pub struct GatewayDeps {
 
 /// The one door to every upstream.
 pub struct Gateway {
+    pub(crate) replicas: Replicas,
     snapshot: ArcSwap<Snapshot>,
     /// Servers that no longer stand in the picture, until nobody uses them and their sessions are
     /// closed.
@@ -71,13 +80,25 @@ pub struct Gateway {
     pub(crate) pushes: Pushes,
     pub(crate) elicitations: Elicitations,
     pub(crate) listeners: Listeners,
+    pub(crate) translation: Translation,
+    pub(crate) sse_sessions: SseSessions,
     pub(crate) vigil: Vigil,
+    pub(crate) parked: ParkedCalls,
+    pub(crate) ears: Ears,
 }
 
 impl Gateway {
     /// Builds the gateway; nothing is connected yet.
     pub fn new(deps: GatewayDeps) -> Arc<Self> {
+        let replicas = Replicas::new(ReplicaDeps {
+            own: deps.replica,
+            store: deps.replicas,
+            homes: deps.session_homes,
+            sealer: Arc::clone(&deps.sealer),
+            clock: Arc::clone(&deps.clock),
+        });
         Arc::new(Self {
+            replicas,
             snapshot: ArcSwap::from_pointee(deps.snapshot),
             leaving: Mutex::default(),
             credentials: deps.credentials,
@@ -92,7 +113,11 @@ impl Gateway {
             pushes: Pushes::default(),
             elicitations: Elicitations::default(),
             listeners: Listeners::default(),
+            translation: Translation::default(),
+            sse_sessions: SseSessions::default(),
             vigil: Vigil::default(),
+            parked: ParkedCalls::default(),
+            ears: Ears::default(),
         })
     }
 
@@ -102,6 +127,16 @@ impl Gateway {
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
         self.tracker.spawn(work)
+    }
+
+    /// Which replica this is: stands in every handle of what only this process holds.
+    pub const fn replica_id(&self) -> &ReplicaId {
+        self.replicas.own()
+    }
+
+    /// This replica among the others.
+    pub const fn replicas(&self) -> &Replicas {
+        &self.replicas
     }
 
     /// The present picture.
@@ -128,7 +163,7 @@ impl Gateway {
         principal: &Principal,
         admission: &Admission,
         entry: &ServerEntry,
-        operation: Operation<'static>,
+        operation: Operation<'_>,
     ) -> bool {
         let side = match admission.side {
             Side::Inside => self.standing.side(admission.address),
@@ -176,6 +211,9 @@ impl Gateway {
         self.terminated.follow(&*self.clock).await;
         self.pushes.expire(self.clock.monotonic());
         self.elicitations.expire(self.clock.monotonic());
+        self.translation
+            .expire(self.clock.monotonic(), self.clock.now());
+        self.give_up_parked();
         for entry in self.snapshot().servers() {
             self.close_behind(entry, Closing::Idle);
         }
@@ -217,6 +255,7 @@ impl Gateway {
 
     /// Closes every upstream session, as far as that goes within `limit`.
     pub async fn close_sessions(self: &Arc<Self>, limit: Duration) {
+        self.parked.forget_all();
         let snapshot = self.snapshot();
         let leaving = self.leaving().clone();
         let closing = snapshot.servers().iter().chain(&leaving).flat_map(|entry| {

@@ -85,6 +85,11 @@ impl Metrics {
         self.requests.closed(surface, outcome, latency);
     }
 
+    /// A request went to another replica, which counts it.
+    pub fn request_handed_over(&self, surface: Surface) {
+        self.requests.handed_over(surface);
+    }
+
     /// Authentication failed, for one of `identity`'s reasons.
     pub fn auth_failed(&self, reason: &'static str) {
         self.auth_failures

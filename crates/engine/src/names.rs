@@ -32,7 +32,7 @@ impl HandedOn {
             let asked = settings.asks_for(&server.auth.auth).map(str::to_owned);
             found.headers.extend(asked);
             found.addressed |= settings.caller_headers != CallerHeaders::Refused;
-            for name in [server.id.as_str(), &server.alias] {
+            for name in [server.id.as_str(), server.label()] {
                 found.name(name, position);
             }
         }

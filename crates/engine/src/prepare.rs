@@ -205,7 +205,7 @@ fn subject_value<'a>(
 
 /// The names of a call's arguments, read only where the operator limits them; a name that stands
 /// twice is refused there, because the next parser could read the other one.
-fn argument_names(
+pub(crate) fn argument_names(
     entry: &ServerEntry,
     tool: &str,
     arguments: Option<&RawValue>,

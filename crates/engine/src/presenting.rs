@@ -1,5 +1,7 @@
 //! A credential on its way to a request.
 
+use std::sync::Arc;
+
 use portcullis_credentials::{Finished, UpstreamCredential};
 use portcullis_upstream::{NotPresented, Presents, Unsent};
 
@@ -29,6 +31,14 @@ impl Presents for Presenting<'_> {
     fn account(&self) -> Option<[u8; 32]> {
         self.0.account()
     }
+
+    fn appears_in(&self, answer: &[u8]) -> bool {
+        self.0.appears_in(answer)
+    }
+
+    fn keep(&self) -> Option<Arc<dyn Presents>> {
+        Some(Arc::new(Kept(self.0.clone())))
+    }
 }
 
 /// The same, kept for the end of a session.
@@ -38,5 +48,13 @@ pub(crate) struct Kept(pub(crate) UpstreamCredential);
 impl Presents for Kept {
     fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
         Presenting(&self.0).present(request)
+    }
+
+    fn appears_in(&self, answer: &[u8]) -> bool {
+        self.0.appears_in(answer)
+    }
+
+    fn keep(&self) -> Option<Arc<dyn Presents>> {
+        Presenting(&self.0).keep()
     }
 }

@@ -21,6 +21,7 @@ use crate::exchange::Opened;
 use crate::filter::{AnswerFilter, is_tool_error};
 use crate::gateway::Gateway;
 use crate::pulse::{Pulse, STANDING};
+use crate::resuming::Resuming;
 use crate::snapshot::ServerEntry;
 
 /// A stream being passed on.
@@ -36,13 +37,15 @@ pub(crate) struct Relay {
     /// Put before event ids on the aggregate endpoint, so that they lead back to their server.
     pub(crate) event_prefix: Option<String>,
     pub(crate) resumable: bool,
+    /// Whether the client could resume it.
+    pub(crate) comes_back: bool,
     pub(crate) pulse: Pulse,
 }
 
 /// Which era feeds the stream.
 pub(crate) enum Side {
     Modern,
-    Legacy(Arc<LegacySession>, Option<SessionReply>),
+    Legacy(Arc<LegacySession>, Option<Box<SessionReply>>),
 }
 
 impl Relay {
@@ -189,7 +192,7 @@ impl Relay {
     /// The stream ended. Before the answer that is a failure, unless the client can
     /// come back for it with `Last-Event-ID`.
     async fn broken_off(&mut self, kind: UpstreamErrorKind) -> Option<Bytes> {
-        if self.resumable && matches!(self.side, Side::Legacy(..)) {
+        if self.resumable && self.comes_back && matches!(self.side, Side::Legacy(..)) {
             return self.end(Outcome::Ok, None).await;
         }
         let error = failed(&self.filter.entry, kind);
@@ -335,8 +338,12 @@ impl Gateway {
                     _ => Err(bad_answer(entry)),
                 }
             }
-            Reply::Stream(mut stream) => {
-                while let Some(text) = stream.next_text().await? {
+            Reply::Stream(stream) => {
+                let mut stream = Resuming::of(stream);
+                while let Some(text) = stream
+                    .next_text(self, entry, evidence, session.as_deref())
+                    .await?
+                {
                     match understand(&text) {
                         Restored::Answer { text, .. } => return Ok(text),
                         Restored::Request(text) => {

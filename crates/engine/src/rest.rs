@@ -18,7 +18,7 @@ use crate::filter::is_tool_error;
 use crate::gateway::Gateway;
 use crate::outcomes::{ServerResult, note, report, require_one};
 use crate::prepare::protocol;
-use crate::routing::SEPARATOR;
+use crate::routing::own_of;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -146,6 +146,7 @@ impl Gateway {
         let mut outward = HeaderMap::new();
         if matches!(speech, Speech::Modern) {
             call.audit.revision(Revision::V2026_07_28.as_str());
+            let arguments: Option<&RawValue> = serde_json::from_str(arguments).ok();
             outward = mirrored(&view, &entry, &own, arguments);
             outward.insert("mcp-method", http::HeaderValue::from_static("tools/call"));
             outward.insert("mcp-name", portcullis_mcp::header_value::encode(&own));
@@ -204,7 +205,7 @@ impl Gateway {
                 code::INVALID_REQUEST,
                 format!(
                     "server {} cannot say whether it has a tool of this name too; say server_id, or {}",
-                    silent.alias,
+                    silent.label(),
                     crate::routing::exposed(only, name)
                 ),
             )),
@@ -226,7 +227,12 @@ impl Gateway {
 }
 
 /// The headers that mirror a call's arguments (2026-07-28), from the tool's listed schema.
-fn mirrored(view: &View, entry: &ServerEntry, tool: &str, arguments: &str) -> HeaderMap {
+pub(crate) fn mirrored(
+    view: &View,
+    entry: &ServerEntry,
+    tool: &str,
+    arguments: Option<&RawValue>,
+) -> HeaderMap {
     let mut out = HeaderMap::new();
     let Some(listing) = entry.catalog_of(view).seen(Kind::Tools) else {
         return out;
@@ -234,14 +240,8 @@ fn mirrored(view: &View, entry: &ServerEntry, tool: &str, arguments: &str) -> He
     let Some(schema) = listing.get(tool).and_then(|item| item.headers.as_ref()) else {
         return out;
     };
-    let arguments: Option<&RawValue> = serde_json::from_str(arguments).ok();
     out.extend(schema.headers_for(arguments));
     out
-}
-
-/// A server's own name of a tool, of the name that the aggregate would list.
-fn own_of<'a>(entry: &ServerEntry, name: &'a str) -> Option<&'a str> {
-    name.strip_prefix(&*entry.alias)?.strip_prefix(SEPARATOR)
 }
 
 /// The result of a tool call's answer; an error the server answered with becomes ours, without its

@@ -13,11 +13,23 @@ use crate::snapshot::ServerEntry;
 use crate::view::View;
 
 /// Between alias and name.
-pub(crate) const SEPARATOR: char = '-';
+const SEPARATOR: char = '-';
 
-/// What a tool or prompt is called on the aggregate endpoint.
+/// What a tool or prompt is called on the aggregate endpoint. The names of a server whose alias is
+/// empty stay as they are.
 pub(crate) fn exposed(entry: &ServerEntry, name: &str) -> String {
+    if entry.alias.is_empty() {
+        return name.to_owned();
+    }
     format!("{}{SEPARATOR}{name}", entry.alias)
+}
+
+/// A server's own name of what would be called so on the aggregate endpoint.
+pub(crate) fn own_of<'a>(entry: &ServerEntry, exposed: &'a str) -> Option<&'a str> {
+    if entry.alias.is_empty() {
+        return Some(exposed);
+    }
+    exposed.strip_prefix(&*entry.alias)?.strip_prefix(SEPARATOR)
 }
 
 /// Every way to read an exposed name as alias and name, for aliases in view.
@@ -29,6 +41,8 @@ fn readings<'v>(view: &'v View, exposed: &'v str) -> Vec<(usize, &'v Arc<ServerE
             Some((position, entry, exposed.get(at + SEPARATOR.len_utf8()..)?))
         })
         .collect();
+    let bare = view.aliased("");
+    found.extend(bare.map(|(position, entry)| (position, entry, exposed)));
     found.sort_by_key(|(position, _, _)| *position);
     found
 }

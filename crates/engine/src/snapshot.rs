@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use portcullis_core::{ForwardedHeaders, Principal, ServerId, Side};
 use portcullis_credentials::ServerAuth;
+use portcullis_mcp::Method;
 use portcullis_policy::{Caller, Evidence, Operation, ServerPolicy, sees};
 use portcullis_upstream::Upstream;
 
@@ -72,6 +73,15 @@ impl ServerEntry {
         }
     }
 
+    /// What it is called in sentences: its alias, or its id when its names carry no prefix.
+    pub(crate) fn label(&self) -> &str {
+        if self.alias.is_empty() {
+            self.id.as_str()
+        } else {
+            &self.alias
+        }
+    }
+
     /// How many tools it listed when last asked; `None` before that.
     pub fn tool_count(&self) -> Option<usize> {
         self.catalog
@@ -132,6 +142,11 @@ impl ServerEntry {
         self.upstream = Arc::clone(&before.upstream);
         self.catalog = Arc::clone(&before.catalog);
         self.callers = Arc::clone(&before.callers);
+        // What a document says is read anew on every reload; a server that runs says itself what
+        // changed.
+        if self.upstream.answers_itself(Method::ToolsList.as_str()) {
+            self.catalog.changed("notifications/tools/list_changed");
+        }
         self
     }
 }
@@ -160,7 +175,9 @@ impl Snapshot {
             names
                 .entry(server.id.as_str().to_owned())
                 .or_insert(position);
-            names.entry(server.alias.to_string()).or_insert(position);
+            if !server.alias.is_empty() {
+                names.entry(server.alias.to_string()).or_insert(position);
+            }
             aliases.entry(Arc::clone(&server.alias)).or_insert(position);
             groups.extend(server.policy.access_groups.iter().cloned());
         }

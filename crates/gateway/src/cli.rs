@@ -19,6 +19,7 @@ mod rotate;
 mod schema;
 mod serve;
 mod servers;
+mod stdio;
 pub(crate) mod target;
 mod tools;
 
@@ -46,6 +47,7 @@ pub use revoke::{RevokeArgs, RevokeVerb, WhatArgs};
 pub use rotate::{RotateArgs, RotateVerb};
 pub use serve::ServeArgs;
 pub use servers::ServersArgs;
+pub use stdio::StdioArgs;
 pub use target::TargetArgs;
 pub use tools::{CallArgs, ToolsArgs, ToolsVerb};
 
@@ -108,6 +110,8 @@ pub enum Verb {
     Demo(DemoArgs),
     /// Stand in front of one MCP server that knows API keys, and admit tokens in their place
     Proxy(Box<ProxyArgs>),
+    /// Serve a client that talks over standard input and output, in front of a running gateway
+    Stdio(StdioArgs),
     /// Run an OAuth2-protected MCP server to try things against
     Mock(MockArgs),
     /// Make, list, inspect and revoke API keys
@@ -152,6 +156,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Init(args) => init::run(&global, args, &mut out).await,
         Verb::Demo(args) => Box::pin(demo::run(&args, &mut out)).await,
         Verb::Proxy(args) => Box::pin(proxy::run(*args)).await,
+        Verb::Stdio(args) => Box::pin(stdio::run(args)).await,
         Verb::Mock(args) => mock::run(args, &mut out).await,
         Verb::Keys(args) => keys::run(&global, args, &mut out).await,
         Verb::Revoke(args) => Box::pin(revoke::run(&global, *args, &mut out)).await,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+pub mod bridge;
 pub mod cli;
 pub mod lifecycle;
 pub mod mock;

@@ -20,9 +20,11 @@ mod keys;
 mod macs;
 mod mapped_keys;
 mod oauth_client;
+mod openapi;
 mod outbound;
 mod proxy;
 mod reload;
+mod replicas;
 mod revocations;
 mod rooms;
 mod rotation;
@@ -35,6 +37,7 @@ mod standing;
 mod stored;
 mod subjects;
 mod trail;
+mod unclaimed;
 
 #[cfg(test)]
 mod tests;

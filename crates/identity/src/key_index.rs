@@ -275,6 +275,26 @@ impl Entry {
 }
 
 /// The name of a store key's principal.
+/// Which of our keys a principal is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnKey {
+    /// One of the file.
+    File,
+    /// This one of the store.
+    Store(KeyId),
+}
+
+impl OwnKey {
+    /// By the principal's id; `None`: it is no key's.
+    pub fn of(principal: &PrincipalId) -> Option<Self> {
+        let name = principal.as_str().strip_prefix("key:")?;
+        Some(match name.strip_prefix("file:") {
+            Some(_) => Self::File,
+            None => Self::Store(KeyId::from(name)),
+        })
+    }
+}
+
 pub(crate) fn principal_id(id: &KeyId) -> PrincipalId {
     PrincipalId::from(format!("key:{id}"))
 }

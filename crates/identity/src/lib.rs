@@ -62,7 +62,7 @@ pub use key_admin::{
     CreatedKey, KeyAdmin, KeyAdminError, KeySelector, ListedKey, NewKey, Revocable,
 };
 pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
-pub use key_index::KeyIndex;
+pub use key_index::{KeyIndex, OwnKey};
 pub use key_seal::key_seal;
 pub use master_key::{EmptyMasterKey, MasterKey};
 pub use opaque_subject::{Judged, Told};

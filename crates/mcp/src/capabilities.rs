@@ -100,6 +100,27 @@ impl ClientCapabilities {
             .is_some_and(|raw| raw.get().starts_with('{'))
     }
 
+    /// Whether the client said that it can show its user a form: unless it names modes and this is
+    /// not among them.
+    pub fn shows_forms(&self) -> bool {
+        Members::parse(&self.0)
+            .and_then(|members| members.object("elicitation"))
+            .ok()
+            .flatten()
+            .is_some_and(|modes| modes.get("form").is_some() || modes.get("url").is_none())
+    }
+
+    /// Whether the client lets a model that it asks for a server use tools (`sampling.tools`).
+    pub fn samples_with_tools(&self) -> bool {
+        self.mode("sampling")
+            .is_some_and(|modes| modes.get("tools").is_some_and(|raw| raw.get() != "null"))
+    }
+
+    fn mode(&self, capability: &str) -> Option<Members<'_>> {
+        let all = Members::parse(&self.0).ok()?;
+        all.object(capability).ok().flatten()
+    }
+
     /// The JSON text.
     pub fn as_json(&self) -> &str {
         &self.0

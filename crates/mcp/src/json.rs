@@ -231,6 +231,15 @@ impl<'a> Edits<'a> {
             .push((at..at, format!("{}:{value}{comma}", quote(name))));
     }
 
+    /// Adds members, written as they stand in JSON, at the front of an object that was found in this
+    /// very text and has some already.
+    pub(crate) fn insert_members(&mut self, object: &RawValue, members: &str) {
+        if let Some(span) = self.span(object).filter(|_| !members.is_empty()) {
+            let at = span.start + 1;
+            self.edits.push((at..at, format!("{members},")));
+        }
+    }
+
     /// Adds a member at the front of the whole text, which must be an object.
     pub fn insert_top(&mut self, name: &str, value: &str) {
         let Some(open) = self.text.find('{') else {

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod batch;
 mod capabilities;
+pub mod eras;
 mod error;
 pub mod header_value;
 mod json;
@@ -13,6 +15,7 @@ mod revision;
 mod sameness;
 pub mod sse;
 
+pub use batch::{MAX_BATCH, parse_batch};
 pub use capabilities::{ClientCapabilities, PushPolicy, is_presentable};
 pub use error::{RpcError, code};
 pub use header_value::{HeaderValueError, MAX_HEADER_VALUE_BYTES};
@@ -21,6 +24,6 @@ pub use message::{Envelope, Kind, MessageError, RequestId};
 pub use method::{Method, Subject};
 pub use modern::{ModernMeta, ModernRejection, check_headers, meta_key, unsupported_version};
 pub use param_headers::{HeaderMismatch, InvalidAnnotation, ParamHeaders};
-pub use revision::{LEGACY_REVISIONS, Revision, SUPPORTED_REVISIONS};
+pub use revision::{LEGACY_REVISIONS, Revision, SSE_REVISIONS, SUPPORTED_REVISIONS};
 pub use sameness::digest_without;
 pub use sse::{SseDecoder, SseError, SseEvent, SseItem};

@@ -30,6 +30,24 @@ pub enum Kind<'a> {
     },
 }
 
+impl<'a> Kind<'a> {
+    /// The id of a request or a response, as JSON text.
+    pub fn id(&self) -> Option<&'a str> {
+        match self {
+            Self::Request { id, .. } | Self::Response { id, .. } => Some(id.as_json()),
+            Self::Notification { .. } => None,
+        }
+    }
+
+    /// The method of a request or a notification.
+    pub const fn method(&self) -> Option<&'a str> {
+        match self {
+            Self::Request { method, .. } | Self::Notification { method } => Some(method),
+            Self::Response { .. } => None,
+        }
+    }
+}
+
 /// A request id, kept as the JSON text that its sender chose.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestId<'a>(&'a RawValue);

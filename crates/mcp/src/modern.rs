@@ -23,6 +23,8 @@ pub mod meta_key {
     pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
     /// Who its client says it is; for display only.
     pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+    /// The least serious log messages that its client wants.
+    pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
     /// Who answered.
     pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
     /// Which `subscriptions/listen` a notification belongs to.

@@ -33,6 +33,15 @@ pub const LEGACY_REVISIONS: [Revision; 3] = [
     Revision::V2025_03_26,
 ];
 
+/// Those that are spoken over HTTP+SSE, newest first: the transport is of 2024-11-05, but later revisions
+/// did not leave it, and most of its clients speak one of those.
+pub const SSE_REVISIONS: [Revision; 4] = [
+    Revision::V2025_11_25,
+    Revision::V2025_06_18,
+    Revision::V2025_03_26,
+    Revision::V2024_11_05,
+];
+
 impl Revision {
     /// The date as it stands on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -53,8 +62,17 @@ impl Revision {
     /// The revision to answer `initialize` with: the asked one if we speak it, else our newest
     /// legacy one. Never a modern one (lifecycle, "version negotiation").
     pub fn negotiate(asked: &str) -> Self {
+        Self::among(&LEGACY_REVISIONS, asked)
+    }
+
+    /// The same over HTTP+SSE.
+    pub fn negotiate_over_sse(asked: &str) -> Self {
+        Self::among(&SSE_REVISIONS, asked)
+    }
+
+    fn among(spoken: &[Self], asked: &str) -> Self {
         match asked.parse() {
-            Ok(revision) if LEGACY_REVISIONS.contains(&revision) => revision,
+            Ok(revision) if spoken.contains(&revision) => revision,
             _ => Self::V2025_11_25,
         }
     }

@@ -42,6 +42,8 @@ pub(crate) fn surface_of(path: &str) -> Option<Surface> {
         || path.starts_with("/mcp/")
         || path.ends_with("/mcp")
         || path.ends_with("/mcp/")
+        || path.ends_with("/sse")
+        || path.ends_with("/sse/messages")
     {
         Some(Surface::Mcp)
     } else if path.starts_with("/key/") || path.starts_with("/v1/") || path == "/metrics" {

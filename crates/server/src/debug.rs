@@ -117,7 +117,9 @@ impl Debugging {
     /// The server's address. A path may hold a key, and an internal name is nobody's business who
     /// may not list addresses.
     fn url(&self, entry: &ServerEntry) -> String {
-        let uri = &entry.upstream.server().uri;
+        let Some(uri) = entry.upstream.server().endpoint.uri() else {
+            return "(none)".to_owned();
+        };
         if self.sees_addresses {
             address(uri)
         } else if is_internal(uri.host().unwrap_or_default()) {

@@ -86,6 +86,10 @@ impl Guarded {
     pub(crate) const fn new(state: ServerState, router: Router) -> Self {
         Self { state, router }
     }
+
+    pub(crate) const fn state(&self) -> &ServerState {
+        &self.state
+    }
 }
 
 impl Service<Request> for Guarded {
@@ -104,7 +108,10 @@ impl Service<Request> for Guarded {
 }
 
 async fn guard(state: &ServerState, mut request: Request, mut router: Router) -> Response {
-    let Ok(id) = RequestId::generate(state.clock.now(), &*state.request_ids) else {
+    // One that another replica handed over has its id.
+    let brought = request.extensions().get::<RequestId>().copied();
+    let generate = || RequestId::generate(state.clock.now(), &*state.request_ids);
+    let Ok(id) = brought.map_or_else(generate, Ok) else {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     };
     let mut insist_on_tls = false;

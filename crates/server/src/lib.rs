@@ -8,6 +8,7 @@ mod debug;
 mod delegation;
 mod forwarded;
 mod frontage;
+pub mod handover;
 mod headers;
 mod health;
 mod layers;

@@ -1,8 +1,13 @@
-//! The MCP endpoints: Streamable HTTP of 2025-03-26 to 2025-11-25 and of 2026-07-28 on one path.
+//! The MCP endpoints: Streamable HTTP of 2025-03-26 to 2025-11-25 and of 2026-07-28 on one path, and
+//! HTTP+SSE of 2024-11-05 below it.
 
+mod accept;
 mod post;
 mod refusal;
 mod session;
+mod sse;
+
+pub(crate) use post::unknown_session;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -16,6 +21,7 @@ use portcullis_engine::{Call, Target, UnknownTarget, View};
 
 use crate::debug::Debugging;
 use crate::delegation::Behind;
+use crate::handover::HandedOver;
 use crate::headers::{ACCESS_GROUPS, SERVERS};
 use crate::reply::{answer, json, text_error};
 use crate::state::ServerState;
@@ -25,7 +31,7 @@ pub(crate) async fn aggregate(
     State(state): State<ServerState>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, None, request).await
+    serve(&state, None, Door::Streamable, request).await
 }
 
 /// `/mcp/{name}` and `/{name}/mcp`.
@@ -34,9 +40,74 @@ pub(crate) async fn named(
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response<Body> {
-    // What is not UTF-8 is no name, and neither is the empty text; who asks comes before that.
-    let name = name.map(|Path(name)| name).unwrap_or_default();
-    serve(&state, Some(&name), request).await
+    serve(&state, Some(&named_in(name)), Door::Streamable, request).await
+}
+
+/// `/mcp/sse`.
+pub(crate) async fn aggregate_sse(
+    State(state): State<ServerState>,
+    request: Request,
+) -> Response<Body> {
+    serve(&state, None, Door::Sse, request).await
+}
+
+/// `/mcp/sse/messages`.
+pub(crate) async fn aggregate_messages(
+    State(state): State<ServerState>,
+    request: Request,
+) -> Response<Body> {
+    serve(&state, None, Door::Messages, request).await
+}
+
+/// `/mcp/{name}/sse`, `/{name}/mcp/sse` and `/{name}/sse`.
+pub(crate) async fn named_sse(
+    State(state): State<ServerState>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response<Body> {
+    serve(&state, Some(&named_in(name)), Door::Sse, request).await
+}
+
+/// The same with `/messages`.
+pub(crate) async fn named_messages(
+    State(state): State<ServerState>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response<Body> {
+    serve(&state, Some(&named_in(name)), Door::Messages, request).await
+}
+
+/// What is not UTF-8 is no name, and neither is the empty text; who asks comes before that.
+fn named_in(name: Result<Path<String>, PathRejection>) -> String {
+    name.map(|Path(name)| name).unwrap_or_default()
+}
+
+/// Through which of an endpoint's doors a request comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// Streamable HTTP.
+    Streamable,
+    /// The stream of HTTP+SSE.
+    Sse,
+    /// The messages to such a stream.
+    Messages,
+}
+
+impl Door {
+    /// The methods that it knows.
+    const fn allow(self) -> &'static str {
+        match self {
+            Self::Streamable => "GET, POST, DELETE",
+            Self::Sse => "GET",
+            Self::Messages => "POST",
+        }
+    }
+
+    fn knows(self, method: &Method) -> bool {
+        self.allow()
+            .split(", ")
+            .any(|known| known == method.as_str())
+    }
 }
 
 /// `/mcp` where there is one server and no other: its names untouched.
@@ -45,14 +116,19 @@ pub(crate) async fn sole_server(
     Extension(Sole(name)): Extension<Sole>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, Some(name.as_str()), request).await
+    serve(&state, Some(name.as_str()), Door::Streamable, request).await
 }
 
 /// The one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Sole(pub(crate) ServerId);
 
-async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Response<Body> {
+async fn serve(
+    state: &ServerState,
+    name: Option<&str>,
+    door: Door,
+    request: Request,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let mut call = match state
         .admit_to(&parts, Surface::Mcp, Behind::Servers(name))
@@ -62,8 +138,11 @@ async fn serve(state: &ServerState, name: Option<&str>, request: Request) -> Res
         Err(refusal) => return *refusal,
     };
     let debugging = Debugging::of(state, &parts.headers, &mut call);
-    let mut response = admitted(state, call, name, &parts, body).await;
-    if let Some(debugging) = debugging {
+    let mut response = admitted(state, call, name, door, &parts, body).await;
+    // Whoever answered has told already.
+    if let Some(debugging) = debugging
+        && response.extensions().get::<HandedOver>().is_none()
+    {
         debugging.tell(state, &mut response);
     }
     response
@@ -73,12 +152,13 @@ async fn admitted(
     state: &ServerState,
     call: Call,
     name: Option<&str>,
+    door: Door,
     parts: &Parts,
     body: Body,
 ) -> Response<Body> {
-    if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
+    if !door.knows(&parts.method) {
         return if call.close(ErrorKind::Invalid.into()).await {
-            not_allowed("GET, POST, DELETE")
+            not_allowed(door.allow())
         } else {
             text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         };
@@ -88,8 +168,11 @@ async fn admitted(
         Err(refusal) => return *refusal,
     };
     match parts.method {
+        Method::POST if door == Door::Messages => {
+            Box::pin(sse::message(state, call, &view, parts, body)).await
+        }
         Method::POST => post::post(state, call, &view, parts, body).await,
-        _ => Box::pin(without_body(state, call, &view, parts)).await,
+        _ => Box::pin(without_body(state, call, &view, door, parts)).await,
     }
 }
 
@@ -97,6 +180,7 @@ async fn without_body(
     state: &ServerState,
     call: Call,
     view: &View,
+    door: Door,
     parts: &Parts,
 ) -> Response<Body> {
     match view.barred() {
@@ -105,6 +189,7 @@ async fn without_body(
             parts,
             state.gateway.refuse_barred(call, None, denied).await,
         ),
+        None if door == Door::Sse => sse::stream(state, call, view, parts).await,
         None if parts.method == Method::GET => session::get(state, call, view, parts).await,
         None => session::delete(state, call, view, parts).await,
     }

@@ -182,7 +182,7 @@ async fn kept(
             )
         }
     })?;
-    state.gateway.connection_changed(&whose, &entry.id);
+    state.connection_changed(&whose, &entry.id);
     status(state, call, entry).await
 }
 
@@ -206,7 +206,7 @@ async fn disconnected(
 ) -> Result<Value, Refused> {
     let whose = call.principal.id.clone();
     state.connections.disconnect(&entry.auth, &whose).await?;
-    state.gateway.connection_changed(&whose, &entry.id);
+    state.connection_changed(&whose, &entry.id);
     status(state, call, entry).await
 }
 

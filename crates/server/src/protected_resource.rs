@@ -65,6 +65,8 @@ pub(crate) fn document_of(state: &ServerState, parts: &Parts, surface: Surface) 
     }
     let origin = state.public_origin(parts)?;
     let path = parts.uri.path();
+    // Messages to a stream are sent to where it is.
+    let path = path.strip_suffix("/messages").unwrap_or(path);
     let path = if is_endpoint(path) { path } else { "" };
     Some(format!("{origin}{WELL_KNOWN}{path}"))
 }
@@ -79,8 +81,12 @@ fn is_endpoint(path: &str) -> bool {
         return false;
     };
     let path = path.strip_suffix('/').unwrap_or(path);
+    let (path, sse) = match path.strip_suffix("/sse") {
+        Some(path) => (path, true),
+        None => (path, false),
+    };
     match path.split_once('/') {
-        None => path == "mcp",
+        None => path == "mcp" || (sse && name(path)),
         Some(("mcp", rest) | (rest, "mcp")) => name(rest),
         Some(_) => false,
     }
@@ -102,6 +108,10 @@ mod tests {
             "/mcp/a,b",
             "/mcp/my%20server",
             "/mcp/mcp",
+            "/mcp/sse",
+            "/mcp/github/sse",
+            "/github/mcp/sse",
+            "/github/sse",
         ] {
             assert!(is_endpoint(path), "{path}");
         }
@@ -121,6 +131,10 @@ mod tests {
             "/mcp-rest/tools/list",
             "/v1/mcp/server",
             "/MCP",
+            "/sse",
+            "/a/b/sse",
+            "/mcp/sse/messages",
+            "/mcp/a/sse/sse",
             "/key/list",
         ] {
             assert!(!is_endpoint(path), "{path}");

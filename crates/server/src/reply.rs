@@ -69,6 +69,8 @@ pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Resp
             }
             response
         }
+        // Only who has the request can hand it over.
+        Answer::Elsewhere(_) => text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         Answer::Stream(stream) => {
             let body = Body::from_stream(stream.map(Ok::<_, std::convert::Infallible>));
             let mut response = Response::new(body);

@@ -23,6 +23,7 @@ pub fn router(state: ServerState) -> Guarded {
         .route("/mcp/{name}/", any(mcp::named))
         .route("/{name}/mcp", any(mcp::named))
         .route("/{name}/mcp/", any(mcp::named))
+        .merge(sse_routes())
         .route("/mcp-rest/tools/list", get(rest::list))
         .route("/mcp-rest/tools/call", post(rest::call))
         .route(client_metadata::PATH, get(client_metadata::document))
@@ -37,6 +38,22 @@ pub fn router(state: ServerState) -> Guarded {
         router = router.merge(admin_routes(&state));
     }
     finish(router, state)
+}
+
+/// HTTP+SSE of every endpoint. `sse` and `mcp` are no names of servers.
+fn sse_routes() -> Router<ServerState> {
+    let mut routes = Router::new()
+        .route("/mcp/sse", any(mcp::aggregate_sse))
+        .route("/mcp/sse/messages", any(mcp::aggregate_messages));
+    for endpoint in ["/mcp/{name}", "/{name}/mcp", "/{name}"] {
+        routes = routes
+            .route(&format!("{endpoint}/sse"), any(mcp::named_sse))
+            .route(
+                &format!("{endpoint}/sse/messages"),
+                any(mcp::named_messages),
+            );
+    }
+    routes
 }
 
 /// Documents that clients read also where they run in browsers.

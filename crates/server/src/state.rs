@@ -16,6 +16,7 @@ use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, RevocationA
 use crate::admin::reload::Reload;
 use crate::forwarded::client_address;
 use crate::frontage::Frontage;
+use crate::handover::Courier;
 use crate::health::Readiness;
 use crate::layers::{HostRule, OriginRule};
 use crate::listen::peer;
@@ -44,6 +45,8 @@ pub struct ServerDeps {
     pub readiness: Arc<Readiness>,
     /// Who reads the configuration file again; absent when there is none.
     pub reload: Option<Arc<dyn Reload>>,
+    /// How other replicas are reached.
+    pub courier: Arc<dyn Courier>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// What request ids are made of.

@@ -3,8 +3,11 @@
 use async_trait::async_trait;
 use portcullis_core::{PrincipalId, ServerId};
 use portcullis_store::{
-    ConnectionRecord, ConnectionStore, StoreError, UpstreamClientRecord, UpstreamClientStore,
+    ConnectionPlace, ConnectionRecord, ConnectionStore, Page, PageRequest, StoreError,
+    UpstreamClientRecord, UpstreamClientStore,
 };
+
+use sqlx::sqlite::SqliteRow;
 
 use crate::columns::Columns;
 use crate::database::{Database, Operation, failed};
@@ -25,6 +28,22 @@ fn signed(version: u64, operation: Operation) -> Result<i64, StoreError> {
     i64::try_from(version).map_err(|error| StoreError::corrupt(operation, error))
 }
 
+/// What a row of a place says.
+fn record(
+    principal: &PrincipalId,
+    server: &ServerId,
+    row: &SqliteRow,
+    operation: Operation,
+) -> Result<ConnectionRecord, StoreError> {
+    let columns = Columns::of(row, operation);
+    Ok(ConnectionRecord {
+        principal: principal.clone(),
+        server: server.clone(),
+        sealed: columns.get("sealed")?,
+        version: columns.number("version")?,
+    })
+}
+
 #[async_trait]
 impl ConnectionStore for SqlConnections {
     async fn get(
@@ -39,15 +58,7 @@ impl ConnectionStore for SqlConnections {
             .fetch_optional(&self.database.reader)
             .await
             .map_err(failed(OPERATION))?
-            .map(|row| {
-                let columns = Columns::of(&row, OPERATION);
-                Ok(ConnectionRecord {
-                    principal: principal.clone(),
-                    server: server.clone(),
-                    sealed: columns.get("sealed")?,
-                    version: columns.number("version")?,
-                })
-            })
+            .map(|row| record(principal, server, &row, OPERATION))
             .transpose()
     }
 
@@ -67,20 +78,32 @@ impl ConnectionStore for SqlConnections {
             .transpose()
     }
 
-    async fn put(&self, record: &ConnectionRecord) -> Result<(), StoreError> {
+    async fn put(&self, new: &ConnectionRecord) -> Result<Option<ConnectionRecord>, StoreError> {
         const OPERATION: &str = "connections.put";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        let former = sqlx::query(
+            "SELECT sealed, version FROM connections WHERE principal = $1 AND server = $2",
+        )
+        .bind(new.principal.as_str())
+        .bind(new.server.as_str())
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(failed(OPERATION))?
+        .map(|row| record(&new.principal, &new.server, &row, OPERATION))
+        .transpose()?;
         sqlx::query(
             "INSERT INTO connections (principal, server, sealed, version) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (principal, server) DO UPDATE SET sealed = $3, version = $4",
         )
-        .bind(record.principal.as_str())
-        .bind(record.server.as_str())
-        .bind(record.sealed.as_slice())
-        .bind(signed(record.version, OPERATION)?)
-        .execute(&self.database.writer)
+        .bind(new.principal.as_str())
+        .bind(new.server.as_str())
+        .bind(new.sealed.as_slice())
+        .bind(signed(new.version, OPERATION)?)
+        .execute(&mut *transaction)
         .await
-        .map(drop)
-        .map_err(failed(OPERATION))
+        .map_err(failed(OPERATION))?;
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        Ok(former)
     }
 
     async fn replace(&self, record: &ConnectionRecord, follows: u64) -> Result<bool, StoreError> {
@@ -100,14 +123,70 @@ impl ConnectionStore for SqlConnections {
         .map_err(failed(OPERATION))
     }
 
-    async fn remove(&self, principal: &PrincipalId, server: &ServerId) -> Result<bool, StoreError> {
-        sqlx::query("DELETE FROM connections WHERE principal = $1 AND server = $2")
-            .bind(principal.as_str())
-            .bind(server.as_str())
-            .execute(&self.database.writer)
-            .await
-            .map(|deleted| deleted.rows_affected() == 1)
-            .map_err(failed("connections.remove"))
+    async fn places(&self, page: &PageRequest) -> Result<Page<ConnectionPlace>, StoreError> {
+        const OPERATION: &str = "connections.places";
+        let after = page.after.as_deref();
+        let after = after.and_then(ConnectionPlace::of_position);
+        let (principal, server) = after.unwrap_or_default();
+        let limit = page.effective_limit();
+        let rows = sqlx::query(
+            "SELECT principal, server, version FROM connections \
+             WHERE (principal, server) > ($1, $2) ORDER BY principal, server LIMIT $3",
+        )
+        .bind(principal)
+        .bind(server)
+        .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
+        .fetch_all(&self.database.reader)
+        .await
+        .map_err(failed(OPERATION))?;
+        let places = rows.iter().map(|row| {
+            let columns = Columns::of(row, OPERATION);
+            Ok(ConnectionPlace {
+                principal: PrincipalId::from(columns.get::<String>("principal")?),
+                server: ServerId::from(columns.get::<String>("server")?),
+                version: columns.number("version")?,
+            })
+        });
+        let places = places.collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(Page::from_probe(places, limit, ConnectionPlace::position))
+    }
+
+    async fn remove_state(
+        &self,
+        seen: &ConnectionPlace,
+    ) -> Result<Option<ConnectionRecord>, StoreError> {
+        const OPERATION: &str = "connections.remove_state";
+        sqlx::query(
+            "DELETE FROM connections WHERE principal = $1 AND server = $2 AND version = $3 \
+             RETURNING sealed, version",
+        )
+        .bind(seen.principal.as_str())
+        .bind(seen.server.as_str())
+        .bind(signed(seen.version, OPERATION)?)
+        .fetch_optional(&self.database.writer)
+        .await
+        .map_err(failed(OPERATION))?
+        .map(|row| record(&seen.principal, &seen.server, &row, OPERATION))
+        .transpose()
+    }
+
+    async fn remove(
+        &self,
+        principal: &PrincipalId,
+        server: &ServerId,
+    ) -> Result<Option<ConnectionRecord>, StoreError> {
+        const OPERATION: &str = "connections.remove";
+        sqlx::query(
+            "DELETE FROM connections WHERE principal = $1 AND server = $2 \
+             RETURNING sealed, version",
+        )
+        .bind(principal.as_str())
+        .bind(server.as_str())
+        .fetch_optional(&self.database.writer)
+        .await
+        .map_err(failed(OPERATION))?
+        .map(|row| record(principal, server, &row, OPERATION))
+        .transpose()
     }
 }
 

@@ -15,6 +15,7 @@ mod meta;
 mod migrations;
 mod one_time;
 mod open;
+mod replicas;
 mod revocations;
 mod sessions;
 mod signing_keys;

@@ -4,7 +4,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{SqlSafeStr, SqlitePool};
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 9] = [
+const SQLITE: [(i64, &str, &str); 10] = [
     (
         1,
         "keys, audit, sessions, meta",
@@ -49,6 +49,11 @@ const SQLITE: [(i64, &str, &str); 9] = [
         9,
         "connections",
         include_str!("../migrations/sqlite/0009_connections.sql"),
+    ),
+    (
+        10,
+        "replicas",
+        include_str!("../migrations/sqlite/0010_replicas.sql"),
     ),
 ];
 

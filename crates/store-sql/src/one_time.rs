@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use portcullis_core::Timestamp;
-use portcullis_store::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed, StoreError};
+use portcullis_store::{OneTimeRecord, OneTimeStore, OneTimeUse, Put, Redeemed, StoreError};
 use sqlx::Row;
 
 use crate::columns::Columns;
@@ -34,6 +34,44 @@ impl OneTimeStore for SqlOneTimes {
         .await
         .map(|inserted| inserted.rows_affected() == 1)
         .map_err(failed("one_time.put"))
+    }
+
+    async fn put_within(
+        &self,
+        record: &OneTimeRecord,
+        room: u64,
+        now: Timestamp,
+    ) -> Result<Put, StoreError> {
+        const OPERATION: &str = "one_time.put_within";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        let kept: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM one_time_values \
+             WHERE usage = $1 AND used = 0 AND expires_at > $2",
+        )
+        .bind(record.usage.as_str())
+        .bind(now.as_millis())
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(failed(OPERATION))?;
+        if u64::try_from(kept).unwrap_or(u64::MAX) >= room {
+            return Ok(Put::Full);
+        }
+        let inserted = sqlx::query(
+            "INSERT INTO one_time_values (usage, digest, sealed, expires_at) \
+             VALUES ($1, $2, $3, $4) ON CONFLICT (usage, digest) DO NOTHING",
+        )
+        .bind(record.usage.as_str())
+        .bind(record.digest.as_slice())
+        .bind(record.sealed.as_slice())
+        .bind(record.expires_at.as_millis())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed(OPERATION))?;
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        Ok(match inserted.rows_affected() {
+            1 => Put::Kept,
+            _ => Put::Taken,
+        })
     }
 
     async fn redeem(

@@ -23,6 +23,7 @@ use crate::leases::SqlLeases;
 use crate::meta::SqlMeta;
 use crate::migrations;
 use crate::one_time::SqlOneTimes;
+use crate::replicas::{SqlReplicas, SqlSessionHomes};
 use crate::revocations::SqlRevocations;
 use crate::sessions::SqlSessions;
 use crate::signing_keys::SqlSigningKeys;
@@ -156,6 +157,8 @@ impl SqliteStores {
             id_tokens: Arc::new(SqlIdTokens::new(self.database.clone())),
             connections: Arc::new(SqlConnections::new(self.database.clone())),
             upstream_clients: Arc::new(SqlUpstreamClients::new(self.database.clone())),
+            replicas: Arc::new(SqlReplicas::new(self.database.clone())),
+            session_homes: Arc::new(SqlSessionHomes::new(self.database.clone())),
         }
     }
 

@@ -18,6 +18,7 @@ mod grants;
 mod leases;
 mod meta;
 mod one_time;
+mod replicas;
 mod revocations;
 mod sessions;
 mod signing_keys;
@@ -103,6 +104,8 @@ macro_rules! store_contract {
             one_time:
                 of_many_who_redeem_exactly_one_gets_the_value
                 of_many_who_put_exactly_one_keeps_its_value
+                there_is_room_for_so_many_of_one_use
+                of_many_who_put_there_are_never_more_than_the_room
                 a_value_is_good_until_its_time_is_over
                 a_value_is_unknown_to_other_uses
                 looking_uses_nothing_and_sees_what_redeeming_would_give
@@ -135,10 +138,21 @@ macro_rules! store_contract {
                 an_id_token_is_there_until_it_ends_or_is_forgotten;
             connections:
                 a_connection_is_at_the_place_of_its_person_and_server
+                what_makes_room_is_told_exactly_once
+                every_place_is_listed_once_in_order
+                what_was_changed_since_it_was_seen_stays
                 of_many_who_follow_one_state_exactly_one_replaces_it
                 what_was_removed_or_made_anew_is_not_followed
                 of_many_who_register_a_client_all_get_the_same
                 a_client_is_known_at_its_issuer_for_its_address_only;
+            replicas:
+                a_replica_runs_until_it_is_silent_for_too_long
+                a_replica_that_leaves_runs_no_more
+                purging_forgets_only_replicas_that_are_gone
+                a_session_is_found_as_it_was_put_last
+                of_many_who_take_a_session_exactly_one_does
+                a_state_that_is_not_there_is_not_followed
+                purging_forgets_only_sessions_that_are_over;
         }
     };
     (@tests $factory:ident $($suite:ident: $($name:ident)+;)+) => {

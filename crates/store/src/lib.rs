@@ -16,6 +16,7 @@ pub mod memory;
 mod meta;
 mod one_time;
 mod page;
+mod replicas;
 mod revocations;
 mod sessions;
 mod signing_keys;
@@ -24,7 +25,7 @@ pub use api_keys::{ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, ReadKey, Unre
 pub use audit::{AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, follows_head};
 pub use clients::{ClientRecord, ClientStore, Registered};
 pub use connections::{
-    ConnectionRecord, ConnectionStore, UpstreamClientRecord, UpstreamClientStore,
+    ConnectionPlace, ConnectionRecord, ConnectionStore, UpstreamClientRecord, UpstreamClientStore,
 };
 pub use consents::{ConsentRecord, ConsentStore};
 pub use error::{BackendError, StoreError, StoreErrorKind};
@@ -32,8 +33,9 @@ pub use grants::{FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotate
 pub use id_tokens::{IdTokenRecord, IdTokenStore};
 pub use leases::LeaseStore;
 pub use meta::MetaStore;
-pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed};
+pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Put, Redeemed};
 pub use page::{MAX_PAGE, Page, PageRequest};
+pub use replicas::{ReplicaRecord, ReplicaStore, SessionHomeRecord, SessionHomeStore};
 pub use revocations::{
     Lifted, ReadRevocation, RevocationRecord, RevocationStore, RevokedTarget, UnreadableRevocation,
 };
@@ -75,4 +77,8 @@ pub struct Stores {
     pub connections: Arc<dyn ConnectionStore>,
     /// Clients that we registered at authorization servers.
     pub upstream_clients: Arc<dyn UpstreamClientStore>,
+    /// Processes that share the store.
+    pub replicas: Arc<dyn ReplicaStore>,
+    /// Legacy MCP sessions that moved, or whose client set something.
+    pub session_homes: Arc<dyn SessionHomeStore>,
 }

@@ -10,6 +10,7 @@ mod id_tokens;
 mod leases;
 mod meta;
 mod one_time;
+mod replicas;
 mod revocations;
 mod sessions;
 mod signing_keys;
@@ -36,6 +37,8 @@ pub fn stores() -> Stores {
         id_tokens: Arc::new(id_tokens::MemoryIdTokens::default()),
         connections: Arc::new(connections::MemoryConnections::default()),
         upstream_clients: Arc::new(connections::MemoryUpstreamClients::default()),
+        replicas: Arc::new(replicas::MemoryReplicas::default()),
+        session_homes: Arc::new(replicas::MemorySessionHomes::default()),
     }
 }
 

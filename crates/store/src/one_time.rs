@@ -59,12 +59,32 @@ pub enum Redeemed {
     Expired,
 }
 
+/// What became of a value where there is only so much room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is kept.
+    Kept,
+    /// There is one of this digest for this use.
+    Taken,
+    /// There is no room.
+    Full,
+}
+
 /// Values that are good once.
 #[async_trait]
 pub trait OneTimeStore: Send + Sync + std::fmt::Debug {
     /// Keeps a value, and says whether there was none of this digest for this use. Of several
     /// concurrent callers exactly one keeps its value; one that is there, used or not, stays.
     async fn put(&self, record: &OneTimeRecord) -> Result<bool, StoreError>;
+
+    /// The same where fewer than `room` values of this use are kept that nobody used yet and that are
+    /// good at `now`: for what anybody may have kept. However many put at once, there are never more.
+    async fn put_within(
+        &self,
+        record: &OneTimeRecord,
+        room: u64,
+        now: Timestamp,
+    ) -> Result<Put, StoreError>;
 
     /// Uses a value. Of several concurrent callers exactly one gets [`Redeemed::Value`]. A value whose
     /// expiry is `now` or earlier is not good any more; one that was used in its time stays

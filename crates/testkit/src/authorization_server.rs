@@ -57,6 +57,8 @@ pub struct Manners {
     pub tokens: Option<(u16, String)>,
     /// What `/token` waits for before it answers.
     pub tokens_wait: Option<Gate>,
+    /// What `/revoke` waits for before it answers.
+    pub revocations_wait: Option<Gate>,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,8 @@ struct State {
     tokens: BTreeMap<String, Granted>,
     refresh_tokens: BTreeMap<String, Granted>,
     made: usize,
+    /// `jti` of every client assertion.
+    assertions: BTreeSet<String>,
     /// Queries of authorization requests.
     asked: Vec<BTreeMap<String, String>>,
 }
@@ -143,12 +147,14 @@ impl FakeAuthorizationServer {
                 registration: None,
                 tokens: None,
                 tokens_wait: None,
+                revocations_wait: None,
             },
             clients: HashMap::new(),
             codes: HashMap::new(),
             tokens: BTreeMap::new(),
             refresh_tokens: BTreeMap::new(),
             made: 0,
+            assertions: BTreeSet::new(),
             asked: Vec::new(),
         };
         let shared = Arc::new(Shared {
@@ -267,6 +273,12 @@ impl FakeAuthorizationServer {
         requests
     }
 
+    /// How many tokens it stands behind now, refresh tokens among them.
+    pub fn alive(&self) -> usize {
+        let state = self.shared.state();
+        state.tokens.len() + state.refresh_tokens.len()
+    }
+
     /// Whether it stands behind a token now.
     pub fn stands_behind(&self, token: &str) -> bool {
         self.shared.state().tokens.contains_key(token)
@@ -286,7 +298,14 @@ impl Shared {
                     None => reply,
                 }
             }
-            ("POST", "/revoke") => self.revoke(request),
+            ("POST", "/revoke") => {
+                let gate = self.state().manners.revocations_wait.clone();
+                let reply = self.revoke(request);
+                match gate {
+                    Some(gate) => Reply::After(gate, Box::new(reply)),
+                    None => reply,
+                }
+            }
             ("GET", "/authorize") => {
                 let url = format!("{}{}", self.origin, request.path);
                 match Url::parse(&url) {

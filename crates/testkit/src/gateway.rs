@@ -353,6 +353,8 @@ impl Said {
         let governed = !path.starts_with("/.well-known/")
             && (path.starts_with("/mcp")
                 || path.trim_end_matches('/').ends_with("/mcp")
+                || path.ends_with("/sse")
+                || path.ends_with("/sse/messages")
                 || matches!(path, "/token" | "/register" | "/revoke" | "/introspect")
                 || path.starts_with("/key/")
                 || path.starts_with("/v1/")

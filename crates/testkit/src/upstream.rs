@@ -10,6 +10,7 @@ mod live;
 mod recorded;
 mod reply;
 mod serve;
+mod sse;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::PATIENCE;
 pub use live::Live;
 pub use recorded::{Recorded, member};
 pub use reply::{Gate, Reply, Step, event, event_with_id};
+pub use sse::SseSide;
 
 type Script = Arc<dyn Fn(&Recorded) -> Reply + Send + Sync>;
 

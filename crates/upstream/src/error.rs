@@ -60,12 +60,29 @@ pub enum UpstreamErrorKind {
     /// The answer is not MCP.
     #[error("answered something that is not MCP")]
     BadAnswer,
+    /// Its program cannot be started.
+    #[error("cannot be started: look at its `command`, and at `PATH` in its `env`")]
+    NotStarted,
+    /// Its program ended again and again, and is left alone for a while.
+    #[error("ended again and again, and is started anew later")]
+    Resting,
+    /// There are as many processes as there may be.
+    #[error(
+        "cannot be started: as many processes run as `general_settings.max_stdio_processes` allows in all, or a quarter of that for one caller"
+    )]
+    TooManyProcesses,
+    /// It names another origin as the address for messages.
+    #[error("names another origin as the address for its messages")]
+    ForeignEndpoint,
     /// The answer repeats the credential that we presented.
     #[error("repeated our credential in its answer")]
     Revealing,
     /// The answer is larger than allowed.
     #[error("answered more than allowed")]
     TooLarge,
+    /// Its OpenAPI document cannot be read, or not be used.
+    #[error("has no OpenAPI document that can be used")]
+    Document,
     /// The stream ended before the answer.
     #[error("broke off before the answer")]
     Broken,
@@ -151,12 +168,18 @@ impl UpstreamError {
             | UpstreamErrorKind::Status(_) => ErrorKind::UpstreamRefused,
             UpstreamErrorKind::SessionLost
             | UpstreamErrorKind::BadAnswer
+            | UpstreamErrorKind::Document
+            | UpstreamErrorKind::NotStarted
+            | UpstreamErrorKind::Resting
+            | UpstreamErrorKind::ForeignEndpoint
             | UpstreamErrorKind::Revealing
             | UpstreamErrorKind::TooLarge
             | UpstreamErrorKind::Broken
             | UpstreamErrorKind::Unreachable(_) => ErrorKind::UpstreamUnreachable,
             UpstreamErrorKind::Timeout => ErrorKind::Timeout,
-            UpstreamErrorKind::TooManySessions => ErrorKind::Unavailable,
+            UpstreamErrorKind::TooManySessions | UpstreamErrorKind::TooManyProcesses => {
+                ErrorKind::Unavailable
+            }
             UpstreamErrorKind::WrongPermit | UpstreamErrorKind::NotPresented => ErrorKind::Internal,
         }
     }
@@ -168,9 +191,14 @@ impl UpstreamError {
             | UpstreamErrorKind::KeysRefused
             | UpstreamErrorKind::SignatureRefused => "auth_required",
             UpstreamErrorKind::Forbidden => "forbidden",
-            UpstreamErrorKind::RateLimited | UpstreamErrorKind::TooManySessions => "rate_limited",
+            UpstreamErrorKind::RateLimited
+            | UpstreamErrorKind::TooManySessions
+            | UpstreamErrorKind::TooManyProcesses => "rate_limited",
             UpstreamErrorKind::Timeout => "timeout",
-            UpstreamErrorKind::Unreachable(_) | UpstreamErrorKind::Broken => "unreachable",
+            UpstreamErrorKind::Unreachable(_)
+            | UpstreamErrorKind::Broken
+            | UpstreamErrorKind::NotStarted
+            | UpstreamErrorKind::Resting => "unreachable",
             UpstreamErrorKind::WrongPermit | UpstreamErrorKind::NotPresented => "internal",
             _ => "upstream_error",
         }

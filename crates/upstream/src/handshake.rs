@@ -1,19 +1,20 @@
 //! `initialize`, and the notification that completes it.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderMap;
 use portcullis_mcp::{ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, Members, Revision};
+use portcullis_policy::Acting;
 use serde_json::json;
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::stream::EventStream;
-use crate::transport::{Outgoing, Presents, Reply, SESSION_ID, Wire};
+use crate::transport::{Link, Outgoing, Presents, Reply, Wire};
 
 /// What a handshake yields.
 #[derive(Debug)]
 pub(crate) struct Handshake {
     pub(crate) revision: Revision,
-    pub(crate) session: Option<HeaderValue>,
+    pub(crate) link: Link,
     /// The `InitializeResult` as the server wrote it.
     pub(crate) result: String,
 }
@@ -26,6 +27,7 @@ pub(crate) fn client_info() -> serde_json::Value {
 /// Opens a session.
 pub(crate) async fn initialize(
     wire: &Wire,
+    acting: &Acting,
     presents: &dyn Presents,
     revision: Revision,
     capabilities: &ClientCapabilities,
@@ -35,31 +37,31 @@ pub(crate) async fn initialize(
         capabilities.as_json(),
         client_info(),
     );
-    let exchange = open(wire, presents, Bytes::from(body));
-    let (session, text) = tokio::time::timeout(wire.server.timeout, exchange)
+    let exchange = open(wire, acting, presents, Bytes::from(body));
+    let (link, text) = tokio::time::timeout(wire.server.timeout, exchange)
         .await
         .map_err(|_| wire.error(UpstreamErrorKind::Timeout))??;
-    let (revision, result) = accept(wire, &text)?;
+    let (revision, result) = accept(wire, &link, &text, revision)?;
     let note = Outgoing {
         body: Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#),
         revision: Some(revision),
         headers: HeaderMap::new(),
     };
-    wire.post(presents, session.as_ref(), note).await?;
+    wire.post(presents, &link, note).await?;
     Ok(Handshake {
         revision,
-        session,
+        link,
         result,
     })
 }
 
 async fn open(
     wire: &Wire,
+    acting: &Acting,
     presents: &dyn Presents,
     body: Bytes,
-) -> Result<(Option<HeaderValue>, String), UpstreamError> {
-    let (reply, headers) = wire.post_keeping_headers(presents, body).await?;
-    let session = headers.get(SESSION_ID).cloned();
+) -> Result<(Link, String), UpstreamError> {
+    let (link, reply) = wire.open(acting, presents, body).await?;
     let text = match reply {
         Reply::Message { body, .. } => {
             String::from_utf8(body.into()).map_err(|_| wire.error(UpstreamErrorKind::BadAnswer))?
@@ -67,7 +69,7 @@ async fn open(
         Reply::Stream(stream) => first_answer(wire, stream).await?,
         Reply::Accepted => return Err(wire.error(UpstreamErrorKind::BadAnswer)),
     };
-    Ok((session, text))
+    Ok((link, text))
 }
 
 /// Reads a stream up to the one response that we wait for.
@@ -85,7 +87,12 @@ pub(crate) async fn first_answer(
     Err(wire.error(UpstreamErrorKind::Broken))
 }
 
-fn accept(wire: &Wire, text: &str) -> Result<(Revision, String), UpstreamError> {
+fn accept(
+    wire: &Wire,
+    link: &Link,
+    text: &str,
+    asked: Revision,
+) -> Result<(Revision, String), UpstreamError> {
     let envelope =
         Envelope::parse(text.as_bytes()).map_err(|_| wire.error(UpstreamErrorKind::BadAnswer))?;
     let Some(result) = envelope.result() else {
@@ -99,8 +106,9 @@ fn accept(wire: &Wire, text: &str) -> Result<(Revision, String), UpstreamError> 
     if revision.is_modern() {
         return Err(wire.error(UpstreamErrorKind::Era));
     }
-    // 2024-11-05 has a transport of its own: on this one no client of ours could go on with it.
-    if !LEGACY_REVISIONS.contains(&revision) {
+    // 2024-11-05 does not know Streamable HTTP: there, only a client of HTTP+SSE that speaks it itself
+    // could go on with it.
+    if revision != asked && !LEGACY_REVISIONS.contains(&revision) && !link.takes_any_legacy() {
         return Err(wire.error(UpstreamErrorKind::Revision));
     }
     Ok((revision, result.get().to_owned()))

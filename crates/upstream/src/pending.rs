@@ -150,6 +150,14 @@ impl Pending {
         }
     }
 
+    /// The caller's id of a request that is under way, as JSON text.
+    pub(crate) fn theirs(&self, ours: i64) -> Option<Box<str>> {
+        self.table()
+            .waiting
+            .get(&ours)
+            .map(|waiting| waiting.id.clone())
+    }
+
     /// Puts the caller's id and token back.
     pub(crate) fn restore(&self, text: &str) -> Restored {
         let Ok(envelope) = Envelope::parse(text.as_bytes()) else {

@@ -10,46 +10,62 @@ use portcullis_mcp::{Envelope, Members, Revision, meta_key};
 use serde_json::json;
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
-use crate::handshake::{client_info, first_answer};
-use crate::server::ProtocolChoice;
-use crate::transport::{Outgoing, Presents, Reply, Wire};
+use crate::handshake::client_info;
+use crate::server::{Endpoint, ProtocolChoice};
+use crate::transport::{Outgoing, Presents, Wire};
 
 /// A verdict expires, because an upgraded server still answers the old way.
 const VERDICT_LIFE: Duration = Duration::from_mins(5);
 
+/// A verdict this young is not doubted.
+const DOUBT_AFTER: Duration = Duration::from_secs(5);
+
 /// What is known of a server's era.
 #[derive(Debug, Default)]
 pub(crate) struct Era {
-    verdict: Mutex<Option<(bool, Duration)>>,
+    verdict: Mutex<Option<Verdict>>,
     /// Held while the server is being asked: one at a time.
     asking: tokio::sync::Mutex<()>,
+}
+
+/// What was found out, and when.
+#[derive(Clone, Copy, Debug)]
+struct Verdict {
+    modern: bool,
+    asked: Duration,
+    /// Something came that the server should not have said.
+    doubted: bool,
 }
 
 impl Era {
     /// What is known without asking.
     pub(crate) fn known(&self, wire: &Wire) -> Option<bool> {
-        match wire.server.protocol {
-            ProtocolChoice::Pinned(revision) => Some(revision.is_modern()),
-            ProtocolChoice::Auto => self.verdict().map(|(modern, _)| modern),
+        settled(wire).or_else(|| self.verdict().map(|verdict| verdict.modern))
+    }
+
+    /// The server said what one of its era would not: it is asked anew before the next request,
+    /// unless it was asked just now. Callers can provoke this.
+    pub(crate) fn doubt(&self, now: Duration) {
+        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(verdict) = &mut *verdict {
+            verdict.doubted |= now.saturating_sub(verdict.asked) >= DOUBT_AFTER;
         }
     }
 
-    fn verdict(&self) -> Option<(bool, Duration)> {
+    fn verdict(&self) -> Option<Verdict> {
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known and not yet to be asked again.
     pub(crate) fn lately(&self, wire: &Wire, now: Duration) -> Option<bool> {
-        match wire.server.protocol {
-            ProtocolChoice::Pinned(revision) => Some(revision.is_modern()),
-            ProtocolChoice::Auto => self.fresh(now),
-        }
+        settled(wire).or_else(|| self.fresh(now))
     }
 
     fn fresh(&self, now: Duration) -> Option<bool> {
         self.verdict()
-            .filter(|(_, asked)| now.saturating_sub(*asked) < VERDICT_LIFE)
-            .map(|(modern, _)| modern)
+            .filter(|verdict| !verdict.doubted)
+            .filter(|verdict| now.saturating_sub(verdict.asked) < VERDICT_LIFE)
+            .map(|verdict| verdict.modern)
     }
 
     /// Whether the server speaks 2026-07-28.
@@ -69,12 +85,26 @@ impl Era {
                 return Ok(modern);
             }
             let modern = ask(wire, presents).await?;
-            *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some((modern, now));
+            let verdict = Verdict {
+                modern,
+                asked: now,
+                doubted: false,
+            };
+            *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
             Ok(modern)
         };
         tokio::time::timeout(wire.server.timeout, asking)
             .await
             .map_err(|_| wire.error(UpstreamErrorKind::Timeout))?
+    }
+}
+
+/// What nobody need be asked for: it is written, or the transport knows one era only.
+pub(crate) fn settled(wire: &Wire) -> Option<bool> {
+    match (wire.server.protocol, &wire.server.endpoint) {
+        (_, Endpoint::Sse(_)) => Some(false),
+        (ProtocolChoice::Pinned(revision), _) => Some(revision.is_modern()),
+        (ProtocolChoice::Auto, _) => None,
     }
 }
 
@@ -110,19 +140,15 @@ async fn ask(wire: &Wire, presents: &dyn Presents) -> Result<bool, UpstreamError
         revision: Some(Revision::V2026_07_28),
         headers,
     };
-    let text = match wire.post(presents, None, outgoing).await {
-        Ok(Reply::Message { body, .. }) => body,
-        Ok(Reply::Stream(stream)) => Bytes::from(first_answer(wire, stream).await?),
-        Ok(Reply::Accepted) => return Ok(false),
-        Err(error) => {
-            return match error.kind {
-                UpstreamErrorKind::Status(status) if status < 500 => Ok(false),
-                UpstreamErrorKind::BadAnswer => Ok(false),
-                _ => Err(error),
-            };
-        }
-    };
-    Ok(lists_modern(&text))
+    match wire.probe(presents, outgoing).await {
+        Ok(text) => Ok(text.is_some_and(|text| lists_modern(&text))),
+        Err(error) => match error.kind {
+            // Others are about this request's caller, its size or the moment.
+            UpstreamErrorKind::Status(400 | 404 | 405 | 406 | 410 | 415 | 422)
+            | UpstreamErrorKind::BadAnswer => Ok(false),
+            _ => Err(error),
+        },
+    }
 }
 
 fn lists_modern(text: &[u8]) -> bool {

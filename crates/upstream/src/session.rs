@@ -8,19 +8,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
+use portcullis_mcp::eras::modern_client::LogLevel;
 use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Revision};
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::Handshake;
 use crate::pending::{Owner, Pending, Restored};
 use crate::stream::EventStream;
-use crate::transport::{Outgoing, Presents, Reply, Wire};
+use crate::transport::{Link, Outgoing, Presents, Reply, Wire};
 
 /// One open session, shared by all requests of one acting party with one capability set.
 #[derive(Debug)]
 pub struct LegacySession {
     wire: Arc<Wire>,
-    id: Option<HeaderValue>,
+    link: Link,
     revision: Revision,
     result: String,
     /// What was declared to the server when the session was opened.
@@ -33,6 +34,7 @@ pub struct LegacySession {
     streamless: AtomicBool,
     used: AtomicI64,
     parting: Parting,
+    level: tokio::sync::Mutex<Option<LogLevel>>,
 }
 
 /// What the session's own caller presented last, to be presented once more when it ends.
@@ -99,7 +101,7 @@ impl LegacySession {
     ) -> Self {
         Self {
             wire,
-            id: handshake.session,
+            link: handshake.link,
             revision: handshake.revision,
             result: handshake.result,
             capabilities,
@@ -109,6 +111,7 @@ impl LegacySession {
             streamless: AtomicBool::new(false),
             used: AtomicI64::new(0),
             parting: Parting::default(),
+            level: tokio::sync::Mutex::default(),
         }
     }
 
@@ -127,6 +130,12 @@ impl LegacySession {
         &self.capabilities
     }
 
+    /// The least serious log messages that were asked for on behalf of stateless clients; held while
+    /// the server is told of another.
+    pub const fn log_level(&self) -> &tokio::sync::Mutex<Option<LogLevel>> {
+        &self.level
+    }
+
     /// Whether a stream for messages that belong to no request is worth asking for.
     pub fn offers_stream(&self) -> bool {
         !self.streamless.load(Ordering::Acquire)
@@ -134,7 +143,7 @@ impl LegacySession {
 
     /// Whether the server has forgotten the session.
     pub fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
+        self.lost.load(Ordering::Acquire) || self.link.has_ended()
     }
 
     /// Whether it was opened as this account.
@@ -179,9 +188,10 @@ impl LegacySession {
             complete: false,
             reply: Reply::Accepted,
         };
-        waiting.reply = self
+        let reply = self
             .post(presents, Bytes::from(edits.finish()), headers)
             .await?;
+        waiting.reply = reply.lasting(self.wire.server.stream_total);
         Ok(waiting)
     }
 
@@ -212,7 +222,7 @@ impl LegacySession {
             revision: Some(self.revision),
             headers,
         };
-        self.noting_loss(self.wire.post(presents, self.id.as_ref(), outgoing).await)
+        self.noting_loss(self.wire.post(presents, &self.link, outgoing).await)
     }
 
     /// Opens the stream of messages that belong to no request, or resumes one after an event id.
@@ -223,7 +233,7 @@ impl LegacySession {
     ) -> Result<Option<EventStream>, UpstreamError> {
         let opened = self
             .wire
-            .get(presents, self.revision, self.id.as_ref(), last_event_id)
+            .stream(presents, &self.link, self.revision, last_event_id)
             .await;
         if let Ok(None) = &opened {
             self.streamless.store(true, Ordering::Release);
@@ -234,7 +244,7 @@ impl LegacySession {
     /// Keeps what its caller presented, for the end of a session that nobody else can end. It is worth
     /// no more than the session, and goes with it.
     pub fn part_with(&self, presents: Arc<dyn Presents>) {
-        if self.id.is_some() {
+        if self.link.has_farewell() {
             *self
                 .parting
                 .0
@@ -252,10 +262,7 @@ impl LegacySession {
     /// Tells the server that the session is over.
     pub async fn close(&self, presents: &dyn Presents) -> Result<(), UpstreamError> {
         self.lost.store(true, Ordering::Release);
-        match &self.id {
-            Some(id) => self.wire.delete(presents, self.revision, id).await,
-            None => Ok(()),
-        }
+        self.wire.close(presents, &self.link, self.revision).await
     }
 
     /// Gives a message of the server the caller's own id or progress token back.

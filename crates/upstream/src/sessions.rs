@@ -21,7 +21,7 @@ const MAX_SESSIONS: usize = 4096;
 const MAX_OF_PRINCIPAL: usize = 512;
 const MAX_OF_ONE: usize = 64;
 /// A session that nobody used for this long is closed.
-const SESSION_IDLE: Duration = Duration::from_mins(30);
+pub(crate) const SESSION_IDLE: Duration = Duration::from_mins(30);
 
 /// Which sessions to take out and close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,13 @@ impl Sessions {
     }
 
     /// Takes out what is to be closed, and what had to make room, and forgets what never came to be.
-    pub(crate) fn take(&mut self, closing: Closing, now: Duration) -> Vec<Arc<LegacySession>> {
+    /// `idle`: how long a session that nobody uses is kept.
+    pub(crate) fn take(
+        &mut self,
+        closing: Closing,
+        now: Duration,
+        idle: Duration,
+    ) -> Vec<Arc<LegacySession>> {
         self.forget_failed();
         let mut taken: Vec<_> = self
             .leaving
@@ -96,9 +102,7 @@ impl Sessions {
                 return true;
             };
             let closes = match closing {
-                Closing::Idle => {
-                    !in_use(session) && now.saturating_sub(session.used()) > SESSION_IDLE
-                }
+                Closing::Idle => !in_use(session) && now.saturating_sub(session.used()) > idle,
                 Closing::Unused => !in_use(session),
                 Closing::All => true,
             };

@@ -1,29 +1,27 @@
-//! One HTTP exchange with an MCP endpoint (Streamable HTTP).
+//! What every transport takes and gives, and the one that a server is reached by.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
-use portcullis_egress::{EgressPolicy, HttpClient, RequestBody, ResponseBody};
-use portcullis_mcp::{Envelope, Kind, Revision};
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderValue};
+use http::{Method, StatusCode, Uri};
+use portcullis_core::Clock;
+use portcullis_egress::HttpClient;
+use portcullis_mcp::Revision;
+use portcullis_policy::Acting;
+use tokio_util::task::TaskTracker;
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
-use crate::server::UpstreamServer;
+use crate::handshake::first_answer;
+use crate::openapi::{self, OpenApiServer};
+use crate::server::{Endpoint, UpstreamServer};
+use crate::sessions::{Closing, SESSION_IDLE};
+use crate::sse::SseSession;
+use crate::stdio::{PROCESS_IDLE, ProcessLink, Processes, Stdio};
 use crate::stream::EventStream;
-
-/// Largest JSON answer, and largest body of a refusal that we read.
-const MAX_ANSWER: usize = 16 * 1024 * 1024;
-const MAX_REFUSAL: usize = 64 * 1024;
-
-/// Headers that hardly any request adds more of.
-const OUR_HEADERS: usize = 8;
-
-pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+use crate::streamable::StreamableHttp;
 
 /// Something that can put a credential on a request. This room does not ask what it is; values marked
 /// as sensitive are taken out of whatever the server answers.
@@ -36,6 +34,15 @@ pub trait Presents: Send + Sync {
     /// Which account of whoever acts it is of, where they may have another one later: a session that
     /// was opened as one is not gone on with as the other.
     fn account(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    /// Whether bytes of an answer repeat it, for answers that are not passed on as they came.
+    fn appears_in(&self, answer: &[u8]) -> bool;
+
+    /// The same to keep, for a stream that is opened once more when it broke. It is worth no more
+    /// than the session, and goes with it.
+    fn keep(&self) -> Option<Arc<dyn Presents>> {
         None
     }
 }
@@ -85,315 +92,314 @@ pub enum Reply {
     Stream(EventStream),
 }
 
-/// The wire to one endpoint.
+impl Reply {
+    /// The same, ending after this long if it is a stream.
+    pub(crate) fn lasting(self, most: Duration) -> Self {
+        match self {
+            Self::Stream(stream) => Self::Stream(stream.lasting(most)),
+            other => other,
+        }
+    }
+}
+
+/// What a handshake leaves to reach its session by.
+#[derive(Debug)]
+pub(crate) enum Link {
+    /// Streamable HTTP: the session's name, if the server gave it one.
+    Http(Option<HeaderValue>),
+    /// HTTP+SSE: a stream of its own.
+    Sse(Box<SseSession>),
+    /// A process.
+    Stdio(Box<ProcessLink>),
+}
+
+impl Link {
+    /// Whether the server waits to be told that the session is over.
+    pub(crate) const fn has_farewell(&self) -> bool {
+        match self {
+            Self::Http(session) => session.is_some(),
+            Self::Sse(_) | Self::Stdio(_) => false,
+        }
+    }
+
+    /// Whether nothing goes through any more, as far as that shows by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self {
+            Self::Http(_) => false,
+            Self::Sse(session) => session.has_ended(),
+            Self::Stdio(link) => link.has_ended(),
+        }
+    }
+
+    /// Whether the transport is as old as the oldest revision.
+    pub(crate) const fn takes_any_legacy(&self) -> bool {
+        !matches!(self, Self::Http(_))
+    }
+}
+
+/// What connections are made with.
+#[derive(Clone)]
+pub struct Means {
+    /// The way out by HTTP.
+    pub client: Arc<dyn HttpClient>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Every task that reads or writes a channel.
+    pub tasks: TaskTracker,
+    /// Room for processes.
+    pub processes: Processes,
+}
+
+impl fmt::Debug for Means {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Means")
+    }
+}
+
+/// The way to one server, whatever its transport: nothing above knows which one it is.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    pub(crate) server: UpstreamServer,
-    pub(crate) client: Arc<dyn HttpClient>,
-    policy: EgressPolicy,
-    version: [(Revision, HeaderValue); 5],
+    pub(crate) server: Arc<UpstreamServer>,
+    carrier: Carrier,
+    tasks: TaskTracker,
+}
+
+/// What carries messages.
+#[derive(Debug)]
+enum Carrier {
+    /// Streamable HTTP, and HTTP+SSE where the server turns out to speak that.
+    Http(Arc<StreamableHttp>),
+    /// HTTP+SSE and nothing else.
+    Sse(Arc<StreamableHttp>),
+    /// Processes.
+    Stdio(Stdio),
+    /// An OpenAPI document.
+    OpenApi(Box<OpenApiServer>),
 }
 
 impl Wire {
-    pub(crate) fn new(server: UpstreamServer, client: Arc<dyn HttpClient>) -> Self {
-        let policy = server.egress_policy();
-        let version = [
-            Revision::V2024_11_05,
-            Revision::V2025_03_26,
-            Revision::V2025_06_18,
-            Revision::V2025_11_25,
-            Revision::V2026_07_28,
-        ]
-        .map(|revision| (revision, HeaderValue::from_static(revision.as_str())));
+    pub(crate) fn new(server: UpstreamServer, means: &Means) -> Self {
+        let server = Arc::new(server);
+        let http = |uri: &Uri| {
+            let client = Arc::clone(&means.client);
+            let http = StreamableHttp::new(Arc::clone(&server), uri.clone(), client);
+            Arc::new(http)
+        };
+        let carrier = match &server.endpoint {
+            Endpoint::Http(uri) => Carrier::Http(http(uri)),
+            Endpoint::Sse(uri) => Carrier::Sse(http(uri)),
+            Endpoint::Stdio(command) => Carrier::Stdio(Stdio::new(
+                Arc::clone(&server),
+                Arc::clone(command),
+                means.clone(),
+            )),
+            Endpoint::OpenApi(endpoint) => Carrier::OpenApi(Box::new(OpenApiServer::new(
+                Arc::clone(&server),
+                endpoint,
+                means,
+            ))),
+        };
         Self {
             server,
-            client,
-            policy,
-            version,
+            carrier,
+            tasks: means.tasks.clone(),
         }
     }
 
     pub(crate) fn error(&self, kind: UpstreamErrorKind) -> UpstreamError {
-        UpstreamError::new(&self.server.id, kind)
+        self.server.error(kind)
     }
 
-    /// POSTs one message.
+    /// Whether a request of this method is answered within this process, so that nothing is
+    /// presented for it.
+    pub(crate) fn answers_itself(&self, method: &str) -> bool {
+        matches!(self.carrier, Carrier::OpenApi(_)) && openapi::answers_itself(method)
+    }
+
+    /// What is kept of the server's description is read anew before it is used again.
+    pub(crate) fn recheck(&self) {
+        if let Carrier::OpenApi(api) = &self.carrier {
+            api.recheck();
+        }
+    }
+
+    /// What is wrong with the document that describes the server, if there is one.
+    pub(crate) async fn document_findings(&self) -> Option<Result<Vec<String>, UpstreamError>> {
+        match &self.carrier {
+            Carrier::OpenApi(api) => Some(api.findings().await),
+            _ => None,
+        }
+    }
+
+    /// Sends one message outside of any session.
+    pub(crate) async fn exchange(
+        &self,
+        acting: &Acting,
+        presents: &dyn Presents,
+        outgoing: Outgoing,
+    ) -> Result<Reply, UpstreamError> {
+        match &self.carrier {
+            Carrier::Http(http) => http.post(presents, None, outgoing).await,
+            Carrier::Sse(_) => Err(self.error(UpstreamErrorKind::Era)),
+            Carrier::Stdio(stdio) => stdio.exchange(acting, presents, outgoing).await,
+            Carrier::OpenApi(api) => api.exchange(presents, outgoing).await,
+        }
+    }
+
+    /// Sends a request that tells the eras apart, and reads its answer. `None`: there is none, which
+    /// tells them apart too.
+    pub(crate) async fn probe(
+        &self,
+        presents: &dyn Presents,
+        outgoing: Outgoing,
+    ) -> Result<Option<Bytes>, UpstreamError> {
+        let http = match &self.carrier {
+            Carrier::Http(http) | Carrier::Sse(http) => http,
+            Carrier::Stdio(stdio) => return stdio.probe(presents, outgoing.body).await,
+            Carrier::OpenApi(api) => {
+                return match api.exchange(presents, outgoing).await? {
+                    Reply::Message { body, .. } => Ok(Some(body)),
+                    Reply::Stream(_) | Reply::Accepted => Ok(None),
+                };
+            }
+        };
+        match http.post(presents, None, outgoing).await? {
+            Reply::Message { body, .. } => Ok(Some(body)),
+            Reply::Stream(stream) => first_answer(self, stream)
+                .await
+                .map(|text| Some(Bytes::from(text))),
+            Reply::Accepted => Ok(None),
+        }
+    }
+
+    /// Sends `initialize`: the one exchange that yields a session.
+    pub(crate) async fn open(
+        &self,
+        acting: &Acting,
+        presents: &dyn Presents,
+        initialize: Bytes,
+    ) -> Result<(Link, Reply), UpstreamError> {
+        match &self.carrier {
+            Carrier::Http(http) => match http.initialize(presents, initialize.clone()).await {
+                Ok((session, reply)) => Ok((Link::Http(session), reply)),
+                // What a server of HTTP+SSE says to a POST where it wants a GET.
+                Err(error) if matches!(error.kind, UpstreamErrorKind::Status(400 | 404 | 405)) => {
+                    let opened = self.open_sse(http, presents, initialize).await;
+                    opened.map_err(|error| match error.kind {
+                        UpstreamErrorKind::Status(..500) | UpstreamErrorKind::BadAnswer => {
+                            self.error(UpstreamErrorKind::Era)
+                        }
+                        _ => error,
+                    })
+                }
+                Err(error) => Err(error),
+            },
+            Carrier::Sse(http) => self.open_sse(http, presents, initialize).await,
+            Carrier::Stdio(stdio) => {
+                let (link, reply) = stdio.open(acting, presents, initialize).await?;
+                Ok((Link::Stdio(Box::new(link)), reply))
+            }
+            Carrier::OpenApi(_) => Err(self.error(UpstreamErrorKind::Era)),
+        }
+    }
+
+    async fn open_sse(
+        &self,
+        http: &Arc<StreamableHttp>,
+        presents: &dyn Presents,
+        initialize: Bytes,
+    ) -> Result<(Link, Reply), UpstreamError> {
+        let session = SseSession::open(http, presents, &self.tasks).await?;
+        let outgoing = Outgoing {
+            body: initialize,
+            revision: None,
+            headers: HeaderMap::new(),
+        };
+        let reply = session.post(presents, outgoing).await?;
+        Ok((Link::Sse(Box::new(session)), reply))
+    }
+
+    /// Sends one message into a session.
     pub(crate) async fn post(
         &self,
         presents: &dyn Presents,
-        session: Option<&HeaderValue>,
+        link: &Link,
         outgoing: Outgoing,
     ) -> Result<Reply, UpstreamError> {
-        let mut headers = outgoing.headers;
-        // Ours, the credential's and those of HTTP itself: room for all is made once.
-        headers.reserve(OUR_HEADERS);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("application/json, text/event-stream"),
-        );
-        self.address(&mut headers, outgoing.revision, session);
-        let request = self.request(presents, Method::POST, headers, outgoing.body)?;
-        let exchange = async {
-            let response = self.send(request).await?;
-            self.read(response, session.is_some()).await
-        };
-        self.within(self.server.timeout, exchange).await
-    }
-
-    /// POSTs `initialize`: the one exchange whose response headers matter.
-    pub(crate) async fn post_keeping_headers(
-        &self,
-        presents: &dyn Presents,
-        body: Bytes,
-    ) -> Result<(Reply, HeaderMap), UpstreamError> {
-        let mut headers = HeaderMap::with_capacity(6);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("application/json, text/event-stream"),
-        );
-        let request = self.request(presents, Method::POST, headers, body)?;
-        let response = self.send(request).await?;
-        let headers = response.headers().clone();
-        match self.read(response, false).await {
-            // A server that does not know `initialize`, or wants another revision's form.
-            Ok(Reply::Message { status, .. }) if !status.is_success() => {
-                Err(self.error(UpstreamErrorKind::Era))
+        match (link, &self.carrier) {
+            (Link::Http(session), Carrier::Http(http)) => {
+                http.post(presents, session.as_ref(), outgoing).await
             }
-            Ok(reply) => Ok((reply, headers)),
-            Err(error) => Err(match error.kind {
-                UpstreamErrorKind::Status(400 | 404 | 405) => self.error(UpstreamErrorKind::Era),
-                _ => error,
-            }),
+            (Link::Sse(session), _) => session.post(presents, outgoing).await,
+            (Link::Stdio(link), _) => link.post(outgoing.body).await,
+            (Link::Http(_), Carrier::Sse(_) | Carrier::Stdio(_) | Carrier::OpenApi(_)) => {
+                Err(self.error(UpstreamErrorKind::SessionLost))
+            }
         }
     }
 
     /// Opens the stream for messages that belong to no request, or resumes one after an event.
-    /// `None`: the server offers no such stream (405).
-    pub(crate) async fn get(
+    /// `None`: the server offers no such stream.
+    pub(crate) async fn stream(
         &self,
         presents: &dyn Presents,
+        link: &Link,
         revision: Revision,
-        session: Option<&HeaderValue>,
         last_event_id: Option<HeaderValue>,
     ) -> Result<Option<EventStream>, UpstreamError> {
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        self.address(&mut headers, Some(revision), session);
-        if let Some(id) = last_event_id {
-            headers.insert(LAST_EVENT_ID, id);
-        }
-        let request = self.request(presents, Method::GET, headers, Bytes::new())?;
-        let response = self.within(self.server.timeout, self.send(request)).await?;
-        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            return Ok(None);
-        }
-        match self.read(response, session.is_some()).await? {
-            Reply::Stream(stream) => Ok(Some(stream)),
-            Reply::Accepted | Reply::Message { .. } => {
-                Err(self.error(UpstreamErrorKind::BadAnswer))
+        match (link, &self.carrier) {
+            (Link::Http(session), Carrier::Http(http)) => {
+                http.get(presents, revision, session.as_ref(), last_event_id)
+                    .await
+            }
+            (Link::Sse(session), _) => session.stream().map(Some),
+            (Link::Stdio(link), _) => link.stream().map(Some),
+            (Link::Http(_), Carrier::Sse(_) | Carrier::Stdio(_) | Carrier::OpenApi(_)) => {
+                Err(self.error(UpstreamErrorKind::SessionLost))
             }
         }
     }
 
-    /// Ends a session; a server that does not allow it (405) is content too.
-    pub(crate) async fn delete(
+    /// Ends a session.
+    pub(crate) async fn close(
         &self,
         presents: &dyn Presents,
+        link: &Link,
         revision: Revision,
-        session: &HeaderValue,
     ) -> Result<(), UpstreamError> {
-        let mut headers = HeaderMap::with_capacity(6);
-        self.address(&mut headers, Some(revision), Some(session));
-        let request = self.request(presents, Method::DELETE, headers, Bytes::new())?;
-        self.within(self.server.timeout, self.send(request))
-            .await
-            .map(drop)
-    }
-
-    fn address(
-        &self,
-        headers: &mut HeaderMap,
-        revision: Option<Revision>,
-        session: Option<&HeaderValue>,
-    ) {
-        if let Some((_, value)) = self
-            .version
-            .iter()
-            .find(|(known, _)| Some(*known) == revision)
-        {
-            headers.insert(PROTOCOL_VERSION, value.clone());
-        }
-        if let Some(session) = session {
-            headers.insert(SESSION_ID, session.clone());
-        }
-    }
-
-    /// The finished request: the credential comes last, because it may be a signature of the rest.
-    fn request(
-        &self,
-        presents: &dyn Presents,
-        method: Method,
-        mut headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Request<RequestBody>, UpstreamError> {
-        let unsent = Unsent {
-            method: &method,
-            uri: &self.server.uri,
-            headers: &mut headers,
-            body: &body,
-        };
-        presents
-            .present(unsent)
-            .map_err(|error| UpstreamError::not_presented(&self.server.id, error))?;
-        let mut request = Request::new(RequestBody::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = self.server.uri.clone();
-        *request.headers_mut() = headers;
-        Ok(request)
-    }
-
-    pub(crate) async fn send(
-        &self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, UpstreamError> {
-        self.client
-            .send(request, &self.policy)
-            .await
-            .map_err(|error| UpstreamError::egress(&self.server.id, error))
-    }
-
-    /// Bounds a whole JSON exchange. A stream leaves this bound as soon as its head is there.
-    async fn within<T>(
-        &self,
-        limit: Duration,
-        exchange: impl Future<Output = Result<T, UpstreamError>>,
-    ) -> Result<T, UpstreamError> {
-        match tokio::time::timeout(limit, exchange).await {
-            Ok(result) => result,
-            Err(_) => Err(self.error(UpstreamErrorKind::Timeout)),
-        }
-    }
-
-    /// Tells the kinds of answer apart.
-    pub(crate) async fn read(
-        &self,
-        response: Response<ResponseBody>,
-        in_session: bool,
-    ) -> Result<Reply, UpstreamError> {
-        let (head, body) = response.into_parts();
-        let media_type = media_type(&head.headers);
-        match head.status {
-            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(Reply::Accepted),
-            StatusCode::OK if media_type == MediaType::EventStream => Ok(Reply::Stream(
-                EventStream::new(self.server.id.clone(), body),
-            )),
-            StatusCode::OK if media_type == MediaType::Json => {
-                let body = self.collect(body, MAX_ANSWER).await?;
-                Ok(Reply::Message {
-                    status: StatusCode::OK,
-                    body,
-                })
+        match (link, &self.carrier) {
+            (Link::Http(Some(session)), Carrier::Http(http)) => {
+                http.delete(presents, revision, session).await
             }
-            // An empty 200 to a notification is common enough to be understood.
-            StatusCode::OK => match self.collect(body, MAX_REFUSAL).await? {
-                empty if empty.is_empty() => Ok(Reply::Accepted),
-                _ => Err(self.error(UpstreamErrorKind::BadAnswer)),
-            },
-            StatusCode::UNAUTHORIZED => Err(self
-                .error(UpstreamErrorKind::Unauthorized)
-                .challenging(&head.headers)),
-            StatusCode::FORBIDDEN => Err(self
-                .error(forbidden(&head.headers))
-                .challenging(&head.headers)),
-            StatusCode::TOO_MANY_REQUESTS => Err(self.error(UpstreamErrorKind::RateLimited)),
-            StatusCode::NOT_FOUND if in_session => Err(self.error(UpstreamErrorKind::SessionLost)),
-            // The revisions define 4xx statuses whose body is the JSON-RPC answer.
-            status if status.is_client_error() && media_type == MediaType::Json => {
-                let body = self.collect(body, MAX_REFUSAL).await?;
-                let is_answer = Envelope::parse(&body)
-                    .is_ok_and(|envelope| matches!(envelope.kind, Kind::Response { .. }));
-                if is_answer {
-                    Ok(Reply::Message { status, body })
-                } else {
-                    Err(self.error(UpstreamErrorKind::Status(status.as_u16())))
-                }
+            (Link::Stdio(link), _) => {
+                link.close();
+                Ok(())
             }
-            status => Err(self.error(UpstreamErrorKind::Status(status.as_u16()))),
+            // The end of its stream is its end.
+            (Link::Http(_) | Link::Sse(_), _) => Ok(()),
         }
     }
 
-    async fn collect(&self, mut body: ResponseBody, most: usize) -> Result<Bytes, UpstreamError> {
-        let mut first = Bytes::new();
-        let mut all = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| UpstreamError::egress(&self.server.id, error))?;
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
-            if first.len() + all.len() + data.len() > most {
-                return Err(self.error(UpstreamErrorKind::TooLarge));
-            }
-            // Nearly every answer arrives as one frame: no copy then.
-            if first.is_empty() && all.is_empty() {
-                first = data;
-            } else {
-                if all.is_empty() {
-                    all.extend_from_slice(&std::mem::take(&mut first));
-                }
-                all.extend_from_slice(&data);
-            }
+    /// Ends what outlives single requests and belongs to no session.
+    pub(crate) fn tidy(&self, closing: Closing, now: Duration) {
+        if let Carrier::Stdio(stdio) = &self.carrier {
+            stdio.tidy(closing, now);
         }
-        Ok(if all.is_empty() { first } else { all.freeze() })
     }
-}
 
-/// What a 403 is about. Services of AWS answer so where others answer 401, and name in a header what
-/// they found before they did anything.
-fn forbidden(headers: &HeaderMap) -> UpstreamErrorKind {
-    let named = headers
-        .get("x-amzn-errortype")
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(':').next())
-        .and_then(|value| value.rsplit('#').next());
-    match named {
-        Some(
-            "ExpiredToken"
-            | "ExpiredTokenException"
-            | "InvalidClientTokenId"
-            | "UnrecognizedClientException",
-        ) => UpstreamErrorKind::KeysRefused,
-        Some(
-            "IncompleteSignature"
-            | "IncompleteSignatureException"
-            | "InvalidSignatureException"
-            | "RequestExpired"
-            | "SignatureDoesNotMatch",
-        ) => UpstreamErrorKind::SignatureRefused,
-        _ => UpstreamErrorKind::Forbidden,
+    /// How much of that there is.
+    pub(crate) fn lasting(&self) -> usize {
+        match &self.carrier {
+            Carrier::Stdio(stdio) => stdio.count(),
+            Carrier::Http(_) | Carrier::Sse(_) | Carrier::OpenApi(_) => 0,
+        }
     }
-}
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum MediaType {
-    Json,
-    EventStream,
-    Other,
-}
-
-fn media_type(headers: &HeaderMap) -> MediaType {
-    let essence = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .map(str::trim)
-        .unwrap_or_default();
-    if essence.eq_ignore_ascii_case("application/json") {
-        MediaType::Json
-    } else if essence.eq_ignore_ascii_case("text/event-stream") {
-        MediaType::EventStream
-    } else {
-        MediaType::Other
+    /// How long a session may be idle: a process costs more than a name.
+    pub(crate) const fn session_idle(&self) -> Duration {
+        match &self.carrier {
+            Carrier::Stdio(_) => PROCESS_IDLE,
+            Carrier::Http(_) | Carrier::Sse(_) | Carrier::OpenApi(_) => SESSION_IDLE,
+        }
     }
 }

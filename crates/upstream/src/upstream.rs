@@ -4,17 +4,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_core::{Clock, PrincipalId};
-use portcullis_egress::HttpClient;
 use portcullis_mcp::{ClientCapabilities, Revision};
 use portcullis_policy::Evidence;
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::initialize;
-use crate::probe::Era;
+use crate::probe::{Era, settled};
 use crate::server::UpstreamServer;
 use crate::session::LegacySession;
 use crate::sessions::{Closing, Sessions};
-use crate::transport::{Outgoing, Presents, Reply, Wire};
+use crate::stateless::Refusal;
+use crate::transport::{Means, Outgoing, Presents, Reply, Wire};
 
 /// Which session is wanted: legacy revisions fix all of this at `initialize`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,9 @@ pub struct SessionWish {
     pub revision: Revision,
     /// What the client can do, less what the operator withholds.
     pub capabilities: ClientCapabilities,
+    /// For clients that know no sessions. They share none with those that do, who would hear other
+    /// log messages by their doing, and on whose stream what is meant for them would arrive.
+    pub stateless: bool,
 }
 
 /// A server and everything open to it.
@@ -30,16 +33,18 @@ pub struct Upstream {
     wire: Arc<Wire>,
     clock: Arc<dyn Clock>,
     era: Era,
+    refusal: Refusal,
     sessions: Mutex<Sessions>,
 }
 
 impl Upstream {
     /// Nothing is opened yet.
-    pub fn new(server: UpstreamServer, client: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(server: UpstreamServer, means: &Means) -> Self {
         Self {
-            wire: Arc::new(Wire::new(server, client)),
-            clock,
+            wire: Arc::new(Wire::new(server, means)),
+            clock: Arc::clone(&means.clock),
             era: Era::default(),
+            refusal: Refusal::default(),
             sessions: Mutex::default(),
         }
     }
@@ -83,6 +88,29 @@ impl Upstream {
         self.era.known(&self.wire)
     }
 
+    /// Whether the server opens no sessions, as far as it is pinned or was found out lately.
+    pub fn opens_no_sessions(&self) -> bool {
+        settled(&self.wire).unwrap_or_else(|| self.refusal.is_fresh(self.clock.monotonic()))
+    }
+
+    /// Whether a request of this method is answered within this process, so that nothing is
+    /// presented for it.
+    pub fn answers_itself(&self, method: &str) -> bool {
+        self.wire.answers_itself(method)
+    }
+
+    /// What is kept of the server's description, its OpenAPI document, is read anew before it is used
+    /// again.
+    pub fn recheck(&self) {
+        self.wire.recheck();
+    }
+
+    /// What is wrong with the server's OpenAPI document, as far as it is used in spite of it; an error
+    /// when it is not. `None` when there is none.
+    pub async fn document_findings(&self) -> Option<Result<Vec<String>, UpstreamError>> {
+        self.wire.document_findings().await
+    }
+
     /// One stateless exchange.
     pub async fn exchange(
         &self,
@@ -91,7 +119,27 @@ impl Upstream {
         outgoing: Outgoing,
     ) -> Result<Reply, UpstreamError> {
         self.check(evidence)?;
-        self.wire.post(presents, None, outgoing).await
+        // A subscription lasts as long as its client wants.
+        let listens = outgoing
+            .headers
+            .get("mcp-method")
+            .is_some_and(|method| method == "subscriptions/listen");
+        let reply = self
+            .wire
+            .exchange(evidence.acting(), presents, outgoing)
+            .await;
+        let doubtful = match &reply {
+            Ok(Reply::Message { status, .. }) => status.is_client_error(),
+            Ok(Reply::Accepted | Reply::Stream(_)) => false,
+            Err(error) => doubtful(error.kind),
+        };
+        if doubtful {
+            self.era.doubt(self.clock.monotonic());
+        }
+        if listens {
+            return reply;
+        }
+        reply.map(|reply| reply.lasting(self.wire.server.stream_total))
     }
 
     /// The session for this acting party and wish: an open one, or a new one. Concurrent callers
@@ -122,8 +170,14 @@ impl Upstream {
         }
         // Boxed, because every call carries the room for it and hardly any opens a session.
         let opening = Box::pin(slot.get_or_try_init(|| async {
-            let handshake =
-                initialize(&self.wire, presents, wish.revision, &wish.capabilities).await?;
+            let handshake = initialize(
+                &self.wire,
+                evidence.acting(),
+                presents,
+                wish.revision,
+                &wish.capabilities,
+            )
+            .await?;
             let wire = Arc::clone(&self.wire);
             let capabilities = wish.capabilities.clone();
             let session = LegacySession::new(wire, handshake, capabilities, account);
@@ -134,7 +188,13 @@ impl Upstream {
         // Also bounds those who wait behind a handshake that hangs: together, not one by one.
         let session = tokio::time::timeout(self.wire.server.timeout, opening)
             .await
-            .map_err(|_| self.wire.error(UpstreamErrorKind::Timeout))??;
+            .map_err(|_| self.wire.error(UpstreamErrorKind::Timeout))?;
+        self.refusal.learn(&session, self.clock.monotonic());
+        let session = session.inspect_err(|error| {
+            if doubtful(error.kind) {
+                self.era.doubt(self.clock.monotonic());
+            }
+        })?;
         session.touch(self.clock.monotonic());
         Ok(Arc::clone(session))
     }
@@ -150,7 +210,7 @@ impl Upstream {
 
     /// How many sessions are open.
     pub fn session_count(&self) -> usize {
-        self.sessions().count()
+        self.sessions().count() + self.wire.lasting()
     }
 
     /// Whoever acts for this principal gets no session again that was opened before: an account of
@@ -163,8 +223,20 @@ impl Upstream {
     /// closes them.
     pub fn take_sessions(&self, closing: Closing) -> Vec<Arc<LegacySession>> {
         let now = self.clock.monotonic();
-        self.sessions().take(closing, now)
+        self.wire.tidy(closing, now);
+        self.sessions().take(closing, now, self.wire.session_idle())
     }
+}
+
+/// Whether a server of the other era, or one that was replaced, would answer so.
+const fn doubtful(kind: UpstreamErrorKind) -> bool {
+    matches!(
+        kind,
+        UpstreamErrorKind::Era
+            | UpstreamErrorKind::BadAnswer
+            | UpstreamErrorKind::Broken
+            | UpstreamErrorKind::Status(400 | 404 | 405)
+    )
 }
 
 impl fmt::Debug for Upstream {

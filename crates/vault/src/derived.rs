@@ -13,12 +13,17 @@ use crate::mac::MacPurpose;
 pub(crate) struct SealingKeys {
     pub(crate) id: RingKeyId,
     mcp_session: LessSafeKey,
+    sse_session: LessSafeKey,
     mcp_cursor: LessSafeKey,
     mcp_request_state: LessSafeKey,
     mcp_consent_state: LessSafeKey,
+    mcp_parked_state: LessSafeKey,
     invitation: LessSafeKey,
     browser_session: LessSafeKey,
     form_token: LessSafeKey,
+    replica_address: LessSafeKey,
+    hand_over: LessSafeKey,
+    session_home: LessSafeKey,
     pub(crate) rows: LessSafeKey,
 }
 
@@ -34,12 +39,17 @@ impl SealingKeys {
         Ok(Self {
             id,
             mcp_session: sealing(Purpose::McpSession)?,
+            sse_session: sealing(Purpose::SseSession)?,
             mcp_cursor: sealing(Purpose::McpCursor)?,
             mcp_request_state: sealing(Purpose::McpRequestState)?,
             mcp_consent_state: sealing(Purpose::McpConsentState)?,
+            mcp_parked_state: sealing(Purpose::McpParkedState)?,
             invitation: sealing(Purpose::Invitation)?,
             browser_session: sealing(Purpose::BrowserSession)?,
             form_token: sealing(Purpose::FormToken)?,
+            replica_address: sealing(Purpose::ReplicaAddress)?,
+            hand_over: sealing(Purpose::HandOver)?,
+            session_home: sealing(Purpose::SessionHome)?,
             rows: aead(&prk, &["rows", ""])?,
         })
     }
@@ -47,12 +57,17 @@ impl SealingKeys {
     pub(crate) fn sealing(&self, purpose: Purpose) -> &LessSafeKey {
         match purpose {
             Purpose::McpSession => &self.mcp_session,
+            Purpose::SseSession => &self.sse_session,
             Purpose::McpCursor => &self.mcp_cursor,
             Purpose::McpRequestState => &self.mcp_request_state,
             Purpose::McpConsentState => &self.mcp_consent_state,
+            Purpose::McpParkedState => &self.mcp_parked_state,
             Purpose::Invitation => &self.invitation,
             Purpose::BrowserSession => &self.browser_session,
             Purpose::FormToken => &self.form_token,
+            Purpose::ReplicaAddress => &self.replica_address,
+            Purpose::HandOver => &self.hand_over,
+            Purpose::SessionHome => &self.session_home,
         }
     }
 }

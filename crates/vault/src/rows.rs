@@ -48,7 +48,15 @@ impl KeyRing {
         .map(SealedBox)
     }
 
-    /// Opens a value that was sealed for exactly this place.
+    /// Whether a value names a key that this ring does not hold: whether it would open is not known.
+    pub fn is_of_unknown_key(&self, sealed: &SealedBox) -> bool {
+        sealed
+            .key_id()
+            .is_some_and(|id| self.keys().find(id).is_none())
+    }
+
+    /// Opens a value that was sealed for exactly this place. One of a key that is not known is a reason
+    /// to read the ring again, once.
     pub fn open_row(
         &self,
         table: &str,
@@ -56,6 +64,11 @@ impl KeyRing {
         column: &str,
         sealed: &SealedBox,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        // Another replica may have rotated the ring a moment ago. Where it cannot be read again, the
+        // key stays unknown.
+        if self.is_of_unknown_key(sealed) && self.reload().is_err() {
+            return Err(SealError::Invalid);
+        }
         let keys = self.keys();
         let key = sealed
             .key_id()

@@ -171,6 +171,30 @@ fn a_running_process_takes_up_a_rotation_made_beside_it() {
     );
 }
 
+/// A row that another replica sealed right after it rotated the ring.
+#[test]
+fn a_row_of_a_key_that_was_added_beside_it_opens_at_once() {
+    let home = Home::new();
+    let (gateway, cli) = (home.ring(), home.ring());
+    cli.rotate(&home.clock).unwrap();
+    let sealed = cli.seal_row("t", "r", "c", b"x").unwrap();
+    assert!(gateway.is_of_unknown_key(&sealed));
+    assert_eq!(*gateway.open_row("t", "r", "c", &sealed).unwrap(), b"x");
+    assert_eq!(gateway.active_key(), cli.active_key());
+    // One that is in no ring is told from one that does not open.
+    let foreign = Home::new().ring().seal_row("t", "r", "c", b"x").unwrap();
+    let opened = gateway.open_row("t", "r", "c", &foreign);
+    assert_eq!(opened, Err(SealError::Invalid));
+    assert!(gateway.is_of_unknown_key(&foreign));
+    let opened = gateway.open_row("t", "other", "c", &sealed);
+    assert_eq!(opened, Err(SealError::Invalid));
+    assert!(!gateway.is_of_unknown_key(&sealed));
+    // Nor is anything lost where the file cannot be read for a moment.
+    fs::remove_file(home.path()).unwrap();
+    gateway.open_row("t", "r", "c", &foreign).unwrap_err();
+    assert_eq!(*gateway.open_row("t", "r", "c", &sealed).unwrap(), b"x");
+}
+
 #[test]
 fn rotations_at_once_lose_no_key() {
     let home = Home::new();

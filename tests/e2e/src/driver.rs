@@ -61,3 +61,25 @@ impl Driver {
         )
     }
 }
+
+/// Has the official Python client try whatever a server at this endpoint offers.
+pub async fn visit_foreign(
+    judges: &Judges,
+    url: &str,
+    key: &str,
+    mode: &str,
+) -> anyhow::Result<()> {
+    let run = Command::new(judges.python())
+        .arg(workspace().join("tests/e2e/clients/python/echo.py"))
+        .args([url, key, mode])
+        .current_dir(judges.folder())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(PATIENCE, run)
+        .await
+        .with_context(|| format!("the client hangs at {url}"))??;
+    if output.status.success() {
+        return Ok(());
+    }
+    bail!("{}", String::from_utf8_lossy(&output.stderr))
+}

@@ -11,6 +11,10 @@ use crate::workspace;
 
 const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
 const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/client@2.4.0";
+/// The server that the makers of the protocol try clients with, of sessions, over each transport.
+const EVERYTHING: &str = "@modelcontextprotocol/server-everything@2026.8.31";
+/// What servers in TypeScript are written with, of either era.
+const TYPESCRIPT_SERVER: &str = "@modelcontextprotocol/server@2.4.0";
 /// A certified OpenID provider: an issuer that we did not write.
 const OPENID_PROVIDER: &str = "oidc-provider@9.13.3";
 /// The bridge by which clients without remote servers reach them, with the SDK of the line before.
@@ -21,9 +25,11 @@ const PLAYWRIGHT: &str = "playwright-core@1.65.1";
 /// Judges whether everybody can use a page.
 const AXE: &str = "axe-core@4.14.1";
 /// What npm installs.
-const NPM: [&str; 7] = [
+const NPM: [&str; 9] = [
     SUITE,
     TYPESCRIPT_CLIENT,
+    TYPESCRIPT_SERVER,
+    EVERYTHING,
     OPENID_PROVIDER,
     REMOTE,
     JOSE,

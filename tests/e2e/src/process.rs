@@ -90,12 +90,26 @@ impl Process {
 
     /// Waits until `GET path` answers 200; fails with its log if it ends or takes too long.
     pub async fn ready(&mut self, port: u16, path: &str) -> anyhow::Result<()> {
+        self.until(port, path, |status| status == 200).await
+    }
+
+    /// The same with any answer.
+    pub async fn answers(&mut self, port: u16, path: &str) -> anyhow::Result<()> {
+        self.until(port, path, |_| true).await
+    }
+
+    async fn until(
+        &mut self,
+        port: u16,
+        path: &str,
+        enough: impl Fn(u16) -> bool,
+    ) -> anyhow::Result<()> {
         let answered = async {
             loop {
                 if let Some(status) = self.child.try_wait()? {
                     bail!("it ended with {status}");
                 }
-                if matches!(http_get(port, path).await, Ok(200)) {
+                if http_get(port, path).await.is_ok_and(&enough) {
                     return Ok(());
                 }
                 tokio::time::sleep(POLL).await;

@@ -16,9 +16,14 @@ pub struct Fixture {
 impl Fixture {
     /// Starts it and waits until it answers.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::showing("both").await
+    }
+
+    /// The same with one of its eras alone: `legacy` or `modern`.
+    pub async fn showing(era: &str) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let port = free_port().await?;
-        let arguments = ["--port".to_owned(), port.to_string()];
+        let arguments = ["--port", &port.to_string(), "--era", era].map(str::to_owned);
         let mut process =
             Process::start(&binary("conformance-fixture")?, &arguments, folder.path())?;
         process.ready(port, "/health").await?;
@@ -48,6 +53,21 @@ impl Stack {
     pub async fn start() -> anyhow::Result<Self> {
         let fixture = Fixture::start().await?;
         let gateway = Gateway::start(configuration(fixture.port(), &json!([]))).await?;
+        Ok(Self {
+            gateway,
+            fixture,
+            recorder: None,
+        })
+    }
+
+    /// The same with a fixture of these eras, whose names carry no prefix on the aggregate endpoint.
+    pub async fn bare(era: &str) -> anyhow::Result<Self> {
+        let fixture = Fixture::showing(era).await?;
+        let mut configuration = configuration(fixture.port(), &json!([]));
+        if let Some(server) = configuration.pointer_mut("/mcp_servers/conf") {
+            server["alias"] = json!("");
+        }
+        let gateway = Gateway::start(configuration).await?;
         Ok(Self {
             gateway,
             fixture,

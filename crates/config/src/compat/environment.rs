@@ -34,10 +34,6 @@ pub(crate) fn announce(root: &Fields<'_, '_>, signs: bool) {
             "not used: there is no `mcp_jwt_signer` among `guardrails`",
         ),
         (
-            "LITELLM_ENABLE_MCP_STDIO",
-            "not used: stdio servers are not available in this build yet",
-        ),
-        (
             "SERVER_ROOT_PATH",
             "not used: the gateway is served at the root of its origin",
         ),

@@ -14,6 +14,12 @@ pub(super) fn server(page: &mut Page<'_>, config: &Config) {
     if let Some(Listen { host, port }) = &server.admin_listen {
         page.value(2, "admin_listen", quoted(format!("{host}:{port}")));
     }
+    if let Some(Listen { host, port }) = &server.replica_listen {
+        page.value(2, "replica_listen", quoted(format!("{host}:{port}")));
+    }
+    if let Some(url) = &server.replica_url {
+        page.value(2, "replica_url", url.origin().ascii_serialization());
+    }
     if let Some(tls) = &server.tls {
         page.heading(2, "tls");
         page.path(4, "cert", Some(&tls.cert));

@@ -3,7 +3,47 @@
 use super::forwarding;
 use super::page::{Page, quoted, seconds, shown, url};
 use super::upstream_auth::auth;
-use crate::model::{McpServer, Revision, StaticHeader};
+use crate::model::{
+    EnvValue, McpServer, Revision, SpecPath, StaticHeader, StdioProcesses, Transport,
+};
+
+/// How it is reached. Arguments may hold what is not for everybody's eyes.
+fn transport(page: &mut Page<'_>, transport: &Transport) {
+    page.value(4, "transport", transport.name());
+    let command = match transport {
+        Transport::Http(address) | Transport::Sse(address) => {
+            return page.value(4, "url", quoted(url(address)));
+        }
+        Transport::OpenApi(api) => {
+            let document = match &api.document {
+                SpecPath::File(path) => path.display().to_string(),
+                SpecPath::Address(address) => url(address),
+            };
+            page.value(4, "spec_path", quoted(document));
+            let base = api.url.as_ref().map(|base| quoted(url(base)));
+            return page.optional(4, "url", base.as_ref());
+        }
+        Transport::Stdio(command) => command,
+    };
+    page.value(4, "command", quoted(&command.command));
+    page.value(4, "args", format!("({} of them)", command.args.len()));
+    if !command.env.is_empty() {
+        page.heading(4, "env");
+        for variable in &command.env {
+            match &variable.value {
+                EnvValue::Fixed(value) => page.value(6, &variable.name, shown(value)),
+                EnvValue::Header(name) => {
+                    page.value(6, &variable.name, format!("the caller's `{name}`"));
+                }
+            }
+        }
+    }
+    let processes = match command.processes {
+        StdioProcesses::PerPrincipal => "per_principal",
+        StdioProcesses::Shared => "shared",
+    };
+    page.value(4, "stdio_processes", processes);
+}
 
 pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
     let paths = [
@@ -14,7 +54,7 @@ pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
         page.why(2, path);
     }
     page.heading(2, server.id.as_str());
-    page.value(4, "url", quoted(url(&server.url)));
+    transport(page, &server.transport);
     page.optional(4, "alias", server.alias.as_ref());
     page.optional(4, "description", server.description.as_ref());
     page.optional(4, "instructions", server.instructions.as_ref());
@@ -65,5 +105,6 @@ pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
     page.value(4, "allow_sampling", server.allow_sampling);
     page.value(4, "allow_elicitation", server.allow_elicitation);
     page.value(4, "timeout", seconds(server.timeout));
+    page.value(4, "total_timeout", seconds(server.total_timeout));
     page.value(4, "allow_insecure_http", server.allow_insecure_http);
 }

@@ -56,6 +56,23 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
         )
         .default("10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, ::1/128, fc00::/7")
         .restricts(),
+        Key::new(
+            "allow_stdio",
+            Kind::Flag,
+            "Servers with `transport: stdio` may be started: programs that run as the gateway's own user. Also `LITELLM_ENABLE_MCP_STDIO=true`.",
+        )
+        .default("false"),
+        Key::new(
+            "stdio_commands",
+            Kind::Texts,
+            "Further programs that `command` may name, exactly as it names them. Also `LITELLM_MCP_STDIO_EXTRA_COMMANDS`, with commas between.",
+        ),
+        Key::new(
+            "max_stdio_processes",
+            Kind::Whole(1, 4096),
+            "Most processes of stdio servers at once, of all servers and callers together.",
+        )
+        .default("64"),
         inert(
             "litellm_key_header_name",
             "keys are read from `x-litellm-api-key`, `x-portcullis-api-key` and `Authorization` only",
@@ -82,10 +99,6 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             "users cannot manage servers in this build yet",
         ),
         inert("enable_mcp_registry", "no registry is served"),
-        inert(
-            "allow_stdio",
-            "stdio servers are not available in this build yet",
-        ),
         inert("database_url", NO_DATABASE),
         inert("database_connection_pool_limit", NO_DATABASE),
         inert("database_connection_timeout", NO_DATABASE),

@@ -130,6 +130,16 @@ pub(crate) static SERVER: Section = Section {
         )
         .restricts(),
         Key::new(
+            "replica_listen",
+            Kind::Text,
+            "`host:port` of a listener for the other replicas, where several processes share one store; port 0 picks a free one. What a caller's request needs of another replica is handed over there. Absent: this is the only replica.",
+        ),
+        Key::new(
+            "replica_url",
+            Kind::Text,
+            "Where the other replicas reach `replica_listen`: scheme, host and port, no path. With `https://` it uses the certificate of `tls`. Absent: `http://` and the address that it is bound to.",
+        ),
+        Key::new(
             "allowed_hosts",
             Kind::Texts,
             "`Host` values to answer to besides our own address and `public_url`: `host` or `host:port`.",

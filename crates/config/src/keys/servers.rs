@@ -19,20 +19,16 @@ pub(crate) const AUTH_TYPES: &[&str] = &[
     "oauth_delegate",
 ];
 
-/// The revision of the transport that we do not speak.
-pub(crate) const HTTP_SSE: &str = "2024-11-05";
-
 /// Revisions of the protocol.
 pub(crate) const REVISIONS: &[&str] = &[
     "auto",
-    HTTP_SSE,
+    "2024-11-05",
     "2025-03-26",
     "2025-06-18",
     "2025-11-25",
     "2026-07-28",
 ];
 
-const NO_STDIO: &str = "stdio servers are not available in this build yet; serve it over Streamable HTTP and give its `url`";
 /// RFC 8693 §3.
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -46,17 +42,24 @@ pub(crate) static MCP_SERVER: Section = Section {
     name: "mcp_server",
     doc: "One upstream MCP server. Its name is what grants and URLs say.",
     keys: &[
-        Key::new("url", Kind::Url, "Its Streamable HTTP endpoint. Required."),
-        Key::new("alias", Kind::Text, "Prefix of its tools at the aggregate endpoint; default: the name."),
+        Key::new("url", Kind::Url, "Its endpoint. Required, except on stdio and beside `spec_path`."),
+        Key::new("spec_path", Kind::Text, "An OpenAPI 3.0, 3.1 or Swagger 2 document, JSON or YAML: a file, or an https address at which it is fetched and looked at again every five minutes. Its operations are the tools. `url` is then where the API is, and may be left out if the document says it."),
+        Key::new("alias", Kind::Text, "Prefix of its tools at the aggregate endpoint; default: the name. Empty: no prefix, for one server."),
         Key::new("description", Kind::Prose, "For people."),
         Key::new("instructions", Kind::Prose, "Added to what `initialize` tells the model."),
         Key::new(
             "transport",
             Kind::Choice(&["http", "sse", "stdio"]),
-            "`sse` and `stdio` are not available in this build yet.",
+            "`http` is Streamable HTTP, and HTTP+SSE where a server turns out to speak only that; `sse` is HTTP+SSE without asking; `stdio` is a program that the gateway starts (`command`), only with `general_settings.allow_stdio`.",
         )
         .default("http"),
-        Key::new("protocol_version", Kind::Choice(REVISIONS), "Revision to speak to it; `auto` finds out. `2024-11-05` (HTTP+SSE) is not available in this build yet.")
+        Key::new("command", Kind::Text, "With `transport: stdio`: the program, by its name in `PATH` or its path from the root. `npx`, `uvx`, `python`, `python3`, `node`, `docker`, `deno`, or one of `general_settings.stdio_commands`. No shell reads it."),
+        Key::new("args", Kind::Texts, "Its arguments, each as it is."),
+        Key::new("env", Kind::SecretMap, "Its environment, beside what programs need to run (`PATH`, `HOME`, `LANG` and the like): nothing else of the gateway's own. `${X-HEADER}`, a name with a dash, is that header of the caller's; only with `stdio_processes: per_principal`."),
+        Key::new("cwd", Kind::FilePath, "Its working directory, from the root. Default: the gateway's."),
+        Key::new("stdio_processes", Kind::Choice(&["per_principal", "shared"]), "`per_principal`: each caller has processes of their own, and nothing that one remembers reaches another. `shared`: one process serves everybody; it is offered no sampling and no elicitation, its log messages reach nobody.")
+            .default("per_principal"),
+        Key::new("protocol_version", Kind::Choice(REVISIONS), "Revision to speak to it; `auto` finds out, and asks anew from time to time. `2024-11-05` is spoken on HTTP+SSE and stdio.")
             .default("auto"),
         Key::new(
             "auth_type",
@@ -170,7 +173,8 @@ pub(crate) static MCP_SERVER: Section = Section {
         .restricts(),
         Key::new("allow_sampling", Kind::Flag, "It may ask the client's model.").default("false"),
         Key::new("allow_elicitation", Kind::Flag, "It may ask the client's user.").default("false"),
-        Key::new("timeout", Kind::Span, "Longest wait for an answer.").default("60s"),
+        Key::new("timeout", Kind::Span, "Longest wait for an answer, or for the first sign of one: a stream that has begun may go on, as long as it is not silent for five minutes (or `timeout`, if that is longer).").default("60s"),
+        Key::new("total_timeout", Kind::Span, "Longest that one call may go on in all, whatever progress it makes; never less than `timeout`.").default("1h"),
         Key::new(
             "jwt_signer",
             Kind::Flag,
@@ -195,10 +199,6 @@ pub(crate) static MCP_SERVER: Section = Section {
         inert("source_url", "it is not shown"),
         inert("spec_version", "it was removed from LiteLLM; write `protocol_version`"),
         unavailable("require_approval", "never", "holding calls for approval is not available in this build yet; put the tools that need it into `disallowed_tools`"),
-        unavailable("command", "", NO_STDIO),
-        unavailable("args", "", NO_STDIO),
-        unavailable("env", "", NO_STDIO),
-        unavailable("spec_path", "", "OpenAPI documents as servers are not available in this build yet; put an MCP server in front of the API"),
         unavailable("allowed_cidrs", "", "restricting a server by the caller's address is not available in this build yet; restrict at the ingress and remove the key"),
         unavailable("pinned_tools", "", "pinned tools are not available in this build yet; list their names in `allowed_tools`"),
         unavailable("oauth_identity_binding", "", "binding upstream identities is not available in this build yet"),

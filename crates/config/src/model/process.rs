@@ -14,6 +14,10 @@ pub struct Server {
     pub listen: Listen,
     /// A second listener for metrics and the admin API.
     pub admin_listen: Option<Listen>,
+    /// A listener for the other replicas, where there are several.
+    pub replica_listen: Option<Listen>,
+    /// Where the other replicas reach it, when that is not the address that it is bound to.
+    pub replica_url: Option<Url>,
     /// The origin that clients see (`server.public_url`, `PROXY_BASE_URL`); its path is `/`.
     pub public_url: Option<Url>,
     /// Where our client document is published, when not by us (`server.client_metadata_url`).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
 use url::Url;
 
-use super::{AwsSigV4, Delegation, Forwarding, Sourced};
+use super::{AwsSigV4, Delegation, Forwarding, Sourced, Transport};
 use crate::key_map::MappedKey;
 
 /// One entry of `mcp_servers`.
@@ -20,8 +20,8 @@ pub struct McpServer {
     pub description: Option<String>,
     /// For the model.
     pub instructions: Option<String>,
-    /// Its Streamable HTTP endpoint.
-    pub url: Url,
+    /// How it is reached.
+    pub transport: Transport,
     /// Which revision to speak.
     pub protocol_version: Revision,
     /// What we present.
@@ -56,6 +56,8 @@ pub struct McpServer {
     pub allow_elicitation: bool,
     /// Longest wait for an answer.
     pub timeout: Duration,
+    /// Longest that a call may take, whatever it lets know meanwhile.
+    pub total_timeout: Duration,
     /// Plain http beyond loopback was accepted by name.
     pub allow_insecure_http: bool,
     /// Free facts for lists.
@@ -63,6 +65,11 @@ pub struct McpServer {
 }
 
 impl McpServer {
+    /// Its address, if it has one.
+    pub const fn url(&self) -> Option<&Url> {
+        self.transport.url()
+    }
+
     /// What its tools are prefixed with.
     pub fn prefix(&self) -> &str {
         self.alias.as_deref().unwrap_or(self.id.as_str())

@@ -73,6 +73,7 @@ impl NamedServer {
             .server
             .as_ref()
             .and_then(|server| server.alias.as_deref());
-        (self.name == name || alias == Some(name)).then(|| ServerId::from(self.name.as_str()))
+        (self.name == name || (alias == Some(name) && !name.is_empty()))
+            .then(|| ServerId::from(self.name.as_str()))
     }
 }

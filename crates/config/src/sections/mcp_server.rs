@@ -9,15 +9,17 @@ use crate::compat::auth_map;
 use crate::compat::default_oauth2::{self, DefaultOauth2};
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::keys::servers::{HTTP_SSE, MCP_SERVER, REVISIONS};
-use crate::model::{Auth, Compat, McpServer, Revision};
+use crate::keys::servers::{MCP_SERVER, REVISIONS};
+use crate::model::{Auth, Compat, McpServer, Revision, Transport};
 use crate::sections::signer::{self, Draft};
+use crate::sections::transport::{self, StdioRules};
 use crate::sections::upstream_auth::{self, ResourceOwner};
-use crate::sections::{delegation, discovery_auth, forwarding, headers, scopes};
+use crate::sections::{delegation, discovery_auth, forwarding, headers, openapi, scopes};
 use crate::validate::names::Names;
-use crate::validate::urls::{PlainHttp, callable};
+use crate::validate::urls::PlainHttp;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+const DEFAULT_TOTAL: Duration = Duration::from_hours(1);
 
 /// A server by name, also when it is too broken to use: grants may still name it.
 pub(crate) struct NamedServer {
@@ -30,6 +32,7 @@ pub(crate) fn all(
     litellm: &Fields<'_, '_>,
     compat: Compat,
     signer: Option<&Draft>,
+    stdio: &StdioRules,
 ) -> Vec<NamedServer> {
     let default = default_oauth2::read(root);
     let mut aliases = aliases(litellm);
@@ -49,7 +52,11 @@ pub(crate) fn all(
         let fields = Fields::open(root.findings, &MCP_SERVER, node, place.path.clone());
         let alias = alias(&fields, aliases.remove(name));
         if let Some(alias) = &alias {
-            names.claim(root.findings, &alias.place, &alias.value, &owner);
+            if alias.value.is_empty() {
+                names.claim_bareness(root.findings, &alias.place, &owner);
+            } else {
+                names.claim(root.findings, &alias.place, &alias.value, &owner);
+            }
         }
         let unasked = root.findings.unasked();
         let server = read(
@@ -59,6 +66,7 @@ pub(crate) fn all(
             default.as_ref(),
             compat,
             signer,
+            stdio,
         )
         // Without one of its values it would be called as somebody else.
         .filter(|_| root.findings.unasked() == unasked);
@@ -121,22 +129,26 @@ fn read(
     default: Option<&DefaultOauth2>,
     compat: Compat,
     signer: Option<&Draft>,
+    stdio: &StdioRules,
 ) -> Option<McpServer> {
-    let http = transport(fields);
     let plain = plain_http(fields, compat);
-    let written_url = fields.url("url");
-    let written_url = if http {
-        fields.require("url", written_url)
-    } else {
-        written_url
-    };
-    let url = written_url.and_then(|url| callable(fields.findings, url, plain));
+    let protocol_version = revision(fields);
+    let written = transport::written(fields);
+    let transport = transport::read(fields, written, protocol_version, stdio, plain);
+    let url = transport.as_ref().and_then(Transport::url);
+    // What is said on HTTP only is refused on stdio where its transport is read.
+    let on_http = written != transport::STDIO;
     let headers = headers::read(fields);
-    let mut map = auth_map::read(fields, plain, ResourceOwner::Server(url.as_ref()));
+    let mut map = auth_map::read(fields, plain, ResourceOwner::Server(url));
     let cookies = map.cookies.take();
-    let auth = upstream_auth::read(fields, &headers, url.as_ref(), map, default, plain);
-    let discovery_auth = discovery_auth::read(fields, url.as_ref(), plain);
+    let auth = if on_http {
+        upstream_auth::read(fields, &headers, url, map, default, plain)
+    } else {
+        Some(Auth::None)
+    };
+    let discovery_auth = discovery_auth::read(fields, url, plain);
     if let Some(auth) = &auth {
+        openapi::require_address(fields, auth);
         refuse_shared_header(fields, auth, &headers.names);
     }
     let (allowed_tools, disallowed_tools) = tools(fields);
@@ -149,16 +161,22 @@ fn read(
             (),
         );
     }
-    let protocol_version = revision(fields);
+    let total_timeout = fields.span("total_timeout").unwrap_or(DEFAULT_TOTAL);
     let text = |name: &str| fields.text(name).map(|text| text.value);
     let description = text("description");
     let instructions = text("instructions");
     let allowed_params = fields.texts_map("allowed_params");
-    let scopes = scopes::read(fields, name, alias.as_deref());
+    let scopes = scopes::read(
+        fields,
+        name,
+        alias.as_deref().filter(|alias| !alias.is_empty()),
+    );
     let inside_only = fields.flag("available_on_public_internet") == Some(false);
-    let forwarding = auth
-        .as_ref()
-        .map(|auth| forwarding::read(fields, auth, &headers, cookies, compat));
+    let forwarding = match (&transport, &auth) {
+        (Some(Transport::Stdio(command)), _) => Some(command.forwarding()),
+        (_, Some(auth)) => Some(forwarding::read(fields, auth, &headers, cookies, compat)),
+        (_, None) => None,
+    };
     let delegation = auth
         .as_ref()
         .map(|auth| delegation::delegation(fields, auth, inside_only, compat));
@@ -172,6 +190,13 @@ fn read(
         };
         signer.signs_for(fields, wish, &slots)
     });
+    if !on_http && signed == Some(true) {
+        fields.findings.error(
+            fields.place("jwt_signer"),
+            "no token can be sent on stdio, where there is no request to put it on",
+            "write `jwt_signer: false` if the server need not see one",
+        );
+    }
     let flag = |name: &str| fields.flag(name).unwrap_or(false);
     let (allow_all_keys, allow_sampling, allow_elicitation) = (
         flag("allow_all_keys"),
@@ -183,7 +208,7 @@ fn read(
         alias: alias.filter(|alias| alias != name),
         description,
         instructions,
-        url: url?,
+        transport: transport?,
         protocol_version,
         auth: auth?,
         signed: signed?,
@@ -201,24 +226,10 @@ fn read(
         allow_sampling,
         allow_elicitation,
         timeout,
+        total_timeout: total_timeout.max(timeout),
         allow_insecure_http: plain != PlainHttp::Refused,
         mcp_info: fields.anything("mcp_info"),
     })
-}
-
-/// Whether the server speaks Streamable HTTP; complains when not.
-fn transport(fields: &Fields<'_, '_>) -> bool {
-    let unavailable = match fields.choice("transport") {
-        Some("sse") => "HTTP+SSE servers are not available in this build yet",
-        Some("stdio") => "stdio servers are not available in this build yet",
-        _ => return !fields.has("command") && !fields.has("spec_path"),
-    };
-    fields.findings.error(
-        fields.place("transport"),
-        unavailable,
-        "serve it over Streamable HTTP and write `transport: http` with its `url`",
-    );
-    false
 }
 
 fn plain_http(fields: &Fields<'_, '_>, compat: Compat) -> PlainHttp {
@@ -231,19 +242,6 @@ fn plain_http(fields: &Fields<'_, '_>, compat: Compat) -> PlainHttp {
 
 fn revision(fields: &Fields<'_, '_>) -> Revision {
     match fields.choice("protocol_version") {
-        Some(HTTP_SSE) => {
-            let spoken: Vec<&str> = REVISIONS
-                .iter()
-                .copied()
-                .filter(|known| *known != HTTP_SSE)
-                .collect();
-            fields.findings.error(
-                fields.place("protocol_version"),
-                "HTTP+SSE, the transport of 2024-11-05, is not available in this build yet",
-                format!("write one of {}", spoken.join(", ")),
-            );
-            Revision::Auto
-        }
         Some(date) if date != "auto" => REVISIONS
             .iter()
             .find(|known| **known == date)

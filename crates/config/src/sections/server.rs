@@ -33,6 +33,10 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         admin_listen: fields
             .text("admin_listen")
             .and_then(|text| listen_address(fields, &text)),
+        replica_listen: fields
+            .text("replica_listen")
+            .and_then(|text| listen_address(fields, &text)),
+        replica_url: replica_url(fields),
         public_url: public_url(fields),
         client_metadata_url: client_metadata_url(fields),
         forwarded: addresses::forwarded(general),
@@ -66,6 +70,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
             .span("drain_seconds")
             .unwrap_or(Duration::from_secs(30)),
     };
+    check_replicas(fields, &server);
     let name = &server.listen.host;
     let valid = !name.is_empty()
         && name
@@ -114,6 +119,50 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         }
     }
     server
+}
+
+/// Where the other replicas find us. A listener on every address has none of its own.
+fn replica_url(fields: &Fields<'_, '_>) -> Option<Url> {
+    const RULE: &str = "write scheme, host and port as the other replicas reach this one, without a path: `http://10.0.0.5:4010`";
+    let text = fields.text("replica_url")?;
+    if !fields.has("replica_listen") {
+        fields.findings.error(
+            text.place,
+            "nobody listens there",
+            "write `replica_listen: HOST:PORT` too, or remove the key",
+        );
+        return None;
+    }
+    match origin(&text.value) {
+        Ok(Origin { url, .. }) => Some(url),
+        Err(problem) => {
+            fields.findings.error(text.place, problem, RULE);
+            None
+        }
+    }
+}
+
+fn check_replicas(fields: &Fields<'_, '_>, server: &Server) {
+    let Some(listen) = &server.replica_listen else {
+        return;
+    };
+    let Some(url) = &server.replica_url else {
+        if is_every_address(listen) && !fields.has("replica_url") {
+            fields.findings.error(
+                fields.place("replica_listen"),
+                "the other replicas cannot tell where this is",
+                "write `replica_url` too, or an address that they reach this replica at",
+            );
+        }
+        return;
+    };
+    if url.scheme() == "https" && server.tls.is_none() && !fields.has("tls") {
+        fields.findings.error(
+            fields.place("replica_url"),
+            "https, and there is no certificate",
+            "write `tls`, or `http://` where the network between the replicas is yours",
+        );
+    }
 }
 
 fn limits(fields: &Fields<'_, '_>) -> Limits {

@@ -19,7 +19,7 @@ fn a_variable_wins_over_the_file_and_may_add_what_the_file_lacks() {
     assert_eq!(loaded.config.server.listen.port, 8080);
     assert!(loaded.config.audit.required);
     assert_eq!(
-        loaded.config.mcp_servers[0].url.host_str(),
+        loaded.config.mcp_servers[0].url().unwrap().host_str(),
         Some("b.example.com")
     );
     assert!(loaded.config.identity.master_key.is_some());

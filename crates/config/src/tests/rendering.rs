@@ -29,11 +29,17 @@ fn a_mistake_is_shown_with_its_line_a_caret_and_a_remedy() {
 #[test]
 fn the_line_after_a_block_of_secret_text_is_shown_as_it_stands() {
     let errors = errors(
-        "mcp_servers:\n  a:\n    auth_value: |\n      canary\n    transport: sse # canary\n",
+        "mcp_servers:\n  a:\n    auth_value: |\n      canary\n    transport: stdio # canary\n",
     );
-    let shown = errors.errors[1].excerpt.as_ref().unwrap();
-    assert_eq!(shown.text, "    transport: sse");
-    assert_eq!((shown.caret, shown.carets), (15, 3));
+    let mut shown = errors
+        .errors
+        .iter()
+        .filter_map(|error| error.excerpt.as_ref());
+    let shown = shown
+        .find(|shown| shown.text.contains("transport"))
+        .unwrap();
+    assert_eq!(shown.text, "    transport: stdio");
+    assert_eq!((shown.caret, shown.carets), (15, 5));
 }
 
 #[test]
@@ -161,6 +167,7 @@ mcp_servers:
       master_key: (from env KEY)
     mcp_servers:
       tickets:
+        transport: http
         url: "https://tickets.example.com/mcp"
         protocol_version: auto
         auth_type: bearer_token
@@ -171,6 +178,7 @@ mcp_servers:
         allow_sampling: false
         allow_elicitation: false
         timeout: 2.5s
+        total_timeout: 3600s
         allow_insecure_http: false
     store:
       path: "portcullis.db"

@@ -49,6 +49,16 @@ fn names_that_are_our_own_paths_or_anothers_are_refused() {
     assert_eq!(own.config.mcp_servers[0].prefix(), "X");
 }
 
+#[test]
+fn one_server_may_go_without_a_prefix() {
+    let bare = loaded("mcp_servers: {x: {url: https://a.b/m, alias: ''}}");
+    assert_eq!(bare.config.mcp_servers[0].prefix(), "");
+    refused(
+        "mcp_servers: {x: {url: https://a.b/m, alias: ''}, y: {url: https://a.b/m, alias: ''}}",
+        "two servers have an empty alias",
+    );
+}
+
 /// HDR-20: what debug headers repeat of a server cannot break a line.
 #[test]
 fn no_name_and_no_url_of_a_server_holds_a_line_break() {
@@ -250,7 +260,6 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
             "auth_type: aws_sigv4, aws_region_name: us-east-1",
             "there is nobody to sign as",
         ),
-        ("transport: sse", "HTTP+SSE servers are not available"),
         (
             "allowed_cidrs: [10.0.0.0/8]",
             "restricting a server by the caller's address",
@@ -290,13 +299,42 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
     ] {
         refused(&server(body), expected);
     }
-    refused(
-        "mcp_servers: {a: {transport: stdio, command: npx, args: [x]}}",
-        "stdio servers are not available",
-    );
     loaded(&server(
         "available_on_public_internet: true, require_approval: never, allowed_cidrs: []",
     ));
+}
+
+#[test]
+fn a_document_is_a_file_or_fetched_from_where_we_may_call() {
+    for (body, expected) in [
+        (
+            "spec_path: 'ftp://a.example/x.json'",
+            "read from a file or fetched",
+        ),
+        (
+            "spec_path: 'http://169.254.169.254/x.json'",
+            "metadata addresses are never called",
+        ),
+        (
+            "spec_path: 'http://a.example/x.json'",
+            "plain http beyond loopback",
+        ),
+        ("spec_path: ''", "a path or an address"),
+        (
+            "spec_path: a.json, protocol_version: '2025-06-18'",
+            "an OpenAPI document is none",
+        ),
+    ] {
+        refused(&server(body), expected);
+    }
+    let nowhere = "auth_type: oauth2, oauth2_flow: authorization_code";
+    refused(
+        &format!("mcp_servers: {{a: {{spec_path: a.json, {nowhere}}}}}"),
+        "found by the API's address, and none is written",
+    );
+    let config = loaded("mcp_servers: {a: {spec_path: a.json}}").config;
+    assert_eq!(config.mcp_servers[0].transport.name(), "openapi");
+    assert_eq!(config.mcp_servers[0].url(), None);
 }
 
 #[test]
@@ -476,16 +514,4 @@ fn two_names_of_one_thing_are_not_both_written() {
     ] {
         refused(&server(body), expected);
     }
-}
-
-#[test]
-fn a_server_cannot_be_pinned_to_a_transport_that_is_not_there() {
-    let errors = errors(&server("protocol_version: 2024-11-05"));
-    assert_eq!(errors.errors.len(), 1);
-    let text = errors.to_string();
-    assert!(text.contains("HTTP+SSE"), "{text}");
-    assert!(
-        text.contains("write one of auto, 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28"),
-        "{text}"
-    );
 }

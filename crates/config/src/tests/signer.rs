@@ -406,15 +406,14 @@ fn without_a_value_of_the_signers_nothing_is_called_that_it_would_sign() {
 /// without one.
 #[test]
 fn no_server_is_served_that_cannot_be_signed_for() {
-    for server in [
+    let (server, expected) = (
         "{transport: stdio, command: npx, args: [x]}",
-        "{spec_path: openapi.json, url: 'https://a.b'}",
-        "{transport: sse, url: 'https://a.b/sse'}",
-    ] {
-        let text = format!(
-            "guardrails: [{{guardrail_name: s, litellm_params: {{guardrail: mcp_jwt_signer, \
-             default_on: true}}}}]\nmcp_servers: {{a: {server}}}\n"
-        );
-        refused(&text, "not available in this build yet");
-    }
+        "no token can be sent on stdio",
+    );
+    let text = format!(
+        "general_settings: {{allow_stdio: true}}\nguardrails: [{{guardrail_name: s, \
+             litellm_params: {{guardrail: mcp_jwt_signer, default_on: true}}}}]\n\
+             mcp_servers: {{a: {server}}}\n"
+    );
+    refused(&text, expected);
 }

@@ -239,7 +239,7 @@ fn anchors_and_merge_keys_that_stay_small_work() {
         "mcp_servers:\n  a: &base\n    url: https://a.example.com/mcp\n    timeout: 5\n  b:\n    <<: *base\n    url: https://b.example.com/mcp\n",
     );
     let b = &loaded.config.mcp_servers[1];
-    assert_eq!(b.url.as_str(), "https://b.example.com/mcp");
+    assert_eq!(b.url().unwrap().as_str(), "https://b.example.com/mcp");
     assert_eq!(b.timeout.as_secs(), 5);
 }
 

@@ -201,6 +201,7 @@ fn documented_defaults_are_the_defaults_in_force() {
                 "id_jag_resource",
                 "aws_service_name",
                 "aws_session_name",
+                "stdio_processes",
             ]
             .contains(&key.name)
         {

@@ -128,7 +128,7 @@ fn numbers_flags_and_urls_may_be_references_too() {
     assert_eq!(loaded.config.server.listen.port, 8080);
     assert!(loaded.config.audit.required);
     assert_eq!(
-        loaded.config.mcp_servers[0].url.host_str(),
+        loaded.config.mcp_servers[0].url().unwrap().host_str(),
         Some("tickets.example.com")
     );
     let errors = world

@@ -57,6 +57,8 @@ fn normal(name: &str) -> String {
 #[derive(Default)]
 pub(crate) struct Names {
     taken: BTreeMap<String, (String, usize)>,
+    /// Whose tools keep their own names on the aggregate endpoint.
+    bare: Option<String>,
 }
 
 impl Names {
@@ -104,5 +106,18 @@ impl Names {
         self.taken
             .insert(normal, (owner.to_owned(), place.span.line));
         true
+    }
+
+    /// Claims the empty alias, which one server may have.
+    pub(crate) fn claim_bareness(&mut self, findings: &Findings<'_>, place: &Place, owner: &str) {
+        if let Some(other) = &self.bare {
+            findings.error(
+                place.clone(),
+                "two servers have an empty alias",
+                format!("`{other}` has it already, and its tools are called what it calls them; give this one an alias"),
+            );
+            return;
+        }
+        self.bare = Some(owner.to_owned());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::COOKIE;
-use portcullis_core::{PrincipalId, SecretValue, ServerId};
+use portcullis_core::{PrincipalId, ScopeSet, SecretValue, ServerId, Timestamp};
 use portcullis_oauth::{
     Arrival, AuthorizationResponse, InvalidAuthorizationResponse, IssuerDoubt, TokenRequest,
     TokenResponse, check_issuer,
@@ -163,7 +163,7 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 impl Inner {
     async fn end(
-        &self,
+        self: &Arc<Self>,
         flow: Flow,
         auth: Option<ServerAuth>,
         response: AuthorizationResponse,
@@ -188,51 +188,42 @@ impl Inner {
             tracing::debug!(mcp.server.id = %flow.server, cause = ?failure, "no token");
             WhyNot::Credential(failure.kind)
         };
-        let requested_at = self.door.clock.now();
-        let redeemed = self.redeem(&flow, terms, &code).await.map_err(told)?;
-        let (response, account) = redeemed;
+        // Before the code is used up: what cannot be read now could not be followed either.
         let before = self
             .read(&flow.principal, &flow.server)
             .await
             .map_err(told)?;
+        let requested_at = self.door.clock.now();
+        let redeemed = self.redeem(&flow, terms, &code).await.map_err(told)?;
         let lately = before.map_or_else(Vec::new, |(row, _)| row.lately(requested_at));
-        let mut row = Row {
-            holder: flow.holder,
-            terms: flow.terms,
-            issuer: flow.key,
-            named_issuer: flow.issuer,
-            token_endpoint: flow.token_endpoint,
-            revocation_endpoint: flow.revocation_endpoint,
-            redirect_uri: flow.redirect_uri,
-            client: flow.client,
-            resource: flow.resource,
-            requested: flow.scopes,
-            granted: None,
-            access: response.access_token.clone(),
-            refresh: None,
-            obtained_at: requested_at,
-            expires_at: None,
-            connected_at: requested_at,
-            account,
-            over: false,
-            wanted: portcullis_core::ScopeSet::default(),
+        let row = Row {
+            account: redeemed.account,
             consents: lately.into_iter().chain([requested_at]).collect(),
+            ..flow.row(redeemed.response, terms, requested_at)
         };
-        row.take(response, terms, requested_at);
-        let written = self.write(&flow.principal, &flow.server, &row).await;
-        written.map_err(|failure| WhyNot::Credential(failure.kind))?;
-        self.places().forget(&flow.principal, &flow.server);
+        match self.write(&flow.principal, &flow.server, &row).await {
+            Ok(former) => {
+                if let Some(former) = former.filter(|former| !former.ends_with(&row)) {
+                    let why = "their connection was made anew";
+                    self.give_back(terms, &flow.server, former, why);
+                }
+            }
+            Err(failure) => {
+                self.give_back(terms, &flow.server, row, "they could not be kept");
+                return Err(told(failure));
+            }
+        }
         tracing::info!(mcp.server.id = %flow.server, principal = %flow.principal, "an account was connected");
         Ok(flow.principal)
     }
 
     /// What the code is worth. Nothing of a response that breaks a rule is kept.
     async fn redeem(
-        &self,
+        self: &Arc<Self>,
         flow: &Flow,
-        terms: &AuthorizationCode,
+        terms: &Arc<AuthorizationCode>,
         code: &SecretValue,
-    ) -> Result<(TokenResponse, Option<String>), Failure> {
+    ) -> Result<Worth, Failure> {
         let not_registered = || Failure::new(CredentialErrorKind::NotRegistered);
         let client = flow.client.able(terms).ok_or_else(not_registered)?;
         let endpoint = Endpoint {
@@ -254,6 +245,8 @@ impl Inner {
         let response = match read(&answer, TokenResponse::parse) {
             Ok(response) => response,
             Err(failure) => {
+                // Perhaps it is not the right one any more.
+                self.finds.doubt(&flow.server);
                 if failure.says("invalid_client") {
                     let (key, redirect_uri) = (&flow.key, &flow.redirect_uri);
                     self.forget_client(&flow.client, key, redirect_uri).await?;
@@ -261,7 +254,11 @@ impl Inner {
                 return Err(failure);
             }
         };
-        check(&terms.rules, &answer, &client.client_id)?;
+        if let Err(failure) = check(&terms.rules, &answer, &client.client_id) {
+            let row = flow.row(response, terms, self.door.clock.now());
+            self.give_back(terms, &flow.server, row, "they break token_validation");
+            return Err(failure);
+        }
         let mut account = account_of(&answer.body);
         if account.is_none()
             && let Some(userinfo) = &flow.userinfo_endpoint
@@ -272,7 +269,44 @@ impl Inner {
                 .userinfo(&terms.trust(), userinfo, &response.access_token)
                 .await;
         }
-        Ok((response, account))
+        Ok(Worth { response, account })
+    }
+}
+
+/// What a code was worth.
+struct Worth {
+    response: TokenResponse,
+    /// Whose account it is, if anybody said.
+    account: Option<String>,
+}
+
+impl Flow {
+    /// The connection that it ends in, so far as the token response says.
+    fn row(&self, response: TokenResponse, terms: &AuthorizationCode, at: Timestamp) -> Row {
+        let mut row = Row {
+            holder: self.holder,
+            terms: self.terms.clone(),
+            issuer: self.key.clone(),
+            named_issuer: self.issuer.clone(),
+            token_endpoint: self.token_endpoint.clone(),
+            revocation_endpoint: self.revocation_endpoint.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+            client: self.client.clone(),
+            resource: self.resource.clone(),
+            requested: self.scopes.clone(),
+            granted: None,
+            access: response.access_token.clone(),
+            refresh: None,
+            obtained_at: at,
+            expires_at: None,
+            connected_at: at,
+            account: None,
+            over: false,
+            wanted: ScopeSet::default(),
+            consents: Vec::new(),
+        };
+        row.take(response, terms, at);
+        row
     }
 }
 

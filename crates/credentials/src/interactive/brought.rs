@@ -121,13 +121,13 @@ impl From<Failure> for Not {
 
 impl Inner {
     async fn keep(
-        &self,
+        self: &Arc<Self>,
         auth: &ServerAuth,
         principal: &PrincipalId,
         response: TokenResponse,
     ) -> Result<(), Not> {
         let terms = terms_of(auth).ok_or_else(not_discovered)?;
-        let found = self.door.find(auth, terms).await?;
+        let found = self.found(auth, terms).await?;
         let server = &found.server;
         // There is one: the client of the file, whatever the redirect URI.
         let client: Client = self.client(terms, server, "").await?;
@@ -161,17 +161,23 @@ impl Inner {
         if !terms.rules.is_empty() {
             row = self.vouched_for(auth, terms, row).await?;
         }
-        self.write(principal, &auth.server, &row).await?;
-        self.places().forget(principal, &auth.server);
+        let former = self.write(principal, &auth.server, &row).await?;
+        // One of the same client may be the same grant, which its person's client renewed meanwhile.
+        let is_other =
+            |former: &Row| (&former.issuer, &former.client.id) != (&row.issuer, &row.client.id);
+        if let Some(former) = former.filter(is_other) {
+            let why = "their connection was made anew";
+            self.give_back(terms, &auth.server, former, why);
+        }
         tracing::info!(mcp.server.id = %auth.server, principal = %principal, "a client brought its person's grant");
         Ok(())
     }
 
     /// The grant in the authorization server's own words, which keep the rules.
     async fn vouched_for(
-        &self,
+        self: &Arc<Self>,
         auth: &ServerAuth,
-        terms: &AuthorizationCode,
+        terms: &Arc<AuthorizationCode>,
         mut row: Row,
     ) -> Result<Row, Not> {
         let token = row.refresh.clone();
@@ -187,6 +193,8 @@ impl Inner {
             }
         })?;
         if let Some(rule) = terms.rules.broken_by(&answer.body) {
+            row.take(response, terms, now);
+            self.give_back(terms, &auth.server, row, "they break token_validation");
             tracing::warn!(mcp.server.id = %auth.server, rule, "a grant that a client brought breaks token_validation");
             return Err(Not::Checked(NotKept::RuleBroken(rule.to_owned())));
         }

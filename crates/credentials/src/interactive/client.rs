@@ -8,7 +8,6 @@ use portcullis_core::ClientSecret;
 use portcullis_egress::RequestBody;
 use portcullis_oauth::{ClientMetadata, RegisteredClient};
 use portcullis_store::UpstreamClientRecord;
-use portcullis_vault::SealedBox;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -120,6 +119,11 @@ impl From<Wire> for Client {
 impl Client {
     /// The client, able to prove itself; `None`: it is the file's, and the file has another now.
     pub(crate) fn able(&self, terms: &AuthorizationCode) -> Option<TokenClient> {
+        self.able_by(terms.client.as_ref())
+    }
+
+    /// The same, with what the file says of a client.
+    pub(super) fn able_by(&self, written: Option<&TokenClient>) -> Option<TokenClient> {
         let secret = |secret: &ClientSecret, method| match method {
             Method7591::Basic => ClientProof::SecretBasic(secret.clone()),
             Method7591::Post => ClientProof::SecretPost(secret.clone()),
@@ -132,7 +136,7 @@ impl Client {
                 None => ClientProof::Public,
             },
             Source::File(method) => {
-                let written = terms.client.as_ref()?;
+                let written = written?;
                 if written.client_id != self.id {
                     return None;
                 }
@@ -218,7 +222,7 @@ impl Inner {
     ) -> Result<Client, Failure> {
         let known = self.stores.clients.get(&server.key, redirect_uri).await;
         if let Some(record) = known.map_err(Failure::of_store)? {
-            if let Some(client) = self.opened(&record) {
+            if let Some(client) = self.opened(&record)? {
                 return Ok(client);
             }
             let removed =
@@ -270,18 +274,17 @@ impl Inner {
             return Ok(client);
         }
         // Another replica registered in the same moment: theirs is the one that is kept.
-        self.opened(&there).ok_or_else(not_registered)
+        self.opened(&there)?.ok_or_else(not_registered)
     }
 
     /// `None`: it does not open, or its secret is over.
-    pub(super) fn opened(&self, record: &UpstreamClientRecord) -> Option<Client> {
+    pub(super) fn opened(&self, record: &UpstreamClientRecord) -> Result<Option<Client>, Failure> {
         let place = place(&record.issuer, &record.redirect_uri);
-        let sealed = SealedBox::from_bytes(record.sealed.clone());
-        let text = self.ring.open_row(TABLE, &place, COLUMN, &sealed).ok()?;
-        let kept: Kept = serde_json::from_slice(&text).ok()?;
+        let text = self.unsealed(TABLE, &place, COLUMN, record.sealed.clone())?;
+        let kept: Option<Kept> = text.and_then(|text| serde_json::from_slice(&text).ok());
         let now = self.door.clock.now().as_secs();
-        let over = kept.secret_ends.is_some_and(|ends| ends <= now);
-        (!over).then(|| kept.client.into())
+        let stands = |kept: &Kept| kept.secret_ends.is_none_or(|ends| now < ends);
+        Ok(kept.filter(stands).map(|kept| kept.client.into()))
     }
 
     /// The authorization server does not know this client any more.

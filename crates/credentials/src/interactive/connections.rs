@@ -10,11 +10,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{Clock, Entropy, PrincipalId, ScopeSet, SealError, ServerId, Timestamp};
 use portcullis_egress::HttpClient;
 use portcullis_store::{
-    ConnectionStore, LeaseStore, OneTimeStore, StoreError, Stores, UpstreamClientStore,
+    ConnectionStore, LeaseStore, MetaStore, OneTimeStore, StoreError, Stores, UpstreamClientStore,
 };
-use portcullis_vault::KeyRing;
+use portcullis_vault::{KeyRing, SealedBox};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
+use super::finds::Finds;
+use super::giving_back::AT_A_TIME;
 use super::holder::Holder;
 use super::place::Places;
 use crate::actor::Actors;
@@ -51,6 +55,9 @@ pub(crate) struct Inner {
     pub(super) stores: Kept,
     pub(super) tasks: TaskTracker,
     pub(super) places: Mutex<Places>,
+    pub(super) finds: Finds,
+    /// Turns for giving tokens back.
+    pub(super) giving_back: Arc<Semaphore>,
     pub(super) holders: ArcSwap<HashMap<PrincipalId, Holder>>,
 }
 
@@ -60,6 +67,7 @@ pub(super) struct Kept {
     pub(super) clients: Arc<dyn UpstreamClientStore>,
     pub(super) one_time: Arc<dyn OneTimeStore>,
     pub(super) leases: Arc<dyn LeaseStore>,
+    pub(super) meta: Arc<dyn MetaStore>,
 }
 
 /// What a person is shown of a connection.
@@ -98,9 +106,12 @@ impl Connections {
                 clients: Arc::clone(&deps.stores.upstream_clients),
                 one_time: Arc::clone(&deps.stores.one_time),
                 leases: Arc::clone(&deps.stores.leases),
+                meta: Arc::clone(&deps.stores.meta),
             },
             tasks: deps.tasks,
             places: Mutex::default(),
+            finds: Finds::default(),
+            giving_back: Arc::new(Semaphore::new(AT_A_TIME)),
             holders: ArcSwap::default(),
         }))
     }
@@ -126,6 +137,7 @@ impl Connections {
 
     pub(crate) fn keep_only(&self, servers: &std::collections::BTreeSet<ServerId>) {
         self.0.places().keep_only(servers);
+        self.0.finds.keep_only(servers);
     }
 }
 
@@ -133,6 +145,30 @@ impl Inner {
     pub(super) fn places(&self) -> std::sync::MutexGuard<'_, Places> {
         // Whatever a panic left there is a cache, and whole places of it.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens what is kept in this column of this row; `None`: it was not sealed for there. What names a
+    /// key that is not known may be another replica's, which has a newer ring: it is not read, and not
+    /// taken for nothing either.
+    pub(super) fn unsealed(
+        &self,
+        table: &str,
+        row: &str,
+        column: &str,
+        sealed: Vec<u8>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        let sealed = SealedBox::from_bytes(sealed);
+        match self.ring.open_row(table, row, column, &sealed) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if self.ring.is_of_unknown_key(&sealed) => {
+                tracing::error!(
+                    table,
+                    "a stored row names a key that is not in the key ring: it stays as it is, and cannot be used until the ring has that key"
+                );
+                Err(Failure::of_seal(error))
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     pub(super) fn random(&self) -> Result<[u8; 32], Failure> {

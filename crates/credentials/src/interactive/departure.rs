@@ -27,7 +27,7 @@ impl Connections {
     pub async fn destination(&self, auth: &ServerAuth) -> Result<Url, CredentialError> {
         let found = async {
             let terms = terms_of(auth).ok_or_else(not_discovered)?;
-            let server = self.0.door.find(auth, terms).await?.server;
+            let server = self.0.found(auth, terms).await?.server;
             self.0.require_known(terms, &server).await?;
             Ok(server.authorization)
         };
@@ -63,7 +63,7 @@ impl Inner {
         return_to: &str,
     ) -> Result<Departure, Failure> {
         let terms = terms_of(auth).ok_or_else(not_discovered)?;
-        let found = self.door.find(auth, terms).await?;
+        let found = self.found(auth, terms).await?;
         let server = &found.server;
         let redirect_uri = callback::redirect_uri(terms, server, shared, &auth.server);
         let client = self.client(terms, server, &redirect_uri).await?;
@@ -73,6 +73,10 @@ impl Inner {
         let before = before.map_or_else(ScopeSet::default, |(row, _)| {
             union(&row.requested, &row.wanted)
         });
+        let place = self.places().of(principal, &auth.server);
+        if !place.begins(self.moment()) {
+            return Err(Failure::new(CredentialErrorKind::TooManyFlows));
+        }
         let scopes = to_ask(terms, &found, &before);
         let verifier = CodeVerifier::from_random(&self.random()?);
         let (state, cookie) = (self.secret()?, self.secret()?);

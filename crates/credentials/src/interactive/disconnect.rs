@@ -1,16 +1,17 @@
-//! Ending a connection: at the authorization server (RFC 7009), then here.
+//! Ending a connection: here, and at the authorization server (RFC 7009).
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_core::PrincipalId;
-use portcullis_oauth::TokenRequest;
 
 use super::authorization_server::terms_of;
-use super::client::Source;
 use super::connections::{Connections, Inner};
-use super::row::Row;
-use super::terms::AuthorizationCode;
 use crate::error::Failure;
-use crate::token_endpoint::Endpoint;
 use crate::{CredentialError, ServerAuth};
+
+/// How long a person waits for what the authorization server says to it. It goes on without them.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What ending a connection came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,21 +37,32 @@ impl Connections {
 
 impl Inner {
     async fn disconnect(
-        &self,
+        self: &Arc<Self>,
         auth: &ServerAuth,
         principal: &PrincipalId,
     ) -> Result<Disconnected, Failure> {
-        let found = self.read(principal, &auth.server).await?;
-        let removed = self
-            .stores
-            .connections
-            .remove(principal, &auth.server)
-            .await;
-        let was_connected = removed.map_err(Failure::of_store)?;
+        // What cannot be opened now could not be given back either.
+        self.read(principal, &auth.server).await?;
+        let connections = &self.stores.connections;
+        let removed = connections.remove(principal, &auth.server).await;
+        let removed = removed.map_err(Failure::of_store)?;
+        let was_connected = removed.is_some();
         self.places().forget(principal, &auth.server);
-        let revoked = match (found, terms_of(auth)) {
-            (Some((row, _)), Some(terms)) => self.revoke(terms, &row).await,
-            _ => false,
+        let row = match removed {
+            Some(record) => self.opened_row(record)?,
+            None => None,
+        };
+        let given_back = match (row, terms_of(auth)) {
+            (Some(row), Some(terms)) => {
+                self.give_back(terms, &auth.server, row, "their person disconnected")
+            }
+            _ => None,
+        };
+        let revoked = match given_back {
+            Some(task) => tokio::time::timeout(ANSWERED_WITHIN, task)
+                .await
+                .is_ok_and(|done| done.unwrap_or(false)),
+            None => false,
         };
         if was_connected {
             tracing::info!(mcp.server.id = %auth.server, principal = %principal, revoked, "an account was disconnected");
@@ -59,45 +71,5 @@ impl Inner {
             was_connected,
             revoked,
         })
-    }
-
-    /// A client of the file proves itself with the file's secret of now, which is not for an
-    /// authorization server of before.
-    ///
-    /// The refresh token first: with it goes the whole grant (RFC 7009 §2.1).
-    async fn revoke(&self, terms: &AuthorizationCode, row: &Row) -> bool {
-        let (Some(url), Some(client)) = (&row.revocation_endpoint, row.client.able(terms)) else {
-            return false;
-        };
-        let of_file = matches!(row.client.source, Source::File(_));
-        if of_file && row.terms != terms.fingerprint() {
-            return false;
-        }
-        let endpoint = Endpoint {
-            url: url.clone(),
-            issuer: row.named_issuer.clone(),
-            destination: terms.trust().destination(url),
-        };
-        let refresh = row
-            .refresh
-            .as_ref()
-            .map(|token| (token.expose(), "refresh_token"));
-        let access = (row.access.expose(), "access_token");
-        let mut revoked = false;
-        for (number, (token, hint)) in refresh.into_iter().chain([access]).enumerate() {
-            let (clock, entropy) = (&*self.door.clock, &*self.door.entropy);
-            let form = client.authenticate(&endpoint, clock, entropy, |client| {
-                TokenRequest::revocation(client, token, hint)
-            });
-            let answer = match form {
-                Ok(form) => self.door.posted(form, &endpoint).await,
-                Err(failure) => Err(failure),
-            };
-            let done = answer.is_ok_and(|answer| answer.status.is_success());
-            if number == 0 {
-                revoked = done;
-            }
-        }
-        revoked
     }
 }

@@ -6,7 +6,6 @@
 
 use portcullis_core::{Sha256, hex};
 use portcullis_store::UpstreamClientRecord;
-use portcullis_vault::SealedBox;
 use serde::{Deserialize, Serialize};
 
 use super::authorization_server::AuthorizationServer;
@@ -98,9 +97,8 @@ impl Inner {
         server: &AuthorizationServer,
         there: &UpstreamClientRecord,
     ) -> Result<(), Failure> {
-        let sealed = SealedBox::from_bytes(there.sealed.clone());
         let row = place(&there.issuer, &there.redirect_uri);
-        let text = self.ring.open_row(TABLE, &row, COLUMN, &sealed).ok();
+        let text = self.unsealed(TABLE, &row, COLUMN, there.sealed.clone())?;
         let known: Option<Known> = text.and_then(|text| serde_json::from_slice(&text).ok());
         if known.as_ref() == Some(&Known::of(server)) {
             return Ok(());

@@ -5,7 +5,6 @@ use std::time::Duration;
 use portcullis_core::{PrincipalId, ScopeSet, ServerId, Sha256, hex, sha256};
 use portcullis_oauth::CodeVerifier;
 use portcullis_store::{OneTimeRecord, OneTimeUse, Redeemed};
-use portcullis_vault::SealedBox;
 use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
@@ -165,19 +164,20 @@ impl Inner {
         }
     }
 
-    /// The flow of a browser that has both halves, once; `None`: there is none, or not any more.
+    /// The flow of a browser that has both halves, once; `None`: there is none, or not any more. One
+    /// that cannot be opened now is not used up: it can be when the ring is whole.
     pub(super) async fn resume(&self, state: &str, cookie: &str) -> Result<Option<Flow>, Failure> {
         let digest = digest(state, cookie);
-        let now = self.door.clock.now();
-        let redeemed = self
-            .stores
-            .one_time
-            .redeem(OneTimeUse::UpstreamState, &digest, now);
-        let Redeemed::Value(sealed) = redeemed.await.map_err(Failure::of_store)? else {
+        let (values, now) = (&self.stores.one_time, self.door.clock.now());
+        let parked = values.peek(OneTimeUse::UpstreamState, &digest, now).await;
+        let Some(sealed) = parked.map_err(Failure::of_store)? else {
             return Ok(None);
         };
-        let sealed = SealedBox::from_bytes(sealed);
-        let text = self.ring.open_row(TABLE, &hex(&digest), COLUMN, &sealed);
-        Ok(text.ok().and_then(|text| Flow::of_text(&text)))
+        let text = self.unsealed(TABLE, &hex(&digest), COLUMN, sealed)?;
+        let redeemed = values.redeem(OneTimeUse::UpstreamState, &digest, now).await;
+        let Redeemed::Value(_) = redeemed.map_err(Failure::of_store)? else {
+            return Ok(None);
+        };
+        Ok(text.and_then(|text| Flow::of_text(&text)))
     }
 }

@@ -40,6 +40,13 @@ impl Connections {
     }
 }
 
+impl Connections {
+    /// Whether somebody holds this name, of those that can change hands.
+    pub fn is_held(&self, principal: &PrincipalId) -> bool {
+        self.0.holder(principal).is_some()
+    }
+}
+
 impl Inner {
     pub(super) fn holder(&self, principal: &PrincipalId) -> Option<Holder> {
         self.holders.load().get(principal).copied()

@@ -88,7 +88,7 @@ impl Inner {
             .map_err(|error| Failure::new(CredentialErrorKind::Unavailable).because(error))?
     }
 
-    async fn settle(&self, place: &Place, wish: &Wish) -> Result<Arc<Live>, Failure> {
+    async fn settle(self: &Arc<Self>, place: &Place, wish: &Wish) -> Result<Arc<Live>, Failure> {
         let _turn = if let Ok(turn) = Arc::clone(&place.turn).try_lock_owned() {
             turn
         } else {

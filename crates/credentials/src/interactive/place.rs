@@ -3,14 +3,15 @@
 //! than that.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use portcullis_core::{AccessToken, PrincipalId, ServerId, Shares};
 
+use super::flow::LONGEST as FLOW;
 use super::keeper::Wish;
 use super::row::Row;
 use crate::error::Failure;
@@ -25,6 +26,12 @@ const BELIEVED: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(5);
 /// Nor is it longer than this, whatever the authorization server asks for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// The first time that a server's refusal of fresh tokens is believed, and the longest.
+const DISTRUST: Duration = Duration::from_secs(30);
+const LONGEST_DISTRUST: Duration = Duration::from_mins(30);
+/// Most flows of one person for one server that are under way at a replica.
+const MOST_FLOWS: usize = 20;
 
 /// Whose connection a credential is of, and which token it is.
 #[derive(Clone)]
@@ -41,8 +48,22 @@ pub(crate) struct Place {
     /// Why a renewal failed a moment ago, of which version, and until when that is told instead of
     /// asking again.
     failed: ArcSwapOption<(u64, Duration, Failure)>,
+    /// That the server refused fresh tokens too.
+    refused: ArcSwapOption<Refused>,
+    /// When people were sent away lately who may still come back; monotonic.
+    flows: Mutex<Vec<Duration>>,
     /// Whoever reads or renews it: one at a time.
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A server that does not take what its own authorization server grants.
+struct Refused {
+    /// Of which consent.
+    account: [u8; 32],
+    /// How often in a row.
+    times: u32,
+    /// Until when nothing is renewed because of a refusal; monotonic.
+    until: Duration,
 }
 
 /// A connection, ready for use. Not `Debug`: it is the secret.
@@ -121,6 +142,40 @@ impl Place {
         (*of == version && now.monotonic < *until).then(|| failure.clone())
     }
 
+    /// Remembers that the server refused a token that was fresh, when no further consent can be asked
+    /// for: each time for twice as long, unless it was long ago.
+    pub(super) fn refuse(&self, account: [u8; 32], now: Duration) {
+        let last = self.refused.load_full();
+        let last = last.filter(|last| {
+            last.account == account && now < last.until.saturating_add(LONGEST_DISTRUST)
+        });
+        let times = last.map_or(0, |last| last.times.saturating_add(1));
+        let pause = DISTRUST.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX));
+        self.refused.store(Some(Arc::new(Refused {
+            account,
+            times,
+            until: now.saturating_add(pause.min(LONGEST_DISTRUST)),
+        })));
+    }
+
+    /// Whether a fresh token of this consent was refused so lately that another one is not asked for.
+    pub(super) fn is_refused(&self, account: &[u8; 32], now: Duration) -> bool {
+        let refused = self.refused.load();
+        let refused = refused.as_ref();
+        refused.is_some_and(|last| last.account == *account && now < last.until)
+    }
+
+    /// Counts somebody who is sent away; `false`: as many as may be are away already.
+    pub(super) fn begins(&self, now: Moment) -> bool {
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        flows.retain(|begun| now.monotonic.saturating_sub(*begun) < FLOW);
+        let has_room = flows.len() < MOST_FLOWS;
+        if has_room {
+            flows.push(now.monotonic);
+        }
+        has_room
+    }
+
     pub(super) fn put(&self, live: Option<Arc<Live>>) {
         self.current.store(live);
     }
@@ -143,6 +198,8 @@ impl Places {
         let place = Arc::new(Place {
             current: ArcSwapOption::empty(),
             failed: ArcSwapOption::empty(),
+            refused: ArcSwapOption::empty(),
+            flows: Mutex::default(),
             turn: Arc::default(),
         });
         let entry = (server.clone(), Arc::clone(&place));
@@ -154,6 +211,8 @@ impl Places {
     pub(super) fn forget(&mut self, principal: &PrincipalId, server: &ServerId) {
         if let Some((_, place)) = self.0.get(principal, server) {
             place.put(None);
+            let mut flows = place.flows.lock().unwrap_or_else(PoisonError::into_inner);
+            flows.clear();
         }
     }
 

@@ -36,6 +36,13 @@ pub(super) enum Renewed {
     NotNow(Failure),
 }
 
+/// What a change of the row came to.
+pub(super) struct Followed {
+    renewed: Renewed,
+    /// Whether it is in the store.
+    written: bool,
+}
+
 /// What a refresh request came to.
 enum Fresh {
     /// With the moment before it was asked for.
@@ -49,7 +56,7 @@ impl Inner {
     /// Renews what is at hand, or finds out that somebody did. The place's turn is held. A token that
     /// its server refused serves nobody, however long it would be good: `is_refused` waits.
     pub(super) async fn renew(
-        &self,
+        self: &Arc<Self>,
         place: &Place,
         wish: &Wish,
         live: &Arc<Live>,
@@ -87,7 +94,7 @@ impl Inner {
     }
 
     async fn renew_alone(
-        &self,
+        self: &Arc<Self>,
         place: &Place,
         wish: &Wish,
         version: u64,
@@ -119,7 +126,33 @@ impl Inner {
                 row
             })
         };
-        self.followed(place, wish, current.clone(), fresh).await
+        let followed = self.followed(place, wish, current.clone(), fresh).await;
+        let is_lost = match &followed {
+            Ok(followed) => !followed.written,
+            // Removed meanwhile. After any other failure it may be there all the same.
+            Err(failure) => failure.kind == CredentialErrorKind::ConsentRequired,
+        };
+        if is_lost {
+            let why = "their connection ended while they were renewed";
+            self.give_back_fresh(wish, &current.row, response.clone(), why);
+        }
+        followed.map(|followed| followed.renewed)
+    }
+
+    /// Gives back what a refresh brought, and nothing of what was there before: that has its own end.
+    fn give_back_fresh(
+        self: &Arc<Self>,
+        wish: &Wish,
+        before: &Row,
+        response: TokenResponse,
+        why: &'static str,
+    ) {
+        let fresh = Row {
+            access: response.access_token,
+            refresh: response.refresh_token,
+            ..before.clone()
+        };
+        self.give_back(&wish.terms, &wish.server, fresh, why);
     }
 
     /// Changes what is there, as it is by then; `None` of the change: that is not what it is for, and
@@ -130,10 +163,11 @@ impl Inner {
         wish: &Wish,
         mut live: Arc<Live>,
         change: impl Fn(&Row) -> Option<Row> + Send,
-    ) -> Result<Renewed, Failure> {
+    ) -> Result<Followed, Failure> {
+        let came_to = |renewed, written| Followed { renewed, written };
         for _ in 0..TRIES {
             let Some(row) = change(&live.row) else {
-                return Ok(judged(live, wish));
+                return Ok(came_to(judged(live, wish), false));
             };
             let (principal, server) = (&wish.principal, &wish.server);
             let written = self.follow(principal, server, &row, live.version).await?;
@@ -141,11 +175,11 @@ impl Inner {
                 let live = Live::new(row, version, self.moment()).ok_or_else(consent_required)?;
                 let live = Arc::new(live);
                 place.put(Some(Arc::clone(&live)));
-                return Ok(judged(live, wish));
+                return Ok(came_to(judged(live, wish), true));
             }
             live = self.loaded(place, wish).await?;
         }
-        Ok(Renewed::NotNow(unavailable()))
+        Ok(came_to(Renewed::NotNow(unavailable()), false))
     }
 
     /// The connection is good for nothing any more. It stays where it is, so that its person sees
@@ -170,7 +204,8 @@ impl Inner {
                 ..row.clone()
             })
         };
-        self.followed(place, wish, Arc::clone(live), over).await
+        let followed = self.followed(place, wish, Arc::clone(live), over).await?;
+        Ok(followed.renewed)
     }
 
     /// What a refresh token is worth, and in which words: no rule was looked at yet.
@@ -195,7 +230,7 @@ impl Inner {
         Ok((response, answer))
     }
 
-    async fn refresh(&self, wish: &Wish, row: &Row) -> Fresh {
+    async fn refresh(self: &Arc<Self>, wish: &Wish, row: &Row) -> Fresh {
         let Some(token) = &row.refresh else {
             return Fresh::Refused;
         };
@@ -206,7 +241,10 @@ impl Inner {
         let requested_at = self.door.clock.now();
         let asked = async {
             let (response, answer) = self.redeemed(&wish.terms, row, &client, token).await?;
-            check(&wish.terms.rules, &answer, &client.client_id)?;
+            if let Err(failure) = check(&wish.terms.rules, &answer, &client.client_id) {
+                self.give_back_fresh(wish, row, response, "they break token_validation");
+                return Err(failure);
+            }
             Ok(response)
         };
         let failure: Failure = match asked.await {

@@ -89,7 +89,7 @@ impl Inner {
     /// After a 401: a token is renewed once; whoever refuses a fresh one too wants another consent, perhaps
     /// at another authorization server, which the next flow finds out.
     async fn refused(
-        &self,
+        self: &Arc<Self>,
         wish: &Wish,
         fingerprint: &[u8; 32],
         again: bool,
@@ -104,11 +104,17 @@ impl Inner {
             // Somebody renewed it meanwhile.
             return Ok(!again);
         }
+        // Perhaps another authorization server is the right one by now.
+        self.finds.doubt(&wish.server);
+        let (account, now) = (live.row.account_mark(), self.moment());
         let renewed = if again || live.row.refresh.is_none() {
-            if !live.row.may_ask_again(self.door.clock.now()) {
+            if !live.row.may_ask_again(now.wall) {
+                place.refuse(account, now.monotonic);
                 return Ok(false);
             }
             self.over(&place, wish, &live).await?
+        } else if place.is_refused(&account, now.monotonic) {
+            return Ok(false);
         } else {
             self.renew(&place, wish, &live, true).await?
         };

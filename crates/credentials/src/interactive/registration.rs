@@ -27,7 +27,9 @@ impl Inner {
     ) -> Result<Client, Failure> {
         let found = self.stores.clients.get(&server.key, redirect_uri).await;
         let found = found.map_err(Failure::of_store)?;
-        if let Some(client) = found.and_then(|record| self.opened(&record)) {
+        if let Some(record) = found
+            && let Some(client) = self.opened(&record)?
+        {
             return Ok(client);
         }
         // Without the names themselves: a lease's name is written to logs of databases.

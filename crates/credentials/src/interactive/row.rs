@@ -7,7 +7,6 @@ use portcullis_core::{
 };
 use portcullis_oauth::TokenResponse;
 use portcullis_store::ConnectionRecord;
-use portcullis_vault::SealedBox;
 use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
@@ -252,21 +251,25 @@ impl Inner {
         let Some(record) = found.map_err(Failure::of_store)? else {
             return Ok(None);
         };
-        let sealed = SealedBox::from_bytes(record.sealed);
-        let text = self
-            .ring
-            .open_row(TABLE, &place(principal, server), COLUMN, &sealed);
-        let row = text.ok().and_then(|text| Row::of_text(&text));
+        let version = record.version;
+        let holder = self.holder(principal);
+        let own = self.opened_row(record)?.filter(|row| row.holder == holder);
+        Ok(own.map(|row| (row, version)))
+    }
+
+    /// What a record says, whoever has its principal's name now.
+    pub(super) fn opened_row(&self, record: ConnectionRecord) -> Result<Option<Row>, Failure> {
+        let (principal, server) = (&record.principal, &record.server);
+        let text = self.unsealed(TABLE, &place(principal, server), COLUMN, record.sealed)?;
+        let row = text.and_then(|text| Row::of_text(&text));
         if row.is_none() {
             tracing::error!(
                 mcp.server.id = %server,
                 principal = %principal,
-                "a stored connection does not open: it was moved here from another row, or sealed by another key ring; whose it is has to connect again"
+                "a stored connection does not open: it was moved here from another row, or damaged; whose it is has to connect again"
             );
         }
-        let holder = self.holder(principal);
-        let own = row.filter(|row| row.holder == holder);
-        Ok(own.map(|row| (row, record.version)))
+        Ok(row)
     }
 
     fn sealed(
@@ -286,16 +289,19 @@ impl Inner {
         })
     }
 
-    /// Writes a connection that was just made.
+    /// Writes a connection that was just made, and returns what it replaces: its tokens serve nobody any
+    /// more. What does not open is gone all the same.
     pub(super) async fn write(
         &self,
         principal: &PrincipalId,
         server: &ServerId,
         row: &Row,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Row>, Failure> {
         let record = self.sealed(principal, server, row)?;
         let written = self.stores.connections.put(&record).await;
-        written.map_err(Failure::of_store)
+        let former = written.map_err(Failure::of_store)?;
+        self.places().forget(principal, server);
+        Ok(former.and_then(|record| self.opened_row(record).ok().flatten()))
     }
 
     /// Writes the state that follows another; `None`: that one is not there any more.

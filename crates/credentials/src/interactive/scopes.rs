@@ -62,14 +62,17 @@ pub(super) fn union(one: &ScopeSet, other: &ScopeSet) -> ScopeSet {
 
 /// Google gives a refresh token only to whoever asks for it in its own words, and only with consent.
 pub(super) fn more(host: Option<&str>) -> &'static [(&'static str, &'static str)] {
-    let google = host.is_some_and(|host| {
-        host == "google.com" || host.ends_with(".google.com") || host.ends_with(".googleapis.com")
-    });
-    if google {
+    if is_of_google(host) {
         &[("access_type", "offline"), ("prompt", "consent")]
     } else {
         &[]
     }
+}
+
+pub(super) fn is_of_google(host: Option<&str>) -> bool {
+    host.is_some_and(|host| {
+        host == "google.com" || host.ends_with(".google.com") || host.ends_with(".googleapis.com")
+    })
 }
 
 #[cfg(test)]

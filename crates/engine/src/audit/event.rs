@@ -10,7 +10,7 @@ use portcullis_core::{
 use portcullis_credentials::CredentialKind;
 use serde::{Serialize, Serializer};
 
-use super::CallerText;
+use super::{BatchedMessage, CallerText};
 
 /// The door through which a governed request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -272,6 +272,9 @@ pub struct AuditEvent {
     /// How each server fared, for an aggregate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<ServerOutcome>,
+    /// Each message of a batch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batch: Vec<BatchedMessage>,
     /// The event could not be made durable in time, so the caller was denied the answer that
     /// `outcome` describes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -305,6 +308,7 @@ impl AuditEvent {
             trace_id: None,
             revision: None,
             servers: Vec::new(),
+            batch: Vec::new(),
             withheld: false,
         }
     }
@@ -366,7 +370,7 @@ fn surface<S: Serializer>(value: &Surface, serializer: S) -> Result<S::Ok, S::Er
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands fields over by reference"
 )]
-fn outcome<S: Serializer>(value: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn outcome<S: Serializer>(value: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(value.as_str())
 }
 
@@ -374,7 +378,7 @@ fn outcome<S: Serializer>(value: &Outcome, serializer: S) -> Result<S::Ok, S::Er
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands fields over by reference"
 )]
-fn decision<S: Serializer>(value: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn decision<S: Serializer>(value: &Decision, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(value.as_str())
 }
 
@@ -404,7 +408,7 @@ fn principal_kind<S: Serializer>(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands fields over by reference"
 )]
-fn credential_kind<S: Serializer>(
+pub(super) fn credential_kind<S: Serializer>(
     value: &Option<CredentialKind>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -412,7 +416,7 @@ fn credential_kind<S: Serializer>(
 }
 
 #[expect(clippy::ref_option, reason = "serde hands fields over by reference")]
-fn hex_bytes<S: Serializer, const N: usize>(
+pub(super) fn hex_bytes<S: Serializer, const N: usize>(
     value: &Option<[u8; N]>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

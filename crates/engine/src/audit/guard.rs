@@ -9,6 +9,7 @@ use std::time::Duration;
 use portcullis_core::{Principal, RequestId, ServerId};
 use portcullis_credentials::CredentialKind;
 
+use super::batch::{Part, Parts};
 use super::{
     AuditEvent, AuditLog, AuditUnavailable, CallerText, Decision, Outcome, Resolution,
     ServerOutcome, Surface, Target,
@@ -28,6 +29,10 @@ pub struct AuditGuard {
     started: Duration,
     /// Told alongside, when the caller asked what its request comes to.
     watched: Option<Arc<Resolution>>,
+    /// The messages of a batch, each with a guard of its own.
+    parts: Option<Parts>,
+    /// This is one of them: it is told in the event of the whole.
+    part_of: Option<Part>,
 }
 
 impl AuditGuard {
@@ -41,6 +46,22 @@ impl AuditGuard {
             event: Some(event),
             started,
             watched: None,
+            parts: None,
+            part_of: None,
+        }
+    }
+
+    /// The guard of one message of a batch. What becomes of the message is recorded with the whole,
+    /// which must be ended after it.
+    pub(crate) fn part(&mut self) -> Self {
+        let (event, started) = (self.event.clone(), self.started);
+        Self {
+            log: self.log.clone(),
+            event,
+            started,
+            watched: self.watched.clone(),
+            parts: None,
+            part_of: Some(self.parts.get_or_insert_default().next()),
         }
     }
 
@@ -58,6 +79,10 @@ impl AuditGuard {
     fn note(&mut self, change: impl FnOnce(&mut AuditEvent)) {
         if let Some(event) = &mut self.event {
             change(event);
+            // The whole may be ended before this one, when its client goes away.
+            if let Some(part) = &self.part_of {
+                part.so_far((**event).clone());
+            }
         }
     }
 
@@ -186,10 +211,26 @@ impl AuditGuard {
         }
     }
 
+    /// The request went to another replica, which has answered it and put it on record under the same
+    /// id: a second event of it would be one too many.
+    pub fn handed_over(mut self) {
+        if let Some(event) = self.event.take() {
+            self.log.metrics().request_handed_over(event.surface);
+        }
+    }
+
     fn close(&mut self, outcome: Outcome) -> Option<Box<AuditEvent>> {
         let mut event = self.event.take()?;
         let latency = self.log.clock().monotonic().saturating_sub(self.started);
         event.outcome = outcome;
+        if let Some(part) = self.part_of.take() {
+            part.note(*event);
+            return None;
+        }
+        if let Some(parts) = &self.parts {
+            parts.sum_up(&mut event);
+        }
+        let outcome = event.outcome;
         event.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.log
             .metrics()

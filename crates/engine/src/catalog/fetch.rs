@@ -96,6 +96,7 @@ impl Gateway {
         let wish = SessionWish {
             revision,
             capabilities: ClientCapabilities::none(),
+            stateless: false,
         };
         Ok(Speech::Legacy(wish, None))
     }
@@ -196,9 +197,11 @@ pub(crate) fn own_params(modern: bool, cursor: Option<&str>) -> String {
 fn item(kind: Kind, raw: &RawValue, modern: bool, entry: &ServerEntry) -> Option<Item> {
     let members = Members::of(raw).ok()?;
     let name = members.string(kind.key())?;
-    let headers = if kind == Kind::Tools && modern {
+    let headers = if kind == Kind::Tools {
         match param_headers(&members) {
             Ok(headers) => headers,
+            // What a server of sessions writes there means nothing to it, nor to its own clients.
+            Err(_) if !modern => None,
             Err(reason) => {
                 tracing::warn!(mcp.server.id = %entry.id, mcp.tool.name = %name, %reason, "tool dropped");
                 return None;

@@ -32,7 +32,13 @@ impl Snapshot {
     }
 }
 
+impl ServerEntry {
+    /// Whether it is called with accounts that people connect.
+    pub(crate) const fn connects_people(&self) -> bool {
+        matches!(self.auth.auth, UpstreamAuth::AuthorizationCode(_))
+    }
+}
+
 fn is_connectable(principal: &Principal, side: Side, entry: &ServerEntry) -> bool {
-    matches!(entry.auth.auth, UpstreamAuth::AuthorizationCode(_))
-        && sees(Caller { principal, side }, &entry.policy).is_some()
+    entry.connects_people() && sees(Caller { principal, side }, &entry.policy).is_some()
 }

@@ -18,6 +18,7 @@ use crate::backlog::{NewsReceiver, NewsSender, backlog};
 use crate::call::Call;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
+use crate::presented::Presented;
 use crate::pulse::{Pulse, STANDING};
 use crate::relay::encode;
 use crate::snapshot::ServerEntry;
@@ -121,6 +122,13 @@ impl Listeners {
             own.values()
                 .any(|one| one.wants(gateway, acting, client, entry))
         })
+    }
+
+    /// Whether a principal's session has an open stream.
+    pub(super) fn is_open(&self, principal: &PrincipalId, session: &[u8; 32]) -> bool {
+        let open = self.open();
+        let subscriber = open.of.get(principal).and_then(|own| own.get(session));
+        subscriber.is_some_and(|subscriber| !subscriber.messages.is_closed())
     }
 
     /// Whether a session is listened to already.
@@ -279,7 +287,7 @@ impl Gateway {
                 admission: call.admission.clone(),
                 listens: Operation::Use,
                 subject: String::new(),
-                presented: None,
+                presented: Presented::default(),
                 declared: None,
                 watched: Vec::new(),
                 asked: None,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_core::{Principal, PrincipalId};
+use portcullis_core::{Principal, PrincipalId, ReplicaId};
 use portcullis_mcp::{Edits, Envelope, Kind, RpcError, code, is_presentable};
 use portcullis_policy::{Acting, Evidence};
 use portcullis_upstream::LegacySession;
@@ -69,18 +69,24 @@ impl Push {
     /// Whether this caller is the one who was asked. A question that came while the server was not
     /// asked in the caller's own name is its principal's, whatever stands in view now.
     fn is_for(&self, view: &View) -> bool {
-        let principal = &view.principal().id;
-        self.principal == *principal
-            && match self.evidence.acting() {
-                Acting::Bearer(..)
-                | Acting::Scoped(..)
-                | Acting::Keyed(..)
-                | Acting::Delegated(..) => {
-                    view.acting(&self.entry).as_ref() == Some(self.evidence.acting())
-                }
-                Acting::Principal(_) | Acting::Service => true,
-            }
+        was_asked(&self.principal, &self.entry, &self.evidence, view)
     }
+}
+
+/// Whether the caller of this view is the principal who was asked, and acts as it did then.
+pub(super) fn was_asked(
+    principal: &PrincipalId,
+    entry: &ServerEntry,
+    evidence: &Evidence,
+    view: &View,
+) -> bool {
+    *principal == view.principal().id
+        && match evidence.acting() {
+            Acting::Bearer(..) | Acting::Scoped(..) | Acting::Keyed(..) | Acting::Delegated(..) => {
+                view.acting(entry).as_ref() == Some(evidence.acting())
+            }
+            Acting::Principal(_) | Acting::Service => true,
+        }
 }
 
 impl Pushes {
@@ -88,7 +94,9 @@ impl Pushes {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, push: Push) -> Option<String> {
+    /// A session that moves leaves its questions behind: the number alone would be that of another
+    /// replica's question too.
+    fn add(&self, replica: &ReplicaId, push: Push) -> Option<String> {
         let mut waiting = self.waiting();
         let of_one = waiting
             .values()
@@ -98,7 +106,7 @@ impl Pushes {
             return None;
         }
         let id = format!(
-            "\"portcullis-{}\"",
+            "\"portcullis-{replica}-{}\"",
             self.next.fetch_add(1, Ordering::Relaxed)
         );
         waiting.insert(id.clone(), push);
@@ -186,7 +194,7 @@ impl Gateway {
                     .and_then(|meta| Some(meta.get("progressToken")?.get().to_owned())),
                 since: self.clock.monotonic(),
             };
-            match self.pushes.add(push) {
+            match self.pushes.add(self.replica_id(), push) {
                 Some(ours) => {
                     let mut edits = Edits::of(&text);
                     edits.replace(id.raw(), ours.as_str());

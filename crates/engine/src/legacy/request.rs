@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
-use portcullis_core::ScopeSet;
-use portcullis_mcp::{Edits, Envelope, Kind, Method, Revision, RpcError, code};
+use portcullis_mcp::{Envelope, Kind, Method, Revision, code};
 use portcullis_policy::{Evidence, Operation};
-use portcullis_upstream::{LegacySession, Reply, Restored};
+use portcullis_upstream::{Reply, Restored};
 
 use super::LegacyClient;
-use crate::answer::Answer;
+use super::ending::{accepted, answer, challenged, refuse, step_up};
+use super::translated::{Translated, level_of};
+use crate::aggregate::Asker;
+use crate::answer::{Answer, Elsewhere};
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
 use crate::catalog::bad_answer;
-use crate::challenge::Challenge;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
@@ -22,13 +22,15 @@ use crate::gateway::Gateway;
 use crate::prepare::protocol;
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, outcome_of};
-use crate::snapshot::ServerEntry;
+use crate::replicas::Setting;
 use crate::view::View;
 
 /// A request's answer, before it is on record.
 enum Done {
     Text(StatusCode, Outcome, String),
     Stream(Box<Pieces>),
+    /// For a server that opens no sessions.
+    Translated(Box<Translated>),
 }
 
 /// What a relay is made of once the call is handed over.
@@ -53,12 +55,18 @@ impl Gateway {
         match envelope.kind {
             Kind::Response { .. } => {
                 call.audit.method(CallerText::new("response"));
+                if self.translation.questions.answered(view, client, envelope) {
+                    return accepted(call).await;
+                }
                 match self.push_answered(view, envelope).await {
                     Ok(Some(())) => accepted(call).await,
                     Ok(None) => {
                         let error =
                             protocol(code::INVALID_REQUEST, "no request waits for this response");
                         refuse(call, &error, None).await
+                    }
+                    Err(EngineError::Elsewhere(owner)) => {
+                        Elsewhere::new(call, owner, None, None).into()
                     }
                     Err(error) => refuse(call, &error, None).await,
                 }
@@ -91,33 +99,73 @@ impl Gateway {
                             client_id: id.as_json().to_owned(),
                             event_prefix: prefix,
                             resumable: false,
+                            comes_back: client.resumes(),
                             pulse: Pulse::started(self.clock.monotonic()),
                         };
                         return Answer::Stream(relay.into_stream());
                     }
+                    Ok(Done::Translated(request)) => {
+                        let id = id.as_json();
+                        // Boxed: every call would carry its room otherwise.
+                        let answering = self.translated(call, view, client, id, *request);
+                        return Box::pin(answering).await;
+                    }
+                    Err(EngineError::Elsewhere(owner)) => {
+                        let id = Some(id.as_json());
+                        return Elsewhere::new(call, owner, Some(StatusCode::OK), id).into();
+                    }
                     Err(error) => {
-                        let error = self.inviting_at_last(&mut call, error);
-                        if let EngineError::ConsentRequired(wanted) = &error {
-                            error.log(call.id);
-                            let text =
-                                self.legacy_consent(&call, client, method, wanted, id.as_json());
-                            let outcome = Outcome::Kind(error.kind());
-                            return answer(call, StatusCode::OK, outcome, text, id.as_json()).await;
-                        }
-                        // Legacy errors travel in-band: their clients read the body only of a 200.
-                        let (_, outcome, text) = error_answer(&error, call.id, Some(id.as_json()));
-                        if let Some(required) = error.required_scopes() {
-                            return step_up(call, outcome, text, id.as_json(), required).await;
-                        }
-                        if let Some(challenge) = error.legacy_challenge() {
-                            return challenged(call, outcome, text, id.as_json(), challenge).await;
-                        }
-                        (StatusCode::OK, outcome, text)
+                        return self
+                            .legacy_failed(call, client, method, id.as_json(), error)
+                            .await;
                     }
                 };
                 answer(call, status, outcome, text, id.as_json()).await
             }
         }
+    }
+
+    /// The end of a request in an error.
+    pub(super) async fn legacy_failed(
+        &self,
+        mut call: Call,
+        client: &LegacyClient,
+        method: &str,
+        id: &str,
+        error: EngineError,
+    ) -> Answer {
+        let (error, outcome, text) = self.legacy_failure(&mut call, client, method, id, error);
+        if matches!(error, EngineError::ConsentRequired(_)) {
+            return answer(call, StatusCode::OK, outcome, text, id).await;
+        }
+        if let Some(required) = error.required_scopes() {
+            return step_up(call, outcome, text, id, required).await;
+        }
+        if let Some(challenge) = error.legacy_challenge() {
+            return challenged(call, outcome, text, id, challenge).await;
+        }
+        // Legacy errors travel in-band: their clients read the body only of a 200.
+        answer(call, StatusCode::OK, outcome, text, id).await
+    }
+
+    /// What an error comes to, and the text of it.
+    pub(super) fn legacy_failure(
+        &self,
+        call: &mut Call,
+        client: &LegacyClient,
+        method: &str,
+        id: &str,
+        error: EngineError,
+    ) -> (EngineError, Outcome, String) {
+        let error = self.inviting_at_last(call, error);
+        if let EngineError::ConsentRequired(wanted) = &error {
+            error.log(call.id);
+            let text = self.legacy_consent(call, client, method, wanted, id);
+            let outcome = Outcome::Kind(error.kind());
+            return (error, outcome, text);
+        }
+        let (_, outcome, text) = error_answer(&error, call.id, Some(id));
+        (error, outcome, text)
     }
 
     async fn legacy_request(
@@ -151,12 +199,20 @@ impl Gateway {
                 ));
             }
             Method::SetLevel if view.named().is_none() => {
+                if let Ok(level) = level_of(envelope) {
+                    let states = &self.translation.states;
+                    states.set_level(&call.principal.id, client, level);
+                    if let Some(setting) = Setting::of(method, envelope, "") {
+                        Box::pin(self.remember_translated(view, client, &setting)).await;
+                    }
+                }
                 Box::pin(self.tell_open_sessions(view, client, envelope)).await;
                 return plain("{}");
             }
             _ if view.named().is_none() && method.list_member().is_some() => {
                 let (principal, admission) = (Arc::clone(&call.principal), call.admission.clone());
-                let page = self.aggregate_page(call, view, method, envelope, Some(client));
+                let page =
+                    self.aggregate_page(call, view, method, envelope, Asker::Session(client));
                 let page = self.while_standing(&principal, &admission, Box::pin(page));
                 let result = page.await?;
                 return plain(&result);
@@ -164,6 +220,19 @@ impl Gateway {
             _ => {}
         }
         let prepared = self.prepare(call, view, method, envelope).await?;
+        let translated = || {
+            Ok(Done::Translated(Box::new(Translated {
+                entry: Arc::clone(&prepared.entry),
+                evidence: prepared.evidence.clone(),
+                method,
+                text: prepared.edits.finish(),
+                subject: prepared.subject.clone(),
+                headers: forwarded(headers),
+            })))
+        };
+        if self.translates(&prepared.entry, &prepared.evidence).await? {
+            return translated();
+        }
         let speech = Speech::Legacy(
             client.wish(prepared.entry.upstream.server().push)?,
             client.digest,
@@ -174,7 +243,7 @@ impl Gateway {
             &prepared.evidence,
             &speech,
             envelope,
-            prepared.edits,
+            prepared.edits.clone(),
             forwarded(headers),
             &mut note,
         );
@@ -182,10 +251,18 @@ impl Gateway {
             .while_standing(&call.principal, &call.admission, std::pin::pin!(exchange))
             .await;
         note.record(&mut call.audit);
+        if let Err(error) = &opened
+            && self
+                .proved_stateless(&prepared.entry, &prepared.evidence, error)
+                .await
+        {
+            return translated();
+        }
         let Opened::Legacy(session, mut waiting) = opened? else {
             return Err(bad_answer(&prepared.entry));
         };
         self.listen_if_wanted(call, &prepared.entry, &prepared.evidence, &session, client);
+        let setting = Setting::of(method, envelope, &prepared.subject);
         let filter = AnswerFilter {
             method,
             modern: false,
@@ -194,7 +271,7 @@ impl Gateway {
             admission: call.admission.clone(),
             listens: Operation::Use,
             subject: prepared.subject,
-            presented: note.presented,
+            presented: note.presented.into(),
             declared: None,
             watched: Vec::new(),
             asked: None,
@@ -207,121 +284,30 @@ impl Gateway {
                     _ => return Err(bad_answer(&filter.entry)),
                 };
                 let text = filter.answer(self, text)?;
+                if let Some(setting) = &setting
+                    && is_granted(&text)
+                {
+                    // Boxed: every call would carry its room otherwise.
+                    Box::pin(self.remember(client, filter.entry.id.as_str(), setting)).await;
+                }
                 // Legacy clients read the body only of a 200, whatever status came with it here.
                 Ok(Done::Text(StatusCode::OK, outcome_of(method, &text), text))
             }
-            Reply::Stream(source) => Ok(Done::Stream(Box::new(Pieces {
-                filter,
-                evidence: prepared.evidence,
-                source,
-                side: Side::Legacy(session, Some(waiting)),
-            }))),
+            Reply::Stream(source) => {
+                // Its answer is still to come; one that is refused is refused again.
+                if let Some(setting) = &setting {
+                    Box::pin(self.remember(client, filter.entry.id.as_str(), setting)).await;
+                }
+                Ok(Done::Stream(Box::new(Pieces {
+                    filter,
+                    evidence: prepared.evidence,
+                    source,
+                    side: Side::Legacy(session, Some(Box::new(waiting))),
+                })))
+            }
             Reply::Accepted => Err(bad_answer(&filter.entry)),
         }
     }
-
-    async fn legacy_notification(
-        self: &Arc<Self>,
-        view: &View,
-        client: &LegacyClient,
-        envelope: &Envelope<'_>,
-        name: &str,
-    ) {
-        match Method::lookup(name, client.revision) {
-            // Finds its way by the id of the request that it is about, and roots are the client's.
-            Some(Method::Cancelled | Method::RootsListChanged) => {
-                self.tell_open_sessions(view, client, envelope).await;
-            }
-            Some(Method::Progress) => {
-                if let Some((entry, evidence, session)) = self.asker(view, envelope) {
-                    self.tell_behind(&entry, &evidence, session, envelope.text.to_owned());
-                }
-            }
-            // A task of the client is some server's business; on the aggregate, nobody knows whose.
-            Some(Method::TasksStatus) if view.named().is_some() => {
-                self.tell_open_sessions(view, client, envelope).await;
-            }
-            // The upstream learned `initialized` when its own session was opened.
-            _ => {}
-        }
-    }
-
-    fn tell_behind(
-        self: &Arc<Self>,
-        entry: &Arc<ServerEntry>,
-        evidence: &Evidence,
-        session: Arc<LegacySession>,
-        text: String,
-    ) {
-        let (gateway, entry) = (Arc::clone(self), Arc::clone(entry));
-        let evidence = evidence.clone();
-        self.tracker.spawn(async move {
-            if let Err(error) = gateway.tell(&entry, &evidence, &session, text).await {
-                tracing::info!(mcp.server.id = %entry.id, error = %error, "not passed on");
-            }
-        });
-    }
-
-    /// Passes a message on to every session that is open for this client, ids translated.
-    async fn tell_open_sessions(
-        self: &Arc<Self>,
-        view: &View,
-        client: &LegacyClient,
-        envelope: &Envelope<'_>,
-    ) {
-        for entry in view.servers() {
-            let Ok(permit) = view.authorize(entry, Operation::Use) else {
-                continue;
-            };
-            let Ok(wish) = client.wish(entry.upstream.server().push) else {
-                continue;
-            };
-            let Some(session) = entry.upstream.open_session(permit.evidence(), &wish) else {
-                continue;
-            };
-            if !matches!(envelope.kind, Kind::Request { .. }) {
-                // The client is not kept waiting for a server that takes its time.
-                if let Some(text) = translated(&session, client, envelope) {
-                    self.tell_behind(entry, permit.evidence(), session, text);
-                }
-                continue;
-            }
-            let mut note = Note::default();
-            let told = self
-                .exchange(
-                    entry,
-                    permit.evidence(),
-                    &Speech::Legacy(wish, client.digest),
-                    envelope,
-                    Edits::of(envelope.text),
-                    HeaderMap::new(),
-                    &mut note,
-                )
-                .await;
-            if let Err(error) = told {
-                tracing::info!(mcp.server.id = %entry.id, error = %error, "not passed on");
-            }
-        }
-    }
-}
-
-/// A notification as the server knows it; `None` when it concerns a request that is not there.
-fn translated(
-    session: &LegacySession,
-    client: &LegacyClient,
-    envelope: &Envelope<'_>,
-) -> Option<String> {
-    let Kind::Notification {
-        method: "notifications/cancelled",
-    } = envelope.kind
-    else {
-        return Some(envelope.text.to_owned());
-    };
-    let id = envelope.params()?.get("requestId")?;
-    let ours = session.our_id_of(id.get(), client.digest)?;
-    let mut edits = Edits::of(envelope.text);
-    edits.replace(id, ours.to_string());
-    Some(edits.finish())
 }
 
 /// A known method's name costs nothing; another is kept as the caller wrote it.
@@ -358,72 +344,7 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     out
 }
 
-/// 202, once it is on record.
-pub(crate) async fn accepted(call: Call) -> Answer {
-    let id = call.id;
-    if call.close(Outcome::Ok).await {
-        Answer::Accepted
-    } else {
-        let (status, _, body) = error_answer(&EngineError::AuditUnavailable, id, None);
-        Answer::json(status, body)
-    }
-}
-
-async fn refuse(call: Call, error: &EngineError, id: Option<&str>) -> Answer {
-    let (status, outcome, text) = error_answer(error, call.id, id);
-    answer(call, status, outcome, text, id.unwrap_or("null")).await
-}
-
-/// Tells which scopes would help, once it is on record: with 403 in every era, because that is what
-/// a client asks its authorization server for more upon.
-pub(crate) async fn step_up(
-    call: Call,
-    outcome: Outcome,
-    text: String,
-    id: &str,
-    required: &ScopeSet,
-) -> Answer {
-    match answer(call, StatusCode::FORBIDDEN, outcome, text, id).await {
-        Answer::Json { status, body, .. } if status == StatusCode::FORBIDDEN => {
-            Answer::InsufficientScope {
-                body,
-                required: required.clone(),
-            }
-        }
-        unavailable => unavailable,
-    }
-}
-
-/// 401 once it is on record, whoever asks for what: that is what a client gets a token upon.
-pub(crate) async fn challenged(
-    mut call: Call,
-    outcome: Outcome,
-    text: String,
-    id: &str,
-    challenge: Challenge,
-) -> Answer {
-    challenge.record(&mut call.audit);
-    match answer(call, StatusCode::UNAUTHORIZED, outcome, text, id).await {
-        Answer::Json { status, body, .. } if status == StatusCode::UNAUTHORIZED => {
-            Answer::Unauthenticated { body, challenge }
-        }
-        unavailable => unavailable,
-    }
-}
-
-/// Gives a whole answer, once it is on record.
-pub(crate) async fn answer(
-    mut call: Call,
-    status: StatusCode,
-    outcome: Outcome,
-    text: String,
-    id: &str,
-) -> Answer {
-    call.audit.add_response_bytes(text.len() as u64);
-    let request = call.id;
-    if call.close(outcome).await {
-        return Answer::json(status, Bytes::from(text));
-    }
-    let reported = EngineError::AuditUnavailable.report(request);
-    Answer::json(reported.status, RpcError::response(&reported.rpc, Some(id)))
+/// Whether an answer is none that refuses.
+fn is_granted(text: &str) -> bool {
+    Envelope::parse(text.as_bytes()).is_ok_and(|envelope| envelope.result().is_some())
 }

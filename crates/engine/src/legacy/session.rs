@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use portcullis_core::{Principal, PrincipalId, PrincipalKind, Purpose, Timestamp, sha256};
+use portcullis_core::{
+    Principal, PrincipalId, PrincipalKind, Purpose, ReplicaId, Timestamp, sha256,
+};
 use portcullis_mcp::{ClientCapabilities, PushPolicy, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::view::View;
 
 /// How long a session id is good for.
-const LIFETIME: Duration = Duration::from_hours(24);
+pub(super) const LIFETIME: Duration = Duration::from_hours(24);
 /// Largest capability object that fits an id.
 pub(super) const MAX_CAPABILITIES: usize = 2048;
 
@@ -29,6 +31,12 @@ pub struct LegacyClient {
     /// Its session, when it has one.
     pub(crate) digest: Option<[u8; 32]>,
     pub(crate) expires: Timestamp,
+    /// Whether it can come back for an answer with `Last-Event-ID`: not over HTTP+SSE.
+    pub(crate) comes_back: bool,
+    /// Its message is one of a batch, whose answers carry no event ids to come back with.
+    pub(crate) in_batch: bool,
+    /// Which replica opened its session.
+    pub(crate) home: Option<ReplicaId>,
 }
 
 /// Why a session id is not accepted.
@@ -49,9 +57,17 @@ struct Sealed {
     v: String,
     /// When it ends, in milliseconds: also inside, so that a remembered session ends on time.
     e: i64,
+    /// Which replica opened it.
+    #[serde(default)]
+    h: Option<ReplicaId>,
 }
 
 impl LegacyClient {
+    /// Whether what broke off before its answer can be gone on with.
+    pub(super) const fn resumes(&self) -> bool {
+        self.comes_back && !self.in_batch
+    }
+
     /// A client that sends single requests without a session (LiteLLM allows it, and so does
     /// 2025-03-26): it can receive nothing but answers.
     pub const fn without_session(revision: Revision, capabilities: ClientCapabilities) -> Self {
@@ -60,6 +76,9 @@ impl LegacyClient {
             capabilities,
             digest: None,
             expires: Timestamp::from_millis(0),
+            comes_back: true,
+            in_batch: false,
+            home: None,
         }
     }
 }
@@ -77,6 +96,7 @@ impl Gateway {
             c: client.capabilities.as_json().to_owned(),
             v: view.label(),
             e: expires.as_millis(),
+            h: Some(self.replica_id().clone()),
         };
         let text = serde_json::to_vec(&sealed).map_err(|_| EngineError::KeyRing)?;
         self.sealer
@@ -127,6 +147,9 @@ impl Gateway {
             capabilities,
             digest: Some(digest),
             expires,
+            comes_back: true,
+            in_batch: false,
+            home: sealed.h,
         });
         // Strangers, of whom there are as many as they like, empty nobody's memory.
         if principal.kind != PrincipalKind::Delegated {

@@ -8,6 +8,7 @@ use portcullis_mcp::{Method, sse};
 use portcullis_policy::Operation;
 
 use super::LegacyClient;
+use super::translated::is_ours;
 use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
@@ -31,6 +32,13 @@ impl Gateway {
     ) -> Answer {
         call.audit.method(CallerText::new("GET"));
         call.audit.revision(client.revision.as_str());
+        let call = match last_event_id {
+            Some(id) if is_ours(id) => match self.replay(call, view, client, id) {
+                Ok(answer) => return answer,
+                Err(call) => return not_found(*call).await,
+            },
+            _ => call,
+        };
         if let Some(id) = last_event_id
             && let Some((entry, id)) = origin(view, id)
         {
@@ -43,7 +51,7 @@ impl Gateway {
         let Some(messages) = subscribed else {
             let outcome = Outcome::Kind(portcullis_core::ErrorKind::RateLimited);
             let body = r#"{"error":"too_many_streams"}"#.to_owned();
-            return super::request::answer(
+            return super::ending::answer(
                 call,
                 StatusCode::TOO_MANY_REQUESTS,
                 outcome,
@@ -52,6 +60,18 @@ impl Gateway {
             )
             .await;
         };
+        self.listen_to_open_sessions(&call, view, client);
+        let open = OpenStream::new(self, call, messages, None, view.named());
+        Answer::Stream(open.into_stream(Bytes::from_static(sse::keep_alive())))
+    }
+
+    /// Hears from now on what the servers say whose sessions are open for this client.
+    pub(super) fn listen_to_open_sessions(
+        self: &Arc<Self>,
+        call: &Call,
+        view: &View,
+        client: &LegacyClient,
+    ) {
         for entry in view.servers() {
             let Ok(permit) = view.authorize(entry, Operation::Use) else {
                 continue;
@@ -59,12 +79,12 @@ impl Gateway {
             let Ok(wish) = client.wish(entry.upstream.server().push) else {
                 continue;
             };
-            if let Some(session) = entry.upstream.open_session(permit.evidence(), &wish) {
-                self.listen_if_wanted(&call, entry, permit.evidence(), &session, client);
+            if entry.upstream.opens_no_sessions() {
+                self.hear_if_wanted(call, client, entry, permit.evidence());
+            } else if let Some(session) = entry.upstream.open_session(permit.evidence(), &wish) {
+                self.listen_if_wanted(call, entry, permit.evidence(), &session, client);
             }
         }
-        let open = OpenStream::new(self, call, messages, None, view.named());
-        Answer::Stream(open.into_stream(Bytes::from_static(sse::keep_alive())))
     }
 
     async fn resume(
@@ -93,7 +113,7 @@ impl Gateway {
             Ok(None) => return not_found(call).await,
             Err(error) => {
                 let (status, outcome, text) = error_answer(&error, call.id, None);
-                return super::request::answer(call, status, outcome, text, "null").await;
+                return super::ending::answer(call, status, outcome, text, "null").await;
             }
         };
         call.audit.allowed(evidence.rule());
@@ -108,7 +128,7 @@ impl Gateway {
                 admission: call.admission.clone(),
                 listens: Operation::Use,
                 subject: String::new(),
-                presented: Some(credential),
+                presented: Some(credential).into(),
                 declared: None,
                 watched: Vec::new(),
                 asked: None,
@@ -120,6 +140,7 @@ impl Gateway {
             client_id: "null".to_owned(),
             event_prefix: view.named().is_none().then(|| entry.id.to_string()),
             resumable: true,
+            comes_back: true,
             pulse: Pulse::started(self.clock.monotonic()),
         };
         Answer::Stream(relay.into_stream())
@@ -132,11 +153,12 @@ impl Gateway {
             return not_found(call).await;
         };
         self.listeners.unsubscribe(&call.principal.id, &digest);
+        self.translation.end(&call.principal.id, &digest);
         if let Err(error) = self.terminated.add(digest, client.expires).await {
             // Ended here, but another replica might still admit it: say so rather than nothing.
             tracing::error!(error = %error, "session termination not stored");
             let outcome = Outcome::Kind(portcullis_core::ErrorKind::Unavailable);
-            return super::request::answer(
+            return super::ending::answer(
                 call,
                 StatusCode::SERVICE_UNAVAILABLE,
                 outcome,
@@ -145,13 +167,14 @@ impl Gateway {
             )
             .await;
         }
-        super::request::answer(call, StatusCode::OK, Outcome::Ok, String::new(), "null").await
+        self.replicas.homes.forget(&digest).await;
+        super::ending::answer(call, StatusCode::OK, Outcome::Ok, String::new(), "null").await
     }
 }
 
 async fn not_found(call: Call) -> Answer {
     let outcome = Outcome::Kind(portcullis_core::ErrorKind::NotFound);
-    super::request::answer(call, StatusCode::NOT_FOUND, outcome, String::new(), "null").await
+    super::ending::answer(call, StatusCode::NOT_FOUND, outcome, String::new(), "null").await
 }
 
 /// Which server an event id came from, and its own id there.

@@ -61,6 +61,10 @@ impl RequestMeters {
         }
     }
 
+    pub(super) fn handed_over(&self, surface: Surface) {
+        self.of(surface).in_flight.dec();
+    }
+
     const fn of(&self, surface: Surface) -> &SurfaceMeters {
         let [mcp, rest, admin, page, oauth] = &self.surfaces;
         match surface {

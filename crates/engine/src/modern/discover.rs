@@ -7,7 +7,7 @@ use crate::legacy::{aggregate_capabilities, merged_instructions, server_info};
 use crate::view::View;
 
 /// The gateway's own `DiscoverResult`.
-pub(super) fn aggregate_result(view: &View) -> String {
+pub(super) fn aggregate_result(view: &View, origin: Option<&str>) -> String {
     let versions: Vec<&str> = SUPPORTED_REVISIONS
         .iter()
         .copied()
@@ -22,8 +22,8 @@ pub(super) fn aggregate_result(view: &View) -> String {
         "cacheScope": "private",
         "_meta": {meta_key::SERVER_INFO: server_info()},
     });
-    if let (Some(instructions), Some(object)) = (merged_instructions(view), result.as_object_mut())
-    {
+    let instructions = merged_instructions(view, origin);
+    if let (Some(instructions), Some(object)) = (instructions, result.as_object_mut()) {
         object.insert("instructions".to_owned(), instructions.into());
     }
     result.to_string()

@@ -1,4 +1,5 @@
-//! `subscriptions/listen` on the aggregate endpoint: one stream to the client, one to each server.
+//! `subscriptions/listen` on the aggregate endpoint, and on that of a server of sessions: one stream
+//! to the client, one to each server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,9 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, meta_key,
 };
-use portcullis_upstream::{EventStream, Reply, Restored};
+use portcullis_policy::Evidence;
+use portcullis_upstream::{EventStream, Reply, Restored, UpstreamError};
 use serde_json::json;
 
+use super::across::Listener;
 use crate::answer::ByteStream;
 use crate::backlog::{NewsSender, backlog};
 use crate::call::Call;
@@ -22,6 +25,7 @@ use crate::gateway::Gateway;
 use crate::open_stream::OpenStream;
 use crate::outcomes::{ServerResult, note, require_one};
 use crate::prepare::listening;
+use crate::presented::Presented;
 use crate::pulse::{Pulse, STANDING};
 use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
@@ -31,16 +35,41 @@ use crate::view::View;
 /// How long a server may take to acknowledge before the client is told without it.
 const ACKNOWLEDGE: Duration = Duration::from_secs(5);
 
+/// Where a server's news comes from.
+enum Feed {
+    /// A subscription of its own.
+    Stateless(EventStream),
+    /// Its session.
+    Session(Listener),
+}
+
+impl Feed {
+    /// The next message; `None` at the end. Cancelling this loses none.
+    async fn next_text(&mut self) -> Result<Option<String>, UpstreamError> {
+        match self {
+            Self::Stateless(stream) => stream.next_text().await,
+            Self::Session(listener) => Ok(listener.next().await),
+        }
+    }
+}
+
 /// One server's acknowledged stream.
 pub(super) struct Source {
     filter: AnswerFilter,
-    stream: EventStream,
+    feed: Feed,
     honoured: serde_json::Map<String, serde_json::Value>,
 }
 
+impl Source {
+    /// Whether nothing will ever come of it.
+    fn is_silent(&self) -> bool {
+        matches!(self.feed, Feed::Session(_)) && self.honoured.is_empty()
+    }
+}
+
 impl Gateway {
-    /// Opens a stream to every server in view that speaks this era; one that does not, or does not
-    /// answer, never spoils the others.
+    /// Opens a stream to every server in view, each in its own era; one that does not answer never
+    /// spoils the others.
     pub(super) async fn open_listens(
         self: &Arc<Self>,
         call: &mut Call,
@@ -65,13 +94,41 @@ impl Gateway {
                 }
             }
         });
-        let results: Vec<ServerResult<Source>> = futures_util::future::join_all(opening).await;
+        let opening = Box::pin(async { Ok(futures_util::future::join_all(opening).await) });
+        let (principal, admission) = (&call.principal, &call.admission);
+        let results: Vec<ServerResult<Source>> =
+            self.while_standing(principal, admission, opening).await?;
         note(&mut call.audit, &results);
         require_one(&results)?;
-        Ok(results
+        let mut sources: Vec<Source> = results
             .into_iter()
             .filter_map(|one| one.result.ok())
-            .collect())
+            .collect();
+        // A session without news would keep the stream open that all the others ended.
+        if sources.iter().any(|source| !source.is_silent()) {
+            sources.retain(|source| !source.is_silent());
+        }
+        Ok(sources)
+    }
+
+    /// Opens the stream to the server of sessions of a named endpoint.
+    pub(super) async fn open_listen_across(
+        self: &Arc<Self>,
+        call: &Call,
+        filter: AnswerFilter,
+        evidence: &Evidence,
+        envelope: &Envelope<'_>,
+        meta: &ModernMeta<'_>,
+    ) -> Result<Source, EngineError> {
+        let opening = Box::pin(self.listen_to_session(&filter.entry, evidence, envelope, meta));
+        let listener = self
+            .while_standing(&call.principal, &call.admission, opening)
+            .await?;
+        Ok(Source {
+            honoured: listener.honoured(),
+            feed: Feed::Session(listener),
+            filter,
+        })
     }
 
     async fn open_listen<'a>(
@@ -84,7 +141,7 @@ impl Gateway {
         watched: &Watched<'a>,
     ) -> Result<Source, EngineError> {
         let permit = view.authorize(entry, listening(envelope))?;
-        self.require_modern(entry, permit.evidence()).await?;
+        let modern = self.serves_modern(entry, permit.evidence()).await?;
         let Kind::Request { id, method } = envelope.kind else {
             return Err(bad_answer(entry));
         };
@@ -94,6 +151,29 @@ impl Gateway {
                 .map_err(|_| bad_answer(entry))?;
         edits.replace(meta.capabilities, narrowed.as_json());
         let own_tasks = watched.ask(&entry.id, &mut edits);
+        let mut filter = AnswerFilter {
+            method: portcullis_mcp::Method::Listen,
+            modern: true,
+            entry: Arc::clone(entry),
+            principal,
+            admission: view.admission().clone(),
+            listens: listening(envelope),
+            subject: String::new(),
+            presented: Presented::default(),
+            declared: Some(narrowed),
+            watched: own_tasks,
+            asked: None,
+        };
+        if !modern {
+            let listener = self
+                .listen_to_session(entry, permit.evidence(), envelope, meta)
+                .await?;
+            return Ok(Source {
+                honoured: listener.honoured(),
+                feed: Feed::Session(listener),
+                filter,
+            });
+        }
         let mut headers = HeaderMap::new();
         if let Ok(method) = HeaderValue::from_str(method) {
             headers.insert(HeaderName::from_static("mcp-method"), method);
@@ -113,25 +193,13 @@ impl Gateway {
         let Opened::Modern(Reply::Stream(mut stream)) = opened else {
             return Err(bad_answer(entry));
         };
-        let filter = AnswerFilter {
-            method: portcullis_mcp::Method::Listen,
-            modern: true,
-            entry: Arc::clone(entry),
-            principal,
-            admission: view.admission().clone(),
-            listens: listening(envelope),
-            subject: String::new(),
-            presented: note.presented,
-            declared: Some(narrowed),
-            watched: own_tasks,
-            asked: None,
-        };
+        filter.presented.add(note.presented);
         let honoured = acknowledged(self, &filter, &mut stream, id.as_json())
             .await?
             .ok_or_else(|| bad_answer(entry))?;
         Ok(Source {
             filter,
-            stream,
+            feed: Feed::Stateless(stream),
             honoured,
         })
     }
@@ -142,6 +210,7 @@ impl Gateway {
         call: Call,
         sources: Vec<Source>,
         client_id: &str,
+        named: Option<&Arc<ServerEntry>>,
     ) -> ByteStream {
         let id: serde_json::Value = serde_json::from_str(client_id).unwrap_or_default();
         let acknowledgement = json!({
@@ -166,7 +235,7 @@ impl Gateway {
         }
         let farewell = encode(&SseEvent::message(farewell.to_string()));
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
-        OpenStream::new(self, call, receiver, Some(farewell), None).into_stream(first)
+        OpenStream::new(self, call, receiver, Some(farewell), named).into_stream(first)
     }
 }
 
@@ -236,7 +305,7 @@ async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: 
             return;
         }
         let text = tokio::select! {
-            text = tokio::time::timeout(STANDING, source.stream.next_text()) => text,
+            text = tokio::time::timeout(STANDING, source.feed.next_text()) => text,
             () = messages.closed() => return,
         };
         let Ok(text) = text else { continue };

@@ -12,8 +12,10 @@ use portcullis_upstream::{EventStream, Reply, Restored};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::across::{Across, Asking, Crossing, News, Underway};
 use super::discover::aggregate_result;
-use crate::answer::Answer;
+use crate::aggregate::Asker;
+use crate::answer::{Answer, Elsewhere};
 use crate::audit::Outcome;
 use crate::call::Call;
 use crate::catalog::bad_answer;
@@ -24,6 +26,7 @@ use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::legacy::{accepted, answer, challenged, method_text, step_up};
 use crate::prepare::{Prepared, listening, protocol};
+use crate::presented::Presented;
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer, modern_message, outcome_of};
 use crate::snapshot::ServerEntry;
@@ -35,6 +38,8 @@ enum Done {
     Text(StatusCode, Outcome, String),
     Stream(Box<(AnswerFilter, portcullis_policy::Evidence, EventStream)>),
     Listen(Vec<super::listen::Source>),
+    /// What a server of sessions has begun to answer, and the digest of what is asked.
+    Crossing(Box<(Underway, News)>, Method, [u8; 32]),
 }
 
 impl Gateway {
@@ -130,12 +135,22 @@ impl Gateway {
                     client_id: client_id.to_owned(),
                     event_prefix: None,
                     resumable: false,
+                    comes_back: false,
                     pulse: Pulse::started(self.clock.monotonic()),
                 };
                 return Answer::Stream(relay.into_stream());
             }
+            Ok(Done::Crossing(begun, method, asked)) => {
+                let (underway, first) = *begun;
+                let crossing = Crossing::of(underway, call, method, client_id, asked, first);
+                return Answer::Stream(crossing.into_stream());
+            }
             Ok(Done::Listen(sources)) => {
-                return Answer::Stream(self.merge_listens(call, sources, client_id));
+                let named = view.named();
+                return Answer::Stream(self.merge_listens(call, sources, client_id, named));
+            }
+            Err(EngineError::Elsewhere(owner)) => {
+                return Elsewhere::new(call, owner, None, Some(client_id)).into();
             }
             Err(error) => {
                 let error = match self.inviting_at_last(&mut call, error) {
@@ -144,7 +159,8 @@ impl Gateway {
                     // asked (2026-07-28 has no question in answer to `server/discover`).
                     EngineError::ConsentRequired(_) if known == Some(Method::Discover) => {
                         let outcome = Outcome::Kind(ErrorKind::ConsentRequired);
-                        let text = result_text(client_id, &aggregate_result(view));
+                        let result = aggregate_result(view, call.origin.as_deref());
+                        let text = result_text(client_id, &result);
                         return answer(call, StatusCode::OK, outcome, text, client_id).await;
                     }
                     EngineError::ConsentRequired(wanted) => {
@@ -200,7 +216,7 @@ impl Gateway {
         };
         if view.named().is_none() {
             if method == Method::Discover {
-                return plain(&aggregate_result(view));
+                return plain(&aggregate_result(view, call.origin.as_deref()));
             }
             if method == Method::Listen {
                 return self
@@ -210,14 +226,21 @@ impl Gateway {
             }
             if method.list_member().is_some() {
                 let (principal, admission) = (Arc::clone(&call.principal), call.admission.clone());
-                let page = self.aggregate_page(call, view, method, envelope, None);
+                let page = self.aggregate_page(
+                    call,
+                    view,
+                    method,
+                    envelope,
+                    Asker::Stateless(meta.capabilities),
+                );
                 let page = self.while_standing(&principal, &admission, Box::pin(page));
                 let result = page.await?;
                 return plain(&result);
             }
         }
         let prepared = self.prepare(call, view, method, envelope).await?;
-        self.require_modern(&prepared.entry, &prepared.evidence)
+        let modern = self
+            .serves_modern(&prepared.entry, &prepared.evidence)
             .await?;
         if method == Method::ToolsCall {
             self.require_mirrored(view, &prepared, envelope, headers)
@@ -234,7 +257,7 @@ impl Gateway {
                 _ => Operation::Use,
             },
             subject: prepared.subject.clone(),
-            presented: None,
+            presented: Presented::default(),
             declared: ClientCapabilities::narrowed(
                 meta.capabilities.get(),
                 prepared.entry.upstream.server().push,
@@ -243,6 +266,29 @@ impl Gateway {
             watched: Vec::new(),
             asked: None,
         };
+        if !modern && method == Method::Listen {
+            let evidence = &prepared.evidence;
+            let source = self.open_listen_across(call, filter, evidence, envelope, meta);
+            return Ok(Done::Listen(vec![Box::pin(source).await?]));
+        }
+        if !modern {
+            let asking = Asking {
+                method,
+                envelope,
+                id: id.as_json(),
+                meta,
+                headers,
+                asked: what_is_asked(method, envelope),
+            };
+            // Boxed: every call would carry its room otherwise.
+            let across = Box::pin(self.across(call, &prepared, filter, &asking)).await?;
+            return Ok(match across {
+                Across::Text(status, outcome, text) => Done::Text(status, outcome, text),
+                Across::Stream(underway, first) => {
+                    Done::Crossing(Box::new((*underway, first)), method, asking.asked)
+                }
+            });
+        }
         let (mut edits, headers) = self.outward(&prepared, &filter, envelope, meta, headers)?;
         if method == Method::Listen {
             let watched = Watched::by(&*self.handles, &call.principal.id, envelope)?;
@@ -263,7 +309,7 @@ impl Gateway {
             .while_standing(&call.principal, &call.admission, std::pin::pin!(exchange))
             .await;
         note.record(&mut call.audit);
-        filter.presented = note.presented;
+        filter.presented.add(note.presented);
         match opened? {
             Opened::Modern(Reply::Message { status, body }) => {
                 if status != StatusCode::OK {
@@ -285,23 +331,16 @@ impl Gateway {
         }
     }
 
-    /// A server of the other era is said to be one, not sent what it cannot understand.
-    pub(super) async fn require_modern(
+    /// Whether a request may go to this server as it is.
+    pub(super) async fn serves_modern(
         &self,
         entry: &ServerEntry,
         evidence: &portcullis_policy::Evidence,
-    ) -> Result<(), EngineError> {
-        let modern = match entry.upstream.known_modern() {
-            Some(true) => true,
-            _ => self.speaks_modern(entry, evidence).await?,
-        };
-        if modern {
-            return Ok(());
+    ) -> Result<bool, EngineError> {
+        match entry.upstream.known_modern() {
+            Some(true) => Ok(true),
+            _ => self.speaks_modern(entry, evidence).await,
         }
-        Err(EngineError::OtherEra {
-            server: entry.id.clone(),
-            speaks_modern: false,
-        })
     }
 
     /// The request as it leaves: capabilities that the operator withholds taken out, sealed request

@@ -270,7 +270,7 @@ fn parse(bytes: &[u8]) -> Value {
 }
 
 /// What an error body says: problem+json, LiteLLM's two shapes, OAuth's.
-pub(super) fn explanation(body: &Value) -> String {
+pub(crate) fn explanation(body: &Value) -> String {
     [
         "/detail",
         "/detail/message",

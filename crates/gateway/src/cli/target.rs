@@ -34,15 +34,19 @@ pub struct TargetArgs {
 }
 
 impl TargetArgs {
+    /// The gateway's base URL.
+    pub(super) fn base(&self) -> Result<Url, CommandError> {
+        match &self.url {
+            Some(url) => Ok(url.clone()),
+            None => Ok(Url::parse(DEFAULT_URL).map_err(anyhow::Error::new)?),
+        }
+    }
+
     /// A client for it.
     pub fn connect(&self) -> Result<GatewayClient, CommandError> {
-        let url = match &self.url {
-            Some(url) => url.clone(),
-            None => Url::parse(DEFAULT_URL).map_err(anyhow::Error::new)?,
-        };
         GatewayClient::new(
             wire::http_client()?,
-            url,
+            self.base()?,
             self.key.clone(),
             self.allow_insecure_http,
         )

@@ -12,6 +12,7 @@ use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Presenting, ServerEntry, Snapshot};
 use portcullis_policy::authorize_service;
 use portcullis_server::listen::ServerTls;
+use portcullis_upstream::{DocumentSource, Endpoint, Means, Processes};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
@@ -49,7 +50,11 @@ pub async fn check(
         relaxed: config.insecure_choices.clone(),
         ..Findings::of(&file, notices)
     };
-    if let Some((snapshot, client)) = build(&config, &clock, &mut found.errors.errors)
+    let built = build(&config, &clock, &mut found.errors.errors);
+    if let Some((snapshot, _)) = &built {
+        documents(snapshot, online, &mut found.errors).await;
+    }
+    if let Some((snapshot, client)) = built
         && online
     {
         let (asking, time) = (Arc::clone(&client), Arc::clone(&clock));
@@ -63,6 +68,37 @@ pub async fn check(
             .collect();
     }
     Ok(report(found))
+}
+
+/// Reads the OpenAPI documents that are files, and online all of them.
+async fn documents(snapshot: &Snapshot, online: bool, found: &mut ConfigErrors) {
+    for entry in snapshot.servers() {
+        let Endpoint::OpenApi(api) = &entry.upstream.server().endpoint else {
+            continue;
+        };
+        let is_file = matches!(api.document, DocumentSource::File(_));
+        if !is_file && !online {
+            continue;
+        }
+        let path = format!("mcp_servers.{}.spec_path", entry.id);
+        match entry.upstream.document_findings().await {
+            Some(Ok(findings)) => found
+                .notices
+                .extend(findings.into_iter().map(|text| Notice {
+                    level: Level::Warning,
+                    path: path.clone(),
+                    line: 0,
+                    column: 0,
+                    text,
+                })),
+            // One that is fetched shows where its server is asked.
+            Some(Err(error)) if is_file => {
+                let error = ConfigError::found_later(path, with_causes(&error, ": "));
+                found.errors.push(error);
+            }
+            Some(Err(_)) | None => {}
+        }
+    }
 }
 
 /// Everything that only building the rooms can find.
@@ -92,9 +128,14 @@ fn build(
                 .ok()?,
         ),
     };
+    let means = Means {
+        client: Arc::clone(&client),
+        clock: Arc::clone(clock),
+        tasks: TaskTracker::new(),
+        processes: Processes::new(config.max_stdio_processes),
+    };
     let making = Making {
-        client: &client,
-        clock,
+        means: &means,
         metrics: &Metrics::new(),
         signer: signer.as_ref(),
     };
@@ -311,6 +352,23 @@ mod tests {
             assert_eq!(report.json["errors"].as_array().unwrap().len(), 1);
         }
         assert_eq!(checked("").await.errors, 0);
+    }
+
+    #[tokio::test]
+    async fn a_document_that_is_no_document_is_found_before_the_start() {
+        let server = |spec: &str| {
+            format!("mcp_servers: {{a: {{spec_path: {spec}, url: 'https://a.example'}}}}")
+        };
+        for (spec, found) in [
+            ("HERE/absent.json", "absent.json"),
+            ("HERE/nonsense.pem", "is it an OpenAPI document?"),
+        ] {
+            let report = checked(&server(spec)).await;
+            assert_eq!(report.errors, 1, "{}", report.text);
+            for part in [found, "mcp_servers.a.spec_path"] {
+                assert!(report.text.contains(part), "{}", report.text);
+            }
+        }
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use portcullis_identity::{
     Authentication, CreatedKey, KeyAdmin, MasterKey, NewKey, RevocationAdmin,
 };
 use portcullis_server::Guarded;
-use portcullis_store::Stores;
+use portcullis_store::{StoreError, Stores};
 use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -171,6 +171,12 @@ impl Embedded {
     /// What is stored.
     pub fn stores(&self) -> &Stores {
         &self.rooms.vaults.stores
+    }
+
+    /// Ends the connections that nobody has claimed for long enough, as the house does every hour; how
+    /// many.
+    pub async fn tidy_connections(&self) -> Result<usize, StoreError> {
+        super::unclaimed::tidy(&self.rooms).await
     }
 
     /// What people connected at upstream servers.

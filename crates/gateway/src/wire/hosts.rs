@@ -54,6 +54,18 @@ pub(super) fn admin(config: &Config, bound: IpAddr) -> HostRule {
     }
 }
 
+/// What the operator should know where callers choose what we are called: the issuer of our tokens, and
+/// where people are sent, come from it.
+pub(super) fn who_names_us(config: &Config, data: &HostRule) -> Option<&'static str> {
+    let issues = config.identity.authorization_server.enabled;
+    (issues && *data == HostRule::Any).then_some(
+        "clients sign in at whatever name a request's Host says, because this listener is open and no \
+         name was written: set server.public_url to the https address that people use (or \
+         server.allowed_hosts); until then nobody can connect accounts of their own, and a token is good \
+         only at the name that it was got at",
+    )
+}
+
 /// `server.allowed_hosts` without ports.
 fn listed(config: &Config) -> BTreeSet<String> {
     let without_port = |host: &String| {
@@ -105,7 +117,11 @@ mod tests {
     #[test]
     fn a_listener_on_every_address_without_names_answers_to_all() {
         let config = config(&format!("{KEYED}server: {{host: 0.0.0.0}}"));
-        assert_eq!(data(&config, false), HostRule::Any);
+        let open = data(&config, false);
+        assert_eq!(open, HostRule::Any);
+        let warning = who_names_us(&config, &open).unwrap();
+        assert!(warning.contains("server.public_url"), "{warning}");
+        assert_eq!(who_names_us(&config, &data(&config, true)), None);
         assert_eq!(admin(&config, "0.0.0.0".parse().unwrap()), HostRule::Any);
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_engine::Gateway;
+use portcullis_engine::BEAT;
+use portcullis_store::StoreError;
 use portcullis_vault::KeyRing;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::rooms::Rooms;
+use super::rooms::{Rooms, Vaults};
+use super::unclaimed;
 
 /// How often the revocation list is tidied, and compared with the store.
 const REVOCATIONS: Duration = Duration::from_mins(1);
@@ -16,133 +18,101 @@ const REVOCATIONS: Duration = Duration::from_mins(1);
 const RING: Duration = Duration::from_secs(5);
 /// How often values that were good once are forgotten, and how long after their time.
 const ONE_TIME: Duration = Duration::from_mins(5);
-/// How often grants, refresh tokens and clients that nobody uses are forgotten.
+/// How often grants, refresh tokens, clients and connections that nobody uses are forgotten.
 const GRANTS: Duration = Duration::from_hours(1);
 
+/// How often the gateway looks at what it holds.
+const HOUSE: Duration = Duration::from_secs(1);
+
 pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &CancellationToken) {
-    let gateway: &Arc<Gateway> = &rooms.gateway;
-    let ring = Arc::clone(&rooms.vaults.ring);
-    let stopped = stop.clone();
-    tracker.spawn(async move {
-        let following = async {
-            let mut ticks = tokio::time::interval(RING);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                follow_ring(&ring);
-            }
-        };
-        stopped.run_until_cancelled(following).await;
-    });
-    let revocations = Arc::clone(&rooms.revocations);
-    let stopped = stop.clone();
-    tracker.spawn(async move {
-        let tidying = async {
-            let mut ticks = tokio::time::interval(REVOCATIONS);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                if let Err(error) = revocations.keep_house().await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the revocation list is not tidied"
-                    );
-                }
-            }
-        };
-        stopped.run_until_cancelled(tidying).await;
-    });
-    let (consents, id_tokens) = (
-        Arc::clone(&rooms.vaults.stores.consents),
-        Arc::clone(&rooms.vaults.stores.id_tokens),
+    let house = House {
+        rooms,
+        tracker,
+        stop,
+    };
+    house.every(RING, |rooms| async move { follow_ring(&rooms.vaults.ring) });
+    house.every(RING, |rooms| async move { rooms.signing.follow().await });
+    house.every(
+        RING,
+        |rooms| async move { rooms.authorization.follow().await },
     );
-    let (one_time, clock) = (
-        Arc::clone(&rooms.vaults.stores.one_time),
-        Arc::clone(&rooms.vaults.clock),
+    house.every(REVOCATIONS, |rooms| async move {
+        tidied("the revocation list", rooms.revocations.keep_house().await);
+    });
+    house.every(
+        ONE_TIME,
+        |rooms| async move { tidy_people(&rooms.vaults).await },
     );
-    let stopped = stop.clone();
-    tracker.spawn(async move {
-        let tidying = async {
-            let mut ticks = tokio::time::interval(ONE_TIME);
+    house.every(GRANTS, |rooms| async move {
+        let now = rooms.vaults.clock.now();
+        rooms.authorization.tidy(now).await;
+    });
+    house.every(BEAT, |rooms| async move {
+        rooms.gateway.replicas().beat().await;
+    });
+    house.every(GRANTS, |rooms| async move {
+        let ended = unclaimed::tidy(&rooms).await;
+        tidied("what nobody claims of people's connections", ended);
+    });
+    let gateway = Arc::clone(&rooms.gateway);
+    house.once(async move { gateway.warm_up().await });
+    house.every(
+        HOUSE,
+        |rooms| async move { rooms.gateway.keep_house().await },
+    );
+}
+
+/// What runs beside the requests, until the gateway stops.
+struct House<'a> {
+    rooms: &'a Arc<Rooms>,
+    tracker: &'a TaskTracker,
+    stop: &'a CancellationToken,
+}
+
+impl House<'_> {
+    fn once(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            stop.run_until_cancelled(work).await;
+        });
+    }
+
+    /// At once, and then again and again. What takes longer than that is not done twice at a time.
+    fn every<W>(&self, period: Duration, work: impl Fn(Arc<Rooms>) -> W + Send + 'static)
+    where
+        W: Future<Output = ()> + Send,
+    {
+        let rooms = Arc::clone(self.rooms);
+        self.once(async move {
+            let mut ticks = tokio::time::interval(period);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                let over = clock.now().before(ONE_TIME);
-                for purged in [consents.purge(over).await, id_tokens.purge(over).await] {
-                    if let Err(error) = purged {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "what signed-in people left is not tidied"
-                        );
-                    }
-                }
-                if let Err(error) = one_time.purge(over).await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "values that were good once are not tidied"
-                    );
-                }
+                work(Arc::clone(&rooms)).await;
             }
-        };
-        stopped.run_until_cancelled(tidying).await;
-    });
-    let signing = Arc::clone(rooms);
-    let stopped = stop.clone();
-    tracker.spawn(async move {
-        let following = async {
-            let mut ticks = tokio::time::interval(RING);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                signing.signing.follow().await;
-            }
-        };
-        stopped.run_until_cancelled(following).await;
-    });
-    let authorization = Arc::clone(rooms);
-    let stopped = stop.clone();
-    tracker.spawn(async move {
-        let following = async {
-            let mut ticks = tokio::time::interval(RING);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                authorization.authorization.follow().await;
-            }
-        };
-        stopped.run_until_cancelled(following).await;
-    });
-    let (authorization, clock) = (Arc::clone(rooms), Arc::clone(&rooms.vaults.clock));
-    let stopped = stop.clone();
-    tracker.spawn(async move {
-        let tidying = async {
-            let mut ticks = tokio::time::interval(GRANTS);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                authorization.authorization.tidy(clock.now()).await;
-            }
-        };
-        stopped.run_until_cancelled(tidying).await;
-    });
-    let warming = Arc::clone(gateway);
-    let stopped = stop.clone();
-    tracker.spawn(async move {
-        stopped.run_until_cancelled(warming.warm_up()).await;
-    });
-    let gateway = Arc::clone(gateway);
-    let stop = stop.clone();
-    tracker.spawn(async move {
-        let every_second = async {
-            let mut ticks = tokio::time::interval(Duration::from_secs(1));
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                gateway.keep_house().await;
-            }
-        };
-        stop.run_until_cancelled(every_second).await;
-    });
+        });
+    }
+}
+
+/// Forgets what signed-in people left, and values that were good once.
+async fn tidy_people(vaults: &Vaults) {
+    let (stores, over) = (&vaults.stores, vaults.clock.now().before(ONE_TIME));
+    tidied("what people agreed to", stores.consents.purge(over).await);
+    tidied(
+        "what providers said of people",
+        stores.id_tokens.purge(over).await,
+    );
+    tidied("what was good once", stores.one_time.purge(over).await);
+}
+
+/// What could not be tidied is tried again the next time, and harms nobody until then.
+fn tidied<T>(what: &str, done: Result<T, StoreError>) {
+    if let Err(error) = done {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "{what} is not tidied"
+        );
+    }
 }
 
 /// Takes up a sealing key that `rotate ring` added. On any error the keys that are known stay.

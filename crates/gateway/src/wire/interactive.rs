@@ -34,7 +34,7 @@ pub(super) fn authorization_code(
         }),
     };
     Ok(AuthorizationCode {
-        server_url: server.url.clone(),
+        server_url: super::servers::address(server)?,
         issuer: written.issuer.clone(),
         authorization_url: written.authorization_url.clone(),
         token_url: written.token_url.clone(),

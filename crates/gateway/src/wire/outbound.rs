@@ -2,23 +2,36 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_egress::{Hops, HttpClient, RootSource, RootsError, Settings};
 
 use crate::cli::exit::CommandError;
 
-/// The client through which everything reaches out.
+/// How long whoever calls a gateway keeps an idle connection: a gateway closes it after ten seconds
+/// (`header_timeout`), and a request that meets the end of its connection is lost.
+const IDLE_AT_A_GATEWAY: Duration = Duration::from_secs(5);
+
+/// The client of commands that call a gateway, and of what has no file.
 ///
 /// `SSL_CERT_FILE` replaces the system's roots; `TLS_CA_CERT_PATH` and the file's
 /// `server.ca_file` are trusted beside them. A file that is named and missing is an error: falling
 /// back to other roots would be a decision of ours.
 pub fn http_client() -> Result<Arc<dyn HttpClient>, CommandError> {
-    client(None)
+    let settings = Settings {
+        pool_idle_timeout: IDLE_AT_A_GATEWAY,
+        ..settings(None)
+    };
+    built(settings)
 }
 
 /// The client of a gateway whose file names further roots.
 pub(super) fn client(ca_file: Option<PathBuf>) -> Result<Arc<dyn HttpClient>, CommandError> {
-    settings(ca_file)
+    built(settings(ca_file))
+}
+
+fn built(settings: Settings) -> Result<Arc<dyn HttpClient>, CommandError> {
+    settings
         .build()
         .map(|client| Arc::new(client) as Arc<dyn HttpClient>)
         .map_err(unreadable)

@@ -120,7 +120,7 @@ pub async fn proxy(
     tracing::info!(
         %url,
         listen = %listeners.data_address(),
-        upstream = %config.mcp_servers.iter().map(|server| server.url.origin().ascii_serialization()).collect::<String>(),
+        upstream = %config.mcp_servers.iter().map(|server| server.url().map_or_else(String::new, |url| url.origin().ascii_serialization())).collect::<String>(),
         "portcullis serves"
     );
     Ok(serve_to_the_end(listeners, &rooms, router, None, lifecycle).await)
@@ -157,8 +157,7 @@ impl Reloading {
         let before = rooms.gateway.snapshot();
         let generation = before.generation() + 1;
         let making = Making {
-            client: &rooms.client,
-            clock: &rooms.vaults.clock,
+            means: &rooms.means,
             metrics: &rooms.metrics,
             signer: None,
         };

@@ -128,8 +128,7 @@ impl Reloading {
             .await
             .map_err(|error| format!("{error:#}"))?;
         let making = Making {
-            client: &rooms.client,
-            clock: &rooms.vaults.clock,
+            means: &rooms.means,
             metrics: &rooms.metrics,
             signer: signer.as_ref(),
         };
@@ -211,6 +210,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         store,
         audit,
         telemetry,
+        max_stdio_processes,
         // Snapshot and authentication are made anew.
         identity: _,
         mcp_servers: _,
@@ -223,6 +223,8 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
     let Server {
         listen,
         admin_listen,
+        replica_listen,
+        replica_url,
         public_url,
         // Servers are made anew.
         client_metadata_url: _,
@@ -255,6 +257,15 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
     [
         ("server.host and server.port", *listen == after.listen),
         ("server.admin_listen", *admin_listen == after.admin_listen),
+        (
+            "general_settings.max_stdio_processes",
+            *max_stdio_processes == now.max_stdio_processes,
+        ),
+        (
+            "server.replica_listen",
+            *replica_listen == after.replica_listen,
+        ),
+        ("server.replica_url", *replica_url == after.replica_url),
         ("server.public_url", *public_url == after.public_url),
         ("server.tls", pair(tls.as_ref()) == pair(after.tls.as_ref())),
         (
@@ -314,6 +325,10 @@ mod tests {
             (
                 "server: {admin_listen: 'localhost:1'}",
                 "server.admin_listen",
+            ),
+            (
+                "server: {replica_listen: 'localhost:1'}",
+                "server.replica_listen",
             ),
             ("server: {public_url: 'https://a.b'}", "server.public_url"),
             ("server: {tls: {cert: a, key: b}}", "server.tls"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use portcullis_config::Config;
-use portcullis_core::{Clock, Entropy, Sealer, Stocked, SystemClock, SystemEntropy};
+use portcullis_core::{Clock, Entropy, ReplicaId, Sealer, Stocked, SystemClock, SystemEntropy};
 use portcullis_credentials::{
     Broker, ConnectionDeps, Connections, CredentialBroker, SigningBroker,
 };
@@ -21,6 +21,7 @@ use portcullis_identity::{
 use portcullis_server::{Frontage, Readiness};
 use portcullis_store::Stores;
 use portcullis_store_sql::{Durability, Location, Settings as SqlSettings, SqliteStores};
+use portcullis_upstream::{Means, Processes};
 use portcullis_vault::{KeyRing, MacPurpose};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -197,6 +198,8 @@ pub(super) struct Rooms {
     pub(super) standings: Arc<Standings>,
     pub(super) issuers: Issuers,
     pub(super) client: Arc<dyn HttpClient>,
+    /// What connections to servers are made with.
+    pub(super) means: Means,
     pub(super) signing: Signing,
     pub(super) authorization: Authorization,
     pub(super) connections: Connections,
@@ -248,9 +251,14 @@ impl Rooms {
         };
         let signer = signing.prepare(config).await?;
         signing.put_in_force(signer.as_ref());
+        let means = Means {
+            client: Arc::clone(&client),
+            clock: Arc::clone(&vaults.clock),
+            tasks: tracker.clone(),
+            processes: Processes::new(config.max_stdio_processes),
+        };
         let making = Making {
-            client: &client,
-            clock: &vaults.clock,
+            means: &means,
             metrics: &metrics,
             signer: signer.as_ref(),
         };
@@ -306,6 +314,9 @@ impl Rooms {
             tracker.clone(),
         );
         let gateway = Gateway::new(GatewayDeps {
+            replica: ReplicaId::generate(&*vaults.entropy)?,
+            replicas: Arc::clone(&vaults.stores.replicas),
+            session_homes: Arc::clone(&vaults.stores.session_homes),
             snapshot,
             credentials: between(Arc::new(credentials)),
             sealer: Arc::clone(&vaults.ring) as Arc<dyn Sealer>,
@@ -336,6 +347,7 @@ impl Rooms {
             standings,
             issuers,
             client,
+            means,
             signing,
             connections,
             vaults,

@@ -7,12 +7,14 @@ use anyhow::Context;
 
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_core::{Stocked, SystemClock};
+use portcullis_server::handover::Receiver;
 use portcullis_server::listen::{Bound, ClientCa, Drained, ListenSettings, Stop, TlsFiles};
 use portcullis_server::{
     Guarded, HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
 };
 
 use super::reload::Reloading;
+use super::replicas::Messenger;
 use super::rooms::{Rooms, Storage, refusal};
 use super::stored::{StoredValues, Why};
 use super::{ServeOptions, files, first_start, hosts, housekeeping};
@@ -97,8 +99,16 @@ pub async fn serve(
 
     let reload: Arc<dyn Reload> = Arc::new(lifecycle.reload.clone());
     let state = |hosts| state(&rooms, &config, hosts, Some(Arc::clone(&reload)));
-    let data = state(listeners.data_hosts(&config));
+    let hosts = listeners.data_hosts(&config);
+    if let Some(warning) = hosts::who_names_us(&config, &hosts) {
+        tracing::warn!("{warning}");
+    }
+    let data = state(hosts);
     let admin = listeners.admin_hosts(&config).map(state);
+    if let Some(url) = listeners.replica_url(&config) {
+        rooms.gateway.replicas().appear_at(url);
+        rooms.gateway.replicas().beat().await;
+    }
     rooms.readiness.serve(1);
     tracing::info!(
         %url,
@@ -134,6 +144,7 @@ pub(super) async fn serve_to_the_end(
 
 /// Upstream sessions are closed, the last events written.
 pub(super) async fn end(rooms: &Rooms) {
+    rooms.gateway.replicas().leave().await;
     rooms.gateway.close_sessions(FAREWELL).await;
     if rooms.audit.close().await.is_err() {
         tracing::error!("the last audit events could not be stored");
@@ -203,6 +214,7 @@ pub(super) fn state(
         metrics: Arc::clone(&rooms.metrics),
         readiness: Arc::clone(&rooms.readiness),
         reload,
+        courier: Arc::new(Messenger::new(&rooms.client)),
         clock: Arc::clone(&rooms.vaults.clock),
         request_ids: Arc::new(Stocked::of(Arc::clone(&rooms.vaults.entropy))),
         public_origin: server
@@ -238,6 +250,7 @@ pub(super) fn tls_files(tls: &portcullis_config::Tls) -> TlsFiles {
 pub(super) struct Listeners {
     data: Bound,
     admin: Option<Bound>,
+    replicas: Option<Bound>,
 }
 
 impl Listeners {
@@ -261,10 +274,47 @@ impl Listeners {
         };
         let data = bind(server.listen.clone(), settings.clone()).await?;
         let admin = match &server.admin_listen {
-            Some(listen) => Some(bind(listen.clone(), settings).await?),
+            Some(listen) => Some(bind(listen.clone(), settings.clone()).await?),
             None => None,
         };
-        Ok(Self { data, admin })
+        let replicas = match &server.replica_listen {
+            Some(listen) => {
+                let by_tls = server.replica_url.as_ref();
+                let by_tls = by_tls.is_some_and(|url| url.scheme() == "https");
+                // A replica comes with sealed letters and not with a certificate.
+                let tls = settings
+                    .tls
+                    .clone()
+                    .filter(|_| by_tls)
+                    .map(|files| TlsFiles {
+                        client_ca: None,
+                        ..files
+                    });
+                let settings = ListenSettings {
+                    tls,
+                    // Few peers with many requests each.
+                    max_connections_per_address: Some(settings.max_connections),
+                    ..settings
+                };
+                Some(bind(listen.clone(), settings).await?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            data,
+            admin,
+            replicas,
+        })
+    }
+
+    /// Where the other replicas reach us, if there may be any.
+    pub(super) fn replica_url(&self, config: &Config) -> Option<String> {
+        let bound = self.replicas.as_ref()?.local_addr();
+        let written = config.server.replica_url.as_ref();
+        Some(written.map_or_else(
+            || format!("http://{bound}"),
+            |url| url.origin().ascii_serialization(),
+        ))
     }
 
     /// Where the data listener is.
@@ -308,15 +358,23 @@ impl Listeners {
             .tls()
             .into_iter()
             .chain(self.admin.as_ref().and_then(Bound::tls))
+            .chain(self.replicas.as_ref().and_then(Bound::tls))
             .collect()
     }
 
     /// Serves until the stop. `admin` is what the administrators' listener serves, if there is one.
     pub(super) async fn serve(self, data: Guarded, admin: Option<Guarded>, stop: Stop) -> Drained {
-        let serving = self.data.serve(data, stop.clone());
-        match self.admin.zip(admin) {
-            None => serving.await,
-            Some((bound, admin)) => tokio::join!(serving, bound.serve(admin, stop)).0,
-        }
+        let receiver = Receiver::new(data.clone(), self.data.tls());
+        let admin = async {
+            if let Some((bound, admin)) = self.admin.zip(admin) {
+                bound.serve(admin, stop.clone()).await;
+            }
+        };
+        let replicas = async {
+            if let Some(bound) = self.replicas {
+                bound.serve(receiver, stop.clone()).await;
+            }
+        };
+        tokio::join!(self.data.serve(data, stop.clone()), admin, replicas).0
     }
 }

@@ -7,28 +7,31 @@ use std::time::Duration;
 use anyhow::Context;
 use portcullis_aws::{AccessKeys, Identity, Role, Scope, Source, StsEndpoint, WebIdentity};
 use portcullis_config::{
-    ActorSource, Auth, AwsIdentity, AwsRole, AwsSource, Config, Delegation as Delegates,
-    ExchangeProfile as Profile, McpServer, Revision,
+    ActorSource, Auth, AwsIdentity, AwsRole, AwsSource, Config, Delegation as Delegates, EnvValue,
+    ExchangeProfile as Profile, McpServer, Revision, StdioCommand, StdioProcesses, Transport,
 };
-use portcullis_core::Clock;
 use portcullis_credentials::{
     Actor, ActorToken, Authority, AwsSignature, ClientCredentials, CredentialKind, Document,
     ExchangeProfile, InvalidStaticHeader, ServerAuth, StaticHeader, TokenEndpoint, TokenExchange,
     UpstreamAuth, WithoutBearer,
 };
-use portcullis_egress::{Destination, HttpClient};
+use portcullis_egress::Destination;
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{ServerEntry, ServerInfo, Snapshot};
 use portcullis_mcp::PushPolicy;
 use portcullis_oauth::TokenRules;
 use portcullis_policy::{Delegation, ScopeRules, ServerPolicy};
-use portcullis_upstream::{ProtocolChoice, Upstream, UpstreamServer};
+use portcullis_upstream::{
+    Endpoint, Means, ProtocolChoice, StdioEnv, StdioServer, Upstream, UpstreamServer,
+};
+use url::Url;
 
 use super::forwarding::forwarding;
 use super::id_jag::id_jag;
 use super::interactive;
 use super::mapped_keys;
 use super::oauth_client::token_client;
+use super::openapi;
 use super::signer::Prepared;
 
 /// Longest silence on an upstream's stream.
@@ -36,8 +39,7 @@ const STREAM_IDLE: Duration = Duration::from_mins(5);
 
 /// What entries are made with.
 pub(super) struct Making<'a> {
-    pub(super) client: &'a Arc<dyn HttpClient>,
-    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) means: &'a Means,
     pub(super) metrics: &'a Metrics,
     /// What signs, if the file has a signer.
     pub(super) signer: Option<&'a Prepared>,
@@ -67,7 +69,10 @@ pub(super) fn snapshot(
             let fresh = entry(config, server, making)
                 .with_context(|| format!("mcp_servers.{}", server.id))?;
             Ok(Arc::new(match known.get(server.id.as_str()) {
-                Some(before) if same_connections(before, &fresh) => fresh.carrying_over(before),
+                Some(before) if same_connections(before, &fresh) => {
+                    before.upstream.recheck();
+                    fresh.carrying_over(before)
+                }
                 _ => fresh,
             }))
         })
@@ -96,7 +101,8 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         signer,
         forwarding: forwarding(&server.forwarding)?,
         discovery: match &server.discovery_auth {
-            None => None,
+            // Its tools are what the document says, to everybody: nothing is presented for them.
+            None => openapi::is(server).then_some(UpstreamAuth::None),
             Some(discovery) => Some(auth(server, discovery, None)?),
         },
         static_headers: server
@@ -118,16 +124,13 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
     };
     let upstream = UpstreamServer {
         id: server.id.clone(),
-        uri: server
-            .url
-            .as_str()
-            .parse()
-            .context("the URL is not one that can be requested")?,
+        endpoint: endpoint(config, server)?,
         destination: Destination::Operator {
             allow_insecure_http: server.allow_insecure_http,
         },
         timeout: server.timeout,
         stream_idle: STREAM_IDLE.max(server.timeout),
+        stream_total: server.total_timeout,
         protocol: match server.protocol_version {
             Revision::Auto => ProtocolChoice::Auto,
             Revision::Exactly(date) => ProtocolChoice::Pinned(
@@ -166,11 +169,7 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         mcp_info: server.mcp_info.as_ref().map(serde_json::Value::to_string),
     };
     let meters = making.metrics.server(&server.id, kind);
-    let upstream = Upstream::new(
-        upstream,
-        Arc::clone(making.client),
-        Arc::clone(making.clock),
-    );
+    let upstream = Upstream::new(upstream, making.means);
     Ok(ServerEntry::new(
         server.prefix(),
         policy,
@@ -179,6 +178,48 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         info,
         meters,
     ))
+}
+
+/// A URL as it is requested.
+pub(super) fn requestable(url: &Url) -> anyhow::Result<http::Uri> {
+    let uri = url.as_str().parse();
+    uri.context("the URL is not one that can be requested")
+}
+
+fn endpoint(config: &Config, server: &McpServer) -> anyhow::Result<Endpoint> {
+    Ok(match &server.transport {
+        Transport::Http(url) => Endpoint::Http(requestable(url)?),
+        Transport::Sse(url) => Endpoint::Sse(requestable(url)?),
+        Transport::OpenApi(api) => {
+            Endpoint::OpenApi(Box::new(openapi::endpoint(config, server, api)?))
+        }
+        Transport::Stdio(command) => Endpoint::Stdio(Arc::new(stdio(command)?)),
+    })
+}
+
+fn stdio(command: &StdioCommand) -> anyhow::Result<StdioServer> {
+    let plain = |(name, value): &(String, String)| (name.clone(), StdioEnv::Plain(value.clone()));
+    let mut env: Vec<(String, StdioEnv)> = command.inherited.iter().map(plain).collect();
+    for variable in &command.env {
+        let value = match &variable.value {
+            EnvValue::Fixed(value) => StdioEnv::Secret(value.value.clone()),
+            EnvValue::Header(name) => StdioEnv::Header(name.parse().context("env")?),
+        };
+        env.push((variable.name.clone(), value));
+    }
+    Ok(StdioServer {
+        program: command.command.clone(),
+        args: command.args.clone(),
+        env,
+        cwd: command.cwd.clone(),
+        shared: command.processes == StdioProcesses::Shared,
+    })
+}
+
+/// The address of a server whose credential is about it.
+pub(super) fn address(server: &McpServer) -> anyhow::Result<Url> {
+    let url = server.url().cloned();
+    url.with_context(|| format!("`{}` has no address to be known by", server.id))
 }
 
 fn auth(
@@ -203,7 +244,7 @@ fn auth(
                 token_endpoint: match &grant.token_url {
                     Some(url) => TokenEndpoint::Configured(url.clone()),
                     None => TokenEndpoint::Discover {
-                        server_url: server.url.clone(),
+                        server_url: address(server)?,
                         issuer: grant.issuer.clone(),
                     },
                 },

@@ -164,7 +164,7 @@ impl Prepared {
             claims: rules(signer, self.gateway),
             audience: Audience(match &signer.audience {
                 SignerAudience::Exactly(audience) => audience.clone(),
-                SignerAudience::PerServer => server.url.to_string(),
+                SignerAudience::PerServer => super::servers::address(server)?.to_string(),
             }),
             lifetime: signer.ttl,
             scopes: match &signer.scopes {

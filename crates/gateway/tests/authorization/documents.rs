@@ -1,5 +1,6 @@
 use portcullis_testkit::gateway::{Ask, TestGateway};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::stage::{Stage, form_ask};
 
@@ -51,18 +52,31 @@ async fn a_client_finds_everything_from_a_401() {
     ] {
         assert_eq!(metadata[yes], true, "{yes}");
     }
-    for same in [
-        "/.well-known/openid-configuration",
-        "/.well-known/oauth-authorization-server/mcp",
-        "/.well-known/oauth-authorization-server/mcp/anything",
-        "/.well-known/oauth-authorization-server/anything/mcp",
-        "/.well-known/openid-configuration/mcp",
+    // RFC 8414 §3.3: each names what stands in its own URL, and the same endpoints.
+    for (same, path) in [
+        ("/.well-known/openid-configuration", ""),
+        ("/.well-known/oauth-authorization-server/mcp", "/mcp"),
+        (
+            "/.well-known/oauth-authorization-server/mcp/anything",
+            "/mcp/anything",
+        ),
+        (
+            "/.well-known/oauth-authorization-server/anything/mcp",
+            "/anything/mcp",
+        ),
+        ("/.well-known/openid-configuration/mcp", "/mcp"),
     ] {
-        assert_eq!(
-            anonymous.ask(Ask::get(same)).await.json(),
-            metadata,
-            "{same}"
-        );
+        let mut document = anonymous.ask(Ask::get(same)).await.json();
+        let issuer = format!("http://localhost{path}");
+        assert_eq!(document["issuer"], issuer, "{same}");
+        if !path.is_empty() {
+            let asks = Url::parse(document["authorization_endpoint"].as_str().unwrap()).unwrap();
+            assert_eq!(asks.path(), "/authorize");
+            assert_eq!(asks.query_pairs().next().unwrap().1, issuer);
+            document["issuer"] = metadata["issuer"].clone();
+            document["authorization_endpoint"] = metadata["authorization_endpoint"].clone();
+        }
+        assert_eq!(document, metadata, "{same}");
     }
     for other in [
         "/.well-known/oauth-authorization-server/v1/audit",

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use portcullis_core::{Clock, sha256};
 use portcullis_store::RefreshTokenRecord;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use super::stage::{Stage, error_of, read};
 
@@ -153,6 +155,58 @@ async fn a_row_that_somebody_else_wrote_is_no_refresh_token() {
         let reply = stage.refresh(&client, &good.refresh).await;
         assert_eq!(reply.status, 200, "{reply:?}");
     }
+}
+
+/// The same by hand: a row that is moved to another grant is nobody's, and times that are changed change
+/// nothing.
+#[tokio::test]
+async fn a_row_that_somebody_edits_serves_no_longer_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("portcullis.db");
+    let stage = Stage::on(Some(&database), "").await;
+    let options = SqliteConnectOptions::new().filename(&database);
+    let mut tool = options.connect().await.unwrap();
+    let client = stage.client().await;
+    let (one, other) = (
+        stage.tokens(&client, &[]).await,
+        stage.tokens(&client, &[]).await,
+    );
+    let moved = sqlx::query(
+        "UPDATE oauth_refresh_tokens SET grant_id = (SELECT id FROM oauth_grants AS g \
+         WHERE g.id <> grant_id LIMIT 1)",
+    );
+    assert_eq!(moved.execute(&mut tool).await.unwrap().rows_affected(), 2);
+    for tokens in [&one, &other] {
+        let refused = stage.refresh(&client, &tokens.refresh).await;
+        assert_eq!(error_of(&refused), "invalid_grant");
+    }
+    let tokens = stage.tokens(&client, &[]).await;
+    for statement in [
+        "UPDATE oauth_refresh_tokens SET expires_at = 9000000000000, used = 0",
+        "UPDATE oauth_grants SET expires_at = 9000000000000",
+    ] {
+        sqlx::query(statement).execute(&mut tool).await.unwrap();
+    }
+    stage.later(Duration::from_hours(14 * 24)).await;
+    let refused = stage.refresh(&client, &tokens.refresh).await;
+    assert_eq!(error_of(&refused), "invalid_grant");
+    // Nor does a grant last longer than it was made for, however often it is renewed in time.
+    let mut tokens = stage.tokens(&client, &[]).await;
+    let lengthen = "UPDATE oauth_grants SET expires_at = 9000000000000, ended_at = NULL";
+    let mut renewed = 0;
+    loop {
+        sqlx::query(lengthen).execute(&mut tool).await.unwrap();
+        stage.later(Duration::from_hours(13 * 24)).await;
+        let reply = stage.refresh(&client, &tokens.refresh).await;
+        if reply.status != 200 {
+            assert_eq!(error_of(&reply), "invalid_grant");
+            break;
+        }
+        tokens = read(&reply);
+        renewed += 1;
+        assert!(renewed < 30, "for ever");
+    }
+    assert!(renewed > 1, "{renewed}");
 }
 
 /// What points to a thief is on record by its own name, with the client and the person.

@@ -20,6 +20,38 @@ async fn redirected(stage: &Stage, query: &str) -> Url {
     }
 }
 
+/// RFC 9207: a client that knows us by one of our endpoints is answered in that name, and nobody in
+/// anybody else's.
+#[tokio::test]
+async fn a_client_is_answered_by_the_issuer_that_it_asked() {
+    let stage = Stage::new().await;
+    let client = stage.client().await;
+    let anonymous = stage.gateway.anonymous();
+    let document = Ask::get("/.well-known/oauth-authorization-server/mcp/support");
+    let document = anonymous.ask(document).await.json();
+    let asks = Url::parse(document["authorization_endpoint"].as_str().unwrap()).unwrap();
+    let issuer = parameters(&asks)["issuer"].clone();
+    assert_eq!(document["issuer"], issuer);
+    let asked = query(&client, &[("issuer", &issuer)]);
+    let to = stage.approved(&stage.alice, &asked).await;
+    assert_eq!(parameters(&to)["iss"], issuer);
+    let given = stage.exchange(&client, &parameters(&to)["code"]).await;
+    assert_eq!(given.status, 200, "{given:?}");
+    let refused = stage.begin(&query(&client, &[("issuer", &issuer)])).await;
+    let denied = stage.server().deny(&refused.unwrap(), ORIGIN).await;
+    assert_eq!(parameters(&denied.unwrap())["iss"], issuer);
+    for other in [
+        "https://evil.example",
+        "http://localhost.evil/mcp",
+        "http://localhost/login",
+        "http://localhost/mcp/support/..",
+        "http://localhost/mcp#x",
+    ] {
+        let fault = page(&stage, &query(&client, &[("issuer", other)])).await;
+        assert_eq!(fault.code, "invalid_request", "{other}");
+    }
+}
+
 /// RED-02, RED-04, RED-05, RED-09: nobody is sent where no known client asked to be.
 #[tokio::test]
 async fn a_browser_is_sent_only_where_its_client_is_registered() {

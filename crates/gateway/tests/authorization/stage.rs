@@ -1,6 +1,7 @@
 //! A gateway, a client, and a person who holds a key.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,11 @@ impl Stage {
 
     /// With these further lines of `identity`.
     pub(crate) async fn with(identity: &str) -> Self {
+        Self::on(None, identity).await
+    }
+
+    /// The same on this database, which somebody else may write to.
+    pub(crate) async fn on(database: Option<&Path>, identity: &str) -> Self {
         let mock = MockServer::start().await;
         let yaml = format!(
             "identity:\n  scopes_supported: [read, write]\n  keys:\n    - {{id: alice, key: {ALICE}, \
@@ -53,7 +59,10 @@ impl Stage {
             mock.entry("private")
         );
         let clock = Arc::new(ManualClock::at_millis(START));
-        let gateway = TestGateway::by_clock(&yaml, clock.clone()).await;
+        let gateway = match database {
+            Some(database) => TestGateway::sharing(database, &yaml, clock.clone()).await,
+            None => TestGateway::by_clock(&yaml, clock.clone()).await,
+        };
         gateway.keep_secret("the mock's client secret", mock.client_secret());
         gateway.keep_secret("the key of alice", ALICE);
         let alice = gateway.bearer(ALICE);

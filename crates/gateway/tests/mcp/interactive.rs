@@ -3,8 +3,11 @@
 mod arrivals;
 mod clients;
 mod discovery;
+mod finding;
+mod given_back;
 mod keeping;
 mod replicas;
+mod rings;
 mod scopes;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -219,6 +222,11 @@ impl Stage {
         self.clock.advance(span);
         let fresh = async || self.watch.rpc("ping", "{}").await.status == 200;
         portcullis_testkit::eventually("the gateway has fresh lists", fresh).await;
+    }
+
+    /// What was found of the authorization server is too old to be believed.
+    fn searches_anew(&self) {
+        self.clock.advance(Duration::from_mins(1));
     }
 
     async fn end(self) {

@@ -61,7 +61,7 @@ impl House {
         let stop = CancellationToken::new();
         let embedded = Embedded::start(&text, CommandLine::default(), &tracker, &stop)
             .await
-            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+            .unwrap_or_else(|error| panic!("{error:#}\n{text}"));
         Self::around(embedded, tracker, stop)
     }
 

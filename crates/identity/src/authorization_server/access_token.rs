@@ -270,7 +270,7 @@ impl AuthorizationServer {
 
     /// What of these scopes there still is, and the person has by now: nobody gives a client more than
     /// they have themselves. The master key, which has no id, has none and needs none.
-    fn held(&self, person: &Person, principal: &Principal, granted: &ScopeSet) -> ScopeSet {
+    pub fn held(&self, person: &Person, principal: &Principal, granted: &ScopeSet) -> ScopeSet {
         let granted = self.grantable(granted, None);
         match &person.proved {
             Proved::Key(holder) if holder.key_id.is_none() => granted,

@@ -80,15 +80,16 @@ impl AuthorizationServer {
             return Err(OAuthFault::grant("the user for this grant is no longer active").into());
         };
         let until = read.grant.created_at.after(self.terms.grant_ttl);
+        let ends = now.after(self.terms.refresh_token_ttl).min(until);
         let refresh = if read.grant.refreshes && client.metadata.refreshes() {
-            Some(RefreshText::new(&*self.deps.entropy, &read.id)?)
+            Some(RefreshText::new(&*self.deps.entropy, &read.id, ends)?)
         } else {
             None
         };
         let record = refresh.as_ref().map(|text| RefreshTokenRecord {
             digest: text.digest(&self.deps.ring),
             grant: read.id.clone(),
-            expires_at: now.after(self.terms.refresh_token_ttl).min(until),
+            expires_at: ends,
         });
         // Signed before the code is used up: a client that got nothing comes again with the same one,
         // and is no thief.

@@ -17,6 +17,9 @@ pub enum AuthorizationError {
     /// A row opens and does not read: another program wrote it.
     #[error("what is kept for the authorization server does not read")]
     Unreadable(#[from] serde_json::Error),
+    /// As many requests wait for their people as may.
+    #[error("too many authorization requests wait for their people")]
+    Full,
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyUnavailable),

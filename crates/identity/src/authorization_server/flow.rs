@@ -8,7 +8,7 @@ use portcullis_oauth::authorization_server::{
     AuthorizationRequest, InvalidParameters, NativeRedirects, OAuthFault, Parameters,
     PkceChallenge, RedirectUri,
 };
-use portcullis_store::{OneTimeRecord, OneTimeUse};
+use portcullis_store::{OneTimeRecord, OneTimeUse, Put};
 use portcullis_vault::SealedBox;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ use super::{AuthorizationError, AuthorizationServer, Endpoint, secrets};
 
 /// How long a person may take.
 const PARKED: Duration = Duration::from_mins(10);
+/// Most requests that wait for their people at a time, whoever made them: anybody may.
+const ROOM: u64 = 20_000;
 /// Longest `client_id`.
 const LONGEST_CLIENT_ID: usize = 2048;
 
@@ -102,6 +104,9 @@ pub(super) struct Parked {
     pub(super) state: Option<String>,
     pub(super) challenge: PkceChallenge,
     pub(super) origin: String,
+    /// What the client knows us by, where that is not the origin.
+    #[serde(default)]
+    pub(super) issuer: Option<String>,
     pub(super) resource: String,
     pub(super) endpoint: Endpoint,
     pub(super) scopes: ScopeSet,
@@ -117,7 +122,7 @@ impl Parked {
             &self.redirect_uri,
             parameters,
             self.state.as_deref(),
-            &self.origin,
+            self.issuer.as_deref().unwrap_or(&self.origin),
         )
     }
 
@@ -134,13 +139,13 @@ fn back(
     redirect_uri: &str,
     parameters: &[(&str, &str)],
     state: Option<&str>,
-    origin: &str,
+    issuer: &str,
 ) -> Option<Url> {
     let mut url = Url::parse(redirect_uri).ok()?;
     url.query_pairs_mut()
         .extend_pairs(parameters)
         .extend_pairs(state.map(|state| ("state", state)))
-        .append_pair("iss", origin);
+        .append_pair("iss", issuer);
     Some(url)
 }
 
@@ -157,8 +162,13 @@ impl AuthorizationServer {
         let client = self.asking(&parameters).await?;
         let redirect_uri = redirect_uri(&client, &parameters, &self.terms.natives)?;
         let state = AuthorizationRequest::state(&parameters).map_err(Refusal::page)?;
+        let issuer = issuer(&parameters, origin)?;
         let parked = self
             .judge(&client, redirect_uri, state, &parameters, origin)
+            .map(|parked| Parked {
+                issuer: issuer.map(str::to_owned),
+                ..parked
+            })
             .map_err(|error| match error {
                 Judged::Failed(error) => Refusal::Failed(error),
                 Judged::Fault(fault) => {
@@ -171,7 +181,7 @@ impl AuthorizationServer {
                     if client.standing != ClientStanding::Listed {
                         return Refusal::page(fault);
                     }
-                    match back(redirect_uri, &words, state, origin) {
+                    match back(redirect_uri, &words, state, issuer.unwrap_or(origin)) {
                         Some(to) => Refusal::Redirect { to, fault },
                         None => Refusal::page(fault),
                     }
@@ -222,6 +232,7 @@ impl AuthorizationServer {
             state: state.map(str::to_owned),
             challenge: request.challenge,
             origin: origin.to_owned(),
+            issuer: None,
             resource,
             endpoint,
             scopes: self.grantable(&request.scopes, client.metadata.scope.as_ref()),
@@ -234,9 +245,13 @@ impl AuthorizationServer {
     async fn park(&self, parked: &Parked) -> Result<FlowHandle, AuthorizationError> {
         let handle = FlowHandle(secrets::random(&*self.deps.entropy, "")?);
         let usage = OneTimeUse::AuthorizationRequest;
-        self.put(usage, handle.digest(), parked, parked.expires_at)
-            .await?;
-        Ok(handle)
+        let record = self.sealed(usage, handle.digest(), parked, parked.expires_at)?;
+        let (values, now) = (&self.deps.one_time, self.deps.clock.now());
+        match values.put_within(&record, ROOM, now).await? {
+            Put::Kept => Ok(handle),
+            Put::Taken => Err(portcullis_core::EntropyUnavailable.into()),
+            Put::Full => Err(AuthorizationError::Full),
+        }
     }
 
     /// Keeps a value that is good once, sealed for its digest.
@@ -247,24 +262,34 @@ impl AuthorizationServer {
         value: &impl Serialize,
         expires_at: Timestamp,
     ) -> Result<(), AuthorizationError> {
-        let text = serde_json::to_vec(value)?;
-        let row = portcullis_core::hex(&digest);
-        let sealed = self
-            .deps
-            .ring
-            .seal_row(ONE_TIME, &row, usage.as_str(), &text)?;
-        let record = OneTimeRecord {
-            usage,
-            digest,
-            sealed: sealed.as_bytes().to_vec(),
-            expires_at,
-        };
+        let record = self.sealed(usage, digest, value, expires_at)?;
         // A digest that is there already would be that of another value.
         if self.deps.one_time.put(&record).await? {
             Ok(())
         } else {
             Err(portcullis_core::EntropyUnavailable.into())
         }
+    }
+
+    fn sealed(
+        &self,
+        usage: OneTimeUse,
+        digest: [u8; 32],
+        value: &impl Serialize,
+        expires_at: Timestamp,
+    ) -> Result<OneTimeRecord, AuthorizationError> {
+        let text = serde_json::to_vec(value)?;
+        let row = portcullis_core::hex(&digest);
+        let sealed = self
+            .deps
+            .ring
+            .seal_row(ONE_TIME, &row, usage.as_str(), &text)?;
+        Ok(OneTimeRecord {
+            usage,
+            digest,
+            sealed: sealed.as_bytes().to_vec(),
+            expires_at,
+        })
     }
 
     /// Opens what [`put`](Self::put) kept.
@@ -289,6 +314,18 @@ const ONE_TIME: &str = "one_time_values";
 enum Judged {
     Fault(OAuthFault),
     Failed(AuthorizationError),
+}
+
+/// What the client takes us for, by the document that sent it here; `None`: for the origin. Nobody is
+/// answered in the name of anything else (RFC 9207).
+fn issuer<'p>(parameters: &'p Parameters, origin: &str) -> Result<Option<&'p str>, Refusal> {
+    let asked = parameters.get("issuer").filter(|asked| *asked != origin);
+    match asked {
+        Some(asked) if Endpoint::of_resource(asked, origin).is_none() => Err(Refusal::page(
+            OAuthFault::request("issuer is none of this gateway's"),
+        )),
+        asked => Ok(asked),
+    }
 }
 
 fn redirect_uri<'p>(

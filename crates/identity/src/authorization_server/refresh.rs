@@ -11,6 +11,8 @@ use crate::Authentication;
 
 const INVALID: OAuthFault = OAuthFault::grant("the refresh token is invalid for this client");
 
+const EXPIRED: OAuthFault = OAuthFault::grant("the refresh token has expired");
+
 impl AuthorizationServer {
     pub(super) async fn refresh(
         &self,
@@ -45,16 +47,23 @@ impl AuthorizationServer {
             return Err(OAuthFault::grant("the user for this grant is no longer active").into());
         };
         let now = self.deps.clock.now();
-        let next = RefreshText::new(&*self.deps.entropy, &id)?;
-        let until = now.after(self.terms.refresh_token_ttl);
+        // No later than what is sealed of the grant says: the column is for finding and tidying, and
+        // whoever writes to the database may have changed it.
+        let over = read.grant.created_at.after(self.terms.grant_ttl);
+        let over = over.min(read.expires_at);
+        if !found.used && now >= found.record.expires_at.min(over) {
+            return Err(EXPIRED.into());
+        }
+        let ends = now.after(self.terms.refresh_token_ttl).min(over);
+        let next = RefreshText::new(&*self.deps.entropy, &id, ends)?;
         let record = RefreshTokenRecord {
             digest: next.digest(&self.deps.ring),
             grant: id.clone(),
-            expires_at: until.min(read.expires_at),
+            expires_at: ends,
         };
         // Signed before the token is used up: a client that got nothing comes again with the same one,
         // and is no thief.
-        let mut issued = self.issue(&read, &scopes, read.expires_at, now, &principal)?;
+        let mut issued = self.issue(&read, &scopes, over, now, &principal)?;
         match grants.store.rotate(&digest, &record, now).await? {
             Rotated::Rotated => {
                 issued.refresh_token = Some(next.into_token());
@@ -70,12 +79,13 @@ impl AuthorizationServer {
                     fault: INVALID,
                 })))
             }
-            Rotated::Expired => Err(OAuthFault::grant("the refresh token has expired").into()),
+            Rotated::Expired => Err(EXPIRED.into()),
             Rotated::Unknown | Rotated::Ended => Err(INVALID.into()),
         }
     }
 
-    /// What is kept of a refresh token, used or not. `None`: it is none, or its row is another grant's.
+    /// What is kept of a refresh token, used or not; it ends no later than it says itself. `None`: it is
+    /// none, or its row is another grant's.
     pub(super) async fn kept_token(
         &self,
         text: &str,
@@ -86,7 +96,10 @@ impl AuthorizationServer {
         let digest = text.digest(&self.deps.ring);
         let found = self.deps.grants.store.token(&digest).await?;
         let found = found.filter(|found| found.record.grant == text.grant);
-        Ok(found.map(|found| (digest, found)))
+        Ok(found.map(|mut found| {
+            found.record.expires_at = found.record.expires_at.min(text.ends);
+            (digest, found)
+        }))
     }
 }
 

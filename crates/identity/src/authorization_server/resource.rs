@@ -30,8 +30,18 @@ impl Endpoint {
         }
         let path = path.strip_prefix('/')?;
         let path = path.strip_suffix('/').unwrap_or(path);
+        // HTTP+SSE is another door of the same endpoint.
+        let path = match path.strip_suffix("/messages") {
+            Some(stream) if stream.ends_with("/sse") => stream,
+            _ => path,
+        };
+        let (path, sse) = match path.strip_suffix("/sse") {
+            Some(endpoint) => (endpoint, true),
+            None => (path, false),
+        };
         match path.split_once('/') {
-            None => (path == "mcp").then_some(Self::Aggregate),
+            None if path == "mcp" => Some(Self::Aggregate),
+            None => decoded(path).filter(|_| sse).map(Self::Named),
             Some(("mcp", name) | (name, "mcp")) if !name.contains('/') => {
                 decoded(name).map(Self::Named)
             }
@@ -97,6 +107,16 @@ mod tests {
             ("/mcp/my%20server", named("my server")),
             ("/mcp/%67ithub", named("github")),
             ("/mcp/mcp", named("mcp")),
+            ("/mcp/sse", Some(Endpoint::Aggregate)),
+            ("/mcp/sse/messages", Some(Endpoint::Aggregate)),
+            ("/mcp/github/sse", named("github")),
+            ("/github/mcp/sse", named("github")),
+            ("/github/mcp/sse/messages", named("github")),
+            ("/github/sse", named("github")),
+            ("/github/messages", None),
+            ("/mcp/github/messages", None),
+            ("/sse", None),
+            ("/sse/messages", None),
             ("/", None),
             ("", None),
             ("/x", None),

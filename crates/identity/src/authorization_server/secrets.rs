@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_core::{Entropy, EntropyUnavailable, RefreshToken};
+use portcullis_core::{Entropy, EntropyUnavailable, RefreshToken, Timestamp};
 use portcullis_vault::{KeyRing, MacPurpose};
 
 /// An authorization code.
@@ -30,29 +30,41 @@ pub(super) fn name(entropy: &dyn Entropy, prefix: &str) -> Result<String, Entrop
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// A refresh token. It says which grant it is for, and what is kept of it is a keyed digest over that
-/// grant too: whoever writes to the database makes none, and moves none to another grant.
+/// A refresh token. It says which grant it is for and when it ends, and what is kept of it is a keyed
+/// digest over both: whoever writes to the database makes none, moves none to another grant, and makes
+/// none last longer.
 pub(super) struct RefreshText {
     pub(super) grant: String,
+    pub(super) ends: Timestamp,
     text: String,
 }
 
 impl RefreshText {
-    /// A fresh one for this grant.
-    pub(super) fn new(entropy: &dyn Entropy, grant: &str) -> Result<Self, EntropyUnavailable> {
+    /// A fresh one for this grant, which is good until then.
+    pub(super) fn new(
+        entropy: &dyn Entropy,
+        grant: &str,
+        ends: Timestamp,
+    ) -> Result<Self, EntropyUnavailable> {
+        let millis = ends.as_millis();
         Ok(Self {
             grant: grant.to_owned(),
-            text: random(entropy, &format!("{REFRESH}{grant}."))?,
+            ends,
+            text: random(entropy, &format!("{REFRESH}{grant}.{millis:012x}."))?,
         })
     }
 
     /// One that a client presents. `None`: none of ours has this form.
     pub(super) fn read(text: &str) -> Option<Self> {
-        let (grant, random) = text.strip_prefix(REFRESH)?.split_once('.')?;
+        let (grant, rest) = text.strip_prefix(REFRESH)?.split_once('.')?;
+        let (ends, random) = rest.split_once('.')?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_ours = |part: &str, long: usize| part.len() == long && part.bytes().all(plain);
-        (is_ours(grant, 22) && is_ours(random, 43)).then(|| Self {
+        let is_form = is_ours(grant, 22) && is_ours(ends, 12) && is_ours(random, 43);
+        let ends = i64::from_str_radix(ends, 16).ok().filter(|_| is_form)?;
+        Some(Self {
             grant: grant.to_owned(),
+            ends: Timestamp::from_millis(ends),
             text: text.to_owned(),
         })
     }

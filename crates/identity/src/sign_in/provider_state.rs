@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{SecretValue, Timestamp, constant_time_eq, hex, sha256};
 use portcullis_oauth::CodeVerifier;
-use portcullis_store::{OneTimeRecord, OneTimeUse, Redeemed};
+use portcullis_store::{OneTimeRecord, OneTimeUse, Put, Redeemed};
 use portcullis_vault::SealedBox;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ use super::{Provider, SignInFault};
 
 /// Longest that somebody may take to sign in there.
 const LONGEST: Duration = Duration::from_mins(10);
+/// Most sign-ins that are under way at a time, whoever began them: anybody may.
+const ROOM: u64 = 20_000;
 /// Where such a value lies, which its seal is bound to.
 const TABLE: &str = "one_time_values";
 const USE: OneTimeUse = OneTimeUse::SignInState;
@@ -86,14 +88,19 @@ impl Provider {
             sealed: sealed.as_bytes().to_vec(),
             expires_at: self.clock.now().after(LONGEST),
         };
-        match self.one_time.put(&record).await {
-            Ok(true) => Ok(Begun {
+        let now = self.clock.now();
+        match self.one_time.put_within(&record, ROOM, now).await {
+            Ok(Put::Kept) => Ok(Begun {
                 state: SecretValue::new(state),
                 nonce,
                 verifier,
             }),
             // 256 random bits that were there before are no random bits.
-            Ok(false) => Err(SignInFault::Unavailable),
+            Ok(Put::Taken) => Err(SignInFault::Unavailable),
+            Ok(Put::Full) => {
+                tracing::warn!("too many sign-ins are under way: no further one begins");
+                Err(SignInFault::Unavailable)
+            }
             Err(error) => Err(unavailable(&error)),
         }
     }

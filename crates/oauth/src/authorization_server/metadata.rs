@@ -2,13 +2,17 @@
 
 use portcullis_core::ScopeSet;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::{AuthMethod, GrantType};
 
 /// Which of our endpoints there are.
 #[derive(Clone, Debug)]
 pub struct Endpoints<'a> {
-    /// The issuer: our public origin.
+    /// Our public origin, where the endpoints are.
+    pub origin: &'a str,
+    /// The issuer: what stands in the document's own URL (RFC 8414 §3.3). The origin, or the URL of one
+    /// of its endpoints, for clients that take that for the issuer's.
     pub issuer: &'a str,
     /// Where the keys are.
     pub jwks_uri: &'a str,
@@ -26,7 +30,15 @@ pub struct Endpoints<'a> {
 
 /// The metadata document.
 pub fn authorization_server_metadata(of: &Endpoints<'_>) -> Value {
-    let issuer = of.issuer;
+    let (issuer, origin) = (of.issuer, of.origin);
+    // The answer names the issuer that the client knows (RFC 9207 §2.4), so the question does.
+    let mut authorization = format!("{origin}/authorize");
+    if issuer != origin {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("issuer", issuer)
+            .finish();
+        authorization = format!("{authorization}?{query}");
+    }
     let methods = [
         AuthMethod::None,
         AuthMethod::ClientSecretBasic,
@@ -42,10 +54,10 @@ pub fn authorization_server_metadata(of: &Endpoints<'_>) -> Value {
     }
     let mut document = json!({
         "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}/authorize"),
-        "token_endpoint": format!("{issuer}/token"),
-        "revocation_endpoint": format!("{issuer}/revoke"),
-        "introspection_endpoint": format!("{issuer}/introspect"),
+        "authorization_endpoint": authorization,
+        "token_endpoint": format!("{origin}/token"),
+        "revocation_endpoint": format!("{origin}/revoke"),
+        "introspection_endpoint": format!("{origin}/introspect"),
         "jwks_uri": of.jwks_uri,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
@@ -63,7 +75,7 @@ pub fn authorization_server_metadata(of: &Endpoints<'_>) -> Value {
     });
     if let Some(members) = document.as_object_mut() {
         if of.registration {
-            let endpoint = format!("{issuer}/register");
+            let endpoint = format!("{origin}/register");
             members.insert("registration_endpoint".to_owned(), endpoint.into());
         }
         if of.assertions {

@@ -41,14 +41,15 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
 
 /// LiteLLM's row. The address is shown to those who may read everything, without userinfo and query.
 fn row(entry: &ServerEntry, may_see_address: bool) -> Value {
-    let address = may_see_address.then(|| address(&entry.upstream.server().uri));
+    let endpoint = &entry.upstream.server().endpoint;
+    let address = endpoint.uri().filter(|_| may_see_address).map(address);
     json!({
         "server_id": entry.id.as_str(),
         "server_name": entry.id.as_str(),
         "alias": &*entry.alias,
         "description": entry.info.description,
         "url": address,
-        "transport": "http",
+        "transport": endpoint.transport(),
         "auth_type": entry.info.auth_type,
         "mcp_access_groups": entry.policy.access_groups,
         "allowed_tools": entry.policy.allowed_tools,

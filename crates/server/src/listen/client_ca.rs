@@ -127,7 +127,7 @@ impl Judged {
 }
 
 impl PeerCertificate {
-    pub(super) fn new(chain: Option<&[CertificateDer<'_>]>, tls: &Arc<ServerTls>) -> Self {
+    pub(crate) fn new(chain: Option<&[CertificateDer<'_>]>, tls: &Arc<ServerTls>) -> Self {
         let chain = chain
             .unwrap_or_default()
             .iter()
@@ -138,6 +138,11 @@ impl PeerCertificate {
             tls: Arc::clone(tls),
             judged: Mutex::default(),
         }))
+    }
+
+    /// The chain as it was presented.
+    pub(crate) fn chain(&self) -> Vec<Vec<u8>> {
+        self.0.chain.iter().map(|one| one.to_vec()).collect()
     }
 
     /// The certificate, if one of the authorities that are believed now vouches for it: one that was

@@ -4,23 +4,28 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, HeaderMap};
+use axum::http::header::HeaderMap;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_engine::audit::Surface;
 use portcullis_engine::{Call, LegacyClient, SessionRefusal, View};
 use portcullis_mcp::{
-    ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, Method, ModernMeta, Revision, RpcError,
-    Subject, check_headers, code, meta_key,
+    ClientCapabilities, Envelope, Kind, LEGACY_REVISIONS, MessageError, Method, ModernMeta,
+    Revision, RpcError, Subject, check_headers, code, meta_key, parse_batch,
 };
 
+use super::accept::accepts_both;
 use super::refusal::refuse;
 use super::{end, sole};
 use crate::admission::BodyRefusal;
 use crate::challenge::challenged;
+use crate::handover::{at_home, settled};
 use crate::headers::{PROTOCOL_VERSION, SESSION_ID};
 use crate::reply::answer;
 use crate::state::ServerState;
+
+/// The revision whose clients may send batches; most of them send no header at all.
+const BATCHES: &str = Revision::V2025_03_26.as_str();
 
 pub(super) async fn post(
     state: &ServerState,
@@ -44,6 +49,9 @@ pub(super) async fn post(
     call.audit.request_bytes(bytes.len() as u64);
     let envelope = match Envelope::parse(&bytes) {
         Ok(envelope) => envelope,
+        Err(MessageError::Batch) => {
+            return Box::pin(batch(state, call, view, parts, &bytes)).await;
+        }
         Err(error) => {
             let error = RpcError::new(error.code(), error.to_string());
             return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
@@ -60,7 +68,7 @@ pub(super) async fn post(
     }
 }
 
-async fn refuse_body(
+pub(super) async fn refuse_body(
     state: &ServerState,
     call: Call,
     parts: &Parts,
@@ -138,14 +146,56 @@ async fn modern(
     if let Err(rejection) = check_headers(headers, method, &subject, known) {
         return refuse(call, StatusCode::BAD_REQUEST, &rejection.0, Some(id)).await;
     }
-    answer(
-        state,
-        parts,
-        state
-            .gateway
-            .modern_message(call, view, envelope, &meta, headers)
-            .await,
-    )
+    let given = state
+        .gateway
+        .modern_message(call, view, envelope, &meta, headers)
+        .await;
+    settled(state, parts, envelope.text.as_bytes(), given).await
+}
+
+/// Batches are of 2025-03-26, and there of whoever has a session that says so.
+async fn batch(
+    state: &ServerState,
+    call: Call,
+    view: &View,
+    parts: &Parts,
+    bytes: &[u8],
+) -> Response<Body> {
+    if let Some(denied) = view.barred() {
+        let refusing = state.gateway.refuse_barred(call, None, denied);
+        return answer(state, parts, Box::pin(refusing).await);
+    }
+    let headers = &parts.headers;
+    let no_batch = RpcError::new(code::INVALID_REQUEST, MessageError::Batch.to_string());
+    let (Ok(Some(session)), Ok(None | Some(BATCHES))) =
+        (sole(headers, &SESSION_ID), sole(headers, &PROTOCOL_VERSION))
+    else {
+        return refuse(call, StatusCode::BAD_REQUEST, &no_batch, None).await;
+    };
+    let client = match state
+        .gateway
+        .open_session_id(&call.principal, view, session)
+    {
+        Ok(client) if client.revision == Revision::V2025_03_26 => client,
+        Ok(_) => return refuse(call, StatusCode::BAD_REQUEST, &no_batch, None).await,
+        Err(refusal) => return unknown_session(call, refusal, None).await,
+    };
+    let texts = match parse_batch(bytes) {
+        Ok(texts) => texts,
+        Err(error) => {
+            let error = RpcError::new(error.code(), error.to_string());
+            return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
+        }
+    };
+    let home = Box::pin(at_home(state, parts, bytes, call, view, &client, None)).await;
+    let call = match home {
+        Ok(ours) => ours,
+        Err(answered) => return *answered,
+    };
+    let taking = state
+        .gateway
+        .legacy_batch(call, view, &client, &texts, headers);
+    answer(state, parts, taking.await)
 }
 
 async fn end_accepted(state: &ServerState, parts: &Parts, call: Call) -> Response<Body> {
@@ -158,7 +208,7 @@ async fn end_accepted(state: &ServerState, parts: &Parts, call: Call) -> Respons
 
 async fn legacy(
     state: &ServerState,
-    call: Call,
+    mut call: Call,
     view: &View,
     parts: &Parts,
     envelope: &Envelope<'_>,
@@ -188,7 +238,16 @@ async fn legacy(
             .gateway
             .open_session_id(&call.principal, view, session)
         {
-            Ok(client) => client,
+            Ok(client) => {
+                let (body, id) = (envelope.text.as_bytes(), request_id(envelope));
+                // Boxed: every call would carry its room otherwise.
+                let home = Box::pin(at_home(state, parts, body, call, view, &client, id)).await;
+                match home {
+                    Ok(ours) => call = ours,
+                    Err(answered) => return *answered,
+                }
+                client
+            }
             Err(refusal) => return unknown_session(call, refusal, id_of(envelope)).await,
         },
         // Single requests without a session: what curl and LiteLLM's users send.
@@ -197,18 +256,15 @@ async fn legacy(
             ClientCapabilities::none(),
         )),
     };
-    answer(
-        state,
-        parts,
-        state
-            .gateway
-            .legacy_message(call, view, &client, envelope, headers)
-            .await,
-    )
+    let given = state
+        .gateway
+        .legacy_message(call, view, &client, envelope, headers)
+        .await;
+    settled(state, parts, envelope.text.as_bytes(), given).await
 }
 
 /// 404 tells a legacy client to initialize anew.
-pub(super) async fn unknown_session(
+pub(crate) async fn unknown_session(
     call: Call,
     refusal: SessionRefusal,
     id: Option<&str>,
@@ -230,37 +286,13 @@ pub(super) async fn unknown_session(
     }
 }
 
-fn id_of<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
-    match envelope.kind {
-        Kind::Request { id, .. } | Kind::Response { id, .. } => Some(id.as_json()),
-        Kind::Notification { .. } => None,
-    }
+pub(super) fn id_of<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
+    envelope.kind.id()
 }
 
-/// Both forms of answer must be acceptable (all revisions); no Accept at all accepts everything.
-fn accepts_both(headers: &HeaderMap) -> bool {
-    let mut json = false;
-    let mut events = false;
-    let mut any_header = false;
-    for value in headers.get_all(ACCEPT) {
-        any_header = true;
-        let Ok(value) = value.to_str() else {
-            return false;
-        };
-        for range in value
-            .split(',')
-            .filter_map(|range| range.split(';').next())
-            .map(str::trim)
-        {
-            let is = |wanted: &str| range.eq_ignore_ascii_case(wanted);
-            if is("*/*") {
-                (json, events) = (true, true);
-            } else if is("application/json") || is("application/*") {
-                json = true;
-            } else if is("text/event-stream") || is("text/*") {
-                events = true;
-            }
-        }
+fn request_id<'a>(envelope: &Envelope<'a>) -> Option<&'a str> {
+    match envelope.kind {
+        Kind::Request { id, .. } => Some(id.as_json()),
+        Kind::Response { .. } | Kind::Notification { .. } => None,
     }
-    !any_header || (json && events)
 }

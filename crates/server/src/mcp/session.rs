@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, HeaderMap};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_engine::{Call, LegacyClient, View};
-use portcullis_mcp::{Revision, RpcError, code};
+use portcullis_mcp::{LEGACY_REVISIONS, Revision, RpcError, code};
 
+use super::accept::accepts_events;
 use super::post::unknown_session;
 use super::refusal::refuse;
 use super::{not_allowed, sole};
+use crate::handover::{at_home, settled};
 use crate::headers::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
 use crate::reply::{answer, text_error};
 use crate::state::ServerState;
@@ -24,21 +25,12 @@ pub(super) async fn get(
     parts: &Parts,
 ) -> Response<Body> {
     let headers = &parts.headers;
-    let (call, client) = match open(state, call, view, headers).await {
+    let (call, client) = match open(state, call, view, parts).await {
         Ok(opened) => opened,
         Err(refusal) => return *refusal,
     };
-    let accepts_events = headers.get_all(ACCEPT).iter().any(|value| {
-        value
-            .to_str()
-            .is_ok_and(|value| value.contains("text/event-stream") || value.contains("*/*"))
-    });
-    if !accepts_events {
-        let error = RpcError::new(
-            code::INVALID_REQUEST,
-            "Not Acceptable: Accept must include text/event-stream",
-        );
-        return refuse(call, StatusCode::NOT_ACCEPTABLE, &error, None).await;
+    if !accepts_events(headers) {
+        return no_events(call).await;
     }
     let Ok(last_event_id) = sole(headers, &LAST_EVENT_ID) else {
         let error = RpcError::new(
@@ -47,14 +39,20 @@ pub(super) async fn get(
         );
         return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
     };
-    answer(
-        state,
-        parts,
-        state
-            .gateway
-            .legacy_stream(call, view, &client, last_event_id)
-            .await,
-    )
+    let given = state
+        .gateway
+        .legacy_stream(call, view, &client, last_event_id)
+        .await;
+    settled(state, parts, &[], given).await
+}
+
+/// Whoever cannot read a stream gets none.
+pub(super) async fn no_events(call: Call) -> Response<Body> {
+    let error = RpcError::new(
+        code::INVALID_REQUEST,
+        "Not Acceptable: Accept must include text/event-stream",
+    );
+    refuse(call, StatusCode::NOT_ACCEPTABLE, &error, None).await
 }
 
 pub(super) async fn delete(
@@ -63,8 +61,7 @@ pub(super) async fn delete(
     view: &View,
     parts: &Parts,
 ) -> Response<Body> {
-    let headers = &parts.headers;
-    match open(state, call, view, headers).await {
+    match open(state, call, view, parts).await {
         Ok((call, client)) => answer(
             state,
             parts,
@@ -78,13 +75,19 @@ async fn open(
     state: &ServerState,
     call: Call,
     view: &View,
-    headers: &HeaderMap,
+    parts: &Parts,
 ) -> Result<(Call, Arc<LegacyClient>), Box<Response<Body>>> {
-    let modern = sole(headers, &PROTOCOL_VERSION)
-        .ok()
-        .flatten()
-        .and_then(|version| version.parse::<Revision>().ok())
-        .is_some_and(Revision::is_modern);
+    let headers = &parts.headers;
+    let Ok(version) = sole(headers, &PROTOCOL_VERSION) else {
+        let error = RpcError::new(
+            code::HEADER_MISMATCH,
+            "the MCP-Protocol-Version header stands twice",
+        );
+        let refusal = refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
+        return Err(Box::new(refusal));
+    };
+    let revision = version.map(str::parse::<Revision>);
+    let modern = matches!(revision, Some(Ok(revision)) if revision.is_modern());
     let session = match sole(headers, &SESSION_ID) {
         Ok(Some(session)) if !modern => session,
         Ok(_) => {
@@ -105,11 +108,21 @@ async fn open(
             ));
         }
     };
+    let spoken =
+        revision.is_none_or(|known| known.is_ok_and(|known| LEGACY_REVISIONS.contains(&known)));
+    if let Some(version) = version.filter(|_| !spoken) {
+        let error = portcullis_mcp::unsupported_version(version);
+        let refusal = refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
+        return Err(Box::new(refusal));
+    }
     match state
         .gateway
         .open_session_id(&call.principal, view, session)
     {
-        Ok(client) => Ok((call, client)),
+        Ok(client) => {
+            let call = at_home(state, parts, &[], call, view, &client, None).await?;
+            Ok((call, client))
+        }
         Err(refusal) => Err(Box::new(unknown_session(call, refusal, None).await)),
     }
 }

@@ -20,15 +20,20 @@ const FIVE_MINUTES: HeaderValue = HeaderValue::from_static("public, max-age=300"
 
 /// `/.well-known/oauth-authorization-server`
 pub(super) async fn metadata(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    document(&state, request, "")
+}
+
+/// The document of the issuer that has this path.
+fn document(state: &ServerState, request: Request, path: &str) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let frontage = state.frontage.load();
     let origin = state.public_origin(&parts);
-    let ours = origin.and_then(|origin| ours(&frontage, &origin));
+    let ours = origin.and_then(|origin| ours(&frontage, &origin, &format!("{origin}{path}")));
     ours.map_or_else(absent, |document| cached(&document))
 }
 
 /// The same behind which the path of an endpoint stands: for clients that take the endpoint's URL for
-/// the issuer's. There is one issuer, whichever endpoint is meant.
+/// the issuer's. It names the issuer that was asked for, or nobody may use it (RFC 8414 §3.3).
 pub(super) async fn metadata_of(
     State(state): State<ServerState>,
     request: Request,
@@ -37,13 +42,11 @@ pub(super) async fn metadata_of(
     let path = [METADATA, OPENID_METADATA]
         .into_iter()
         .find_map(|root| path.strip_prefix(root));
-    let of_endpoint = path.is_some_and(|path| {
-        path == "/" || (!path.starts_with("/mcp-rest/") && Endpoint::of_path(path).is_some())
-    });
-    if of_endpoint {
-        metadata(State(state), request).await
-    } else {
-        absent()
+    let is_endpoint =
+        |path: &str| !path.starts_with("/mcp-rest/") && Endpoint::of_path(path).is_some();
+    match path.map(str::to_owned) {
+        Some(path) if is_endpoint(&path) => document(&state, request, &path),
+        _ => absent(),
     }
 }
 
@@ -65,10 +68,10 @@ pub(crate) fn with_our_endpoints(
     signer: Option<Value>,
 ) -> Option<Value> {
     let Some(mut document) = signer else {
-        return ours(frontage, origin);
+        return ours(frontage, origin, origin);
     };
     if document.get("issuer").and_then(Value::as_str) == Some(origin)
-        && let Some(Value::Object(endpoints)) = ours(frontage, origin)
+        && let Some(Value::Object(endpoints)) = ours(frontage, origin, origin)
         && let Some(members) = document.as_object_mut()
     {
         let signers = [
@@ -85,11 +88,12 @@ pub(crate) fn with_our_endpoints(
     Some(document)
 }
 
-fn ours(frontage: &Frontage, origin: &str) -> Option<Value> {
+fn ours(frontage: &Frontage, origin: &str, issuer: &str) -> Option<Value> {
     let server = frontage.authorization_server.as_ref()?;
     let terms = server.terms();
     Some(authorization_server_metadata(&Endpoints {
-        issuer: origin,
+        origin,
+        issuer,
         jwks_uri: &format!("{origin}{JWKS}"),
         registration: terms.registration,
         client_documents: terms.documents,

@@ -43,6 +43,8 @@ struct ConsentPage<'a> {
     loopback_only: bool,
     servers: Vec<String>,
     scopes: Vec<String>,
+    /// What the client asks for, and its person does not have to give.
+    withheld: Vec<String>,
 }
 
 pub(crate) async fn begin(State(state): State<ServerState>, request: Request) -> Response<Body> {
@@ -98,6 +100,9 @@ async fn asked(visit: &mut Visit) -> Result<Answer, Trouble> {
     let redirect = Url::parse(&pending.redirect_uri).map_err(|_| Trouble::over())?;
     let name = pending.client_name.as_deref().map(short);
     let name = name.filter(|name| !name.is_empty());
+    let server = authorization_server(&visit.state)?;
+    let given = server.held(signed_in.person(), &signed_in.principal, &pending.scopes);
+    let withheld = pending.scopes.iter().filter(|scope| !given.contains(scope));
     let page = ConsentPage {
         frame: visit.frame(Some(&signed_in))?,
         action: path_of(&flow),
@@ -113,7 +118,8 @@ async fn asked(visit: &mut Visit) -> Result<Answer, Trouble> {
         to_application: !matches!(redirect.scheme(), "http" | "https"),
         loopback_only: pending.loopback_only,
         servers: pending.servers.iter().map(|name| short(name)).collect(),
-        scopes: pending.scopes.iter().map(short).collect(),
+        scopes: given.iter().map(short).collect(),
+        withheld: withheld.map(short).collect(),
     };
     Answer::page_leading_to(&page, Some(&redirect))
 }

@@ -167,7 +167,7 @@ async fn changed(visit: &mut Visit, name: &str, body: Body) -> Result<Answer, Tr
     let whose = &signed_in.principal.id;
     let connections = &visit.state.connections;
     let ended = connections.disconnect(&entry.auth, whose).await?;
-    visit.state.gateway.connection_changed(whose, &entry.id);
+    visit.state.connection_changed(whose, &entry.id);
     visit.audit.allowed("disconnect");
     page(
         visit,

@@ -7,9 +7,11 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use portcullis_core::{PrincipalId, Timestamp};
+use portcullis_identity::authorization_server::Endpoint;
+use url::Url;
 
 use super::connect::{path_of, side_of};
-use super::layout::short;
+use super::layout::{host, short};
 use super::{Answer, Form, Frame, ReturnTo, SignedIn, Trouble, Visit};
 use crate::state::ServerState;
 
@@ -36,9 +38,10 @@ struct Server {
 struct Application {
     client_id: String,
     name: String,
-    /// Where else it is known by.
-    id: String,
-    resources: Vec<String>,
+    /// The site that its document stands on, if it has one: its name is its own choice.
+    site: Option<String>,
+    /// The servers it was let in to; `None`: all of them.
+    servers: Option<Vec<String>>,
     /// The day on which it was let in last.
     since: String,
     /// Whether it has access at this moment, or would only not be asked about again.
@@ -132,13 +135,13 @@ async fn applications(
     let mut applications = Vec::with_capacity(given.len());
     for (client_id, given) in given {
         let name = given.name.as_deref().map(short);
-        let id = short(&client_id);
+        let name = name.filter(|name| !name.is_empty());
         applications.push(Application {
-            name: name
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| id.clone()),
-            id,
-            resources: given.resources.iter().map(|one| short(one)).collect(),
+            name: name.unwrap_or_else(|| short(&client_id)),
+            site: Url::parse(&client_id)
+                .ok()
+                .and_then(|url| url.host_str().map(host)),
+            servers: servers_of(&given.resources),
             since: given.since.map(day).unwrap_or_default(),
             acts: given.acts,
             token: signed_in.form_token(state, &act(&client_id))?,
@@ -147,6 +150,26 @@ async fn applications(
     }
     applications.sort_by_key(|one| (!one.acts, one.name.to_lowercase()));
     Ok(applications)
+}
+
+/// The servers that resources of ours are about, by their names; `None`: all.
+fn servers_of(resources: &[String]) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for resource in resources {
+        let path = Url::parse(resource).ok().map(|url| url.path().to_owned());
+        match path.as_deref().and_then(Endpoint::of_path) {
+            Some(Endpoint::Named(name)) => {
+                // A selection names several.
+                for name in name.split(',').map(short) {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(names)
 }
 
 /// The day of a moment, in UTC.

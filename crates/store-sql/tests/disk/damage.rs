@@ -266,6 +266,8 @@ async fn the_trail_of_an_older_program_is_kept() {
         "DROP TABLE authorization_keys",
         "DROP TABLE connections",
         "DROP TABLE upstream_clients",
+        "DROP TABLE replicas",
+        "DROP TABLE session_homes",
         "DELETE FROM change_counters WHERE feed = 'revocations'",
         "DELETE FROM _sqlx_migrations WHERE version >= 3",
     ] {

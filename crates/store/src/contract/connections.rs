@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::{PrincipalId, ServerId};
 
 use super::at_once;
-use crate::{ConnectionRecord, Stores, UpstreamClientRecord};
+use crate::{ConnectionPlace, ConnectionRecord, PageRequest, Stores, UpstreamClientRecord};
 
 const NEWEST: u64 = i64::MAX as u64;
 
@@ -40,8 +40,35 @@ pub(super) async fn a_connection_is_at_the_place_of_its_person_and_server(stores
         assert_eq!(there(&stores, principal, server).await, None);
     }
     let newest = record("alice", "a", NEWEST);
-    stores.connections.put(&newest).await.unwrap();
+    let former = stores.connections.put(&newest).await.unwrap();
+    assert_eq!(former, Some(record("alice", "a", 1)));
     assert_eq!(there(&stores, "alice", "a").await, Some(newest));
+}
+
+/// Whoever is told that it was there gives it back: nobody must be, and no two.
+pub(super) async fn what_makes_room_is_told_exactly_once(stores: Stores) {
+    let told = at_once(|number| {
+        let connections = Arc::clone(&stores.connections);
+        async move {
+            let own = record("alice", "a", 100 + number as u64);
+            connections.put(&own).await.unwrap()
+        }
+    })
+    .await;
+    let puts = told.len();
+    let mut told: Vec<_> = told.into_iter().flatten().collect();
+    let (alice, a) = (PrincipalId::from("alice"), ServerId::from("a"));
+    let removed = at_once(|_| {
+        let (connections, alice, a) = (Arc::clone(&stores.connections), alice.clone(), a.clone());
+        async move { connections.remove(&alice, &a).await.unwrap() }
+    })
+    .await;
+    told.extend(removed.into_iter().flatten());
+    told.sort_by_key(|record| record.version);
+    let all: Vec<_> = (0..puts)
+        .map(|number| record("alice", "a", 100 + number as u64))
+        .collect();
+    assert_eq!(told, all);
 }
 
 pub(super) async fn of_many_who_follow_one_state_exactly_one_replaces_it(stores: Stores) {
@@ -71,8 +98,9 @@ pub(super) async fn what_was_removed_or_made_anew_is_not_followed(stores: Stores
         .put(&record("alice", "a", 1))
         .await
         .unwrap();
-    assert!(stores.connections.remove(&alice, &a).await.unwrap());
-    assert!(!stores.connections.remove(&alice, &a).await.unwrap());
+    let removed = stores.connections.remove(&alice, &a).await.unwrap();
+    assert_eq!(removed, Some(record("alice", "a", 1)));
+    assert_eq!(stores.connections.remove(&alice, &a).await.unwrap(), None);
     assert!(!stores.connections.replace(&next, 1).await.unwrap());
     let anew = record("alice", "a", 2);
     stores.connections.put(&anew).await.unwrap();
@@ -80,6 +108,59 @@ pub(super) async fn what_was_removed_or_made_anew_is_not_followed(stores: Stores
     assert_eq!(there(&stores, "alice", "a").await, Some(anew));
     assert!(stores.connections.replace(&next, 2).await.unwrap());
     assert_eq!(there(&stores, "alice", "a").await, Some(next));
+}
+
+pub(super) async fn every_place_is_listed_once_in_order(stores: Stores) {
+    let mut all = Vec::new();
+    for principal in ["alice", "al", "bob", "ä b"] {
+        for server in ["a", "icea", "b"] {
+            let own = record(principal, server, 1 + all.len() as u64);
+            stores.connections.put(&own).await.unwrap();
+            all.push(ConnectionPlace {
+                principal: own.principal,
+                server: own.server,
+                version: own.version,
+            });
+        }
+    }
+    let key = |place: &ConnectionPlace| {
+        let (principal, server) = (place.principal.as_str(), place.server.as_str());
+        (principal.to_owned(), server.to_owned())
+    };
+    all.sort_by_key(key);
+    for limit in [1, 5, 100] {
+        let mut listed = Vec::new();
+        let mut page = PageRequest::first(limit);
+        loop {
+            let next = stores.connections.places(&page).await.unwrap();
+            assert!(next.items.len() <= limit);
+            listed.extend(next.items);
+            match next.next {
+                Some(after) => page.after = Some(after),
+                None => break,
+            }
+        }
+        assert_eq!(listed, all, "{limit}");
+    }
+}
+
+pub(super) async fn what_was_changed_since_it_was_seen_stays(stores: Stores) {
+    let first = record("alice", "a", 1);
+    stores.connections.put(&first).await.unwrap();
+    let seen = |version| ConnectionPlace {
+        principal: "alice".into(),
+        server: "a".into(),
+        version,
+    };
+    let remove = async |version| {
+        let removed = stores.connections.remove_state(&seen(version)).await;
+        removed.unwrap()
+    };
+    assert_eq!(remove(2).await, None);
+    assert_eq!(there(&stores, "alice", "a").await, Some(first.clone()));
+    assert_eq!(remove(1).await, Some(first));
+    assert_eq!(remove(1).await, None);
+    assert_eq!(there(&stores, "alice", "a").await, None);
 }
 
 fn client(issuer: &str, redirect_uri: &str, version: u64) -> UpstreamClientRecord {

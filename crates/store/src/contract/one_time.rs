@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::{Timestamp, sha256};
 
 use super::at_once;
-use crate::{OneTimeRecord, OneTimeUse, Redeemed, Stores};
+use crate::{OneTimeRecord, OneTimeUse, Put, Redeemed, Stores};
 
 const CODE: OneTimeUse = OneTimeUse::AuthorizationCode;
 
@@ -61,6 +61,47 @@ pub(super) async fn of_many_who_put_exactly_one_keeps_its_value(stores: Stores) 
     let found = stores.one_time.redeem(CODE, &digest, at(10)).await;
     assert_eq!(found.unwrap(), Redeemed::Value(winners[0].1.clone()));
     assert!(!stores.one_time.put(&record(1, 9000)).await.unwrap());
+}
+
+/// What anybody may have kept does not fill the house.
+pub(super) async fn there_is_room_for_so_many_of_one_use(stores: Stores) {
+    let put = async |number: u8, now| {
+        let record = record(number, 1000);
+        let put = stores.one_time.put_within(&record, 2, at(now)).await;
+        put.unwrap()
+    };
+    let other = OneTimeRecord {
+        usage: OneTimeUse::SignInState,
+        ..record(9, 1000)
+    };
+    assert!(stores.one_time.put(&other).await.unwrap());
+    assert_eq!(put(1, 1).await, Put::Kept);
+    assert_eq!(put(1, 1).await, Put::Taken);
+    assert_eq!(put(2, 1).await, Put::Kept);
+    assert_eq!(put(3, 1).await, Put::Full);
+    // What was used, and what is over, leaves its room.
+    let digest = record(1, 0).digest;
+    stores.one_time.redeem(CODE, &digest, at(2)).await.unwrap();
+    assert_eq!(put(3, 2).await, Put::Kept);
+    assert_eq!(put(4, 999).await, Put::Full);
+    assert_eq!(put(4, 1000).await, Put::Kept);
+}
+
+pub(super) async fn of_many_who_put_there_are_never_more_than_the_room(stores: Stores) {
+    let put = at_once(|number| {
+        let values = Arc::clone(&stores.one_time);
+        async move {
+            let record = OneTimeRecord {
+                digest: sha256(&number.to_be_bytes()),
+                ..record(1, 1000)
+            };
+            values.put_within(&record, 3, at(1)).await.unwrap()
+        }
+    })
+    .await;
+    let kept = put.iter().filter(|put| **put == Put::Kept).count();
+    assert_eq!(kept, 3, "{put:?}");
+    assert!(!put.contains(&Put::Taken), "{put:?}");
 }
 
 pub(super) async fn a_value_is_good_until_its_time_is_over(stores: Stores) {

@@ -8,7 +8,8 @@ use portcullis_core::{PrincipalId, ServerId};
 
 use super::lock;
 use crate::{
-    ConnectionRecord, ConnectionStore, StoreError, UpstreamClientRecord, UpstreamClientStore,
+    ConnectionPlace, ConnectionRecord, ConnectionStore, Page, PageRequest, StoreError,
+    UpstreamClientRecord, UpstreamClientStore,
 };
 
 #[derive(Debug, Default)]
@@ -40,10 +41,9 @@ impl ConnectionStore for MemoryConnections {
         Ok(rows.get(&place(principal, server)).map(|row| row.version))
     }
 
-    async fn put(&self, record: &ConnectionRecord) -> Result<(), StoreError> {
+    async fn put(&self, record: &ConnectionRecord) -> Result<Option<ConnectionRecord>, StoreError> {
         let place = place(&record.principal, &record.server);
-        lock(&self.rows, "connections.put")?.insert(place, record.clone());
-        Ok(())
+        Ok(lock(&self.rows, "connections.put")?.insert(place, record.clone()))
     }
 
     async fn replace(&self, record: &ConnectionRecord, follows: u64) -> Result<bool, StoreError> {
@@ -56,9 +56,48 @@ impl ConnectionStore for MemoryConnections {
         Ok(true)
     }
 
-    async fn remove(&self, principal: &PrincipalId, server: &ServerId) -> Result<bool, StoreError> {
+    async fn places(&self, page: &PageRequest) -> Result<Page<ConnectionPlace>, StoreError> {
+        let rows = lock(&self.rows, "connections.places")?;
+        let after = page.after.as_deref();
+        let after = after.and_then(ConnectionPlace::of_position);
+        let mut places: Vec<_> = rows
+            .values()
+            .filter(|row| {
+                after.is_none_or(|after| after < (row.principal.as_str(), row.server.as_str()))
+            })
+            .map(|row| ConnectionPlace {
+                principal: row.principal.clone(),
+                server: row.server.clone(),
+                version: row.version,
+            })
+            .collect();
+        places.sort_by(|one, other| {
+            (one.principal.as_str(), one.server.as_str())
+                .cmp(&(other.principal.as_str(), other.server.as_str()))
+        });
+        let limit = page.effective_limit();
+        Ok(Page::from_probe(places, limit, ConnectionPlace::position))
+    }
+
+    async fn remove_state(
+        &self,
+        seen: &ConnectionPlace,
+    ) -> Result<Option<ConnectionRecord>, StoreError> {
+        let mut rows = lock(&self.rows, "connections.remove_state")?;
+        let place = place(&seen.principal, &seen.server);
+        let same = rows
+            .get(&place)
+            .is_some_and(|row| row.version == seen.version);
+        Ok(if same { rows.remove(&place) } else { None })
+    }
+
+    async fn remove(
+        &self,
+        principal: &PrincipalId,
+        server: &ServerId,
+    ) -> Result<Option<ConnectionRecord>, StoreError> {
         let mut rows = lock(&self.rows, "connections.remove")?;
-        Ok(rows.remove(&place(principal, server)).is_some())
+        Ok(rows.remove(&place(principal, server)))
     }
 }
 

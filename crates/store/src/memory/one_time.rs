@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use portcullis_core::Timestamp;
 
 use super::lock;
-use crate::{OneTimeRecord, OneTimeStore, OneTimeUse, Redeemed, StoreError};
+use crate::{OneTimeRecord, OneTimeStore, OneTimeUse, Put, Redeemed, StoreError};
 
 #[derive(Debug, Default)]
 pub(super) struct MemoryOneTimes {
@@ -37,6 +37,34 @@ impl OneTimeStore for MemoryOneTimes {
                 Ok(true)
             }
         }
+    }
+
+    async fn put_within(
+        &self,
+        record: &OneTimeRecord,
+        room: u64,
+        now: Timestamp,
+    ) -> Result<Put, StoreError> {
+        let mut values = lock(&self.values, "one_time.put_within")?;
+        let place = (record.usage, record.digest);
+        if values.contains_key(&place) {
+            return Ok(Put::Taken);
+        }
+        let good = |((usage, _), kept): &(&(OneTimeUse, [u8; 32]), &Kept)| {
+            *usage == record.usage && !kept.used && kept.expires_at > now
+        };
+        if values.iter().filter(good).count() as u64 >= room {
+            return Ok(Put::Full);
+        }
+        values.insert(
+            place,
+            Kept {
+                sealed: record.sealed.clone(),
+                expires_at: record.expires_at,
+                used: false,
+            },
+        );
+        Ok(Put::Kept)
     }
 
     async fn redeem(

@@ -186,7 +186,10 @@ impl Shared {
 
 impl State {
     /// Who asks, if they prove it in the way that they registered for.
-    fn client(&self, request: &Recorded, form: &BTreeMap<String, String>) -> Option<String> {
+    fn client(&mut self, request: &Recorded, form: &BTreeMap<String, String>) -> Option<String> {
+        if let Some(assertion) = form.get("client_assertion") {
+            return self.signing_client(form, assertion);
+        }
         let basic = request.header("authorization").map(|value| {
             let encoded = value.strip_prefix("Basic ").unwrap_or_default();
             let pair = STANDARD.decode(encoded).unwrap_or_default();
@@ -214,6 +217,23 @@ impl State {
         }
         let known = self.clients.get(&id)?;
         (known.method == method && known.secret == secret).then_some(id)
+    }
+
+    /// RFC 7523 §3, as far as it is about what is said: whether it is signed well, others judge.
+    fn signing_client(&mut self, form: &BTreeMap<String, String>, jwt: &str) -> Option<String> {
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        assert_eq!(form["client_assertion_type"], kind);
+        assert!(!form.contains_key("client_secret"), "{form:?}");
+        let payload = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1)?).ok()?;
+        let claims: Value = serde_json::from_slice(&payload).ok()?;
+        let id = claims["iss"].as_str()?.to_owned();
+        assert_eq!(claims["sub"], id);
+        assert_eq!(claims["aud"], self.manners.metadata["issuer"]);
+        assert!(claims["exp"].as_i64() > claims["iat"].as_i64(), "{claims}");
+        let jti = claims["jti"].as_str()?.to_owned();
+        assert!(self.assertions.insert(jti), "{claims} came again");
+        let known = self.clients.get(&id)?;
+        (known.method == "private_key_jwt").then_some(id)
     }
 
     fn give(&mut self, granted: Granted) -> Reply {

@@ -280,7 +280,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &self.unread
     }
 
-    async fn more(&mut self) -> bool {
+    /// Waits for more bytes; `false`: the other side hung up.
+    pub async fn more(&mut self) -> bool {
         let mut chunk = [0_u8; 16 * 1024];
         let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut chunk)).await;
         let read = read.unwrap_or_else(|_| {

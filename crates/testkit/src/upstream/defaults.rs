@@ -122,7 +122,7 @@ fn unknown_method(request: &Recorded, status: u16) -> Reply {
 }
 
 /// The members of a result.
-fn result(state: &State, request: &Recorded) -> Option<String> {
+pub(super) fn result(state: &State, request: &Recorded) -> Option<String> {
     let param = |name: &str| request.raw(&["params", name]);
     Some(match request.kind.as_str() {
         "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {

@@ -33,6 +33,11 @@ impl Live {
         ])
     }
 
+    /// How many streams the story has not let go of.
+    pub(super) fn kept(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<mpsc::UnboundedSender<String>>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }

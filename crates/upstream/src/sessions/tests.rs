@@ -2,16 +2,18 @@ use std::future::Future;
 use std::pin::Pin;
 
 use http::{Request, Response, Uri};
-use portcullis_core::{PrincipalId, ServerId};
+use portcullis_core::{PrincipalId, ServerId, SystemClock};
 use portcullis_egress::{
     Destination, EgressError, EgressPolicy, HttpClient, RequestBody, ResponseBody,
 };
 use portcullis_mcp::{ClientCapabilities, PushPolicy, Revision};
+use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::handshake::Handshake;
-use crate::server::{ProtocolChoice, UpstreamServer};
-use crate::transport::Wire;
+use crate::server::{Endpoint, ProtocolChoice, UpstreamServer};
+use crate::stdio::Processes;
+use crate::transport::{Link, Means, Wire};
 
 /// A network that nothing in these stories uses.
 #[derive(Debug)]
@@ -35,21 +37,28 @@ impl HttpClient for Unused {
 fn session(used: Duration) -> Arc<LegacySession> {
     let server = UpstreamServer {
         id: ServerId::from("a"),
-        uri: Uri::from_static("https://a.example/mcp"),
+        endpoint: Endpoint::Http(Uri::from_static("https://a.example/mcp")),
         destination: Destination::Operator {
             allow_insecure_http: false,
         },
         timeout: Duration::from_secs(1),
         stream_idle: Duration::from_secs(1),
+        stream_total: Duration::from_mins(1),
         protocol: ProtocolChoice::Auto,
         push: PushPolicy::default(),
     };
     let handshake = Handshake {
         revision: Revision::V2025_11_25,
-        session: None,
+        link: Link::Http(None),
         result: "{}".to_owned(),
     };
-    let wire = Arc::new(Wire::new(server, Arc::new(Unused)));
+    let means = Means {
+        client: Arc::new(Unused),
+        clock: Arc::new(SystemClock::start()),
+        tasks: TaskTracker::new(),
+        processes: Processes::new(1),
+    };
+    let wire = Arc::new(Wire::new(server, &means));
     let session = LegacySession::new(wire, handshake, ClientCapabilities::none(), None);
     session.touch(used);
     Arc::new(session)
@@ -60,6 +69,7 @@ fn wish(number: usize) -> SessionWish {
     SessionWish {
         revision: Revision::V2025_11_25,
         capabilities: ClientCapabilities::narrowed(&declared, PushPolicy::default()).unwrap(),
+        stateless: false,
     }
 }
 
@@ -91,10 +101,10 @@ fn handshakes_that_fail_leave_nothing_behind() {
         assert!(sessions.slots.len() <= MAX_SESSIONS);
     }
     let opening = sessions.slot(&somebody("alice"), &wish(0)).unwrap();
-    assert!(sessions.take(Closing::Idle, at(1)).is_empty());
+    assert!(sessions.take(Closing::Idle, at(1), SESSION_IDLE).is_empty());
     assert_eq!(sessions.slots.len(), 1, "the one that somebody opens");
     drop(opening);
-    sessions.take(Closing::Idle, at(2));
+    sessions.take(Closing::Idle, at(2), SESSION_IDLE);
     assert_eq!(sessions.slots.len(), 0);
 }
 
@@ -110,7 +120,7 @@ fn whoever_wishes_for_ever_new_sessions_loses_only_their_own() {
     assert!(sessions.open(&somebody("alice"), &wish(0)).is_some());
     assert!(sessions.open(&mallory, &wish(0)).is_none());
     assert!(sessions.open(&mallory, &wish(3 * MAX_OF_ONE - 1)).is_some());
-    let closing = sessions.take(Closing::Idle, at(200));
+    let closing = sessions.take(Closing::Idle, at(200), SESSION_IDLE);
     assert_eq!(closing.len(), 2 * MAX_OF_ONE, "the server is told");
 }
 
@@ -129,15 +139,17 @@ fn a_session_in_use_makes_room_last_and_is_closed_when_its_user_is_done() {
     let all: Vec<_> = (0..=MAX_OF_ONE)
         .filter_map(|number| sessions.open(&alice, &wish(number)))
         .collect();
-    assert_eq!(sessions.take(Closing::Idle, at(101)).len(), 1);
+    assert_eq!(sessions.take(Closing::Idle, at(101), SESSION_IDLE).len(), 1);
     opened(&mut sessions, &alice, MAX_OF_ONE + 1, 102);
     assert!(sessions.open(&alice, &wish(0)).is_none());
     assert!(
-        sessions.take(Closing::Idle, at(103)).is_empty(),
+        sessions
+            .take(Closing::Idle, at(103), SESSION_IDLE)
+            .is_empty(),
         "still used"
     );
     drop((busy, all));
-    let closing = sessions.take(Closing::Idle, at(104));
+    let closing = sessions.take(Closing::Idle, at(104), SESSION_IDLE);
     assert_eq!(closing.len(), 1);
     assert_eq!(closing[0].used(), at(0));
 }

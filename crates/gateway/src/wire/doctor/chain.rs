@@ -59,15 +59,19 @@ pub(super) async fn walk(
         State::Good,
         format!(
             "mcp_servers.{id}{line}: {}, {}",
-            plain(&server.url),
+            server
+                .url()
+                .map_or_else(|| server.transport.name().to_owned(), plain),
             server.auth.auth_type()
         ),
     );
     let destination = Destination::Operator {
         allow_insecure_http: server.allow_insecure_http,
     };
-    walk.host(&SERVER, &hops, &server.url, destination, url, ca)
-        .await;
+    if let Some(address) = server.url() {
+        walk.host(&SERVER, &hops, address, destination, url, ca)
+            .await;
+    }
     if let Some((token_url, destination)) =
         token_endpoint(&mut walk, rooms, server, entry, key).await
     {

@@ -173,6 +173,7 @@ pub(super) fn of_credential(
                 .to_owned(),
         ),
         CredentialErrorKind::ConsentRequired
+        | CredentialErrorKind::TooManyFlows
         | CredentialErrorKind::NoSubject
         | CredentialErrorKind::NoSignIn
         | CredentialErrorKind::NoBearer
@@ -214,9 +215,25 @@ fn of_upstream(error: &UpstreamError, key: impl Fn(&[&str], String) -> Change) -
              scopes"
                 .to_owned(),
         ),
-        UpstreamErrorKind::RateLimited | UpstreamErrorKind::TooManySessions => {
-            elsewhere("wait, and look at the server's limits")
-        }
+        UpstreamErrorKind::RateLimited
+        | UpstreamErrorKind::TooManySessions
+        | UpstreamErrorKind::TooManyProcesses => elsewhere("wait, and look at the server's limits"),
+        UpstreamErrorKind::NotStarted => key(
+            &["command"],
+            "the program cannot be started: name one that is installed, or its path from the root"
+                .to_owned(),
+        ),
+        UpstreamErrorKind::Resting => key(
+            &["command"],
+            "the program ends as soon as it is started: what it says on standard error stands in our log"
+                .to_owned(),
+        ),
+        UpstreamErrorKind::ForeignEndpoint => key(
+            &["url"],
+            "the server has messages sent to another origin, and credentials go to its own only: write \
+             the URL by which it knows itself"
+                .to_owned(),
+        ),
         UpstreamErrorKind::Status(404 | 405) => key(
             &["url"],
             "there is no MCP endpoint at this path: it often ends in /mcp".to_owned(),
@@ -243,6 +260,10 @@ fn of_upstream(error: &UpstreamError, key: impl Fn(&[&str], String) -> Change) -
         UpstreamErrorKind::Revision => key(
             &["protocol_version"],
             "the server insists on a revision that is not spoken here: update it".to_owned(),
+        ),
+        UpstreamErrorKind::Document => key(
+            &["spec_path"],
+            "the OpenAPI document cannot be read or not be used: the line above says why".to_owned(),
         ),
         UpstreamErrorKind::Revealing => {
             elsewhere("the server repeats our credential in its answers: have that mended")

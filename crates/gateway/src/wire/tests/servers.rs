@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Clock, SystemClock};
+use portcullis_core::SystemClock;
 use portcullis_engine::metrics::Metrics;
 use portcullis_server::listen::Stop;
+use portcullis_upstream::{Means, Processes};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
@@ -55,9 +56,14 @@ fn a_server_that_is_to_be_signed_for_is_not_made_without_a_signer() {
         let config = super::config(&format!(
             "{guardrail}\nmcp_servers: {{a: {{url: 'https://a.example/mcp', jwt_signer: {jwt_signer}}}}}"
         ));
+        let means = Means {
+            client: crate::wire::http_client().unwrap(),
+            clock: Arc::new(SystemClock::start()),
+            tasks: TaskTracker::new(),
+            processes: Processes::new(1),
+        };
         let making = Making {
-            client: &crate::wire::http_client().unwrap(),
-            clock: &(Arc::new(SystemClock::start()) as Arc<dyn Clock>),
+            means: &means,
             metrics: &Metrics::new(),
             signer: None,
         };

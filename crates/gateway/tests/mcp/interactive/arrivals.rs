@@ -123,6 +123,7 @@ async fn whoever_answers_says_who_they_are_or_is_not_listened_to() {
             manners.metadata["authorization_response_iss_parameter_supported"] = json!(announced);
             manners.iss = iss.clone();
         });
+        stage.searches_anew();
         for refuses in [None, Some("access_denied")] {
             stage
                 .authorization

@@ -1,6 +1,8 @@
 //! Which client of ours asks: `auth/basic-cimd`, `auth/pre-registration`, `auth/token-endpoint-auth-*`
 //! and `auth/authorization-server-migration`.
 
+use std::time::Duration;
+
 use portcullis_credentials::CredentialErrorKind;
 use serde_json::json;
 
@@ -19,6 +21,7 @@ async fn our_document_is_our_client_where_it_is_taken() {
         stage.authorization.manners(|manners| {
             manners.metadata["client_id_metadata_document_supported"] = json!(taken);
         });
+        stage.later(Duration::from_mins(1)).await;
         stage.connect(&alice).await;
         stage.token_of(&alice).await;
         let asked = stage.authorization.asked();
@@ -351,6 +354,8 @@ async fn a_secret_of_the_file_is_not_shown_to_whom_the_server_names_later() {
     );
 
     let _rules = other.protects(&upstream);
+    // What it refuses is a reason to look where it sends people now.
+    alice.client.call("echo", "{}").await;
     // Another replica, which has used nothing yet, and the one that has.
     let second = super::House::beside(&database, &servers).await;
     for house in [&first, &second] {
@@ -372,15 +377,54 @@ async fn a_secret_of_the_file_is_not_shown_to_whom_the_server_names_later() {
     let third = super::House::beside(&database, &moved).await;
     let connections = third.embedded.connections();
     let auth = super::auth(&third);
+    // Of the two connections the first was given back, when its client was still known there.
+    let given_back = async || authorization.at("/revoke").len() == 2;
+    portcullis_testkit::eventually("the first connection is given back", given_back).await;
     let ended = connections.disconnect(&auth, &alice.id);
     let ended = ended.await.unwrap();
     assert_eq!((ended.was_connected, ended.revoked), (true, false));
     // What the file says now is not for the one of before.
-    assert!(authorization.at("/revoke").is_empty());
+    assert_eq!(authorization.at("/revoke").len(), 2);
     super::connect(&third, &other, &alice).await;
     let ended = connections.disconnect(&auth, &alice.id);
     assert!(ended.await.unwrap().revoked, "control");
-    for house in [first, second, third] {
-        house.end().await;
+    Box::pin(super::replicas::end_all(vec![first, second, third])).await;
+}
+
+/// RFC 7523 §2.2: a client that signs does so anew for the code, for every refresh and for the end, and
+/// shows no secret.
+#[tokio::test]
+async fn a_client_that_signs_renews_and_gives_back() {
+    let upstream = FakeUpstream::legacy().await;
+    let authorization = FakeAuthorizationServer::start().await;
+    authorization.knows("signer", None, "private_key_jwt");
+    authorization.manners(|manners| {
+        manners.metadata["token_endpoint_auth_methods_supported"] = json!(["private_key_jwt"]);
+    });
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let key = format!("client_private_key: {}", json!(pair.serialize_pem()));
+    let lines = [
+        "client_id: signer",
+        "token_endpoint_auth_method: private_key_jwt",
+        key.as_str(),
+    ];
+    let stage = Stage::around(upstream, authorization, "", &lines).await;
+    let alice = stage.person("alice").await;
+    stage.connect(&alice).await;
+    let first = stage.token_of(&alice).await;
+    for _ in 0..2 {
+        stage.later(Duration::from_hours(1)).await;
+        assert_ne!(stage.token_of(&alice).await, first);
     }
+    let forms = stage.authorization.token_forms();
+    assert_eq!(forms.len(), 3);
+    let assertions: std::collections::BTreeSet<_> =
+        forms.iter().map(|form| &form["client_assertion"]).collect();
+    assert_eq!(assertions.len(), 3);
+    let connections = stage.house.embedded.connections();
+    let ended = connections
+        .disconnect(&super::auth(&stage.house), &alice.id)
+        .await;
+    assert!(ended.unwrap().revoked);
+    stage.end().await;
 }

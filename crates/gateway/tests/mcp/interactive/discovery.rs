@@ -82,6 +82,7 @@ async fn metadata_of_another_resource_sends_nobody_anywhere() {
             let mut document = stage.authorization.resource_metadata(&stage.upstream);
             document["resource"] = json!(other);
             stage.rules().documents = [(path.to_owned(), document)].into();
+            stage.searches_anew();
             let kind = stage.refused(&alice).await;
             assert_eq!(kind, CredentialErrorKind::NotDiscovered, "{other}");
         }
@@ -104,6 +105,7 @@ async fn an_authorization_server_names_itself_exactly_as_it_was_named() {
         stage
             .authorization
             .manners(|manners| manners.metadata["issuer"] = json!(other));
+        stage.searches_anew();
         let kind = stage.refused(&alice).await;
         assert_eq!(kind, CredentialErrorKind::NotDiscovered, "{other}");
     }
@@ -120,6 +122,7 @@ async fn an_authorization_server_without_s256_is_not_used() {
         stage.authorization.manners(|manners| {
             manners.metadata["code_challenge_methods_supported"] = methods.clone();
         });
+        stage.searches_anew();
         let kind = stage.refused(&alice).await;
         assert_eq!(kind, CredentialErrorKind::NoPkce, "{methods}");
     }
@@ -202,6 +205,7 @@ async fn nobody_is_sent_to_what_is_no_web_page() {
         stage
             .authorization
             .manners(|manners| manners.metadata["authorization_endpoint"] = json!(bad));
+        stage.searches_anew();
         let kind = stage.refused(&alice).await;
         assert_eq!(kind, CredentialErrorKind::NotAllowed, "{bad}");
     }
@@ -209,6 +213,7 @@ async fn nobody_is_sent_to_what_is_no_web_page() {
         let document = json!({"resource": stage.upstream.url(), "authorization_servers": [bad]});
         let path = "/.well-known/oauth-protected-resource/mcp".to_owned();
         stage.rules().documents = [(path, document)].into();
+        stage.searches_anew();
         let kind = stage.refused(&alice).await;
         assert_eq!(kind, CredentialErrorKind::NotAllowed, "{bad}");
     }

@@ -184,6 +184,47 @@ async fn a_token_that_the_server_refuses_is_renewed_once() {
     stage.end().await;
 }
 
+/// A server that does not take what its own authorization server grants costs nobody a token for each
+/// call, once no further consent can be asked for.
+#[tokio::test]
+async fn a_server_that_refuses_fresh_tokens_is_not_brought_another_with_each_call() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    for _ in 0..3 {
+        stage.connect(&alice).await;
+    }
+    stage.rules().refuses_all = true;
+    let costs = async || {
+        let before = stage.authorization.token_forms().len();
+        stage.call(&alice).await;
+        let events = stage.house.request_events().await;
+        assert_eq!(events.last().unwrap()["outcome"], "upstream_refused");
+        stage.authorization.token_forms().len() - before
+    };
+    assert_eq!(costs().await, 1, "the first is renewed");
+    for _ in 0..5 {
+        assert_eq!(costs().await, 0);
+    }
+    stage.later(Duration::from_secs(30)).await;
+    assert_eq!(costs().await, 1);
+    // Twice as long.
+    stage.later(Duration::from_secs(59)).await;
+    assert_eq!(costs().await, 0);
+    stage.later(Duration::from_secs(1)).await;
+    assert_eq!(costs().await, 1);
+    // Another person's connection is another's.
+    let bob = stage.person("bob").await;
+    stage.connect(&bob).await;
+    stage.rules().refuses_all = false;
+    stage.token_of(&bob).await;
+    // What it takes again is presented, and renewed when it is due.
+    stage.later(Duration::from_mins(1)).await;
+    let token = stage.token_of(&alice).await;
+    stage.later(Duration::from_hours(1)).await;
+    assert_ne!(stage.token_of(&alice).await, token);
+    stage.end().await;
+}
+
 /// `token_storage_ttl_seconds`.
 #[tokio::test]
 async fn no_token_is_used_longer_than_the_operator_wants() {
@@ -266,6 +307,7 @@ async fn who_disconnects_is_forgotten_here_and_upstream() {
     stage.authorization.manners(|manners| {
         manners.metadata["revocation_endpoint"] = serde_json::Value::Null;
     });
+    stage.searches_anew();
     stage.connect(&alice).await;
     let ended = connections.disconnect(&auth, &alice.id).await.unwrap();
     assert!(ended.was_connected && !ended.revoked);
@@ -284,5 +326,118 @@ async fn a_connection_of_nobody_is_nobodys() {
             .await;
         assert_eq!(found.unwrap(), None);
     }
+    stage.end().await;
+}
+
+/// Servers come back, and keys do not: whoever cannot be called for any more is forgotten after a month,
+/// here and upstream.
+#[tokio::test]
+async fn what_nobody_can_use_any_more_ends_after_a_month() {
+    const DAY: Duration = Duration::from_hours(24);
+    let stage = Stage::set(&[]).await;
+    let (alice, bob) = (stage.person("alice").await, stage.person("bob").await);
+    stage.connect(&alice).await;
+    stage.connect(&bob).await;
+    let embedded = &stage.house.embedded;
+    // A server that is not in the file.
+    let connections = &embedded.stores().connections;
+    let gone = ConnectionRecord {
+        principal: alice.id.clone(),
+        server: ServerId::from("gone"),
+        sealed: vec![0; 64],
+        version: 1,
+    };
+    connections.put(&gone).await.unwrap();
+    let is_there = async |person: &super::Person, server: &str| {
+        let found = connections.get(&person.id, &server.into()).await;
+        found.unwrap().is_some()
+    };
+    let Some(id) = bob.id.as_str().strip_prefix("key:") else {
+        panic!("{:?}", bob.id);
+    };
+    let now = portcullis_core::Timestamp::from_millis(super::NOW);
+    let revoked = embedded.stores().api_keys.revoke(&id.into(), now).await;
+    revoked.unwrap().unwrap();
+    stage.clock.advance(DAY);
+    assert_eq!(embedded.tidy_connections().await.unwrap(), 0);
+    stage.clock.advance(29 * DAY);
+    assert_eq!(embedded.tidy_connections().await.unwrap(), 0);
+    assert!(is_there(&alice, "gone").await && is_there(&bob, "a").await);
+    assert_eq!(stage.authorization.alive(), 4);
+    stage.clock.advance(DAY);
+    assert_eq!(embedded.tidy_connections().await.unwrap(), 2);
+    // Of several gateways one looks.
+    assert_eq!(embedded.tidy_connections().await.unwrap(), 0);
+    assert!(!is_there(&alice, "gone").await && !is_there(&bob, "a").await);
+    assert!(is_there(&alice, "a").await);
+    let only = async || stage.authorization.alive() == 2;
+    portcullis_testkit::eventually("only what alice granted is left", only).await;
+    stage.later(Duration::from_secs(1)).await;
+    stage.token_of(&alice).await;
+    stage.end().await;
+}
+
+/// A server that comes back in time finds everybody where they were.
+#[tokio::test]
+async fn who_is_missed_for_a_while_loses_nothing() {
+    const DAY: Duration = Duration::from_hours(24);
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    stage.connect(&alice).await;
+    let claims = |there: bool| {
+        let auth = super::auth(&stage.house);
+        portcullis_credentials::Claims {
+            servers: there
+                .then(|| (auth.server.clone(), auth))
+                .into_iter()
+                .collect(),
+            has_ended: Box::new(|_| false),
+        }
+    };
+    let connections = stage.house.embedded.connections();
+    for there in [false, true, false] {
+        stage.clock.advance(20 * DAY);
+        assert_eq!(connections.tidy(&claims(there)).await.unwrap(), 0);
+    }
+    stage.clock.advance(29 * DAY);
+    assert_eq!(connections.tidy(&claims(false)).await.unwrap(), 0);
+    assert_eq!(stage.authorization.alive(), 2);
+    stage.clock.advance(DAY);
+    assert_eq!(connections.tidy(&claims(false)).await.unwrap(), 1);
+    // As far as it is possible without the file.
+    let nothing = async || stage.authorization.alive() == 0;
+    portcullis_testkit::eventually("no tokens are left", nothing).await;
+    stage.end().await;
+}
+
+/// Before an account is connected its server lists nothing: the client is told where to connect it, in a
+/// text that every client shows its model.
+#[tokio::test]
+async fn an_aggregate_says_where_accounts_are_connected() {
+    let stage = Stage::set(&[]).await;
+    let alice = stage.person("alice").await;
+    let place = "http://localhost/connect/a";
+    let mut session = alice.client.at("/mcp");
+    let opened = session.initialize("{}").await;
+    let told = opened.json()["result"]["instructions"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(told.contains(place), "{told}");
+    let found = alice.client.at("/mcp").modern("server/discover", "").await;
+    let told = found.json()["result"]["instructions"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(told.contains(place), "{told}");
+    // A named endpoint lets its client in as well, before anything is connected.
+    let mut named = alice.client.clone();
+    let opened = named.initialize("{}").await;
+    assert_eq!(opened.json()["result"]["protocolVersion"], "2025-11-25");
+    let told = opened.json()["result"]["instructions"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(told.contains(place), "{told}");
     stage.end().await;
 }

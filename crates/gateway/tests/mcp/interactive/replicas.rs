@@ -235,7 +235,7 @@ async fn whoever_gets_a_name_of_the_file_does_not_get_its_accounts() {
 }
 
 /// The trail is one for all.
-async fn end_all(houses: Vec<House>) {
+pub(super) async fn end_all(houses: Vec<House>) {
     let asked: Vec<usize> = houses.iter().map(House::asked).collect();
     let all: usize = asked.iter().sum();
     for (house, own) in houses.iter().zip(asked) {

@@ -17,6 +17,7 @@ impl Stage {
         let mut document = self.authorization.resource_metadata(&self.upstream);
         document["scopes_supported"] = json!(scopes);
         let path = "/.well-known/oauth-protected-resource/mcp".to_owned();
+        self.searches_anew();
         self.rules().documents = [(path, document)].into();
     }
 
@@ -41,6 +42,7 @@ async fn the_challenge_says_which_scopes_else_the_metadata_else_nobody() {
     stage.connect(&bob).await;
     assert_eq!(stage.scopes_asked().as_deref(), Some("a b c"));
     stage.rules().challenge = Some(r#"Bearer scope="a d""#.to_owned());
+    stage.searches_anew();
     let carol = stage.person("carol").await;
     stage.connect(&carol).await;
     assert_eq!(stage.scopes_asked().as_deref(), Some("a d"));

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response};
+use portcullis_core::ServerId;
 
 use crate::pages::layout::short;
 use crate::pages::{Answer, Frame, ReturnTo, Trouble, Visit};
@@ -31,17 +32,27 @@ async fn arrived(visit: &mut Visit) -> Result<Answer, Trouble> {
     let signed_in = visit.session().await?;
     let signed_in = signed_in.ok_or_else(Trouble::signed_out_meanwhile)?;
     let state = visit.state.clone();
-    let snapshot = state.gateway.snapshot();
-    let (uri, headers) = (&visit.parts.uri, &visit.parts.headers);
-    let query = uri.query().unwrap_or_default();
-    let ended =
-        state
-            .connections
-            .arrive(&signed_in.principal.id, uri.path(), query, headers, |id| {
-                let (_, entry) = snapshot.named(id.as_str())?;
-                Some(entry.auth.clone())
-            });
-    let arrived = match ended.await {
+    let whose = signed_in.principal.id.clone();
+    let (uri, headers) = (visit.parts.uri.clone(), visit.parts.headers.clone());
+    // A task of its own: a browser that goes away in the middle leaves nobody in a session of the
+    // account before.
+    let ended = visit.state.gateway.see_through(async move {
+        let snapshot = state.gateway.snapshot();
+        let find = |id: &ServerId| {
+            let (_, entry) = snapshot.named(id.as_str())?;
+            Some(entry.auth.clone())
+        };
+        let query = uri.query().unwrap_or_default();
+        let connections = &state.connections;
+        let ended = connections.arrive(&whose, uri.path(), query, &headers, find);
+        let ended = ended.await;
+        if let Ok(arrived) = &ended {
+            state.connection_changed(&arrived.principal, &arrived.server);
+        }
+        ended
+    });
+    let ended = ended.await.map_err(|_| Trouble::unavailable())?;
+    let arrived = match ended {
         Ok(arrived) => arrived,
         Err(not) => {
             if let Some(server) = &not.server {
@@ -54,9 +65,6 @@ async fn arrived(visit: &mut Visit) -> Result<Answer, Trouble> {
     };
     visit.audit.server(&arrived.server);
     visit.set_cookie(HeaderValue::try_from(arrived.forget_cookie).ok());
-    state
-        .gateway
-        .connection_changed(&arrived.principal, &arrived.server);
     visit.audit.allowed("connected");
     let back = ReturnTo::of(Some(&arrived.return_to));
     if back.as_str().starts_with("/authorize") {

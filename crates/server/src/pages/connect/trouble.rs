@@ -1,10 +1,16 @@
 //! What can go wrong on the way to a connected account, in words for its person.
 
+use std::num::NonZeroU32;
+
 use axum::http::StatusCode;
 use portcullis_core::ErrorKind;
 use portcullis_credentials::{CredentialError, CredentialErrorKind, WhyNot};
 
-use crate::pages::Trouble;
+use crate::pages::{ReturnTo, Trouble};
+
+/// `Retry-After`, as the page says it in words.
+const A_MINUTE: Option<NonZeroU32> = NonZeroU32::new(60);
+const TEN_MINUTES: Option<NonZeroU32> = NonZeroU32::new(600);
 
 const fn trouble(
     status: StatusCode,
@@ -86,11 +92,13 @@ impl Trouble {
             "signed_out_meanwhile",
             [
                 "You are not signed in any more",
-                "Your sign-in at this gateway ended while you were away. Nothing was connected.",
-                "Sign in and connect the account once more.",
+                "Your sign-in at this gateway ended while you were away, or this is another browser than \
+                 the one that you began in. Nothing was connected.",
+                "Sign in, and connect the account once more on the page Your access. If somebody sent \
+                 you this address, do not use it.",
             ],
         );
-        said.link = Some(("/login".to_owned(), "Go to sign-in"));
+        said.link = Some((ReturnTo::of(None).by_login(), "Go to sign-in"));
         said
     }
 
@@ -159,6 +167,16 @@ impl Trouble {
                     "Try again in a minute.",
                 ],
             ),
+            WhyNot::Credential(CredentialErrorKind::TooManyFlows) => (
+                (StatusCode::TOO_MANY_REQUESTS, ErrorKind::RateLimited),
+                "connect_too_often",
+                [
+                    "You began this too often",
+                    "You were sent to this server's sign-in many times within ten minutes, and did not \
+                     come back from there.",
+                    "Finish one of them, or wait ten minutes.",
+                ],
+            ),
             WhyNot::Credential(CredentialErrorKind::RuleBroken) => (
                 (StatusCode::FORBIDDEN, ErrorKind::Forbidden),
                 "token_validation_failed",
@@ -181,6 +199,11 @@ impl Trouble {
             ),
         };
         let mut said = trouble(status, kind, reason, texts);
+        said.retry_after = match why {
+            WhyNot::Credential(CredentialErrorKind::TooManyFlows) => TEN_MINUTES,
+            WhyNot::Credential(CredentialErrorKind::Unavailable) => A_MINUTE,
+            _ => None,
+        };
         said.link = place.map(|place| (place, "Go back"));
         said
     }

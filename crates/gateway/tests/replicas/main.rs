@@ -1,0 +1,19 @@
+//! Three processes on one database behind a balancer that sends every request to the next one: nobody in
+//! front of them can tell that they are three, and what one of them held ends cleanly with it.
+
+#[cfg(test)]
+mod gone;
+#[cfg(test)]
+mod handles;
+#[cfg(test)]
+mod letters;
+#[cfg(test)]
+mod parked;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod sse;
+#[cfg(test)]
+mod stateless;
+#[cfg(test)]
+mod support;
