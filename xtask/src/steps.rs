@@ -91,12 +91,15 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
 
 fn tests() -> anyhow::Result<()> {
     if works(cargo().args(["nextest", "--version"])) {
+        let profile = if in_ci() { "ci" } else { "default" };
         return run(&mut cargo_with(&[
             "nextest",
             "run",
             "--workspace",
             "--locked",
             "--no-fail-fast",
+            "--profile",
+            profile,
         ]));
     }
     run(&mut cargo_with(&[

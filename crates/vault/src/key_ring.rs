@@ -5,6 +5,7 @@ mod file;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use portcullis_core::{Clock, Entropy, ErrorKind, Timestamp, constant_time_eq};
@@ -12,6 +13,10 @@ use portcullis_core::{Clock, Entropy, ErrorKind, Timestamp, constant_time_eq};
 pub(crate) use self::file::Material;
 use self::file::{Content, Directory};
 use crate::derived::{DerivationFailed, MacKeys, SealingKeys};
+
+/// Between two looks at the file because of a key that is not known, in milliseconds: anybody can name
+/// one.
+const BETWEEN_LOOKS: i64 = 100;
 
 /// Names a sealing key inside what it sealed: random, and nothing that helps to open it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +53,8 @@ pub struct KeyRing {
     macs: MacKeys,
     root_fingerprint: [u8; 32],
     keys: ArcSwap<KeySet>,
+    /// When the file was last looked at because of a key that is not known.
+    looked: AtomicI64,
 }
 
 /// The sealing keys, derived and ready.
@@ -221,6 +228,22 @@ impl KeyRing {
         Ok(changed)
     }
 
+    /// Reads the file for a key that is not known: another replica may have rotated the ring a moment
+    /// ago. Not more often than a few times a second, whatever strangers send.
+    pub(crate) fn look_again(&self, now: Timestamp) {
+        let (now, last) = (now.as_millis(), self.looked.load(Ordering::Relaxed));
+        let is_due = now.abs_diff(last) >= BETWEEN_LOOKS.unsigned_abs();
+        let is_ours = || {
+            self.looked
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        };
+        if self.path.is_some() && is_due && is_ours() {
+            // Where it cannot be read the key stays unknown; whoever follows the ring says why.
+            let _unreadable = self.reload().is_err();
+        }
+    }
+
     /// The key that seals at present.
     pub fn active_key(&self) -> RingKeyId {
         self.keys().active.id
@@ -249,6 +272,7 @@ impl KeyRing {
             macs: MacKeys::derive(content.root())?,
             root_fingerprint: content.root().fingerprint(),
             keys: ArcSwap::from_pointee(KeySet::derive(content)?),
+            looked: AtomicI64::new(i64::MIN),
         })
     }
 

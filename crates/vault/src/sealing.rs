@@ -102,6 +102,9 @@ impl Sealer for KeyRing {
             .decode(sealed)
             .map_err(|_| SealError::Invalid)?;
         let id = key_id_of(&sealed).ok_or(SealError::Invalid)?;
+        if self.keys().find(id).is_none() {
+            self.look_again(now);
+        }
         let keys = self.keys();
         let key = keys.find(id).ok_or(SealError::Invalid)?;
         let mut opened = open_with(key.sealing(purpose), &associated(purpose, binding), sealed)?;

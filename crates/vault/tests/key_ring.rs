@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_core::{Entropy, ManualClock, Purpose, SealError, Sealer, SystemEntropy, Timestamp};
 use portcullis_vault::{KeyRing, KeyRingError, MacPurpose};
@@ -151,24 +152,31 @@ fn a_ring_behind_a_link_is_replaced_where_it_is_and_the_link_stays() {
     assert_eq!(text.matches("\"id\"").count(), 1 + 1 + 2 * 20);
 }
 
+/// A browser signs in at the replica that took a rotation up, and is sent to another one.
 #[test]
 fn a_running_process_takes_up_a_rotation_made_beside_it() {
     let home = Home::new();
     let (gateway, cli) = (home.ring(), home.ring());
+    let opened = |by: &KeyRing, sealed: &str, millis: u64| {
+        let now = NOW.after(Duration::from_millis(millis));
+        by.open(Purpose::BrowserSession, b"p", now, sealed)
+    };
+    let seal = |by: &KeyRing| by.seal(Purpose::BrowserSession, b"p", LATER, b"x");
     cli.rotate(&home.clock).unwrap();
-    let sealed = cli
-        .seal(Purpose::McpRequestState, b"p", LATER, b"x")
-        .unwrap();
-    let early = gateway.open(Purpose::McpRequestState, b"p", NOW, &sealed);
-    assert_eq!(early, Err(SealError::Invalid));
-    assert!(gateway.reload().unwrap());
+    assert_eq!(opened(&gateway, &seal(&cli).unwrap(), 0).unwrap(), b"x");
     assert!(!gateway.reload().unwrap());
-    assert_eq!(
-        gateway
-            .open(Purpose::McpRequestState, b"p", NOW, &sealed)
-            .unwrap(),
-        b"x"
-    );
+
+    // What strangers make up is no reason to read the file all the time.
+    let foreign = seal(&Home::new().ring()).unwrap();
+    assert_eq!(opened(&gateway, &foreign, 200), Err(SealError::Invalid));
+    cli.rotate(&home.clock).unwrap();
+    let sealed = seal(&cli).unwrap();
+    assert_eq!(opened(&gateway, &sealed, 250), Err(SealError::Invalid));
+    assert_eq!(opened(&gateway, &sealed, 300).unwrap(), b"x");
+    // Nor does a clock that was set back end it.
+    cli.rotate(&home.clock).unwrap();
+    assert_eq!(opened(&gateway, &seal(&cli).unwrap(), 0).unwrap(), b"x");
+    assert!(!gateway.reload().unwrap());
 }
 
 /// A row that another replica sealed right after it rotated the ring.
