@@ -12,6 +12,7 @@ mod event;
 mod guard;
 mod lines;
 mod log;
+mod question;
 mod resolution;
 mod text;
 mod trail;
@@ -25,9 +26,10 @@ pub use event::{
 };
 pub use guard::AuditGuard;
 pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
+pub use question::TrailQuestion;
 pub use resolution::Resolution;
 pub use text::CallerText;
-pub use trail::AuditTrail;
+pub use trail::{AuditTrail, LatestEvents, TrailPage};
 pub use verify::{Finding, FindingKind, VerifyReport, verify, verify_with_keys};
 
 #[cfg(test)]

@@ -13,6 +13,10 @@ mod audit_query {
             ("limit=0", "limit is from 1 to 1000"),
             ("limit=1001", "limit is from 1 to 1000"),
             ("untill=2027-01-01T00:00:00Z", "unknown field `untill`"),
+            ("until=yesterday", "until: "),
+            ("outcome=denied", "outcome is one of ok, tool_error,"),
+            ("decision=maybe", "decision is one of none, allow, deny"),
+            ("surface=door", "surface is one of mcp, rest,"),
         ] {
             let reply = admin.ask(Ask::get(&format!("/v1/audit?{query}"))).await;
             assert_eq!(reply.status, 400, "{query}: {reply:?}");
@@ -25,6 +29,54 @@ mod audit_query {
         for query in ["limit=1000", "order=desc&limit=1", "order=asc", ""] {
             let reply = admin.ask(Ask::get(&format!("/v1/audit?{query}"))).await;
             assert_eq!(reply.status, 200, "{query}: {reply:?}");
+        }
+    }
+
+    /// Who tried what, and what became of it: found without reading the whole trail.
+    #[tokio::test]
+    async fn an_operator_finds_what_one_caller_was_denied() {
+        let gateway = TestGateway::with_support().await;
+        let admin = gateway.admin().await;
+        let reply = admin.ask(Ask::get("/v1/audit?limit=0")).await;
+        assert_eq!(reply.status, 400);
+        let reply = admin.ask(Ask::get("/v1/audit?order=desc")).await;
+        let events = reply.json()["events"].as_array().unwrap().clone();
+        let refused = events.iter().find(|event| event["outcome"] == "invalid");
+        let refused = refused.unwrap();
+        let principal = refused["principal"].as_str().unwrap();
+        let at = refused["at"].as_str().unwrap();
+
+        let count = async |query: &str| {
+            let reply = admin.ask(Ask::get(&format!("/v1/audit?{query}"))).await;
+            assert_eq!(reply.status, 200, "{query}: {reply:?}");
+            let found = reply.json()["events"].as_array().unwrap().clone();
+            for event in &found {
+                assert_eq!(event["request_id"], refused["request_id"], "{query}");
+            }
+            found.len()
+        };
+        for order in ["asc", "desc"] {
+            let of = format!("order={order}&outcome=invalid");
+            for also in [
+                String::new(),
+                format!("&principal={principal}"),
+                "&surface=admin&method=v1/audit".to_owned(),
+                format!("&since={at}"),
+            ] {
+                assert_eq!(count(&format!("{of}{also}")).await, 1, "{of}{also}");
+            }
+            for also in [
+                "&principal=somebody".to_owned(),
+                "&surface=mcp".to_owned(),
+                "&tool=echo".to_owned(),
+                "&server=support".to_owned(),
+                "&decision=deny".to_owned(),
+                "&rule=not_granted".to_owned(),
+                "&key_id=none".to_owned(),
+                format!("&until={at}"),
+            ] {
+                assert_eq!(count(&format!("{of}{also}")).await, 0, "{of}{also}");
+            }
         }
     }
 }

@@ -56,6 +56,9 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::None, Self::Allow, Self::Deny];
+
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
         match self {

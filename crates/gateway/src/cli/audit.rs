@@ -1,11 +1,16 @@
 //! `portcullis audit`: read the trail, and prove that nobody touched it.
 
+mod export;
+mod filters;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use self::export::ExportArgs;
+use self::filters::Filters;
 use super::client::GatewayClient;
 use super::exit::{CommandError, Exit};
 use super::output::{Column, Output};
@@ -47,10 +52,15 @@ pub enum AuditVerb {
         /// Go on as events arrive; JSON output is then one event a line
         #[arg(long, short)]
         follow: bool,
+        /// Which events.
+        #[command(flatten)]
+        filters: Box<Filters>,
         /// The gateway.
         #[command(flatten)]
         target: TargetArgs,
     },
+    /// Write all events of a running gateway that match, oldest first, for other tools
+    Export(Box<ExportArgs>),
     /// Find any edit, removal or reordering in the store that the configuration names
     Verify,
 }
@@ -64,19 +74,30 @@ pub(super) async fn run(
         AuditVerb::Tail {
             lines,
             follow,
+            filters,
             target,
         } => {
             let client = target.connect()?;
+            let filters = filters.query();
             if follow {
-                follow_events(&client, lines, out).await
+                follow_events(&client, lines, filters, out).await
             } else {
-                let work = latest(&client, lines);
-                let events = progress::during("asking the gateway", work).await?;
-                out.json(&json!({ "events": events }))?;
-                out.table(&COLUMNS, &events, "no events yet")?;
+                let mut query = filters;
+                query.push(("limit", lines.to_string()));
+                let work = fetch(&client, &query);
+                let found = progress::during("asking the gateway", work).await?;
+                let since = &found.searched_since;
+                out.json(&json!({ "events": found.events, "searched_since": since }))?;
+                out.table(&COLUMNS, &found.events, "no such events yet")?;
+                if let Some(since) = since {
+                    out.line(&format!(
+                        "only events since {since} were looked at: go on with --until {since}"
+                    ))?;
+                }
                 Ok(Exit::Done)
             }
         }
+        AuditVerb::Export(args) => export::run(*args, out).await,
         AuditVerb::Verify => {
             let work = wire::verify_audit(global.config.as_deref());
             let found = Box::pin(progress::during("verifying the audit trail", work)).await?;
@@ -100,13 +121,21 @@ pub(super) async fn run(
 
 /// The newest events, oldest of them first.
 pub(super) async fn latest(client: &GatewayClient, count: u16) -> Result<Vec<Value>, CommandError> {
-    fetch(client, &[("limit", count.to_string())]).await
+    let found = fetch(client, &[("limit", count.to_string())]).await?;
+    Ok(found.events)
+}
+
+/// What the gateway found.
+struct Found {
+    events: Vec<Value>,
+    /// Nothing before this moment was looked at.
+    searched_since: Option<String>,
 }
 
 async fn fetch(
     client: &GatewayClient,
-    filter: &[(&str, String)],
-) -> Result<Vec<Value>, CommandError> {
+    filter: &[(&'static str, String)],
+) -> Result<Found, CommandError> {
     let mut query = vec![("order", "desc")];
     query.extend(filter.iter().map(|(name, value)| (*name, value.as_str())));
     let mut answer = client.audit(&query).await?;
@@ -116,19 +145,26 @@ async fn fetch(
     // The chain's own entries (a writer's start and end, anchors) are no requests.
     events.retain(|event| event.pointer("/event").and_then(Value::as_str) == Some("request"));
     events.reverse();
-    Ok(events)
+    let since = answer.pointer("/searched_since").and_then(Value::as_str);
+    Ok(Found {
+        events,
+        searched_since: since.map(str::to_owned),
+    })
 }
 
 async fn follow_events(
     client: &GatewayClient,
     lines: u16,
+    filters: Vec<(&'static str, String)>,
     out: &mut Output,
 ) -> Result<Exit, CommandError> {
     let field = |event: &Value, at: &str| {
         let text = event.pointer(at).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
     };
-    let mut events = latest(client, lines).await?;
+    let mut query = filters.clone();
+    query.push(("limit", lines.to_string()));
+    let mut events = fetch(client, &query).await?.events;
     let mut shown: HashSet<String> = HashSet::new();
     loop {
         for event in &events {
@@ -143,11 +179,11 @@ async fn follow_events(
         }
         // Events of one moment may come in two answers: ask again from the last moment shown, and
         // leave out what was in the last answer.
-        let filter = match events.last() {
-            Some(last) => vec![("since", field(last, "/at")), ("limit", "1000".to_owned())],
-            None => vec![("limit", "1000".to_owned())],
-        };
-        if !events.is_empty() {
+        let mut query = filters.clone();
+        query.push(("limit", "1000".to_owned()));
+        if let Some(last) = events.last() {
+            query.retain(|(name, _)| *name != "since");
+            query.push(("since", field(last, "/at")));
             shown = events
                 .iter()
                 .map(|event| field(event, "/request_id"))
@@ -157,7 +193,7 @@ async fn follow_events(
             () = tokio::time::sleep(PAUSE) => {}
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
         }
-        events = fetch(client, &filter).await?;
+        events = fetch(client, &query).await?.events;
     }
 }
 

@@ -89,6 +89,73 @@ async fn the_copy_of_the_trail_is_private_and_holds_the_same_events() {
     assert_eq!(whole.json()["verified"], events.len() as u64, "{whole:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_is_exported_whole_or_by_filter() {
+    let folder = folder();
+    let mock = MockServer::start().await;
+    write(folder.path(), "portcullis.yaml", &keyed(&mock));
+    let gateway = Process::serve(
+        PORTCULLIS,
+        folder.path(),
+        &["--config", "portcullis.yaml", "--port", "0"],
+        &[],
+    );
+    for _ in 0..3 {
+        let called = gateway.ask_as(MASTER, Actor::echo_ask("hi")).await;
+        assert_eq!(called.status, 200);
+    }
+    let bad = gateway.ask_as("sk-nobody", Actor::echo_ask("hi")).await;
+    assert_eq!(bad.status, 401);
+    let url = format!("http://{}", gateway.address());
+    let at = ["--url", url.as_str(), "--key", MASTER];
+    let run = |args: &[&str]| {
+        let all: Vec<&str> = ["audit"].iter().chain(args).chain(&at).copied().collect();
+        cli(folder.path(), &all)
+    };
+
+    let denied = run(&["export", "--outcome", "unauthenticated"]);
+    assert_eq!(denied.code, Some(0), "{denied:?}");
+    let lines: Vec<Value> = denied
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1, "{denied:?}");
+    assert_eq!(lines[0]["authn"], "unknown", "{denied:?}");
+
+    let table = run(&[
+        "export",
+        "--format",
+        "csv",
+        "--tool",
+        "echo",
+        "--to",
+        "calls.csv",
+    ]);
+    assert_eq!(table.code, Some(0), "{table:?}");
+    let file = folder.path().join("calls.csv");
+    assert_eq!(mode(&file), 0o600);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("at,request_id,principal,"), "{text}");
+    assert_eq!(text.lines().count(), 1 + 3, "{text}");
+    // Nothing is written over, and half a trail is not left behind.
+    let again = run(&["export", "--to", "calls.csv"]);
+    assert_ne!(again.code, Some(0), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    let wrong = run(&["export", "--outcome", "denied", "--to", "other.jsonl"]);
+    assert_ne!(wrong.code, Some(0), "{wrong:?}");
+    assert!(wrong.stderr.contains("outcome is one of"), "{wrong:?}");
+    assert!(!folder.path().join("other.jsonl").exists());
+
+    let tail = run(&["tail", "--decision", "allow", "--output", "json"]);
+    assert_eq!(
+        tail.json()["events"].as_array().unwrap().len(),
+        3,
+        "{tail:?}"
+    );
+    drop(gateway);
+}
+
 #[test]
 fn verify_without_a_store_makes_none() {
     let folder = folder();

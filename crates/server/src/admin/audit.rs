@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use portcullis_core::{ErrorKind, Role, Timestamp};
-use portcullis_engine::audit::{CallerText, Surface};
+use portcullis_engine::audit::{CallerText, Decision, Outcome, Surface, TrailQuestion};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,17 +20,69 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// Most events of one answer.
 const MOST: usize = 1000;
 
-/// `after` is `next` of the page before; `since` is an RFC 3339 moment. A filter that would be ignored
-/// is refused: its answer would be read as if it had been heeded.
+/// `after` is `next` of the page before; `since` and `until` are RFC 3339 moments. A filter that would be
+/// ignored is refused: its answer would be read as if it had been heeded.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AuditQuery {
     after: Option<String>,
     limit: Option<usize>,
-    since: Option<String>,
-    request_id: Option<String>,
     /// `asc` (pages from the beginning) or `desc` (only the newest).
     order: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    request_id: Option<String>,
+    principal: Option<String>,
+    key_id: Option<String>,
+    surface: Option<String>,
+    method: Option<String>,
+    server: Option<String>,
+    tool: Option<String>,
+    decision: Option<String>,
+    rule: Option<String>,
+    outcome: Option<String>,
+}
+
+impl AuditQuery {
+    /// What is asked for, or what is wrong with it.
+    fn question(self) -> Result<TrailQuestion, String> {
+        Ok(TrailQuestion {
+            since: moment("since", self.since.as_deref())?,
+            until: moment("until", self.until.as_deref())?,
+            request_id: self.request_id,
+            principal: self.principal,
+            key_id: self.key_id,
+            surface: one_of("surface", self.surface, &Surface::ALL, Surface::as_str)?,
+            method: self.method,
+            server: self.server,
+            tool: self.tool,
+            decision: one_of("decision", self.decision, &Decision::ALL, Decision::as_str)?,
+            rule: self.rule,
+            outcome: one_of("outcome", self.outcome, &Outcome::ALL, Outcome::as_str)?,
+        })
+    }
+}
+
+fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, String> {
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error| format!("{name}: {error}"))
+}
+
+fn one_of<T: Copy>(
+    name: &str,
+    text: Option<String>,
+    all: &[T],
+    name_of: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, String> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let found = all.iter().copied().find(|known| name_of(*known) == text);
+    found.map(Some).ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|known| name_of(*known)).collect();
+        format!("{name} is one of {}", known.join(", "))
+    })
 }
 
 pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
@@ -52,48 +104,38 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         Ok(query) => query,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let since = match query
-        .since
-        .as_deref()
-        .map(str::parse::<Timestamp>)
-        .transpose()
-    {
-        Ok(since) => since,
-        Err(error) => return problem(call, ErrorKind::Invalid, &format!("since: {error}")).await,
-    };
     let limit = query.limit.unwrap_or(100);
     if !(1..=MOST).contains(&limit) {
         let detail = format!("limit is from 1 to {MOST}");
         return problem(call, ErrorKind::Invalid, &detail).await;
     }
+    let (order, after) = (query.order.clone(), query.after.clone());
+    let question = match query.question() {
+        Ok(question) => question,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
     // Whoever looks right after a call shall find it; a store that is down is told below.
     let _ = tokio::time::timeout(FLUSH, state.gateway.audit().flush()).await;
-    let found = match query.order.as_deref() {
-        Some("desc") if query.after.is_some() => {
+    let found = match order.as_deref() {
+        Some("desc") if after.is_some() => {
             let detail = "after goes with order=asc; order=desc gives the newest only";
             return problem(call, ErrorKind::Invalid, detail).await;
         }
         None | Some("asc") => {
-            state
-                .trail
-                .page(since, query.request_id, query.after, limit)
-                .await
+            let page = state.trail.page(&question, after, limit).await;
+            page.map(|page| json!({"events": read(&page.events), "next": page.next}))
         }
-        Some("desc") => state
-            .trail
-            .latest(since, query.request_id, limit)
-            .await
-            .map(|events| (events, None)),
+        Some("desc") => {
+            let latest = state.trail.latest(&question, limit).await;
+            latest.map(|latest| {
+                let since = latest.searched_since.map(|moment| moment.to_string());
+                json!({"events": read(&latest.events), "next": null, "searched_since": since})
+            })
+        }
         Some(_) => return problem(call, ErrorKind::Invalid, "order is asc or desc").await,
     };
     match found {
-        Ok((events, next)) => {
-            let events: Vec<Value> = events
-                .iter()
-                .map(|event| serde_json::from_str(event).unwrap_or_default())
-                .collect();
-            done(call, &json!({"events": events, "next": next})).await
-        }
+        Ok(answer) => done(call, &answer).await,
         Err(error) if error.error_kind() == ErrorKind::Invalid => {
             problem(call, ErrorKind::Invalid, "after is not `next` of a page").await
         }
@@ -107,4 +149,11 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
             .await
         }
     }
+}
+
+fn read(events: &[String]) -> Vec<Value> {
+    events
+        .iter()
+        .map(|event| serde_json::from_str(event).unwrap_or_default())
+        .collect()
 }
