@@ -7,7 +7,7 @@ mod lister;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use portcullis_mcp::{Method, ParamHeaders};
@@ -17,7 +17,9 @@ use serde_json::value::RawValue;
 pub(crate) use self::callers::CallerCatalogs;
 pub(crate) use self::fetch::{Page, own_params, param_headers, rpc_code};
 pub(crate) use self::lister::Lister;
+use crate::aggregate::SHARE;
 use crate::error::EngineError;
+use crate::exposed::Marks;
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
@@ -48,7 +50,7 @@ impl Kind {
     }
 
     /// The member that names an item.
-    const fn key(self) -> &'static str {
+    pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Tools | Self::Prompts => "name",
             Self::Resources => "uri",
@@ -64,6 +66,8 @@ pub(crate) struct Item {
     pub(crate) raw: Box<RawValue>,
     /// For tools: which arguments are mirrored in headers (2026-07-28).
     pub(crate) headers: Option<ParamHeaders>,
+    /// A tool that answers with tasks, which nobody is offered.
+    pub(crate) tasks_only: bool,
 }
 
 /// One list.
@@ -71,6 +75,8 @@ pub(crate) struct Item {
 pub(crate) struct Listing {
     pub(crate) items: Vec<Item>,
     index: HashMap<Box<str>, usize>,
+    /// Made when the first name is looked for that could be a marked one.
+    marks: OnceLock<Marks>,
     fetched: Duration,
     /// How often the server had said that this list changed when it was asked for.
     changes: u64,
@@ -80,7 +86,22 @@ impl Listing {
     pub(crate) fn get(&self, name: &str) -> Option<&Item> {
         self.items.get(*self.index.get(name)?)
     }
+
+    /// The item that is called so on the aggregate endpoint, by a marked name under this alias.
+    pub(crate) fn marked(&self, alias: &str, exposed: &str) -> Option<&Item> {
+        let names = || self.items.iter().map(|item| &*item.name);
+        let marks = self.marks.get_or_init(|| Marks::of(alias, names()));
+        let position = if *marks.alias == *alias {
+            marks.position(exposed)
+        } else {
+            Marks::of(alias, names()).position(exposed)
+        };
+        self.items.get(position?)
+    }
 }
+
+/// What is looked for in a list.
+pub(crate) type Sought<'a> = &'a (dyn Fn(&Listing) -> bool + Sync);
 
 /// The last attempt to fetch a list.
 #[derive(Debug, Default)]
@@ -156,14 +177,14 @@ impl Catalog {
 }
 
 impl Gateway {
-    /// A server's list in which `wanted` is looked for: what was last seen when it is there, else
+    /// A server's list in which something is looked for: what was last seen when it is there, else
     /// a fresh one.
     pub(crate) async fn listing(
         self: &Arc<Self>,
         view: &View,
         entry: &Arc<ServerEntry>,
         kind: Kind,
-        wanted: Option<&str>,
+        sought: Option<Sought<'_>>,
     ) -> Result<Arc<Listing>, EngineError> {
         let lister = Lister::of(view, entry)?;
         let catalog = &lister.catalog;
@@ -172,7 +193,7 @@ impl Gateway {
         let seen = catalog.seen(kind);
         if let Some(listing) = &seen
             && shelf.is_current(listing)
-            && wanted.is_none_or(|name| listing.get(name).is_some())
+            && sought.is_none_or(|is_in| is_in(listing))
         {
             if now.saturating_sub(listing.fetched) > FRESH {
                 self.refresh_behind(&lister, kind);
@@ -180,7 +201,7 @@ impl Gateway {
             return Ok(Arc::clone(listing));
         }
         // Where a name led it leads still, as long as the server cannot say what became of it.
-        let led = seen.filter(|listing| wanted.is_some_and(|name| listing.get(name).is_some()));
+        let led = seen.filter(|listing| sought.is_some_and(|is_in| is_in(listing)));
         if let Some(listing) = &led
             && catalog.failed(kind)
         {
@@ -189,6 +210,27 @@ impl Gateway {
         }
         let refreshed = Box::pin(self.refresh(&lister, kind)).await;
         refreshed.or_else(|error| led.ok_or(error))
+    }
+
+    /// A server's list as far as it can be had in a server's share of the time: fresh, or as it was last
+    /// seen. A server that failed to list is not waited for.
+    pub(crate) async fn known(
+        self: &Arc<Self>,
+        view: &View,
+        entry: &Arc<ServerEntry>,
+        kind: Kind,
+    ) -> Option<Arc<Listing>> {
+        let lister = Lister::of(view, entry).ok()?;
+        if lister.catalog.failed(kind) {
+            self.refresh_behind(&lister, kind);
+            return lister.catalog.seen(kind);
+        }
+        let limit = SHARE.min(entry.upstream.server().timeout);
+        let listing = tokio::time::timeout(limit, self.listing(view, entry, kind, None)).await;
+        match listing {
+            Ok(Ok(listing)) => Some(listing),
+            Ok(Err(_)) | Err(_) => lister.catalog.seen(kind),
+        }
     }
 
     /// Fetches the tools anew.
@@ -271,6 +313,7 @@ impl Gateway {
         let listing = Arc::new(Listing {
             items,
             index,
+            marks: OnceLock::new(),
             fetched: self.clock.monotonic(),
             changes,
         });

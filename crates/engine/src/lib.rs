@@ -13,6 +13,7 @@ mod consent;
 mod cursor;
 mod error;
 mod exchange;
+mod exposed;
 mod filter;
 mod gateway;
 mod legacy;
@@ -35,6 +36,7 @@ mod routing;
 mod snapshot;
 mod tasks;
 mod try_out;
+mod uris;
 mod view;
 mod vigil;
 

@@ -1,6 +1,7 @@
 //! Messages that belong to no request. Each upstream session has at most one listening stream; what
 //! arrives on it goes to every GET stream of the same client, and a question to just one of them.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::presented::Presented;
 use crate::pulse::{Pulse, STANDING};
 use crate::relay::encode;
 use crate::snapshot::ServerEntry;
+use crate::uris::news_for;
 use crate::view::View;
 
 /// Most open GET streams of one principal.
@@ -90,6 +92,19 @@ impl Subscriber {
             && self.view.acting(entry).as_ref() == Some(acting)
             && gateway.still_stands(principal, admission)
             && gateway.still_serves(principal, admission, entry, Operation::Use)
+    }
+}
+
+impl Subscriber {
+    /// Puts a message of a server on the stream, with the resource that it is about as this view spells
+    /// it. `bytes`: the message as it is. Says whether there was room.
+    fn take(&self, server: &ServerId, text: &str, bytes: &Bytes) -> bool {
+        let entry = self.view.server(server.as_str());
+        let bytes = match entry.map(|entry| news_for(&self.view, entry, text)) {
+            Some(Cow::Owned(respelled)) => encode(&SseEvent::message(respelled)),
+            _ => bytes.clone(),
+        };
+        self.messages.try_send(bytes)
     }
 }
 
@@ -187,8 +202,9 @@ impl Listeners {
         principal: &PrincipalId,
         server: &ServerId,
         session: Option<&[u8; 32]>,
-        bytes: &Bytes,
+        text: &str,
     ) {
+        let bytes = encode(&SseEvent::message(text.to_owned()));
         let mut open = self.open();
         let Some(own) = open.of.get_mut(principal) else {
             return;
@@ -206,7 +222,7 @@ impl Listeners {
             if !hears {
                 return !subscriber.messages.is_closed();
             }
-            subscriber.messages.try_send(bytes.clone())
+            subscriber.take(server, text, &bytes)
         });
         if own.is_empty() {
             open.of.remove(principal);
@@ -221,7 +237,7 @@ impl Listeners {
         acting: &Acting,
         client: &LegacyClient,
         entry: &ServerEntry,
-        bytes: &Bytes,
+        text: &str,
         whom: Whom,
     ) -> bool {
         let mut open = self.open();
@@ -232,6 +248,7 @@ impl Listeners {
             return false;
         };
         let mut done = false;
+        let bytes = encode(&SseEvent::message(text.to_owned()));
         own.retain(|digest, subscriber| {
             let meant = match whom {
                 Whom::All => true,
@@ -242,7 +259,7 @@ impl Listeners {
                 return !subscriber.messages.is_closed();
             }
             // A reader that is this far behind is cut off: it may come back, the memory does not.
-            let taken = subscriber.messages.try_send(bytes.clone());
+            let taken = subscriber.take(&entry.id, text, &bytes);
             done |= taken;
             taken
         });
@@ -291,6 +308,7 @@ impl Gateway {
                 declared: None,
                 watched: Vec::new(),
                 asked: None,
+                abroad: None,
             },
         };
         self.tracker.spawn(listening.run(address));
@@ -392,11 +410,11 @@ impl Listening {
                 let known = self.filter.notification(&self.gateway, text);
                 let known = known.and_then(|text| self.gateway.understood(&self.session, text));
                 if let Some(text) = known {
-                    self.deliver(text, Whom::All);
+                    self.deliver(&text, Whom::All);
                 }
             }
             Restored::Progress { owner, text, .. } => {
-                self.deliver(text, Whom::Only(owner));
+                self.deliver(&text, Whom::Only(owner));
             }
             Restored::Request(text) => self.question(text).await,
             Restored::Answer { .. } | Restored::Stray => {}
@@ -410,17 +428,16 @@ impl Listening {
             .push(principal, entry, &self.evidence, &self.session, text)
             .await;
         if let Some(asked) = asked
-            && !self.deliver(asked.text.clone(), Whom::One)
+            && !self.deliver(&asked.text, Whom::One)
         {
             self.gateway.withdraw(&asked).await;
         }
     }
 
-    fn deliver(&self, text: String, whom: Whom) -> bool {
-        let bytes = encode(&SseEvent::message(text));
+    fn deliver(&self, text: &str, whom: Whom) -> bool {
         let (acting, client) = (self.evidence.acting(), &self.client);
         self.gateway
             .listeners
-            .deliver(&self.gateway, acting, client, &self.entry, &bytes, whom)
+            .deliver(&self.gateway, acting, client, &self.entry, text, whom)
     }
 }

@@ -227,6 +227,7 @@ impl Gateway {
                 method,
                 text: prepared.edits.finish(),
                 subject: prepared.subject.clone(),
+                abroad: prepared.abroad.clone(),
                 headers: forwarded(headers),
             })))
         };
@@ -275,6 +276,7 @@ impl Gateway {
             declared: None,
             watched: Vec::new(),
             asked: None,
+            abroad: prepared.abroad,
         };
         match std::mem::replace(&mut waiting.reply, Reply::Accepted) {
             Reply::Message { body, .. } => {

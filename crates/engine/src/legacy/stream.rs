@@ -19,6 +19,7 @@ use crate::open_stream::OpenStream;
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer};
 use crate::snapshot::ServerEntry;
+use crate::uris::Abroad;
 use crate::view::View;
 
 impl Gateway {
@@ -132,6 +133,7 @@ impl Gateway {
                 declared: None,
                 watched: Vec::new(),
                 asked: None,
+                abroad: Abroad::of(view, Vec::new()),
             },
             call: Some(call),
             evidence,

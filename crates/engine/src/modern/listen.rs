@@ -12,6 +12,7 @@ use portcullis_mcp::{
 use portcullis_policy::Evidence;
 use portcullis_upstream::{EventStream, Reply, Restored, UpstreamError};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::across::Listener;
 use crate::answer::ByteStream;
@@ -30,6 +31,7 @@ use crate::pulse::{Pulse, STANDING};
 use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
 use crate::tasks::Watched;
+use crate::uris::Abroad;
 use crate::view::View;
 
 /// How long a server may take to acknowledge before the client is told without it.
@@ -52,6 +54,9 @@ impl Feed {
         }
     }
 }
+
+/// The resources of one server that are followed: its spelling of each, and the client's.
+type Followed = Vec<(String, String)>;
 
 /// One server's acknowledged stream.
 pub(super) struct Source {
@@ -79,12 +84,15 @@ impl Gateway {
     ) -> Result<Vec<Source>, EngineError> {
         let watched = Watched::by(&*self.handles, &call.principal.id, envelope)?;
         watched.require_within(view.servers().map(|entry| &entry.id))?;
+        let followed = self.shared_out(view, &followed(envelope)).await;
         let opening = view.servers().map(|entry| {
             let (principal, watched) = (Arc::clone(&call.principal), &watched);
+            let of_this = followed.iter().filter(|(owner, _)| owner.id == entry.id);
+            let followed: Followed = of_this.map(|(_, spelled)| spelled.clone()).collect();
             async move {
                 let opened = tokio::time::timeout(
                     ACKNOWLEDGE,
-                    self.open_listen(view, entry, principal, envelope, meta, watched),
+                    self.open_listen(view, entry, principal, envelope, meta, watched, &followed),
                 )
                 .await;
                 let result = opened.unwrap_or_else(|_| Err(bad_answer(entry)));
@@ -120,7 +128,8 @@ impl Gateway {
         envelope: &Envelope<'_>,
         meta: &ModernMeta<'_>,
     ) -> Result<Source, EngineError> {
-        let opening = Box::pin(self.listen_to_session(&filter.entry, evidence, envelope, meta));
+        let opening =
+            Box::pin(self.listen_to_session(&filter.entry, evidence, envelope, meta, None));
         let listener = self
             .while_standing(&call.principal, &call.admission, opening)
             .await?;
@@ -139,6 +148,7 @@ impl Gateway {
         envelope: &Envelope<'a>,
         meta: &ModernMeta<'a>,
         watched: &Watched<'a>,
+        followed: &Followed,
     ) -> Result<Source, EngineError> {
         let permit = view.authorize(entry, listening(envelope))?;
         let modern = self.serves_modern(entry, permit.evidence()).await?;
@@ -151,6 +161,10 @@ impl Gateway {
                 .map_err(|_| bad_answer(entry))?;
         edits.replace(meta.capabilities, narrowed.as_json());
         let own_tasks = watched.ask(&entry.id, &mut edits);
+        let own_uris: Vec<String> = followed.iter().map(|(own, _)| own.clone()).collect();
+        if let Some(list) = resource_subscriptions(envelope) {
+            edits.replace(list, serde_json::Value::from(own_uris.clone()).to_string());
+        }
         let mut filter = AnswerFilter {
             method: portcullis_mcp::Method::Listen,
             modern: true,
@@ -163,13 +177,14 @@ impl Gateway {
             declared: Some(narrowed),
             watched: own_tasks,
             asked: None,
+            abroad: Abroad::of(view, followed.to_vec()),
         };
         if !modern {
             let listener = self
-                .listen_to_session(entry, permit.evidence(), envelope, meta)
+                .listen_to_session(entry, permit.evidence(), envelope, meta, Some(own_uris))
                 .await?;
             return Ok(Source {
-                honoured: listener.honoured(),
+                honoured: known_abroad(&filter, listener.honoured()),
                 feed: Feed::Session(listener),
                 filter,
             });
@@ -237,6 +252,31 @@ impl Gateway {
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
         OpenStream::new(self, call, receiver, Some(farewell), named).into_stream(first)
     }
+}
+
+fn resource_subscriptions<'a>(envelope: &Envelope<'a>) -> Option<&'a RawValue> {
+    let wanted = envelope.params()?.object("notifications").ok()??;
+    wanted.get("resourceSubscriptions")
+}
+
+/// The resources that a client asks to follow.
+fn followed(envelope: &Envelope<'_>) -> Vec<String> {
+    resource_subscriptions(envelope)
+        .and_then(|list| serde_json::from_str(list.get()).ok())
+        .unwrap_or_default()
+}
+
+/// What a server of sessions honours, its resources as the client knows them.
+fn known_abroad(
+    filter: &AnswerFilter,
+    mut honoured: serde_json::Map<String, serde_json::Value>,
+) -> serde_json::Map<String, serde_json::Value> {
+    if let (Some(abroad), Some(uris)) = (&filter.abroad, honoured.get_mut("resourceSubscriptions"))
+        && let Ok(own) = serde_json::from_value(uris.take())
+    {
+        *uris = abroad.all(&filter.entry, own);
+    }
+    honoured
 }
 
 /// Reads up to the acknowledgement, which must come first.

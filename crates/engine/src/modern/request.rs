@@ -265,6 +265,7 @@ impl Gateway {
             .ok(),
             watched: Vec::new(),
             asked: None,
+            abroad: prepared.abroad.clone(),
         };
         if !modern && method == Method::Listen {
             let evidence = &prepared.evidence;

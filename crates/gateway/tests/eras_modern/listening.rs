@@ -30,6 +30,15 @@ async fn telling() -> FakeUpstream {
     ] {
         upstream.on(kind, |request| Reply::result(request, r#"{"tools":[]}"#));
     }
+    for (kind, listed) in [
+        (
+            "resources/list",
+            r#"{"resources":[{"uri":"test://w","name":"w"}]}"#,
+        ),
+        ("resources/templates/list", r#"{"resourceTemplates":[]}"#),
+    ] {
+        upstream.on(kind, move |request| Reply::result(request, listed));
+    }
     for kind in ["notifications/initialized", "notifications/cancelled"] {
         upstream.on(kind, |_| Reply::status(202));
     }

@@ -41,6 +41,10 @@ mod rest_waits;
 #[cfg(test)]
 mod revoked;
 #[cfg(test)]
+mod shared_names;
+#[cfg(test)]
+mod shared_resources;
+#[cfg(test)]
 mod signer;
 #[cfg(test)]
 mod slow_readers;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::{Principal, ServerId};
 use portcullis_mcp::eras::legacy_client::{self, Listened, Stamp};
-use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Method, SseEvent};
+use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Method};
 use portcullis_policy::{Evidence, Operation};
 use portcullis_upstream::{EventStream, Reply, Restored, UpstreamErrorKind};
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::pulse::{Pulse, STANDING};
-use crate::relay::{encode, modern_message};
+use crate::relay::modern_message;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -225,7 +225,7 @@ impl Listener {
             };
             if std::mem::take(&mut interrupted) {
                 for news in legacy_client::changes(&source.listened) {
-                    self.deliver(news);
+                    self.deliver(&news);
                 }
             }
             match self.follow(source, &mut replaced).await {
@@ -308,6 +308,7 @@ impl Listener {
             declared: None,
             watched: Vec::new(),
             asked: None,
+            abroad: None,
         };
         let first = stream.next_text().await?;
         let first = first.filter(|text| !filter.reveals(text));
@@ -342,7 +343,7 @@ impl Listener {
                     let known = source.filter.notification(&self.gateway, text);
                     let news = known.and_then(|text| legacy_client::news(&text, &source.listened));
                     if let Some(news) = news {
-                        self.deliver(news);
+                        self.deliver(&news);
                     }
                 }
                 // The server takes its leave.
@@ -352,14 +353,13 @@ impl Listener {
         }
     }
 
-    fn deliver(&self, news: String) {
-        let bytes = encode(&SseEvent::message(news));
+    fn deliver(&self, news: &str) {
         self.gateway.listeners.tell(
             &self.gateway,
             &self.principal.id,
             &self.entry.id,
             Some(&self.session),
-            &bytes,
+            news,
         );
     }
 }
