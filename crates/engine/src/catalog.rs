@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use portcullis_core::Sha256;
 use portcullis_mcp::{Method, ParamHeaders};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 use serde_json::value::RawValue;
@@ -80,6 +81,8 @@ pub(crate) struct Listing {
     fetched: Duration,
     /// How often the server had said that this list changed when it was asked for.
     changes: u64,
+    /// The digest of what callers may see of it.
+    shown: [u8; 32],
 }
 
 impl Listing {
@@ -109,6 +112,9 @@ struct Attempt {
     begun: Option<Duration>,
     /// When, and why, it came to nothing: those who waited for it, or come soon after, share that.
     failed: Option<(Duration, UpstreamErrorKind)>,
+    /// When it began by the clock that we sleep by, and how often the server had said then that the list
+    /// changed.
+    paced: Option<(tokio::time::Instant, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +126,8 @@ struct Shelf {
     changes: AtomicU64,
     /// The last attempt failed; what was seen before may still be there.
     failed: AtomicBool,
+    /// Rises when what callers may see of the list became another.
+    version: AtomicU64,
 }
 
 impl Shelf {
@@ -291,9 +299,43 @@ impl Gateway {
         {
             return Err(failed(entry, kind));
         }
-        fetching.begun = Some(asked);
+        self.fetch_into(lister, kind, &mut fetching).await
+    }
+
+    /// Fetches a list of which the server said that it changed: once for all who ask for it meanwhile,
+    /// and not sooner than a second after the last time. `None`: it cannot be had now. Gives the list's
+    /// version.
+    pub(crate) async fn relist(self: &Arc<Self>, lister: &Lister, kind: Kind) -> Option<u64> {
+        let shelf = lister.catalog.shelf(kind);
+        let heard = shelf.changes.load(Ordering::Acquire);
+        loop {
+            let mut fetching = shelf.fetching.lock().await;
+            let since = fetching.paced;
+            if since.is_some_and(|(_, changes)| changes >= heard) {
+                let failed = shelf.failed.load(Ordering::Acquire);
+                return (!failed).then(|| lister.version(kind));
+            }
+            let rest = since.map_or(Duration::ZERO, |(at, _)| RETRY.saturating_sub(at.elapsed()));
+            if rest.is_zero() {
+                let fetched = Box::pin(self.fetch_into(lister, kind, &mut fetching)).await;
+                return fetched.is_ok().then(|| lister.version(kind));
+            }
+            drop(fetching);
+            tokio::time::sleep(rest).await;
+        }
+    }
+
+    async fn fetch_into(
+        self: &Arc<Self>,
+        lister: &Lister,
+        kind: Kind,
+        fetching: &mut Attempt,
+    ) -> Result<Arc<Listing>, EngineError> {
+        let (entry, shelf) = (&lister.entry, lister.catalog.shelf(kind));
+        fetching.begun = Some(self.clock.monotonic());
         // Read before the server is asked: what changes meanwhile is asked for again.
         let changes = shelf.changes.load(Ordering::Acquire);
+        fetching.paced = Some((tokio::time::Instant::now(), changes));
         // Page by page in time would be for ever.
         let limit = entry.upstream.server().timeout;
         let fetched = tokio::time::timeout(limit, Box::pin(self.fetch(lister, kind)))
@@ -305,6 +347,7 @@ impl Gateway {
         };
         shelf.failed.store(fetched.is_err(), Ordering::Release);
         let items = fetched?;
+        let shown = shown(entry, kind, &items);
         let index = items
             .iter()
             .enumerate()
@@ -316,10 +359,28 @@ impl Gateway {
             marks: OnceLock::new(),
             fetched: self.clock.monotonic(),
             changes,
+            shown,
         });
-        *shelf.listing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&listing));
+        let mut kept = shelf.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_none_or(|before| before.shown != shown) {
+            shelf.version.fetch_add(1, Ordering::AcqRel);
+        }
+        *kept = Some(Arc::clone(&listing));
+        drop(kept);
         Ok(listing)
     }
+}
+
+/// The digest of those items that the server's rules let callers see.
+fn shown(entry: &ServerEntry, kind: Kind, items: &[Item]) -> [u8; 32] {
+    let hidden = |item: &&Item| {
+        kind == Kind::Tools && (item.tasks_only || !entry.policy.admits_tool(&item.name))
+    };
+    let shown = items.iter().filter(|item| !hidden(item));
+    let digest = shown.fold(Sha256::new(), |digest, item| {
+        digest.part(item.raw.get().as_bytes())
+    });
+    digest.finish()
 }
 
 pub(crate) fn bad_answer(entry: &ServerEntry) -> EngineError {

@@ -9,6 +9,7 @@ mod barred;
 mod call;
 mod catalog;
 mod challenge;
+mod changes;
 mod consent;
 mod cursor;
 mod error;

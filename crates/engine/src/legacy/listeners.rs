@@ -17,6 +17,7 @@ use portcullis_upstream::{LegacySession, Owner, Restored};
 use super::LegacyClient;
 use crate::backlog::{NewsReceiver, NewsSender, backlog};
 use crate::call::Call;
+use crate::changes::Changes;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::presented::Presented;
@@ -329,8 +330,10 @@ impl Listening {
     async fn run(self, address: usize) {
         let mut last_event_id: Option<HeaderValue> = None;
         let mut wait = RETRY;
+        let mut changes = Changes::since_now(&self.gateway, &self.entry, &self.evidence);
         while self.wanted() {
-            match self.once(&mut last_event_id, &mut wait).await {
+            let once = self.once(&mut last_event_id, &mut wait, &mut changes);
+            match once.await {
                 Some(true) => {}
                 Some(false) => wait = (wait * 2).min(MAX_RETRY),
                 None => break,
@@ -352,7 +355,12 @@ impl Listening {
     }
 
     /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.
-    async fn once(&self, last: &mut Option<HeaderValue>, wait: &mut Duration) -> Option<bool> {
+    async fn once(
+        &self,
+        last: &mut Option<HeaderValue>,
+        wait: &mut Duration,
+        changes: &mut Changes,
+    ) -> Option<bool> {
         let opened = self
             .gateway
             .stream(&self.entry, &self.evidence, &self.session, last.as_ref())
@@ -367,7 +375,13 @@ impl Listening {
         };
         let mut pulse = Pulse::started(self.gateway.clock.monotonic());
         loop {
-            let item = tokio::time::timeout(STANDING, stream.next()).await;
+            let item = tokio::select! {
+                item = tokio::time::timeout(STANDING, stream.next()) => item,
+                changed = changes.next() => {
+                    self.deliver(&changed, Whom::All);
+                    continue;
+                }
+            };
             match item {
                 Err(_) | Ok(Ok(Some(SseItem::Comment))) => {}
                 Ok(Ok(Some(SseItem::Event(event)))) => {
@@ -381,7 +395,7 @@ impl Listening {
                     if let Some(millis) = event.retry_ms {
                         *wait = Duration::from_millis(millis).min(MAX_RETRY);
                     }
-                    self.event(&event, &credential).await;
+                    self.event(&event, &credential, changes).await;
                 }
                 Ok(Ok(None)) => return Some(true),
                 Ok(Err(_)) => return Some(false),
@@ -393,7 +407,7 @@ impl Listening {
         }
     }
 
-    async fn event(&self, event: &SseEvent, presented: &UpstreamCredential) {
+    async fn event(&self, event: &SseEvent, presented: &UpstreamCredential, changes: &mut Changes) {
         let Some(text) = event
             .data
             .as_ref()
@@ -409,7 +423,7 @@ impl Listening {
             Restored::Notification(text) => {
                 let known = self.filter.notification(&self.gateway, text);
                 let known = known.and_then(|text| self.gateway.understood(&self.session, text));
-                if let Some(text) = known {
+                if let Some(text) = known.and_then(|text| changes.take(text)) {
                     self.deliver(&text, Whom::All);
                 }
             }

@@ -15,6 +15,7 @@ use crate::answer::{Answer, Elsewhere};
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
 use crate::catalog::bad_answer;
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
@@ -89,7 +90,9 @@ impl Gateway {
                             .named()
                             .is_none()
                             .then(|| pieces.filter.entry.id.to_string());
+                        let (entry, evidence) = (&pieces.filter.entry, &pieces.evidence);
                         let relay = Relay {
+                            changes: Changes::since_now(self, entry, evidence),
                             gateway: Arc::clone(self),
                             call: Some(call),
                             filter: pieces.filter,

@@ -12,6 +12,7 @@ use super::translated::is_ours;
 use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
@@ -119,6 +120,7 @@ impl Gateway {
         };
         call.audit.allowed(evidence.rule());
         let relay = Relay {
+            changes: Changes::since_now(self, entry, &evidence),
             gateway: Arc::clone(self),
             filter: AnswerFilter {
                 // Whichever request the replayed answer belongs to: a list in it is filtered.

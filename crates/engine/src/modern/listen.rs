@@ -19,6 +19,7 @@ use crate::answer::ByteStream;
 use crate::backlog::{NewsSender, backlog};
 use crate::call::Call;
 use crate::catalog::bad_answer;
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::{ACKNOWLEDGED, AnswerFilter};
@@ -62,6 +63,7 @@ type Followed = Vec<(String, String)>;
 pub(super) struct Source {
     filter: AnswerFilter,
     feed: Feed,
+    changes: Changes,
     honoured: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -136,6 +138,7 @@ impl Gateway {
         Ok(Source {
             honoured: listener.honoured(),
             feed: Feed::Session(listener),
+            changes: Changes::since_now(self, &filter.entry, evidence),
             filter,
         })
     }
@@ -186,6 +189,7 @@ impl Gateway {
             return Ok(Source {
                 honoured: known_abroad(&filter, listener.honoured()),
                 feed: Feed::Session(listener),
+                changes: Changes::since_now(self, entry, permit.evidence()),
                 filter,
             });
         }
@@ -209,12 +213,14 @@ impl Gateway {
             return Err(bad_answer(entry));
         };
         filter.presented.add(note.presented);
+        let changes = Changes::since_now(self, entry, permit.evidence());
         let honoured = acknowledged(self, &filter, &mut stream, id.as_json())
             .await?
             .ok_or_else(|| bad_answer(entry))?;
         Ok(Source {
             filter,
             feed: Feed::Stateless(stream),
+            changes,
             honoured,
         })
     }
@@ -346,6 +352,12 @@ async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: 
         }
         let text = tokio::select! {
             text = tokio::time::timeout(STANDING, source.feed.next_text()) => text,
+            changed = source.changes.next() => {
+                if !messages.send(encode(&SseEvent::message(changed))).await {
+                    return;
+                }
+                continue;
+            }
             () = messages.closed() => return,
         };
         let Ok(text) = text else { continue };
@@ -363,6 +375,9 @@ async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: 
         if is_second_acknowledgement {
             continue;
         }
+        let Some(text) = source.changes.take(text) else {
+            continue;
+        };
         if !messages.send(encode(&SseEvent::message(text))).await {
             return;
         }

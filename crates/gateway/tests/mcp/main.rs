@@ -7,6 +7,8 @@ mod aws;
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod changed_lists;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod faults;

@@ -19,6 +19,7 @@ use super::own_info;
 use super::request::Translated;
 use crate::call::{Admission, Call};
 use crate::catalog::{bad_answer, failed};
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
@@ -201,6 +202,7 @@ impl Listener {
     async fn run(self, mut next: Option<Source>, mut replaced: mpsc::Receiver<Source>) {
         let mut wait = RETRY;
         let mut interrupted = false;
+        let mut changes = Changes::since_now(&self.gateway, &self.entry, &self.evidence);
         loop {
             if !self.is_wanted() {
                 let mut hearings = self.gateway.translation.hearings.all();
@@ -225,10 +227,13 @@ impl Listener {
             };
             if std::mem::take(&mut interrupted) {
                 for news in legacy_client::changes(&source.listened) {
-                    self.deliver(&news);
+                    let heard = source.filter.notification(&self.gateway, news);
+                    if let Some(news) = heard.and_then(|news| changes.take(news)) {
+                        self.deliver(&news);
+                    }
                 }
             }
-            match self.follow(source, &mut replaced).await {
+            match self.follow(source, &mut replaced, &mut changes).await {
                 Followed::Replaced(source) => next = Some(*source),
                 Followed::Ended => {
                     interrupted = true;
@@ -322,7 +327,12 @@ impl Listener {
     }
 
     /// Passes news on until the stream ends, another takes its place, or nobody wants them.
-    async fn follow(&self, mut source: Source, replaced: &mut mpsc::Receiver<Source>) -> Followed {
+    async fn follow(
+        &self,
+        mut source: Source,
+        replaced: &mut mpsc::Receiver<Source>,
+        changes: &mut Changes,
+    ) -> Followed {
         let mut pulse = Pulse::started(self.gateway.clock.monotonic());
         loop {
             if pulse.must_look(self.gateway.clock.monotonic()) && !self.is_wanted() {
@@ -331,6 +341,10 @@ impl Listener {
             let text = tokio::select! {
                 biased;
                 Some(other) = replaced.recv() => return Followed::Replaced(Box::new(other)),
+                changed = changes.next() => {
+                    self.deliver(&changed);
+                    continue;
+                }
                 text = tokio::time::timeout(STANDING, source.stream.next_text()) => text,
             };
             let text = match text {
@@ -342,7 +356,7 @@ impl Listener {
                 Restored::Notification(text) => {
                     let known = source.filter.notification(&self.gateway, text);
                     let news = known.and_then(|text| legacy_client::news(&text, &source.listened));
-                    if let Some(news) = news {
+                    if let Some(news) = news.and_then(|news| changes.take(news)) {
                         self.deliver(&news);
                     }
                 }
