@@ -180,7 +180,7 @@ impl Gateway {
             declared: Some(narrowed),
             watched: own_tasks,
             asked: None,
-            abroad: Abroad::of(view, followed.to_vec()),
+            abroad: Abroad::of(view, followed.clone()),
         };
         if !modern {
             let listener = self

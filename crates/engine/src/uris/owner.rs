@@ -11,6 +11,9 @@ use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
+/// Most templates of one server that make a URI its own: every URI is compared with each.
+const MOST_TEMPLATES: usize = 1000;
+
 /// The first server in view that has this URI.
 pub(super) fn owner<'v>(view: &'v View, uri: &str) -> Option<&'v Arc<ServerEntry>> {
     view.servers().find(|entry| has(view, entry, uri))
@@ -36,7 +39,8 @@ pub(super) fn overlap<'v>(
     earlier(view, entry).find(|other| {
         let templates = other.catalog_of(view).seen(Kind::Templates);
         templates.is_some_and(|listing| {
-            listing.items.iter().any(|item| {
+            let mut templates = listing.items.iter().take(MOST_TEMPLATES);
+            templates.any(|item| {
                 let theirs = beginning(&item.name);
                 theirs.starts_with(begins) || begins.starts_with(theirs)
             })
@@ -60,10 +64,8 @@ fn has(view: &View, entry: &ServerEntry, uri: &str) -> bool {
 /// Whether a URI, or a template itself (completion), fits one of the templates: its literal parts
 /// stand in order (RFC 6570; expressions may expand to anything).
 fn matches_template(templates: &Listing, uri: &str) -> bool {
-    templates
-        .items
-        .iter()
-        .any(|item| &*item.name == uri || fits(&item.name, uri))
+    let mut templates = templates.items.iter().take(MOST_TEMPLATES);
+    templates.any(|item| &*item.name == uri || fits(&item.name, uri))
 }
 
 /// What every expansion of a template begins with.

@@ -9,6 +9,9 @@ use super::{Abroad, spelled_elsewhere};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
+/// Most places of one answer that are looked at: each costs a search, and a server decides how many
+/// there are.
+const MOST: usize = 1000;
 /// News of one resource, in either era.
 const UPDATED: &str = "notifications/resources/updated";
 
@@ -27,16 +30,15 @@ impl Abroad {
         edits: &mut Edits<'_>,
     ) {
         match method {
-            Method::ToolsCall => self.blocks(entry, result.get("content"), edits),
+            Method::ToolsCall => self.blocks(entry, blocks_of(result.get("content")), edits),
             Method::PromptsGet => {
-                for message in items(result.get("messages")) {
-                    if let Ok(message) = Members::of(message) {
-                        self.blocks(entry, message.get("content"), edits);
-                    }
-                }
+                let messages = items(result.get("messages")).into_iter();
+                let contents = messages.filter_map(|raw| Members::of(raw).ok()?.get("content"));
+                self.blocks(entry, contents.flat_map(|raw| blocks_of(Some(raw))), edits);
             }
             Method::ResourcesRead => {
-                for content in items(result.get("contents")) {
+                let contents = items(result.get("contents")).into_iter();
+                for content in contents.take(MOST) {
                     self.member(entry, Some(content), edits);
                 }
             }
@@ -57,10 +59,13 @@ impl Abroad {
         }
     }
 
-    /// Content blocks: a list of them, or one.
-    fn blocks(&self, entry: &ServerEntry, content: Option<&RawValue>, edits: &mut Edits<'_>) {
-        let one = content.filter(|raw| raw.get().starts_with('{'));
-        for block in one.into_iter().chain(items(content)) {
+    fn blocks<'r>(
+        &self,
+        entry: &ServerEntry,
+        blocks: impl IntoIterator<Item = &'r RawValue>,
+        edits: &mut Edits<'_>,
+    ) {
+        for block in blocks.into_iter().take(MOST) {
             let Ok(members) = Members::of(block) else {
                 continue;
             };
@@ -140,6 +145,14 @@ fn respell(
         && let Some(spelled) = spelled(&uri)
     {
         edits.replace(raw, serde_json::Value::from(spelled).to_string());
+    }
+}
+
+/// Content blocks: a list of them, or one.
+fn blocks_of(content: Option<&RawValue>) -> Vec<&RawValue> {
+    match content {
+        Some(one) if one.get().starts_with('{') => vec![one],
+        content => items(content),
     }
 }
 
