@@ -23,8 +23,9 @@ use crate::legacy::{LegacyClient, server_info};
 use crate::outcomes::{META_KEY, ServerResult, note, report, require_one};
 use crate::prepare::protocol;
 use crate::presented::Presented;
-use crate::routing::{exposed, owns};
+use crate::routing::listed_name;
 use crate::snapshot::ServerEntry;
+use crate::uris::{listed_uri, shown_by};
 use crate::view::View;
 
 /// One server's share of a page may take this long at most.
@@ -68,6 +69,7 @@ impl Gateway {
             Some(raw) => self.positions(call, view, method, raw)?,
         };
         call.audit.allowed("aggregate");
+        self.know_owners(view, method).await;
         let (principal, called) = (&call.principal, &*call);
         let shares = asked.iter().map(|(entry, cursor)| async move {
             let limit = SHARE.min(entry.upstream.server().timeout);
@@ -91,6 +93,18 @@ impl Gateway {
         note(&mut call.audit, &results);
         require_one(&results)?;
         self.compose(call, view, method, modern, &results)
+    }
+
+    /// What a page needs to know of the servers in view beside what is on it.
+    async fn know_owners(self: &Arc<Self>, view: &View, method: Method) {
+        match method {
+            Method::ToolsList => self.know_rivals(view, Kind::Tools).await,
+            Method::PromptsList => self.know_rivals(view, Kind::Prompts).await,
+            Method::ResourcesList | Method::ResourceTemplatesList => {
+                self.know_resources(view).await;
+            }
+            _ => {}
+        }
     }
 
     fn positions(
@@ -170,6 +184,7 @@ impl Gateway {
             declared: None,
             watched: Vec::new(),
             asked: None,
+            abroad: None,
         };
         let items = page
             .items
@@ -287,26 +302,36 @@ impl Gateway {
     }
 }
 
-/// An item under its exposed name; `None` when it is hidden or its name belongs to another server.
+/// An item as the aggregate lists it; `None` when it is hidden, or what it is called belongs to another
+/// server.
 fn show(view: &View, filter: &AnswerFilter, raw: &RawValue) -> Option<String> {
     let kind = match filter.method {
         Method::ToolsList => Kind::Tools,
         Method::PromptsList => Kind::Prompts,
+        Method::ResourcesList => Kind::Resources,
+        Method::ResourceTemplatesList => Kind::Templates,
         _ => return Some(raw.get().to_owned()),
     };
     if kind == Kind::Tools && !filter.admits(raw) {
         return None;
     }
-    let members = Members::of(raw).ok()?;
-    let name = exposed(&filter.entry, &members.string("name")?);
-    if !owns(view, kind, &filter.entry, &name) {
-        tracing::warn!(mcp.server.id = %filter.entry.id, mcp.tool.name = %name, "name belongs to an earlier server: not listed");
+    let (entry, members) = (&filter.entry, Members::of(raw).ok()?);
+    let own = members.string(kind.key())?;
+    let listed = match kind {
+        Kind::Tools | Kind::Prompts => listed_name(view, kind, entry, &own),
+        Kind::Resources | Kind::Templates => listed_uri(view, kind, entry, &own),
+    };
+    let Some(listed) = listed else {
+        tracing::warn!(mcp.server.id = %entry.id, name = %own, "belongs to another server: not listed");
         return None;
-    }
+    };
     let mut edits = Edits::of(raw.get());
-    edits.replace(
-        members.get("name")?,
-        serde_json::Value::from(name).to_string(),
-    );
+    if listed != own {
+        let listed = serde_json::Value::from(listed);
+        edits.replace(members.get(kind.key())?, listed.to_string());
+    }
+    if kind == Kind::Tools {
+        shown_by(view, entry, &members, &mut edits);
+    }
     Some(edits.finish())
 }

@@ -7,9 +7,10 @@ mod lister;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use portcullis_core::Sha256;
 use portcullis_mcp::{Method, ParamHeaders};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 use serde_json::value::RawValue;
@@ -17,7 +18,9 @@ use serde_json::value::RawValue;
 pub(crate) use self::callers::CallerCatalogs;
 pub(crate) use self::fetch::{Page, own_params, param_headers, rpc_code};
 pub(crate) use self::lister::Lister;
+use crate::aggregate::SHARE;
 use crate::error::EngineError;
+use crate::exposed::Marks;
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
@@ -48,7 +51,7 @@ impl Kind {
     }
 
     /// The member that names an item.
-    const fn key(self) -> &'static str {
+    pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Tools | Self::Prompts => "name",
             Self::Resources => "uri",
@@ -64,6 +67,8 @@ pub(crate) struct Item {
     pub(crate) raw: Box<RawValue>,
     /// For tools: which arguments are mirrored in headers (2026-07-28).
     pub(crate) headers: Option<ParamHeaders>,
+    /// A tool that answers with tasks, which nobody is offered.
+    pub(crate) tasks_only: bool,
 }
 
 /// One list.
@@ -71,16 +76,35 @@ pub(crate) struct Item {
 pub(crate) struct Listing {
     pub(crate) items: Vec<Item>,
     index: HashMap<Box<str>, usize>,
+    /// Made when the first name is looked for that could be a marked one.
+    marks: OnceLock<Marks>,
     fetched: Duration,
     /// How often the server had said that this list changed when it was asked for.
     changes: u64,
+    /// The digest of what callers may see of it.
+    shown: [u8; 32],
 }
 
 impl Listing {
     pub(crate) fn get(&self, name: &str) -> Option<&Item> {
         self.items.get(*self.index.get(name)?)
     }
+
+    /// The item that is called so on the aggregate endpoint, by a marked name under this alias.
+    pub(crate) fn marked(&self, alias: &str, exposed: &str) -> Option<&Item> {
+        let names = || self.items.iter().map(|item| &*item.name);
+        let marks = self.marks.get_or_init(|| Marks::of(alias, names()));
+        let position = if *marks.alias == *alias {
+            marks.position(exposed)
+        } else {
+            Marks::of(alias, names()).position(exposed)
+        };
+        self.items.get(position?)
+    }
 }
+
+/// What is looked for in a list.
+pub(crate) type Sought<'a> = &'a (dyn Fn(&Listing) -> bool + Sync);
 
 /// The last attempt to fetch a list.
 #[derive(Debug, Default)]
@@ -88,6 +112,9 @@ struct Attempt {
     begun: Option<Duration>,
     /// When, and why, it came to nothing: those who waited for it, or come soon after, share that.
     failed: Option<(Duration, UpstreamErrorKind)>,
+    /// When it began by the clock that we sleep by, and how often the server had said then that the list
+    /// changed.
+    paced: Option<(tokio::time::Instant, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +126,8 @@ struct Shelf {
     changes: AtomicU64,
     /// The last attempt failed; what was seen before may still be there.
     failed: AtomicBool,
+    /// Rises when what callers may see of the list became another.
+    version: AtomicU64,
 }
 
 impl Shelf {
@@ -156,14 +185,14 @@ impl Catalog {
 }
 
 impl Gateway {
-    /// A server's list in which `wanted` is looked for: what was last seen when it is there, else
+    /// A server's list in which something is looked for: what was last seen when it is there, else
     /// a fresh one.
     pub(crate) async fn listing(
         self: &Arc<Self>,
         view: &View,
         entry: &Arc<ServerEntry>,
         kind: Kind,
-        wanted: Option<&str>,
+        sought: Option<Sought<'_>>,
     ) -> Result<Arc<Listing>, EngineError> {
         let lister = Lister::of(view, entry)?;
         let catalog = &lister.catalog;
@@ -172,7 +201,7 @@ impl Gateway {
         let seen = catalog.seen(kind);
         if let Some(listing) = &seen
             && shelf.is_current(listing)
-            && wanted.is_none_or(|name| listing.get(name).is_some())
+            && sought.is_none_or(|is_in| is_in(listing))
         {
             if now.saturating_sub(listing.fetched) > FRESH {
                 self.refresh_behind(&lister, kind);
@@ -180,7 +209,7 @@ impl Gateway {
             return Ok(Arc::clone(listing));
         }
         // Where a name led it leads still, as long as the server cannot say what became of it.
-        let led = seen.filter(|listing| wanted.is_some_and(|name| listing.get(name).is_some()));
+        let led = seen.filter(|listing| sought.is_some_and(|is_in| is_in(listing)));
         if let Some(listing) = &led
             && catalog.failed(kind)
         {
@@ -189,6 +218,27 @@ impl Gateway {
         }
         let refreshed = Box::pin(self.refresh(&lister, kind)).await;
         refreshed.or_else(|error| led.ok_or(error))
+    }
+
+    /// A server's list as far as it can be had in a server's share of the time: fresh, or as it was last
+    /// seen. A server that failed to list is not waited for.
+    pub(crate) async fn known(
+        self: &Arc<Self>,
+        view: &View,
+        entry: &Arc<ServerEntry>,
+        kind: Kind,
+    ) -> Option<Arc<Listing>> {
+        let lister = Lister::of(view, entry).ok()?;
+        if lister.catalog.failed(kind) {
+            self.refresh_behind(&lister, kind);
+            return lister.catalog.seen(kind);
+        }
+        let limit = SHARE.min(entry.upstream.server().timeout);
+        let listing = tokio::time::timeout(limit, self.listing(view, entry, kind, None)).await;
+        match listing {
+            Ok(Ok(listing)) => Some(listing),
+            Ok(Err(_)) | Err(_) => lister.catalog.seen(kind),
+        }
     }
 
     /// Fetches the tools anew.
@@ -249,9 +299,43 @@ impl Gateway {
         {
             return Err(failed(entry, kind));
         }
-        fetching.begun = Some(asked);
+        self.fetch_into(lister, kind, &mut fetching).await
+    }
+
+    /// Fetches a list of which the server said that it changed: once for all who ask for it meanwhile,
+    /// and not sooner than a second after the last time. `None`: it cannot be had now. Gives the list's
+    /// version.
+    pub(crate) async fn relist(self: &Arc<Self>, lister: &Lister, kind: Kind) -> Option<u64> {
+        let shelf = lister.catalog.shelf(kind);
+        let heard = shelf.changes.load(Ordering::Acquire);
+        loop {
+            let mut fetching = shelf.fetching.lock().await;
+            let since = fetching.paced;
+            if since.is_some_and(|(_, changes)| changes >= heard) {
+                let failed = shelf.failed.load(Ordering::Acquire);
+                return (!failed).then(|| lister.version(kind));
+            }
+            let rest = since.map_or(Duration::ZERO, |(at, _)| RETRY.saturating_sub(at.elapsed()));
+            if rest.is_zero() {
+                let fetched = Box::pin(self.fetch_into(lister, kind, &mut fetching)).await;
+                return fetched.is_ok().then(|| lister.version(kind));
+            }
+            drop(fetching);
+            tokio::time::sleep(rest).await;
+        }
+    }
+
+    async fn fetch_into(
+        self: &Arc<Self>,
+        lister: &Lister,
+        kind: Kind,
+        fetching: &mut Attempt,
+    ) -> Result<Arc<Listing>, EngineError> {
+        let (entry, shelf) = (&lister.entry, lister.catalog.shelf(kind));
+        fetching.begun = Some(self.clock.monotonic());
         // Read before the server is asked: what changes meanwhile is asked for again.
         let changes = shelf.changes.load(Ordering::Acquire);
+        fetching.paced = Some((tokio::time::Instant::now(), changes));
         // Page by page in time would be for ever.
         let limit = entry.upstream.server().timeout;
         let fetched = tokio::time::timeout(limit, Box::pin(self.fetch(lister, kind)))
@@ -263,6 +347,7 @@ impl Gateway {
         };
         shelf.failed.store(fetched.is_err(), Ordering::Release);
         let items = fetched?;
+        let shown = shown(entry, kind, &items);
         let index = items
             .iter()
             .enumerate()
@@ -271,12 +356,31 @@ impl Gateway {
         let listing = Arc::new(Listing {
             items,
             index,
+            marks: OnceLock::new(),
             fetched: self.clock.monotonic(),
             changes,
+            shown,
         });
-        *shelf.listing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&listing));
+        let mut kept = shelf.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_none_or(|before| before.shown != shown) {
+            shelf.version.fetch_add(1, Ordering::AcqRel);
+        }
+        *kept = Some(Arc::clone(&listing));
+        drop(kept);
         Ok(listing)
     }
+}
+
+/// The digest of those items that the server's rules let callers see.
+fn shown(entry: &ServerEntry, kind: Kind, items: &[Item]) -> [u8; 32] {
+    let hidden = |item: &&Item| {
+        kind == Kind::Tools && (item.tasks_only || !entry.policy.admits_tool(&item.name))
+    };
+    let shown = items.iter().filter(|item| !hidden(item));
+    let digest = shown.fold(Sha256::new(), |digest, item| {
+        digest.part(item.raw.get().as_bytes())
+    });
+    digest.finish()
 }
 
 pub(crate) fn bad_answer(entry: &ServerEntry) -> EngineError {

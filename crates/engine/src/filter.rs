@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Principal, Purpose, Sha256};
-use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Members, Method, is_presentable};
+use portcullis_mcp::{
+    ClientCapabilities, Edits, Envelope, Members, Method, answers_with_tasks_only, is_presentable,
+};
 use serde_json::value::RawValue;
 
 use crate::call::Admission;
@@ -17,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::presented::Presented;
 use crate::snapshot::ServerEntry;
 use crate::tasks;
+use crate::uris::Abroad;
 use portcullis_policy::Operation;
 
 /// What a subscription's stream must begin with.
@@ -47,6 +50,8 @@ pub(crate) struct AnswerFilter {
     pub(crate) watched: Vec<String>,
     /// The digest of what a stateless client asks, where a server may ask back on a stream.
     pub(crate) asked: Option<[u8; 32]>,
+    /// The aggregate that the answer is for; `None` on the server's own endpoint.
+    pub(crate) abroad: Option<Arc<Abroad>>,
 }
 
 /// The digest of what a stateless client asks, made only where a server asks back before it answers.
@@ -95,18 +100,22 @@ impl AnswerFilter {
         if self.reveals(&text) {
             return Err(revealing(&self.entry));
         }
-        if !self.concerns() {
+        let abroad = self.respelling(&text);
+        if !self.concerns() && abroad.is_none() {
             return Ok(text);
         }
         let edited = {
             let envelope = Envelope::parse(text.as_bytes()).map_err(|_| bad_answer(&self.entry))?;
             let Some(raw) = envelope.result() else {
-                return Ok(text);
+                return Ok(self.error_respelled(&text).unwrap_or(text));
             };
             let result = Members::of(raw).map_err(|_| bad_answer(&self.entry))?;
             let mut edits = Edits::of(&text);
             if self.method == Method::ToolsList {
                 self.hide_tools(&result, &mut edits)?;
+            }
+            if let Some(abroad) = abroad {
+                abroad.result(&self.entry, self.method, &result, &mut edits);
             }
             if self.modern {
                 self.modern_result(asks, gateway, raw, &result, &mut edits)?;
@@ -116,19 +125,42 @@ impl AnswerFilter {
         Ok(edited.unwrap_or(text))
     }
 
-    /// An answer without the tools that the caller must not see, for whoever changes the rest of it.
+    /// An answer without the tools that the caller must not see, and with the URIs that the caller
+    /// knows, for whoever changes the rest of it.
     pub(crate) fn shown<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, EngineError> {
-        if self.method != Method::ToolsList {
+        let abroad = self.respelling(text);
+        if self.method != Method::ToolsList && abroad.is_none() {
             return Ok(Cow::Borrowed(text));
         }
         let envelope = Envelope::parse(text.as_bytes()).map_err(|_| bad_answer(&self.entry))?;
         let Some(raw) = envelope.result() else {
-            return Ok(Cow::Borrowed(text));
+            return Ok(self
+                .error_respelled(text)
+                .map_or(Cow::Borrowed(text), Cow::Owned));
         };
         let result = Members::of(raw).map_err(|_| bad_answer(&self.entry))?;
         let mut edits = Edits::of(text);
-        self.hide_tools(&result, &mut edits)?;
+        if self.method == Method::ToolsList {
+            self.hide_tools(&result, &mut edits)?;
+        }
+        if let Some(abroad) = abroad {
+            abroad.result(&self.entry, self.method, &result, &mut edits);
+        }
         Ok(Cow::Owned(edits.finish()))
+    }
+
+    /// For which aggregate URIs in this text have to be respelled, if there are any.
+    fn respelling(&self, text: &str) -> Option<&Abroad> {
+        self.abroad.as_deref().filter(|_| Abroad::concerns(text))
+    }
+
+    /// An error about a resource, as the caller knows it.
+    fn error_respelled(&self, text: &str) -> Option<String> {
+        let abroad = self.respelling(text)?;
+        let envelope = Envelope::parse(text.as_bytes()).ok()?;
+        let mut edits = Edits::of(text);
+        abroad.error(&self.entry, envelope.error()?, &mut edits);
+        Some(edits.finish())
     }
 
     /// Drops the tools that the policy does not admit and those that a client must not use.
@@ -157,7 +189,12 @@ impl AnswerFilter {
         members
             .string("name")
             .is_some_and(|name| self.entry.policy.admits_tool(&name))
-            && (!self.modern || param_headers(&members).is_ok())
+            && if self.modern {
+                param_headers(&members).is_ok()
+            } else {
+                // The tasks of a server of sessions are not offered.
+                !answers_with_tasks_only(&members)
+            }
     }
 
     fn modern_result(
@@ -268,6 +305,10 @@ impl AnswerFilter {
                     Some(self.task_status(gateway, &text, envelope.raw_params()?)?)
                 }
                 ACKNOWLEDGED if self.modern => Some(self.acknowledgement(gateway, &text)?),
+                RESOURCE_UPDATED => self.abroad.as_ref().map(|abroad| {
+                    let respelled = abroad.notification(&self.entry, &text);
+                    respelled.into_owned()
+                }),
                 _ => None,
             }
         };
@@ -307,6 +348,10 @@ impl AnswerFilter {
                 .map(|task| tasks::wrap(mac, whose, &self.entry.id, task))
                 .collect();
             edits.replace(list, serde_json::Value::from(handles).to_string());
+        }
+        if let (Some(list), Some(abroad)) = (honoured.get("resourceSubscriptions"), &self.abroad) {
+            let uris: Vec<String> = serde_json::from_str(list.get()).ok()?;
+            edits.replace(list, abroad.all(&self.entry, uris).to_string());
         }
         Some(edits.finish())
     }

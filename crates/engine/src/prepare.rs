@@ -13,6 +13,7 @@ use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 use crate::tasks;
+use crate::uris::Abroad;
 use crate::view::View;
 
 /// A request that may go out, and where to.
@@ -26,6 +27,8 @@ pub(crate) struct Prepared<'a> {
     pub(crate) subject: String,
     /// Whether the subject's spelling changed, so that headers must follow.
     pub(crate) renamed: bool,
+    /// The aggregate that the answer is for; `None` on the server's own endpoint.
+    pub(crate) abroad: Option<Arc<Abroad>>,
 }
 
 pub(crate) fn protocol(code: i64, message: impl Into<String>) -> EngineError {
@@ -110,6 +113,9 @@ impl Gateway {
             }
         };
         call.audit.allowed(permit.evidence().rule());
+        if matches!(subject, Subject::Tool(_)) {
+            require_an_answer(view, &entry, &own)?;
+        }
 
         let mut edits = Edits::of(envelope.text);
         let given = match &subject {
@@ -125,8 +131,13 @@ impl Gateway {
         {
             edits.replace(raw, serde_json::Value::from(own.as_str()).to_string());
         }
+        let asked = match &subject {
+            Subject::Uri(given) => vec![(own.clone(), given.clone().into_owned())],
+            _ => Vec::new(),
+        };
         let evidence = permit.evidence().clone();
         Ok(Prepared {
+            abroad: Abroad::of(view, asked),
             entry,
             evidence,
             edits,
@@ -148,10 +159,7 @@ impl Gateway {
                 Some(entry) => Ok((Arc::clone(entry), name.clone().into_owned())),
                 None => self.resolve_name(view, Kind::Prompts, name).await,
             },
-            Subject::Uri(uri) => {
-                let entry = self.resolve_uri(view, uri).await?;
-                Ok((entry, uri.clone().into_owned()))
-            }
+            Subject::Uri(uri) => self.resolve_uri(view, uri).await,
             Subject::Task(handle) => {
                 let unknown = || EngineError::Unknown {
                     what: "task",
@@ -174,6 +182,21 @@ impl Gateway {
             },
         }
     }
+}
+
+/// A tool that answers with tasks only is for nobody: the tasks of servers with sessions are not
+/// offered. The lists do not show it.
+fn require_an_answer(view: &View, entry: &ServerEntry, tool: &str) -> Result<(), EngineError> {
+    let listing = entry.catalog_of(view).seen(Kind::Tools);
+    let tasks_only = listing.is_some_and(|listing| {
+        let item = listing.get(tool);
+        item.is_some_and(|item| item.tasks_only)
+    });
+    if tasks_only {
+        let text = "the tool answers with tasks only (execution.taskSupport: required), and tasks of servers with sessions are not offered here";
+        return Err(protocol(code::INVALID_PARAMS, text));
+    }
+    Ok(())
 }
 
 pub(crate) fn note_subject(call: &mut Call, subject: &Subject<'_>) {

@@ -16,6 +16,7 @@ use crate::answer::ByteStream;
 use crate::audit::Outcome;
 use crate::call::{Admission, Call};
 use crate::catalog::{bad_answer, failed};
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::exchange::Opened;
 use crate::filter::{AnswerFilter, is_tool_error};
@@ -39,6 +40,7 @@ pub(crate) struct Relay {
     pub(crate) resumable: bool,
     /// Whether the client could resume it.
     pub(crate) comes_back: bool,
+    pub(crate) changes: Changes,
     pub(crate) pulse: Pulse,
 }
 
@@ -71,7 +73,14 @@ impl Relay {
             {
                 return self.end(Outcome::Kind(kind), None).await;
             }
-            let Ok(item) = tokio::time::timeout(STANDING, self.source.next()).await else {
+            let item = tokio::select! {
+                item = tokio::time::timeout(STANDING, self.source.next()) => item,
+                changed = self.changes.next() => {
+                    self.pulse.spoke(now);
+                    return Some(self.count(encode(&SseEvent::message(changed))));
+                }
+            };
+            let Ok(item) = item else {
                 if self.pulse.must_speak(self.gateway.clock.monotonic()) {
                     return Some(Bytes::from_static(sse::keep_alive()));
                 }
@@ -140,6 +149,7 @@ impl Relay {
                 if let Side::Legacy(session, _) = &self.side {
                     text = self.gateway.understood(session, text)?;
                 }
+                text = self.changes.take(text)?;
                 event.data = Some(Bytes::from(text));
                 Some(self.count(encode(&event)))
             }
@@ -182,7 +192,13 @@ impl Relay {
             Ok(text) => {
                 let outcome = outcome_of(self.filter.method, &text);
                 event.data = Some(Bytes::from(text));
-                let bytes = self.count(encode(&event));
+                // The answer does not wait for a list.
+                let unread = self.changes.unread().into_iter();
+                let mut bytes: BytesMut = unread
+                    .flat_map(|text| encode(&SseEvent::message(text)))
+                    .collect();
+                bytes.extend_from_slice(&encode(&event));
+                let bytes = self.count(bytes.freeze());
                 self.end(outcome, Some(bytes)).await
             }
             Err(error) => self.fail(&error).await,

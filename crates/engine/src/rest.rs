@@ -18,7 +18,7 @@ use crate::filter::is_tool_error;
 use crate::gateway::Gateway;
 use crate::outcomes::{ServerResult, note, report, require_one};
 use crate::prepare::protocol;
-use crate::routing::own_of;
+use crate::routing::listed_name;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -77,7 +77,7 @@ impl Gateway {
                 listing
                     .items
                     .iter()
-                    .filter(|item| entry.policy.admits_tool(&item.name))
+                    .filter(|item| entry.policy.admits_tool(&item.name) && !item.tasks_only)
                     .map(|item| ListedTool {
                         server: Arc::clone(entry),
                         raw: item.raw.clone(),
@@ -119,8 +119,8 @@ impl Gateway {
             Err(unknown @ EngineError::Unknown { .. }) => match view.named() {
                 None => self.unprefixed(view, name).await?,
                 // `server_id` beside a name as the aggregate lists it, as LiteLLM's clients send.
-                Some(entry) => match own_of(entry, name) {
-                    Some(own) => self.resolve_name(view, Kind::Tools, own).await?,
+                Some(entry) => match self.own_name(view, entry, Kind::Tools, name).await? {
+                    Some(own) => (Arc::clone(entry), own),
                     None => return Err(unknown),
                 },
             },
@@ -196,6 +196,9 @@ impl Gateway {
                 Err(error) => unasked.push((entry, error)),
             }
         }
+        let exposed = |entry: &ServerEntry| {
+            listed_name(view, Kind::Tools, entry, name).unwrap_or_else(|| name.to_owned())
+        };
         match (found.as_slice(), unasked.pop()) {
             ([only], None) => Ok((Arc::clone(only), name.to_owned())),
             ([], None) => Err(unknown()),
@@ -206,14 +209,11 @@ impl Gateway {
                 format!(
                     "server {} cannot say whether it has a tool of this name too; say server_id, or {}",
                     silent.label(),
-                    crate::routing::exposed(only, name)
+                    exposed(only)
                 ),
             )),
             (several, _) => {
-                let names: Vec<String> = several
-                    .iter()
-                    .map(|entry| crate::routing::exposed(entry, name))
-                    .collect();
+                let names: Vec<String> = several.iter().map(|entry| exposed(entry)).collect();
                 Err(protocol(
                     code::INVALID_REQUEST,
                     format!(

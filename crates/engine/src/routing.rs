@@ -8,28 +8,31 @@ use portcullis_upstream::UpstreamErrorKind;
 use crate::aggregate::SHARE;
 use crate::catalog::{Kind, Listing, failed};
 use crate::error::EngineError;
+use crate::exposed::{SEPARATOR, are_rivals, could_be_under, fits, head_of_marked, marked, plain};
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
-/// Between alias and name.
-const SEPARATOR: char = '-';
-
-/// What a tool or prompt is called on the aggregate endpoint. The names of a server whose alias is
-/// empty stay as they are.
-pub(crate) fn exposed(entry: &ServerEntry, name: &str) -> String {
-    if entry.alias.is_empty() {
-        return name.to_owned();
-    }
-    format!("{}{SEPARATOR}{name}", entry.alias)
+/// Why an exposed name could be a server's.
+enum Claim<'v> {
+    /// It is under the server's alias.
+    Plain(&'v str),
+    /// It could be a marked one.
+    Marked,
 }
 
-/// A server's own name of what would be called so on the aggregate endpoint.
-pub(crate) fn own_of<'a>(entry: &ServerEntry, exposed: &'a str) -> Option<&'a str> {
-    if entry.alias.is_empty() {
-        return Some(exposed);
-    }
-    exposed.strip_prefix(&*entry.alias)?.strip_prefix(SEPARATOR)
+/// Every server in view that an exposed name could be of, in the order in which they own it. A mark
+/// comes before what is merely spelled like one: no server can list a name to get another's calls.
+fn claims<'v>(view: &'v View, exposed: &'v str) -> Vec<(&'v Arc<ServerEntry>, Claim<'v>)> {
+    let head = head_of_marked(exposed);
+    let marked = view.servers().filter_map(|entry| {
+        let could_be = could_be_under(&entry.alias, head?);
+        could_be.then_some((entry, Claim::Marked))
+    });
+    let mut found: Vec<_> = marked.collect();
+    let readings = readings(view, exposed).into_iter();
+    found.extend(readings.map(|(_, entry, own)| (entry, Claim::Plain(own))));
+    found
 }
 
 /// Every way to read an exposed name as alias and name, for aliases in view.
@@ -47,22 +50,69 @@ fn readings<'v>(view: &'v View, exposed: &'v str) -> Vec<(usize, &'v Arc<ServerE
     found
 }
 
-/// Whether `entry` owns an exposed name: of several servers that could, the first in the
-/// operator's order does, and the newcomer's is not listed.
-pub(crate) fn owns(view: &View, kind: Kind, entry: &ServerEntry, exposed: &str) -> bool {
-    readings(view, exposed)
+impl Claim<'_> {
+    /// The server's own name, if its list bears the claim out.
+    fn own(&self, entry: &ServerEntry, exposed: &str, listing: &Listing) -> Option<Box<str>> {
+        let item = match self {
+            Self::Plain(own) => listing.get(own),
+            Self::Marked => listing.marked(&entry.alias, exposed),
+        };
+        item.map(|item| item.name.clone())
+    }
+}
+
+/// What a listed tool or prompt is called on the aggregate: as it is under its server's alias, unless
+/// that name is an earlier server's or one that cannot be listed; then by a marked name. `None`: that is
+/// another's too.
+pub(crate) fn listed_name(
+    view: &View,
+    kind: Kind,
+    entry: &ServerEntry,
+    name: &str,
+) -> Option<String> {
+    let spelled = plain(&entry.alias, name);
+    if fits(kind, &spelled) && owns(view, kind, entry, name, &spelled) {
+        return Some(spelled);
+    }
+    let marked = marked(&entry.alias, name);
+    owns(view, kind, entry, name, &marked).then_some(marked)
+}
+
+/// Whether an exposed name leads to this item, by what was last seen of every server. What a server
+/// lists just now it has, whatever was seen before.
+fn owns(view: &View, kind: Kind, entry: &ServerEntry, name: &str, exposed: &str) -> bool {
+    let first = claims(view, exposed)
         .into_iter()
-        .find(|(_, other, name)| {
-            other.id == entry.id
-                || other
-                    .catalog_of(view)
-                    .seen(kind)
-                    .is_some_and(|listing| listing.get(name).is_some())
-        })
-        .is_some_and(|(_, owner, _)| owner.id == entry.id)
+        .find_map(|(other, claim)| {
+            let is_same = other.id == entry.id;
+            let listing = other.catalog_of(view).seen(kind);
+            let borne_out = listing.and_then(|listing| claim.own(other, exposed, &listing));
+            let own = match (borne_out, &claim) {
+                (Some(own), _) => own,
+                (None, Claim::Plain(own)) if is_same && *own == name => name.into(),
+                (None, Claim::Marked) if is_same && marked(&entry.alias, name) == exposed => {
+                    name.into()
+                }
+                (None, _) => return None,
+            };
+            Some(is_same && *own == *name)
+        });
+    first.unwrap_or(false)
 }
 
 impl Gateway {
+    /// Reads the lists of those servers whose names on the aggregate could be one another's, as far as
+    /// they can be had: who owns a name is known before it is listed.
+    pub(crate) async fn know_rivals(self: &Arc<Self>, view: &View, kind: Kind) {
+        let servers: Vec<&Arc<ServerEntry>> = view.servers().collect();
+        let rivals = servers.iter().filter(|one| {
+            let mut others = servers.iter().filter(|other| other.id != one.id);
+            others.any(|other| are_rivals(&one.alias, &other.alias))
+        });
+        let reading = rivals.map(|entry| self.known(view, entry, kind));
+        futures_util::future::join_all(reading).await;
+    }
+
     /// The server and own name of a tool or prompt.
     pub(crate) async fn resolve_name(
         self: &Arc<Self>,
@@ -79,33 +129,69 @@ impl Gateway {
             name: name.to_owned(),
         };
         if let Some(entry) = view.named() {
-            return match self.listing(view, entry, kind, Some(name)).await?.get(name) {
+            let is_in = |listing: &Listing| listing.get(name).is_some();
+            let listing = self.listing(view, entry, kind, Some(&is_in)).await?;
+            return match listing.get(name) {
                 Some(_) => Ok((Arc::clone(entry), name.to_owned())),
                 None => Err(unknown()),
             };
         }
-        for (_, entry, own) in readings(view, name) {
+        for (entry, claim) in claims(view, name) {
             // Of several the first owns the name: if it cannot say, the next would be a guess.
-            if self.lists(view, entry, kind, own).await? {
-                return Ok((Arc::clone(entry), own.to_owned()));
+            if let Some(own) = self.borne_out(view, entry, kind, name, &claim).await? {
+                return Ok((Arc::clone(entry), own));
             }
         }
         Err(unknown())
     }
 
-    /// Whether a server lists this name; when it cannot be asked now, as it was last seen.
-    async fn lists(
+    /// A server's own name of what is called so on the aggregate endpoint, if it has it.
+    pub(crate) async fn own_name(
         self: &Arc<Self>,
         view: &View,
         entry: &Arc<ServerEntry>,
         kind: Kind,
-        name: &str,
-    ) -> Result<bool, EngineError> {
-        let listing = match self.listing(view, entry, kind, Some(name)).await {
+        exposed: &str,
+    ) -> Result<Option<String>, EngineError> {
+        if head_of_marked(exposed).is_some_and(|head| could_be_under(&entry.alias, head)) {
+            let claim = Claim::Marked;
+            let own = self.borne_out(view, entry, kind, exposed, &claim).await?;
+            if own.is_some() {
+                return Ok(own);
+            }
+        }
+        let under_alias = if entry.alias.is_empty() {
+            Some(exposed)
+        } else {
+            let rest = exposed.strip_prefix(&*entry.alias);
+            rest.and_then(|rest| rest.strip_prefix(SEPARATOR))
+        };
+        match under_alias {
+            Some(own) => {
+                let claim = Claim::Plain(own);
+                self.borne_out(view, entry, kind, exposed, &claim).await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The server's own name of what is called so, if it lists that; when it cannot be asked now, as it
+    /// was last seen.
+    async fn borne_out(
+        self: &Arc<Self>,
+        view: &View,
+        entry: &Arc<ServerEntry>,
+        kind: Kind,
+        exposed: &str,
+        claim: &Claim<'_>,
+    ) -> Result<Option<String>, EngineError> {
+        let is_in = |listing: &Listing| claim.own(entry, exposed, listing).is_some();
+        let listing = match self.listing(view, entry, kind, Some(&is_in)).await {
             Ok(listing) => listing,
             Err(error) => entry.catalog_of(view).seen(kind).ok_or(error)?,
         };
-        Ok(listing.get(name).is_some())
+        let own = claim.own(entry, exposed, &listing);
+        Ok(own.map(String::from))
     }
 
     /// Asks every server in view at once whether it lists this name.
@@ -117,130 +203,12 @@ impl Gateway {
     ) -> Vec<(&'v Arc<ServerEntry>, Result<bool, EngineError>)> {
         let asked = view.servers().map(|entry| async move {
             let limit = SHARE.min(entry.upstream.server().timeout);
-            let lists = tokio::time::timeout(limit, self.lists(view, entry, kind, name)).await;
+            let claim = Claim::Plain(name);
+            let own = self.borne_out(view, entry, kind, name, &claim);
+            let lists = tokio::time::timeout(limit, own).await;
             let lists = lists.unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
-            (entry, lists)
+            (entry, lists.map(|own| own.is_some()))
         });
         futures_util::future::join_all(asked).await
-    }
-
-    /// The server that a resource belongs to: listed by it, or of one of its templates.
-    pub(crate) async fn resolve_uri(
-        self: &Arc<Self>,
-        view: &View,
-        uri: &str,
-    ) -> Result<Arc<ServerEntry>, EngineError> {
-        if let Some(entry) = view.named() {
-            return Ok(Arc::clone(entry));
-        }
-        // Whoever is known to list it keeps it, and nobody waits for a server that is down.
-        let known = view.servers().find(|entry| {
-            entry
-                .catalog_of(view)
-                .seen(Kind::Resources)
-                .is_some_and(|listing| listing.get(uri).is_some())
-        });
-        if let Some(entry) = known {
-            return Ok(Arc::clone(entry));
-        }
-        let listed = |listing: &Listing| listing.get(uri).is_some();
-        let templated = |listing: &Listing| matches_template(listing, uri);
-        let of_list = self
-            .first_with(view, Kind::Resources, Some(uri), &listed)
-            .await;
-        if let Ok(Some(entry)) = of_list {
-            return Ok(entry);
-        }
-        let of_template = self
-            .first_with(view, Kind::Templates, None, &templated)
-            .await?;
-        match (of_template, of_list) {
-            (Some(entry), _) => Ok(entry),
-            (None, Err(unreachable)) => Err(unreachable),
-            (None, Ok(_)) => Err(EngineError::Unknown {
-                what: "resource",
-                name: uri.to_owned(),
-            }),
-        }
-    }
-
-    /// The first server, in the operator's order, whose list satisfies; all are asked at once. An
-    /// error when none does and one of them could not say.
-    async fn first_with(
-        self: &Arc<Self>,
-        view: &View,
-        kind: Kind,
-        wanted: Option<&str>,
-        satisfies: &(dyn Fn(&Listing) -> bool + Sync),
-    ) -> Result<Option<Arc<ServerEntry>>, EngineError> {
-        let asked = view.servers().map(|entry| async move {
-            let limit = SHARE.min(entry.upstream.server().timeout);
-            let listing = tokio::time::timeout(limit, self.listing(view, entry, kind, wanted))
-                .await
-                .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)))?;
-            Ok(satisfies(&listing).then(|| Arc::clone(entry)))
-        });
-        let mut unreachable = None;
-        for answer in futures_util::future::join_all(asked).await {
-            match answer {
-                Ok(Some(entry)) => return Ok(Some(entry)),
-                Ok(None) => {}
-                Err(error) => unreachable = Some(error),
-            }
-        }
-        unreachable.map_or(Ok(None), Err)
-    }
-}
-
-/// Whether a URI, or a template itself (completion), fits one of the templates: its literal parts
-/// stand in order (RFC 6570; expressions may expand to anything).
-fn matches_template(templates: &Listing, uri: &str) -> bool {
-    templates
-        .items
-        .iter()
-        .any(|item| &*item.name == uri || fits(&item.name, uri))
-}
-
-fn fits(template: &str, uri: &str) -> bool {
-    let mut rest = uri;
-    let mut literal_first = true;
-    for part in template.split('{') {
-        let literal = if literal_first {
-            part
-        } else {
-            part.split_once('}').map_or("", |(_, literal)| literal)
-        };
-        let found = if literal_first {
-            rest.strip_prefix(literal)
-        } else {
-            rest.split_once(literal).map(|(_, after)| after)
-        };
-        let Some(after) = found else { return false };
-        rest = after;
-        literal_first = false;
-    }
-    template.ends_with('}') || rest.is_empty()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn a_template_fits_when_its_literal_parts_stand_in_order() {
-        assert!(fits(
-            "test://template/{id}/data",
-            "test://template/123/data"
-        ));
-        assert!(!fits(
-            "test://template/{id}/data",
-            "test://template/123/other"
-        ));
-        assert!(!fits(
-            "test://template/{id}/data",
-            "other://template/123/data"
-        ));
-        assert!(fits("file:///{path}", "file:///a/b"));
-        assert!(!fits("test://static", "test://static/more"));
     }
 }

@@ -14,6 +14,7 @@ mod param_headers;
 mod revision;
 mod sameness;
 pub mod sse;
+mod task_support;
 
 pub use batch::{MAX_BATCH, parse_batch};
 pub use capabilities::{ClientCapabilities, PushPolicy, is_presentable};
@@ -27,3 +28,4 @@ pub use param_headers::{HeaderMismatch, InvalidAnnotation, ParamHeaders};
 pub use revision::{LEGACY_REVISIONS, Revision, SSE_REVISIONS, SUPPORTED_REVISIONS};
 pub use sameness::digest_without;
 pub use sse::{SseDecoder, SseError, SseEvent, SseItem};
+pub use task_support::answers_with_tasks_only;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
-    ClientCapabilities, Edits, Envelope, Members, Method, ParamHeaders, Revision, code, string_of,
+    ClientCapabilities, Edits, Envelope, Members, Method, ParamHeaders, Revision,
+    answers_with_tasks_only, code, string_of,
 };
 use portcullis_policy::Evidence;
 use portcullis_upstream::{SessionWish, UpstreamErrorKind};
@@ -211,6 +212,7 @@ fn item(kind: Kind, raw: &RawValue, modern: bool, entry: &ServerEntry) -> Option
         None
     };
     Some(Item {
+        tasks_only: kind == Kind::Tools && !modern && answers_with_tasks_only(&members),
         name: name.into(),
         raw: raw.to_owned(),
         headers,

@@ -2,10 +2,11 @@
 //! caller was shown is never what another one is shown.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use portcullis_policy::{Evidence, Operation, authorize_service};
 
-use super::Catalog;
+use super::{Catalog, Kind};
 use crate::error::EngineError;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
@@ -24,15 +25,24 @@ impl Lister {
             return Ok(Self::service(entry));
         }
         let permit = view.authorize(entry, Operation::Use)?;
-        let evidence = permit.evidence().clone();
-        if !entry.lists_to(&evidence) {
-            return Ok(Self::service(entry));
+        Ok(Self::heard_by(entry, permit.evidence()))
+    }
+
+    /// As whom a server is asked that whoever has this evidence listens to.
+    pub(crate) fn heard_by(entry: &Arc<ServerEntry>, evidence: &Evidence) -> Self {
+        if !entry.lists_to(evidence) {
+            return Self::service(entry);
         }
-        Ok(Self {
+        Self {
             catalog: entry.callers.of(evidence.acting()),
             entry: Arc::clone(entry),
-            evidence,
-        })
+            evidence: evidence.clone(),
+        }
+    }
+
+    /// Which version of a list was seen last.
+    pub(crate) fn version(&self, kind: Kind) -> u64 {
+        self.catalog.shelf(kind).version.load(Ordering::Acquire)
     }
 
     /// Ourselves.

@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::{PrincipalId, ServerId, Sha256, hex};
-use portcullis_mcp::{Revision, RpcError, SseEvent, code};
+use portcullis_mcp::{Revision, RpcError, code};
 use serde_json::json;
 
 use super::{Wanted, message};
 use crate::call::Call;
 use crate::gateway::Gateway;
 use crate::legacy::LegacyClient;
-use crate::relay::encode;
 
 /// Most elicitations that are remembered, of all principals together and of one.
 const MOST: usize = 10_000;
@@ -122,15 +121,15 @@ impl Gateway {
                 "method": "notifications/elicitation/complete",
                 "params": {"elicitationId": one.id},
             });
-            let bytes = encode(&SseEvent::message(text.to_string()));
+            let text = text.to_string();
             self.listeners
-                .tell(self, principal, server, Some(&one.session), &bytes);
+                .tell(self, principal, server, Some(&one.session), &text);
         }
         for list in ["tools", "prompts", "resources"] {
             let method = format!("notifications/{list}/list_changed");
             let text = json!({"jsonrpc": "2.0", "method": method});
-            let bytes = encode(&SseEvent::message(text.to_string()));
-            self.listeners.tell(self, principal, server, None, &bytes);
+            let text = text.to_string();
+            self.listeners.tell(self, principal, server, None, &text);
         }
     }
 }

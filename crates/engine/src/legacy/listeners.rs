@@ -1,6 +1,7 @@
 //! Messages that belong to no request. Each upstream session has at most one listening stream; what
 //! arrives on it goes to every GET stream of the same client, and a question to just one of them.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,12 +17,14 @@ use portcullis_upstream::{LegacySession, Owner, Restored};
 use super::LegacyClient;
 use crate::backlog::{NewsReceiver, NewsSender, backlog};
 use crate::call::Call;
+use crate::changes::Changes;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::presented::Presented;
 use crate::pulse::{Pulse, STANDING};
 use crate::relay::encode;
 use crate::snapshot::ServerEntry;
+use crate::uris::news_for;
 use crate::view::View;
 
 /// Most open GET streams of one principal.
@@ -90,6 +93,19 @@ impl Subscriber {
             && self.view.acting(entry).as_ref() == Some(acting)
             && gateway.still_stands(principal, admission)
             && gateway.still_serves(principal, admission, entry, Operation::Use)
+    }
+}
+
+impl Subscriber {
+    /// Puts a message of a server on the stream, with the resource that it is about as this view spells
+    /// it. `bytes`: the message as it is. Says whether there was room.
+    fn take(&self, server: &ServerId, text: &str, bytes: &Bytes) -> bool {
+        let entry = self.view.server(server.as_str());
+        let bytes = match entry.map(|entry| news_for(&self.view, entry, text)) {
+            Some(Cow::Owned(respelled)) => encode(&SseEvent::message(respelled)),
+            _ => bytes.clone(),
+        };
+        self.messages.try_send(bytes)
     }
 }
 
@@ -187,8 +203,9 @@ impl Listeners {
         principal: &PrincipalId,
         server: &ServerId,
         session: Option<&[u8; 32]>,
-        bytes: &Bytes,
+        text: &str,
     ) {
+        let bytes = encode(&SseEvent::message(text.to_owned()));
         let mut open = self.open();
         let Some(own) = open.of.get_mut(principal) else {
             return;
@@ -206,7 +223,7 @@ impl Listeners {
             if !hears {
                 return !subscriber.messages.is_closed();
             }
-            subscriber.messages.try_send(bytes.clone())
+            subscriber.take(server, text, &bytes)
         });
         if own.is_empty() {
             open.of.remove(principal);
@@ -221,7 +238,7 @@ impl Listeners {
         acting: &Acting,
         client: &LegacyClient,
         entry: &ServerEntry,
-        bytes: &Bytes,
+        text: &str,
         whom: Whom,
     ) -> bool {
         let mut open = self.open();
@@ -232,6 +249,7 @@ impl Listeners {
             return false;
         };
         let mut done = false;
+        let bytes = encode(&SseEvent::message(text.to_owned()));
         own.retain(|digest, subscriber| {
             let meant = match whom {
                 Whom::All => true,
@@ -242,7 +260,7 @@ impl Listeners {
                 return !subscriber.messages.is_closed();
             }
             // A reader that is this far behind is cut off: it may come back, the memory does not.
-            let taken = subscriber.messages.try_send(bytes.clone());
+            let taken = subscriber.take(&entry.id, text, &bytes);
             done |= taken;
             taken
         });
@@ -291,6 +309,7 @@ impl Gateway {
                 declared: None,
                 watched: Vec::new(),
                 asked: None,
+                abroad: None,
             },
         };
         self.tracker.spawn(listening.run(address));
@@ -311,8 +330,10 @@ impl Listening {
     async fn run(self, address: usize) {
         let mut last_event_id: Option<HeaderValue> = None;
         let mut wait = RETRY;
+        let mut changes = Changes::since_now(&self.gateway, &self.entry, &self.evidence);
         while self.wanted() {
-            match self.once(&mut last_event_id, &mut wait).await {
+            let once = self.once(&mut last_event_id, &mut wait, &mut changes);
+            match once.await {
                 Some(true) => {}
                 Some(false) => wait = (wait * 2).min(MAX_RETRY),
                 None => break,
@@ -334,7 +355,12 @@ impl Listening {
     }
 
     /// One stream, to its end. `None`: there is nothing to come back for; `Some(false)`: it failed.
-    async fn once(&self, last: &mut Option<HeaderValue>, wait: &mut Duration) -> Option<bool> {
+    async fn once(
+        &self,
+        last: &mut Option<HeaderValue>,
+        wait: &mut Duration,
+        changes: &mut Changes,
+    ) -> Option<bool> {
         let opened = self
             .gateway
             .stream(&self.entry, &self.evidence, &self.session, last.as_ref())
@@ -349,7 +375,13 @@ impl Listening {
         };
         let mut pulse = Pulse::started(self.gateway.clock.monotonic());
         loop {
-            let item = tokio::time::timeout(STANDING, stream.next()).await;
+            let item = tokio::select! {
+                item = tokio::time::timeout(STANDING, stream.next()) => item,
+                changed = changes.next() => {
+                    self.deliver(&changed, Whom::All);
+                    continue;
+                }
+            };
             match item {
                 Err(_) | Ok(Ok(Some(SseItem::Comment))) => {}
                 Ok(Ok(Some(SseItem::Event(event)))) => {
@@ -363,7 +395,7 @@ impl Listening {
                     if let Some(millis) = event.retry_ms {
                         *wait = Duration::from_millis(millis).min(MAX_RETRY);
                     }
-                    self.event(&event, &credential).await;
+                    self.event(&event, &credential, changes).await;
                 }
                 Ok(Ok(None)) => return Some(true),
                 Ok(Err(_)) => return Some(false),
@@ -375,7 +407,7 @@ impl Listening {
         }
     }
 
-    async fn event(&self, event: &SseEvent, presented: &UpstreamCredential) {
+    async fn event(&self, event: &SseEvent, presented: &UpstreamCredential, changes: &mut Changes) {
         let Some(text) = event
             .data
             .as_ref()
@@ -391,12 +423,12 @@ impl Listening {
             Restored::Notification(text) => {
                 let known = self.filter.notification(&self.gateway, text);
                 let known = known.and_then(|text| self.gateway.understood(&self.session, text));
-                if let Some(text) = known {
-                    self.deliver(text, Whom::All);
+                if let Some(text) = known.and_then(|text| changes.take(text)) {
+                    self.deliver(&text, Whom::All);
                 }
             }
             Restored::Progress { owner, text, .. } => {
-                self.deliver(text, Whom::Only(owner));
+                self.deliver(&text, Whom::Only(owner));
             }
             Restored::Request(text) => self.question(text).await,
             Restored::Answer { .. } | Restored::Stray => {}
@@ -410,17 +442,16 @@ impl Listening {
             .push(principal, entry, &self.evidence, &self.session, text)
             .await;
         if let Some(asked) = asked
-            && !self.deliver(asked.text.clone(), Whom::One)
+            && !self.deliver(&asked.text, Whom::One)
         {
             self.gateway.withdraw(&asked).await;
         }
     }
 
-    fn deliver(&self, text: String, whom: Whom) -> bool {
-        let bytes = encode(&SseEvent::message(text));
+    fn deliver(&self, text: &str, whom: Whom) -> bool {
         let (acting, client) = (self.evidence.acting(), &self.client);
         self.gateway
             .listeners
-            .deliver(&self.gateway, acting, client, &self.entry, &bytes, whom)
+            .deliver(&self.gateway, acting, client, &self.entry, text, whom)
     }
 }

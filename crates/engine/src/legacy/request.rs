@@ -15,6 +15,7 @@ use crate::answer::{Answer, Elsewhere};
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
 use crate::catalog::bad_answer;
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
@@ -89,7 +90,9 @@ impl Gateway {
                             .named()
                             .is_none()
                             .then(|| pieces.filter.entry.id.to_string());
+                        let (entry, evidence) = (&pieces.filter.entry, &pieces.evidence);
                         let relay = Relay {
+                            changes: Changes::since_now(self, entry, evidence),
                             gateway: Arc::clone(self),
                             call: Some(call),
                             filter: pieces.filter,
@@ -227,6 +230,7 @@ impl Gateway {
                 method,
                 text: prepared.edits.finish(),
                 subject: prepared.subject.clone(),
+                abroad: prepared.abroad.clone(),
                 headers: forwarded(headers),
             })))
         };
@@ -275,6 +279,7 @@ impl Gateway {
             declared: None,
             watched: Vec::new(),
             asked: None,
+            abroad: prepared.abroad,
         };
         match std::mem::replace(&mut waiting.reply, Reply::Accepted) {
             Reply::Message { body, .. } => {

@@ -12,6 +12,7 @@ use super::translated::is_ours;
 use crate::answer::Answer;
 use crate::audit::{CallerText, Outcome};
 use crate::call::Call;
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
@@ -19,6 +20,7 @@ use crate::open_stream::OpenStream;
 use crate::pulse::Pulse;
 use crate::relay::{Relay, Side, error_answer};
 use crate::snapshot::ServerEntry;
+use crate::uris::Abroad;
 use crate::view::View;
 
 impl Gateway {
@@ -118,6 +120,7 @@ impl Gateway {
         };
         call.audit.allowed(evidence.rule());
         let relay = Relay {
+            changes: Changes::since_now(self, entry, &evidence),
             gateway: Arc::clone(self),
             filter: AnswerFilter {
                 // Whichever request the replayed answer belongs to: a list in it is filtered.
@@ -132,6 +135,7 @@ impl Gateway {
                 declared: None,
                 watched: Vec::new(),
                 asked: None,
+                abroad: Abroad::of(view, Vec::new()),
             },
             call: Some(call),
             evidence,

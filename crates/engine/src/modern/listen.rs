@@ -12,12 +12,14 @@ use portcullis_mcp::{
 use portcullis_policy::Evidence;
 use portcullis_upstream::{EventStream, Reply, Restored, UpstreamError};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::across::Listener;
 use crate::answer::ByteStream;
 use crate::backlog::{NewsSender, backlog};
 use crate::call::Call;
 use crate::catalog::bad_answer;
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::{ACKNOWLEDGED, AnswerFilter};
@@ -30,6 +32,7 @@ use crate::pulse::{Pulse, STANDING};
 use crate::relay::{encode, modern_message};
 use crate::snapshot::ServerEntry;
 use crate::tasks::Watched;
+use crate::uris::Abroad;
 use crate::view::View;
 
 /// How long a server may take to acknowledge before the client is told without it.
@@ -53,10 +56,14 @@ impl Feed {
     }
 }
 
+/// The resources of one server that are followed: its spelling of each, and the client's.
+type Followed = Vec<(String, String)>;
+
 /// One server's acknowledged stream.
 pub(super) struct Source {
     filter: AnswerFilter,
     feed: Feed,
+    changes: Changes,
     honoured: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -79,12 +86,15 @@ impl Gateway {
     ) -> Result<Vec<Source>, EngineError> {
         let watched = Watched::by(&*self.handles, &call.principal.id, envelope)?;
         watched.require_within(view.servers().map(|entry| &entry.id))?;
+        let followed = self.shared_out(view, &followed(envelope)).await;
         let opening = view.servers().map(|entry| {
             let (principal, watched) = (Arc::clone(&call.principal), &watched);
+            let of_this = followed.iter().filter(|(owner, _)| owner.id == entry.id);
+            let followed: Followed = of_this.map(|(_, spelled)| spelled.clone()).collect();
             async move {
                 let opened = tokio::time::timeout(
                     ACKNOWLEDGE,
-                    self.open_listen(view, entry, principal, envelope, meta, watched),
+                    self.open_listen(view, entry, principal, envelope, meta, watched, &followed),
                 )
                 .await;
                 let result = opened.unwrap_or_else(|_| Err(bad_answer(entry)));
@@ -120,13 +130,15 @@ impl Gateway {
         envelope: &Envelope<'_>,
         meta: &ModernMeta<'_>,
     ) -> Result<Source, EngineError> {
-        let opening = Box::pin(self.listen_to_session(&filter.entry, evidence, envelope, meta));
+        let opening =
+            Box::pin(self.listen_to_session(&filter.entry, evidence, envelope, meta, None));
         let listener = self
             .while_standing(&call.principal, &call.admission, opening)
             .await?;
         Ok(Source {
             honoured: listener.honoured(),
             feed: Feed::Session(listener),
+            changes: Changes::since_now(self, &filter.entry, evidence),
             filter,
         })
     }
@@ -139,6 +151,7 @@ impl Gateway {
         envelope: &Envelope<'a>,
         meta: &ModernMeta<'a>,
         watched: &Watched<'a>,
+        followed: &Followed,
     ) -> Result<Source, EngineError> {
         let permit = view.authorize(entry, listening(envelope))?;
         let modern = self.serves_modern(entry, permit.evidence()).await?;
@@ -151,6 +164,10 @@ impl Gateway {
                 .map_err(|_| bad_answer(entry))?;
         edits.replace(meta.capabilities, narrowed.as_json());
         let own_tasks = watched.ask(&entry.id, &mut edits);
+        let own_uris: Vec<String> = followed.iter().map(|(own, _)| own.clone()).collect();
+        if let Some(list) = resource_subscriptions(envelope) {
+            edits.replace(list, serde_json::Value::from(own_uris.clone()).to_string());
+        }
         let mut filter = AnswerFilter {
             method: portcullis_mcp::Method::Listen,
             modern: true,
@@ -163,14 +180,16 @@ impl Gateway {
             declared: Some(narrowed),
             watched: own_tasks,
             asked: None,
+            abroad: Abroad::of(view, followed.clone()),
         };
         if !modern {
             let listener = self
-                .listen_to_session(entry, permit.evidence(), envelope, meta)
+                .listen_to_session(entry, permit.evidence(), envelope, meta, Some(own_uris))
                 .await?;
             return Ok(Source {
-                honoured: listener.honoured(),
+                honoured: known_abroad(&filter, listener.honoured()),
                 feed: Feed::Session(listener),
+                changes: Changes::since_now(self, entry, permit.evidence()),
                 filter,
             });
         }
@@ -194,12 +213,14 @@ impl Gateway {
             return Err(bad_answer(entry));
         };
         filter.presented.add(note.presented);
+        let changes = Changes::since_now(self, entry, permit.evidence());
         let honoured = acknowledged(self, &filter, &mut stream, id.as_json())
             .await?
             .ok_or_else(|| bad_answer(entry))?;
         Ok(Source {
             filter,
             feed: Feed::Stateless(stream),
+            changes,
             honoured,
         })
     }
@@ -237,6 +258,31 @@ impl Gateway {
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
         OpenStream::new(self, call, receiver, Some(farewell), named).into_stream(first)
     }
+}
+
+fn resource_subscriptions<'a>(envelope: &Envelope<'a>) -> Option<&'a RawValue> {
+    let wanted = envelope.params()?.object("notifications").ok()??;
+    wanted.get("resourceSubscriptions")
+}
+
+/// The resources that a client asks to follow.
+fn followed(envelope: &Envelope<'_>) -> Vec<String> {
+    resource_subscriptions(envelope)
+        .and_then(|list| serde_json::from_str(list.get()).ok())
+        .unwrap_or_default()
+}
+
+/// What a server of sessions honours, its resources as the client knows them.
+fn known_abroad(
+    filter: &AnswerFilter,
+    mut honoured: serde_json::Map<String, serde_json::Value>,
+) -> serde_json::Map<String, serde_json::Value> {
+    if let (Some(abroad), Some(uris)) = (&filter.abroad, honoured.get_mut("resourceSubscriptions"))
+        && let Ok(own) = serde_json::from_value(uris.take())
+    {
+        *uris = abroad.all(&filter.entry, own);
+    }
+    honoured
 }
 
 /// Reads up to the acknowledgement, which must come first.
@@ -306,6 +352,12 @@ async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: 
         }
         let text = tokio::select! {
             text = tokio::time::timeout(STANDING, source.feed.next_text()) => text,
+            changed = source.changes.next() => {
+                if !messages.send(encode(&SseEvent::message(changed))).await {
+                    return;
+                }
+                continue;
+            }
             () = messages.closed() => return,
         };
         let Ok(text) = text else { continue };
@@ -323,6 +375,9 @@ async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: 
         if is_second_acknowledgement {
             continue;
         }
+        let Some(text) = source.changes.take(text) else {
+            continue;
+        };
         if !messages.send(encode(&SseEvent::message(text))).await {
             return;
         }

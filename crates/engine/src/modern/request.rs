@@ -19,6 +19,7 @@ use crate::answer::{Answer, Elsewhere};
 use crate::audit::Outcome;
 use crate::call::Call;
 use crate::catalog::bad_answer;
+use crate::changes::Changes;
 use crate::consent::Resumed;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
@@ -126,6 +127,7 @@ impl Gateway {
             Ok(Done::Stream(parts)) => {
                 let (filter, evidence, source) = *parts;
                 let relay = Relay {
+                    changes: Changes::since_now(self, &filter.entry, &evidence),
                     gateway: Arc::clone(self),
                     call: Some(call),
                     filter,
@@ -265,6 +267,7 @@ impl Gateway {
             .ok(),
             watched: Vec::new(),
             asked: None,
+            abroad: prepared.abroad.clone(),
         };
         if !modern && method == Method::Listen {
             let evidence = &prepared.evidence;

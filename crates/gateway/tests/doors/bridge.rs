@@ -112,6 +112,7 @@ async fn a_session_is_opened_used_heard_and_ended() {
     let mut client = Client::ready(&gateway, &alice, Some("a")).await;
     listens.opened(1).await;
     let news = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+    upstream.tool_names(&["echo"]);
     listens.message(news);
     assert_eq!(client.line().await, news);
     let answer = client.ask(&call(r#""x""#, "echo")).await;

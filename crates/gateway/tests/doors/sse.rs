@@ -114,6 +114,7 @@ async fn news_of_a_server_come_on_the_same_stream() {
     let mut client = SseClient::ready(&gateway, &alice, "/mcp/a/sse").await;
     listens.opened(1).await;
     let news = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+    upstream.tool_names(&["echo"]);
     listens.bytes(&event_with_id("9", news));
     assert_eq!(client.events.message().await, news);
     listens.message(

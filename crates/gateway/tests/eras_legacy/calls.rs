@@ -309,3 +309,39 @@ async fn progress_and_log_messages_flow_at_the_level_of_the_session() {
     );
     house.end().await;
 }
+
+#[tokio::test]
+async fn on_the_aggregate_a_resource_of_a_second_server_is_spelled_as_it_is_listed() {
+    let (a, b) = (FakeUpstream::modern().await, FakeUpstream::modern().await);
+    let ours = "portcullis://b/test://shared";
+    for upstream in [&a, &b] {
+        upstream.resources(&[r#"{"uri":"test://shared","name":"r"}"#]);
+        upstream.on("tools/call", |request| {
+            let link = r#"{"type":"resource_link","uri":"test://shared","name":"l"}"#;
+            let result = format!(r#"{{"resultType":"complete","content":[{link}]}}"#);
+            Reply::result(request, &result)
+        });
+    }
+    let house = House::of(&[server("a", &a, &[]), server("b", &b, &[])]).await;
+    let mut alice = house.caller("alice").await.at("/mcp");
+    alice.initialize("{}").await;
+    let listed = alice.rpc("resources/list", "{}").await;
+    assert!(listed.text.contains(ours), "{listed:?}");
+    let read = alice
+        .rpc("resources/read", &format!(r#"{{"uri":"{ours}"}}"#))
+        .await;
+    let contents = read.raw(&["result", "contents"]);
+    assert_eq!(
+        contents,
+        format!(r#"[{{"uri":"{ours}","text":"content"}}]"#)
+    );
+    let sent = b.last("resources/read");
+    assert_eq!(sent.text(&["params", "uri"]).unwrap(), "test://shared");
+    assert_eq!(sent.header("mcp-name"), Some("test://shared"));
+    let called = alice.rpc("tools/call", r#"{"name":"b-echo"}"#).await;
+    assert!(called.text.contains(ours), "{called:?}");
+    let called = alice.rpc("tools/call", r#"{"name":"a-echo"}"#).await;
+    assert!(!called.text.contains("portcullis:"), "{called:?}");
+    assert_eq!(a.count("resources/read"), 0);
+    house.end().await;
+}

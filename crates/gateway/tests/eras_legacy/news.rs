@@ -14,7 +14,12 @@ fn acknowledge(upstream: &FakeUpstream, listens: &Live, number: usize) {
     listens.bytes_on(number, &event(&text));
 }
 
+/// Says so on the stream of this number; a list that is said to have changed has changed.
 fn tell(upstream: &FakeUpstream, listens: &Live, number: usize, method: &str, params: &str) {
+    if method == "tools/list_changed" {
+        let fresh = format!("fresh-{}", upstream.count("tools/list"));
+        upstream.tool_names(&["echo", &fresh]);
+    }
     let id = upstream.seen("subscriptions/listen").remove(number).id();
     let text = format!(
         r#"{{"jsonrpc":"2.0","method":"notifications/{method}","params":{{{params}"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
@@ -205,6 +210,37 @@ async fn after_an_interruption_everything_may_have_changed() {
     assert_eq!(
         raw(&told, &["method"]).unwrap(),
         "\"notifications/prompts/list_changed\""
+    );
+    drop(stream);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_change_that_the_session_cannot_see_is_no_news() {
+    let upstream = FakeUpstream::modern().await;
+    let listens = upstream.live("subscriptions/listen");
+    let hiding = ["disallowed_tools: [secret]"];
+    let house = House::of(&[server("a", &upstream, &hiding)]).await;
+    let mut alice = house.caller("alice").await.at("/mcp/a");
+    alice.initialize("{}").await;
+    let mut stream = alice.get(&[]).await;
+    listens.opened(1).await;
+    acknowledge(&upstream, &listens, 0);
+    // Told of once, so that the stream is known to be heard.
+    tell(&upstream, &listens, 0, "prompts/list_changed", "");
+    assert!(stream.data().await.contains("prompts"));
+    let id = upstream.last("subscriptions/listen").id();
+    let read = upstream.count("tools/list");
+    upstream.tool_names(&["echo", "delete_user", "secret"]);
+    listens.message(&format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{{"hidden":1,"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+    ));
+    upstream.arrived("tools/list", read + 1).await;
+    tell(&upstream, &listens, 0, "tools/list_changed", "");
+    let told = stream.data().await;
+    assert!(
+        told.contains("tools/list_changed") && !told.contains("hidden"),
+        "{told}"
     );
     drop(stream);
     house.end().await;

@@ -1,5 +1,7 @@
 //! `subscriptions/listen` on servers of sessions.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use portcullis_testkit::upstream::{FakeUpstream, Recorded, Reply};
 
 use super::support::{House, Opened, raw, server};
@@ -22,13 +24,24 @@ async fn telling() -> FakeUpstream {
         );
         Reply::result(request, &result)
     });
-    for kind in [
-        "resources/subscribe",
-        "resources/unsubscribe",
-        "tools/list",
-        "tools/call",
-    ] {
+    for kind in ["resources/subscribe", "resources/unsubscribe", "tools/call"] {
         upstream.on(kind, |request| Reply::result(request, r#"{"tools":[]}"#));
+    }
+    // Each time another list.
+    let listed = AtomicUsize::new(0);
+    upstream.on("tools/list", move |request| {
+        let number = listed.fetch_add(1, Ordering::SeqCst);
+        let tool = format!(r#"{{"name":"t{number}","inputSchema":{{"type":"object"}}}}"#);
+        Reply::result(request, &format!(r#"{{"tools":[{tool}]}}"#))
+    });
+    for (kind, listed) in [
+        (
+            "resources/list",
+            r#"{"resources":[{"uri":"test://w","name":"w"}]}"#,
+        ),
+        ("resources/templates/list", r#"{"resourceTemplates":[]}"#),
+    ] {
+        upstream.on(kind, move |request| Reply::result(request, listed));
     }
     for kind in ["notifications/initialized", "notifications/cancelled"] {
         upstream.on(kind, |_| Reply::status(202));
@@ -50,6 +63,25 @@ async fn hears(opened: &mut Opened, method: &str, id: &str) {
     assert_eq!(raw(&news, &["method"]).unwrap(), format!("\"{method}\""));
     let tag = ["params", "_meta", "io.modelcontextprotocol/subscriptionId"];
     assert_eq!(raw(&news, &tag).unwrap(), id, "{news}");
+}
+
+/// A change of a list, which is read first, and one of a resource, which is not.
+async fn hears_both(opened: &mut Opened, id: &str) {
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let news = opened.data().await;
+        let tag = ["params", "_meta", "io.modelcontextprotocol/subscriptionId"];
+        assert_eq!(raw(&news, &tag).unwrap(), id, "{news}");
+        told.push(raw(&news, &["method"]).unwrap());
+    }
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            r#""notifications/resources/updated""#,
+            r#""notifications/tools/list_changed""#
+        ]
+    );
 }
 
 #[tokio::test]
@@ -80,8 +112,7 @@ async fn a_session_is_listened_to_once_and_a_resource_followed_once_for_all() {
     news.message(CHANGED);
     news.message(UPDATED);
     for (opened, id) in [(&mut first, "1"), (&mut second, "2")] {
-        hears(opened, "notifications/tools/list_changed", id).await;
-        hears(opened, "notifications/resources/updated", id).await;
+        hears_both(opened, id).await;
     }
     // Another principal has a session of its own.
     let bob = house.caller("bob").await;
@@ -114,7 +145,7 @@ async fn after_a_break_everything_may_have_changed() {
     news.bytes("retry: 1\n\n");
     news.close();
     news.opened(2).await;
-    hears(&mut opened, "notifications/tools/list_changed", "1").await;
+    hears_both(&mut opened, "1").await;
     // With an event id the server tells itself what was missed.
     news.bytes(&portcullis_testkit::upstream::event_with_id("e-1", UPDATED));
     hears(&mut opened, "notifications/resources/updated", "1").await;

@@ -72,3 +72,34 @@ async fn each_server_is_asked_in_its_own_era_and_no_list_has_a_hole() {
     assert_eq!(both.count("initialize"), 0);
     house.end().await;
 }
+
+#[tokio::test]
+async fn a_tool_that_answers_with_tasks_only_is_refused_with_the_reason() {
+    let old = FakeUpstream::legacy().await;
+    old.tools(&[
+        r#"{"name":"plain","inputSchema":{"type":"object"},"execution":{"taskSupport":"optional"}}"#,
+        r#"{"name":"slow","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}"#,
+    ]);
+    let house = House::of(&[server("old", &old, &[])]).await;
+    let alice = house.caller("alice").await;
+    for (path, slow, plain) in [
+        ("/mcp", "old-slow", "old-plain"),
+        ("/mcp/old", "slow", "plain"),
+    ] {
+        let alice = alice.at(path);
+        let listed = alice.ask("tools/list", "").await;
+        let tools = listed.raw(&["result", "tools"]);
+        assert!(tools.contains(plain) && !tools.contains("slow"), "{tools}");
+        let refused = alice
+            .ask("tools/call", &format!(r#""name":"{slow}""#))
+            .await;
+        assert_eq!(refused.raw(&["error", "code"]), "-32602");
+        assert!(refused.text.contains("taskSupport"), "{refused:?}");
+        alice
+            .ask("tools/call", &format!(r#""name":"{plain}""#))
+            .await
+            .is_done();
+    }
+    assert_eq!(old.count("tools/call"), 2);
+    house.end().await;
+}

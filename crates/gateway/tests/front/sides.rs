@@ -222,6 +222,7 @@ async fn a_stream_of_before_hears_no_more_of_a_server_that_was_hidden_from_its_s
         streams.push(stream);
     }
     live.opened(1).await;
+    upstream.tool_names(&["echo"]);
     live.bytes(&event(CHANGED));
     for stream in &mut streams {
         assert!(stream.until("list_changed").await);

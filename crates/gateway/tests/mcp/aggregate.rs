@@ -83,10 +83,10 @@ async fn of_two_servers_that_could_own_a_name_the_first_does() {
     .await;
     let alice = house.caller("alice").await;
     let listed = alice.rpc("tools/list", "{}").await;
-    assert_eq!(
-        listed.names(),
-        ["bank-pay-all", "bank-other", "bank-pay-mine"]
-    );
+    let names = listed.names();
+    assert_eq!(names[..2], ["bank-pay-all", "bank-other"]);
+    assert!(names[2].starts_with("bank-pay-all_"), "{names:?}");
+    assert_eq!(names[3..], ["bank-pay-mine"]);
     for _ in 0..3 {
         alice.call("bank-pay-all", "{}").await;
     }
@@ -391,5 +391,90 @@ async fn a_tool_that_appears_is_found_and_one_that_goes_is_gone() {
     assert!(alice.call("a-fresh", "{}").await.json()["result"].is_object());
     assert_eq!(alice.call("a-echo", "{}").await.code(), -32602);
     drop(listening);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_answers_with_tasks_only_is_for_nobody_whom_no_tasks_are_offered() {
+    let upstream = FakeUpstream::legacy().await;
+    upstream.tools(&[
+        r#"{"name":"plain","inputSchema":{"type":"object"},"execution":{"taskSupport":"optional"}}"#,
+        r#"{"name":"slow","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}"#,
+    ]);
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let caller = house.caller("alice").await;
+    for (path, plain, slow) in [("/mcp", "a-plain", "a-slow"), ("/mcp/a", "plain", "slow")] {
+        let mut alice = caller.at(path);
+        let hello = alice.initialize(r#"{"tasks":{}}"#).await;
+        assert!(!hello.text.contains("\"tasks\""), "{hello:?}");
+        assert_eq!(alice.rpc("tools/list", "{}").await.names(), [plain]);
+        let refused = alice.call(slow, "{}").await;
+        assert_eq!(refused.code(), -32602);
+        assert!(refused.text.contains("taskSupport"), "{refused:?}");
+        assert!(alice.call(plain, "{}").await.json()["result"].is_object());
+    }
+    let listed = caller
+        .at("/mcp-rest/tools/list")
+        .get(&[])
+        .await
+        .whole()
+        .await;
+    assert_eq!(listed.names(), ["plain"]);
+    let refused = caller
+        .at("/mcp-rest/tools/call")
+        .post(r#"{"name":"a-slow"}"#)
+        .await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.text.contains("taskSupport"), "{refused:?}");
+    assert_eq!(upstream.count("tools/call"), 2);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_page_may_be_kept_as_long_as_its_shortest_lived_share_and_by_its_reader_alone() {
+    let [a, b] = [FakeUpstream::modern().await, FakeUpstream::modern().await];
+    for (upstream, ttl) in [(&a, 9000), (&b, 4000)] {
+        upstream.on("tools/list", move |request| {
+            let tool = r#"{"name":"echo","inputSchema":{"type":"object"}}"#;
+            Reply::result(
+                request,
+                &format!(r#"{{"resultType":"complete","tools":[{tool}],"ttlMs":{ttl},"cacheScope":"public"}}"#),
+            )
+        });
+    }
+    let house = House::of(&[server("a", &a, &[]), server("b", &b, &["timeout: 2s"])]).await;
+    let alice = house.caller("alice").await;
+    let kept = async || {
+        let listed = alice.modern("tools/list", "").await;
+        ["ttlMs", "cacheScope"].map(|member| listed.raw(&["result", member]))
+    };
+    assert_eq!(kept().await, ["4000", r#""private""#]);
+    b.on("tools/list", |_| Reply::status(500));
+    assert_eq!(kept().await, ["0", r#""private""#], "a list with a hole");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn instructions_are_those_of_every_server_in_view_under_its_alias() {
+    let [a, b, c] = three().await;
+    let house = House::of(&[
+        server("a", &a, &["instructions: \"Ask first.\""]),
+        server("b", &b, &["alias: bee", "instructions: \"Be brief.\""]),
+        server("c", &c, &[]),
+    ])
+    .await;
+    let mut alice = house.caller("alice").await;
+    let stateless = alice.clone();
+    let both = "# a\nAsk first.\n\n# bee\nBe brief.";
+    let hello = alice.initialize("{}").await;
+    assert_eq!(hello.json()["result"]["instructions"], both);
+    let found = stateless.modern("server/discover", "").await;
+    assert_eq!(found.json()["result"]["instructions"], both, "{found:?}");
+    let mut bob = house.limited("bob", &["b", "c"], &[]).await;
+    let hello = bob.initialize("{}").await;
+    assert_eq!(hello.json()["result"]["instructions"], "# bee\nBe brief.");
+    let mut carol = house.limited("carol", &["c"], &[]).await;
+    let hello = carol.initialize("{}").await;
+    assert!(hello.json()["result"].get("instructions").is_none());
     house.end().await;
 }

@@ -7,6 +7,8 @@ mod aws;
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod changed_lists;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod faults;
@@ -40,6 +42,10 @@ mod rest;
 mod rest_waits;
 #[cfg(test)]
 mod revoked;
+#[cfg(test)]
+mod shared_names;
+#[cfg(test)]
+mod shared_resources;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]

@@ -52,12 +52,14 @@ async fn a_session_hears_nothing_more_of_a_server_that_is_removed() {
     let mut at_all = all.get(&[]).await;
     of_gone.opened(1).await;
     of_stays.opened(1).await;
+    gone.tool_names(&["echo"]);
     of_gone.bytes(&event(CHANGED));
     assert_eq!(at_a.data().await, CHANGED);
     assert_eq!(at_all.data().await, CHANGED);
 
     keep(&house, &["b"]);
     tokio::join!(of_gone.abandoned(), at_a.ends());
+    stays.tool_names(&["echo"]);
     of_stays.bytes(&event(CHANGED));
     assert_eq!(at_all.data().await, CHANGED, "the other is heard as before");
     drop(at_all);
@@ -76,6 +78,7 @@ async fn a_subscription_hears_nothing_more_of_a_server_that_is_removed() {
 
     keep(&house, &["b"]);
     tokio::join!(of_gone.abandoned(), at_a.ends());
+    stays.tool_names(&["echo"]);
     of_stays.bytes(&event(CHANGED));
     assert_eq!(at_all.data().await, CHANGED, "the other is heard as before");
     drop(at_all);
@@ -112,6 +115,7 @@ async fn who_no_longer_sees_a_server_hears_nothing_more_of_it_and_others_do() {
     let mut blue = streams.pop().unwrap();
     portcullis_testkit::eventually("blue is heard no more", async || live.open_now() == 1).await;
     blue.ends().await;
+    upstream.tool_names(&["echo"]);
     live.bytes_on(1, &event(CHANGED));
     assert_eq!(red.data().await, CHANGED);
     drop(red);
@@ -158,6 +162,7 @@ async fn who_may_read_no_more_hears_no_more_of_resources_and_still_of_lists() {
 
     let_nothing_be_read(&house);
     of_resource.ends().await;
+    upstream.tool_names(&["echo"]);
     live.bytes_on(1, &event(CHANGED));
     assert_eq!(of_lists.data().await, CHANGED);
     drop(of_lists);
@@ -187,6 +192,7 @@ async fn a_session_that_may_read_no_more_hears_no_more_of_what_it_subscribed_to(
 
     let_nothing_be_read(&house);
     live.bytes(&event(UPDATED));
+    upstream.tool_names(&["echo"]);
     live.bytes(&event(CHANGED));
     assert_eq!(stream.data().await, CHANGED, "lists are heard of still");
     drop(stream);

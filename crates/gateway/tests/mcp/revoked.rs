@@ -86,6 +86,7 @@ async fn open_streams_of_a_revoked_key_end() {
     let mut listening = alice.get(&[]).await;
     live.opened(1).await;
     revoke(&house, &made).await;
+    upstream.tool_names(&["echo"]);
     live.message(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     assert_eq!(listening.event().await, None, "nothing is heard any more");
     live.abandoned().await;

@@ -180,6 +180,7 @@ async fn news_reach_every_stream_of_the_client_and_a_question_just_one() {
     let mut first = listening(&alice, &live, 1).await;
     let mut second = listening(&laptop, &live, 1).await;
     let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+    upstream.tool_names(&["echo"]);
     live.bytes_on(0, &event(changed));
     assert_eq!(first.data().await, changed);
     assert_eq!(second.data().await, changed);

@@ -94,6 +94,7 @@ async fn a_stream_hears_what_was_subscribed_to_through_another_replica() {
     listen.message(r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///x"}}"#);
     let heard = stream.hears("resources/updated").await;
     assert_eq!(heard["params"]["uri"], "file:///x");
+    upstream.tool_names(&["echo"]);
     listen.message(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     stream.hears("tools/list_changed").await;
 

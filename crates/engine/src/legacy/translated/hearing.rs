@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::{Principal, ServerId};
 use portcullis_mcp::eras::legacy_client::{self, Listened, Stamp};
-use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Method, SseEvent};
+use portcullis_mcp::{ClientCapabilities, Edits, Envelope, Method};
 use portcullis_policy::{Evidence, Operation};
 use portcullis_upstream::{EventStream, Reply, Restored, UpstreamErrorKind};
 use tokio::sync::mpsc;
@@ -19,12 +19,13 @@ use super::own_info;
 use super::request::Translated;
 use crate::call::{Admission, Call};
 use crate::catalog::{bad_answer, failed};
+use crate::changes::Changes;
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::pulse::{Pulse, STANDING};
-use crate::relay::{encode, modern_message};
+use crate::relay::modern_message;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -201,6 +202,7 @@ impl Listener {
     async fn run(self, mut next: Option<Source>, mut replaced: mpsc::Receiver<Source>) {
         let mut wait = RETRY;
         let mut interrupted = false;
+        let mut changes = Changes::since_now(&self.gateway, &self.entry, &self.evidence);
         loop {
             if !self.is_wanted() {
                 let mut hearings = self.gateway.translation.hearings.all();
@@ -225,10 +227,13 @@ impl Listener {
             };
             if std::mem::take(&mut interrupted) {
                 for news in legacy_client::changes(&source.listened) {
-                    self.deliver(news);
+                    let heard = source.filter.notification(&self.gateway, news);
+                    if let Some(news) = heard.and_then(|news| changes.take(news)) {
+                        self.deliver(&news);
+                    }
                 }
             }
-            match self.follow(source, &mut replaced).await {
+            match self.follow(source, &mut replaced, &mut changes).await {
                 Followed::Replaced(source) => next = Some(*source),
                 Followed::Ended => {
                     interrupted = true;
@@ -308,6 +313,7 @@ impl Listener {
             declared: None,
             watched: Vec::new(),
             asked: None,
+            abroad: None,
         };
         let first = stream.next_text().await?;
         let first = first.filter(|text| !filter.reveals(text));
@@ -321,7 +327,12 @@ impl Listener {
     }
 
     /// Passes news on until the stream ends, another takes its place, or nobody wants them.
-    async fn follow(&self, mut source: Source, replaced: &mut mpsc::Receiver<Source>) -> Followed {
+    async fn follow(
+        &self,
+        mut source: Source,
+        replaced: &mut mpsc::Receiver<Source>,
+        changes: &mut Changes,
+    ) -> Followed {
         let mut pulse = Pulse::started(self.gateway.clock.monotonic());
         loop {
             if pulse.must_look(self.gateway.clock.monotonic()) && !self.is_wanted() {
@@ -330,6 +341,10 @@ impl Listener {
             let text = tokio::select! {
                 biased;
                 Some(other) = replaced.recv() => return Followed::Replaced(Box::new(other)),
+                changed = changes.next() => {
+                    self.deliver(&changed);
+                    continue;
+                }
                 text = tokio::time::timeout(STANDING, source.stream.next_text()) => text,
             };
             let text = match text {
@@ -341,8 +356,8 @@ impl Listener {
                 Restored::Notification(text) => {
                     let known = source.filter.notification(&self.gateway, text);
                     let news = known.and_then(|text| legacy_client::news(&text, &source.listened));
-                    if let Some(news) = news {
-                        self.deliver(news);
+                    if let Some(news) = news.and_then(|news| changes.take(news)) {
+                        self.deliver(&news);
                     }
                 }
                 // The server takes its leave.
@@ -352,14 +367,13 @@ impl Listener {
         }
     }
 
-    fn deliver(&self, news: String) {
-        let bytes = encode(&SseEvent::message(news));
+    fn deliver(&self, news: &str) {
         self.gateway.listeners.tell(
             &self.gateway,
             &self.principal.id,
             &self.entry.id,
             Some(&self.session),
-            &bytes,
+            news,
         );
     }
 }

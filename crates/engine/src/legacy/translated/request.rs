@@ -23,6 +23,7 @@ use crate::gateway::Gateway;
 use crate::presented::Presented;
 use crate::relay::error_answer;
 use crate::snapshot::ServerEntry;
+use crate::uris::Abroad;
 use crate::view::View;
 
 /// A request that policy let through, for a server that opens no sessions.
@@ -35,6 +36,8 @@ pub(in super::super) struct Translated {
     pub(in super::super) text: String,
     /// What it asks for, as the server spells it.
     pub(in super::super) subject: String,
+    /// The aggregate that the answer is for; `None` on the server's own endpoint.
+    pub(in super::super) abroad: Option<Arc<Abroad>>,
     /// What of the client's headers goes along.
     pub(in super::super) headers: HeaderMap,
 }
@@ -113,6 +116,7 @@ impl Gateway {
             declared: None,
             watched: Vec::new(),
             asked: None,
+            abroad: request.abroad.clone(),
         };
         let comes_back = client.digest.filter(|_| client.resumes());
         let recording = Recording::new(self, comes_back);

@@ -45,12 +45,14 @@ enum End {
 
 impl Gateway {
     /// Listens to a server of sessions for a stateless client; what is honoured is in the listener.
+    /// `followed`: of the resources in the request the server's own, as it spells them.
     pub(in crate::modern) async fn listen_to_session(
         self: &Arc<Self>,
         entry: &Arc<ServerEntry>,
         evidence: &Evidence,
         envelope: &Envelope<'_>,
         meta: &ModernMeta<'_>,
+        followed: Option<Vec<String>>,
     ) -> Result<Listener, EngineError> {
         let Kind::Request { id, .. } = envelope.kind else {
             return Err(bad_answer(entry));
@@ -64,7 +66,13 @@ impl Gateway {
             .unwrap_or_default();
         let server = Introduction::of(session.initialize_result());
         let mut subscription = Subscription::of(&wanted, &server);
-        let uris = std::mem::take(&mut subscription.uris);
+        let asked = std::mem::take(&mut subscription.uris);
+        let uris = match followed {
+            // Without that capability it follows none.
+            Some(_) if asked.is_empty() => Vec::new(),
+            Some(own) => own,
+            None => asked,
+        };
         let mut listener = self.join(entry, evidence, &wish, subscription, id.as_json());
         let mut hearing = listener.ear.hearing.subscribe();
         let heard = tokio::time::timeout(OPENING, async {

@@ -290,6 +290,7 @@ async fn a_subscription_is_acknowledged_first_and_then_tells_what_happens() {
         }
     );
     assert!(opened.data().await.contains("acknowledged"));
+    first.tool_names(&["echo"]);
     of_first.message(changed);
     assert_eq!(opened.data().await, changed);
     drop(opened);
@@ -309,8 +310,9 @@ async fn a_subscription_is_acknowledged_first_and_then_tells_what_happens() {
         raw(&acknowledgement, &["params", "notifications"]).unwrap(),
         r#"{"promptsListChanged":true,"toolsListChanged":true}"#
     );
-    for live in [&of_first, &of_second] {
+    for (live, upstream) in [(&of_first, &first), (&of_second, &second)] {
         live.bytes(&acknowledged("1", "{}"));
+        upstream.tool_names(&["other"]);
         live.message(changed);
         assert_eq!(opened.data().await, changed);
     }

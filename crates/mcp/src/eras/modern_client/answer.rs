@@ -9,6 +9,7 @@ use crate::json::{Edits, Members, quote};
 use crate::message::Envelope;
 use crate::method::Method;
 use crate::modern::meta_key;
+use crate::task_support::answers_with_tasks_only;
 
 /// Codes that 2026-07-28 keeps for what is between a client and whom it speaks to. A server of an
 /// earlier revision means something else by them.
@@ -136,13 +137,10 @@ pub fn tool(raw: &str) -> Option<String> {
     let Some(execution) = members.get("execution") else {
         return Some(raw.to_owned());
     };
-    let execution = Members::of(execution).unwrap_or_default();
-    if execution
-        .string("taskSupport")
-        .is_some_and(|support| support == "required")
-    {
+    if answers_with_tasks_only(&members) {
         return None;
     }
+    let execution = Members::of(execution).unwrap_or_default();
     let rest = execution.rewrite(|name| name != "taskSupport");
     if rest == "{}" {
         return Some(members.rewrite(|name| name != "execution"));
