@@ -1,5 +1,7 @@
 //! What a process was given that others must not see: neither in our log, nor in its answers.
 
+use std::fmt::Write as _;
+
 /// Shorter values are words that may stand anywhere in a log,
 const TELLING: usize = 6;
 /// or in an answer. The same as for credentials that are presented over HTTP.
@@ -82,9 +84,11 @@ fn escaped(letter: char) -> String {
     if letter.is_ascii() {
         return letter.to_string();
     }
-    let mut units = [0; 2];
-    let units = letter.encode_utf16(&mut units).iter();
-    units.map(|unit| format!("\\u{unit:04x}")).collect()
+    let mut text = String::with_capacity(12);
+    for unit in letter.encode_utf16(&mut [0; 2]) {
+        let _ = write!(text, "\\u{unit:04x}");
+    }
+    text
 }
 
 #[cfg(test)]
