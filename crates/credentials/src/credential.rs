@@ -159,6 +159,24 @@ impl UpstreamCredential {
         self
     }
 
+    /// Whether it is of one caller; a token that we sign for each request says only who asks.
+    pub const fn is_one_callers(&self) -> bool {
+        match self.kind {
+            CredentialKind::NoAuth
+            | CredentialKind::StaticToken
+            | CredentialKind::M2mClientCredentials
+            | CredentialKind::AwsSigV4
+            | CredentialKind::SignedJwt => false,
+            CredentialKind::TokenExchange
+            | CredentialKind::IdJag
+            | CredentialKind::AuthorizationCode
+            | CredentialKind::MappedKey
+            | CredentialKind::PerRequestHeader
+            | CredentialKind::Oauth2Passthrough
+            | CredentialKind::ExtraHeaders => true,
+        }
+    }
+
     /// What kind it is.
     pub const fn kind(&self) -> CredentialKind {
         self.kind

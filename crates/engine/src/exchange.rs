@@ -184,7 +184,7 @@ impl Gateway {
         entry: &ServerEntry,
         evidence: &Evidence,
     ) -> Result<bool, EngineError> {
-        if let Some(modern) = entry.upstream.lately_modern() {
+        if let Some(modern) = entry.upstream.lately_modern(evidence) {
             return Ok(modern);
         }
         let mut note = Note::default();

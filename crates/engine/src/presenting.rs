@@ -32,6 +32,10 @@ impl Presents for Presenting<'_> {
         self.0.account()
     }
 
+    fn is_one_callers(&self) -> bool {
+        self.0.is_one_callers()
+    }
+
     fn appears_in(&self, answer: &[u8]) -> bool {
         self.0.appears_in(answer)
     }
@@ -48,6 +52,10 @@ pub(crate) struct Kept(pub(crate) UpstreamCredential);
 impl Presents for Kept {
     fn present(&self, request: Unsent<'_>) -> Result<(), NotPresented> {
         Presenting(&self.0).present(request)
+    }
+
+    fn is_one_callers(&self) -> bool {
+        self.0.is_one_callers()
     }
 
     fn appears_in(&self, answer: &[u8]) -> bool {

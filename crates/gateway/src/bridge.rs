@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use portcullis_mcp::{Envelope, Kind, MessageError, Method, RpcError, code};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +29,8 @@ use modern::Mirrors;
 use running::Running;
 use session::Session;
 
-/// Most requests of the client that run at one time.
+/// Most requests of the client that run at one time; also most batches, most answers, and most
+/// notifications that wait for their turn.
 const MOST_RUNNING: usize = 100;
 /// How long the end of the session may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -42,6 +43,8 @@ struct Bridge {
     running: Running,
     mirrors: Mirrors,
     tasks: TaskTracker,
+    batches: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
     stop: CancellationToken,
     /// Something was answered; from then on trouble is the client's to hear of.
     worked: AtomicBool,
@@ -63,11 +66,18 @@ pub async fn run(
         running: Running::default(),
         mirrors: Mirrors::default(),
         tasks: TaskTracker::new(),
+        batches: Arc::new(Semaphore::new(MOST_RUNNING)),
+        answers: Arc::new(Semaphore::new(MOST_RUNNING)),
         stop,
         worked: AtomicBool::new(false),
         trouble: Mutex::default(),
     });
-    bridge.carry(lines).await;
+    let (notes, waiting) = mpsc::channel(MOST_RUNNING);
+    let telling = TaskTracker::new();
+    let teller = Arc::clone(&bridge);
+    let teller = telling.spawn(async move { teller.tell(waiting).await });
+    telling.close();
+    bridge.carry(lines, notes).await;
     // What was asked is answered, but for what never ends by itself.
     bridge.running.end_listening();
     bridge.session.end_listening();
@@ -76,6 +86,13 @@ pub async fn run(
         () = bridge.tasks.wait() => {}
         () = bridge.over() => bridge.running.cancel_all(),
     }
+    // What was noted last may still be on its way; nobody waits for it for long.
+    tokio::select! {
+        () = telling.wait() => {}
+        () = tokio::time::sleep(FAREWELL) => {}
+        () = bridge.over() => {}
+    }
+    teller.abort();
     let _ = tokio::time::timeout(FAREWELL, bridge.end_session()).await;
     bridge.trouble().map_or(Ok(()), Err)
 }
@@ -89,32 +106,57 @@ impl Bridge {
         }
     }
 
-    async fn carry(self: &Arc<Self>, mut lines: mpsc::Receiver<Line>) {
-        loop {
-            let line = tokio::select! {
-                line = lines.recv() => line,
-                () = self.over() => return,
-            };
-            match line {
-                Some(Line::Text(text)) => self.take(text).await,
-                Some(Line::TooLong) => {
-                    let error = RpcError::new(code::INVALID_REQUEST, "the message is too long");
-                    self.say(error.response(None)).await;
+    async fn carry(self: &Arc<Self>, mut lines: mpsc::Receiver<Line>, notes: mpsc::Sender<Bytes>) {
+        let taking = async {
+            while let Some(line) = lines.recv().await {
+                match line {
+                    Line::Text(text) => self.take(text, &notes).await,
+                    Line::TooLong => {
+                        let error = RpcError::new(code::INVALID_REQUEST, "the message is too long");
+                        self.say(error.response(None)).await;
+                    }
                 }
-                None => return,
+            }
+        };
+        tokio::select! {
+            () = taking => {}
+            () = self.over() => {}
+        }
+    }
+
+    /// Tells the gateway what is no request, in the order in which it was said.
+    async fn tell(self: Arc<Self>, mut notes: mpsc::Receiver<Bytes>) {
+        while let Some(text) = notes.recv().await {
+            let Ok(envelope) = Envelope::parse(&text) else {
+                continue;
+            };
+            self.told(&envelope).await;
+            if envelope.kind.method() == Some(Method::Initialized.as_str()) {
+                self.session.introduced();
+                if self.session.begins_listening() {
+                    let bridge = Arc::clone(&self);
+                    self.tasks.spawn(async move { bridge.listen().await });
+                }
             }
         }
     }
 
-    /// Takes one message. Requests and answers run beside each other; notifications keep their order.
-    async fn take(self: &Arc<Self>, text: Bytes) {
+    /// Takes one message. Requests and answers run beside each other; notifications keep their order,
+    /// and hold nothing else up but for the one that completes the handshake.
+    async fn take(self: &Arc<Self>, text: Bytes, notes: &mpsc::Sender<Bytes>) {
         let envelope = match Envelope::parse(&text) {
             Ok(envelope) => envelope,
             // The gateway knows whether this client may send any.
             Err(MessageError::Batch) => {
+                let Ok(room) = Arc::clone(&self.batches).try_acquire_owned() else {
+                    let error = RpcError::new(code::INVALID_REQUEST, "too many batches run");
+                    return self.say(error.response(None)).await;
+                };
                 let bridge = Arc::clone(self);
-                let carrying = async move { bridge.batch(text).await };
-                self.tasks.spawn(carrying);
+                self.tasks.spawn(async move {
+                    bridge.batch(text).await;
+                    drop(room);
+                });
                 return;
             }
             Err(error) => {
@@ -137,18 +179,23 @@ impl Bridge {
                 if method == Method::Cancelled.as_str() && self.running.cancel_modern(&envelope) {
                     return;
                 }
-                self.told(&envelope).await;
-                if method == Method::Initialized.as_str() && self.session.begins_listening() {
-                    let bridge = Arc::clone(self);
-                    self.tasks.spawn(async move { bridge.listen().await });
+                if method == Method::Initialized.as_str() {
+                    self.session.is_being_introduced();
                 }
+                // The teller is there as long as anything is taken.
+                let _ = notes.send(text.clone()).await;
             }
             Kind::Response { .. } => {
+                // An answer is not lost: where too many are under way, it waits, and what follows too.
+                let Ok(room) = Arc::clone(&self.answers).acquire_owned().await else {
+                    return;
+                };
                 let (bridge, text) = (Arc::clone(self), text.clone());
                 self.tasks.spawn(async move {
                     if let Ok(envelope) = Envelope::parse(&text) {
                         bridge.told(&envelope).await;
                     }
+                    drop(room);
                 });
             }
         }

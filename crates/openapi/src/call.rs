@@ -7,10 +7,11 @@ use portcullis_mcp::Members;
 use serde_json::value::RawValue;
 use url::Position;
 
-use crate::arguments::is_null;
+use crate::arguments::{Shape, is_null};
 use crate::body::Body;
-use crate::parameter::{Parameter, Place};
-use crate::serial::{Pairs, encoded, joined};
+use crate::parameter::{Parameter, Place, Style};
+use crate::query_name::QueryName;
+use crate::serial::{Pairs, encoded, joined, present};
 use crate::servers::{Base, ChosenBy};
 use crate::template::{Part, climbs};
 
@@ -48,12 +49,12 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The names in a query that no argument may say: they are written already.
-    pub(crate) fn fixed_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn fixed_names(&self) -> impl Iterator<Item = QueryName> {
         [self.base.url.query(), self.query.as_deref()]
             .into_iter()
             .flatten()
             .flat_map(|query| query.split('&'))
-            .map(|pair| pair.split('=').next().unwrap_or_default())
+            .map(QueryName::decoded)
     }
 
     /// The request of these arguments.
@@ -82,6 +83,7 @@ impl Plan {
             let Some(raw) = given(&parameter.argument) else {
                 continue;
             };
+            parameter.takes(raw)?;
             match parameter.place {
                 Place::Path => {}
                 Place::Query => query.extend(self.pairs(parameter, raw)?),
@@ -170,24 +172,43 @@ impl Plan {
         let pairs = pairs
             .of(raw)
             .map_err(|malformed| wrong(&parameter.argument, malformed.0))?;
-        let own = encoded(&parameter.name);
-        let taken = |name: &str| {
-            let mut others = self.parameters.iter().filter(|other| {
-                other.place == parameter.place && other.argument != parameter.argument
-            });
-            others.any(|other| encoded(&other.name) == name)
-                || (parameter.place == Place::Query
-                    && self.fixed_names().any(|fixed| fixed == name))
-        };
-        let stranger = pairs.iter().find(|(name, _)| *name != own && taken(name));
-        if let Some((name, _)) = stranger {
-            let why = format!("must not hold `{name}`, which is a parameter of its own");
-            return Err(wrong(&parameter.argument, &why));
-        }
+        let plain = encoded(&parameter.name);
+        let made = pairs.iter().map(|(name, _)| name.as_str());
+        self.keeps_to_itself(parameter, made.filter(|name| *name != plain))?;
         Ok(pairs
             .into_iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect())
+    }
+
+    /// No name that an object made says what is said elsewhere.
+    fn keeps_to_itself<'n>(
+        &self,
+        parameter: &Parameter,
+        made: impl Iterator<Item = &'n str>,
+    ) -> Result<(), BadArguments> {
+        let own = QueryName::of(&parameter.name);
+        let mut made = made.peekable();
+        if made.peek().is_none() {
+            return Ok(());
+        }
+        let mut others: Vec<QueryName> = self
+            .parameters
+            .iter()
+            .filter(|other| other.place == parameter.place && other.argument != parameter.argument)
+            .map(|other| QueryName::of(&other.name))
+            .collect();
+        if parameter.place == Place::Query {
+            others.extend(self.fixed_names());
+        }
+        for name in made {
+            let read = QueryName::decoded(name);
+            if others.iter().any(|other| read.intrudes(other, &own)) {
+                let why = format!("must not hold `{name}`, which is a parameter of its own");
+                return Err(wrong(&parameter.argument, &why));
+            }
+        }
+        Ok(())
     }
 
     fn filled<'r>(
@@ -212,6 +233,12 @@ impl Plan {
                 return Err(BadArguments(format!("required and missing: {name}")));
             };
             let name = &parameter.argument;
+            if let (Style::Matrix, true, Some(Shape::Pairs(members))) =
+                (parameter.style, parameter.explode, Shape::of(raw))
+            {
+                let made: Vec<String> = present(&members).map(|(key, _)| encoded(key)).collect();
+                self.keeps_to_itself(parameter, made.iter().map(String::as_str))?;
+            }
             // What the segment says before it is encoded, also where it is made of several values.
             let bare = joined(
                 &parameter.name,
@@ -257,6 +284,24 @@ impl Plan {
         uri.parse().map_err(|_| {
             BadArguments("these arguments make no valid address; they may be too long".into())
         })
+    }
+}
+
+impl Parameter {
+    /// An object or a list where the schema has none would be written in a form that nobody meant,
+    /// and under names that nobody looked at.
+    fn takes(&self, raw: &RawValue) -> Result<(), BadArguments> {
+        let (given, fits) = match raw.get().as_bytes().first() {
+            _ if self.style == Style::Json => return Ok(()),
+            Some(b'{') => ("an object", self.shapes.object),
+            Some(b'[') => ("a list", self.shapes.list),
+            _ => return Ok(()),
+        };
+        if fits {
+            return Ok(());
+        }
+        let why = format!("must not be {given}: its schema has none");
+        Err(wrong(&self.argument, &why))
     }
 }
 

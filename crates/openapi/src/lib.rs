@@ -13,6 +13,7 @@ mod node;
 mod operation;
 mod parameter;
 mod pointer;
+mod query_name;
 mod read;
 mod schema;
 mod serial;

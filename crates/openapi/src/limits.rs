@@ -12,6 +12,9 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// Operations of one document: more tools are of no use to anybody.
 pub(crate) const MAX_OPERATIONS: usize = 2000;
 
+/// Parameters of one operation, with those of its path: each is looked at for each other.
+pub(crate) const MAX_PARAMETERS: usize = 256;
+
 /// Schemas within a schema that are written out; a message may not be nested deeper than 64 levels.
 pub(crate) const MAX_SCHEMA_DEPTH: usize = 12;
 

@@ -10,13 +10,14 @@ use crate::body::{essence, is_json};
 use crate::call::Plan;
 use crate::error::{DocumentError, Finding};
 use crate::limits::{
-    MAX_DESCRIPTION, MAX_FINDINGS, MAX_LISTED_BYTES, MAX_OPERATIONS, MAX_SCHEMAS_BYTES,
-    MAX_TOOL_NAME, beginning,
+    MAX_DESCRIPTION, MAX_FINDINGS, MAX_LISTED_BYTES, MAX_OPERATIONS, MAX_PARAMETERS,
+    MAX_SCHEMAS_BYTES, MAX_TOOL_NAME, beginning,
 };
 use crate::name::{Names, of_tool};
 use crate::node::{Node, object, quote};
 use crate::parameter::{Parameter, Place, may_fill, schema_of};
 use crate::pointer::{Target, resolve};
+use crate::query_name::QueryName;
 use crate::schema::{Direction, Members, Writer, is_object};
 use crate::servers::{Known, base};
 use crate::template::{Part, parts};
@@ -264,7 +265,10 @@ impl<'d> Compiler<'d> {
             .into_iter()
             .filter_map(|level| level.get("parameters"))
             .flat_map(Node::items);
-        for node in nodes {
+        for (position, node) in nodes.enumerate() {
+            if position >= MAX_PARAMETERS {
+                return Err(format!("it has more than {MAX_PARAMETERS} parameters"));
+            }
             let Target::Here(resolved, _) = resolve(self.root, node) else {
                 return Err(format!(
                     "its parameter on line {} stands outside this document",
@@ -287,7 +291,7 @@ impl<'d> Compiler<'d> {
                     "its parameter {name:?} is in {word:?}, which is no place"
                 ));
             };
-            let parameter = Parameter::read(resolved, place, name);
+            let parameter = Parameter::read(self.root, resolved, place, name);
             let known = |(other, _): &Described<'_>| other.name == name && other.place == place;
             if found.iter().any(known) {
                 continue;
@@ -323,7 +327,7 @@ impl<'d> Compiler<'d> {
             }
             Place::Query => plan
                 .fixed_names()
-                .any(|fixed| fixed == parameter.name)
+                .any(|fixed| fixed == QueryName::of(&parameter.name))
                 .then_some("the address says it already"),
             Place::Header => match HeaderName::try_from(&parameter.name) {
                 Err(_) => Some("this is no header's name"),

@@ -3,6 +3,7 @@
 use http::HeaderName;
 
 use crate::node::Node;
+use crate::schema::shapes::Shapes;
 
 /// Where a parameter goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,12 +63,15 @@ pub(crate) struct Parameter {
     pub(crate) required: bool,
     /// Reserved characters may stay, as far as they end no value.
     pub(crate) allow_reserved: bool,
+    /// What its schema lets through, and so what may be written by its style.
+    pub(crate) shapes: Shapes,
 }
 
 impl Parameter {
     /// Reads a parameter object of either generation; the argument's name comes later.
-    pub(crate) fn read(node: &Node, place: Place, name: &str) -> Self {
+    pub(crate) fn read(root: &Node, node: &Node, place: Place, name: &str) -> Self {
         let (style, explode) = style(node, place);
+        let described = ["schema", "content", "type"].map(|word| node.get(word).is_some());
         Self {
             name: name.to_owned(),
             argument: String::new(),
@@ -78,6 +82,11 @@ impl Parameter {
             required: place == Place::Path || node.is_set("required"),
             // Of queries alone: elsewhere it would be another cookie or another step of the path.
             allow_reserved: place == Place::Query && node.is_set("allowReserved"),
+            shapes: if described.contains(&true) {
+                Shapes::of(root, schema_of(node))
+            } else {
+                Shapes::SINGLE
+            },
         }
     }
 
@@ -91,6 +100,7 @@ impl Parameter {
             explode: false,
             required: true,
             allow_reserved: false,
+            shapes: Shapes::SINGLE,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! something to a client are taken over.
 
 mod keywords;
+pub(crate) mod shapes;
 
 use std::collections::HashMap;
 

@@ -60,7 +60,7 @@ impl Pairs<'_> {
         if self.style == Style::Json {
             return Ok(vec![(name, encoded(raw.get()))]);
         }
-        let shape = Shape::of(raw).ok_or(Malformed("a member stands twice in it"))?;
+        let shape = Shape::of(raw).ok_or(Malformed("must not hold a member twice"))?;
         match shape {
             Shape::One(one) => Ok(vec![(name, self.value(&one))]),
             Shape::Many(items) => {
@@ -114,11 +114,17 @@ impl Pairs<'_> {
         out: &mut Vec<(String, String)>,
     ) -> Result<(), Malformed> {
         if levels == 0 {
-            return Err(Malformed("it is nested too deep"));
+            return Err(Malformed("must not be nested so deep"));
         }
         for (key, value) in present(members) {
+            // Servers read what follows a bracket in different ways.
+            if key.contains(['[', ']']) {
+                return Err(Malformed(
+                    "must not hold a member with brackets in its name",
+                ));
+            }
             let name = format!("{prefix}%5B{}%5D", encoded(key));
-            match Shape::of(value).ok_or(Malformed("a member stands twice in it"))? {
+            match Shape::of(value).ok_or(Malformed("must not hold a member twice"))? {
                 Shape::One(one) => out.push((name, self.value(&one))),
                 Shape::Many(items) => {
                     out.extend(
@@ -153,7 +159,7 @@ pub(crate) fn joined(
         return Ok(write(raw.get()));
     }
     let name = write(name);
-    let (flat, pairs) = match Shape::of(raw).ok_or(Malformed("a member stands twice in it"))? {
+    let (flat, pairs) = match Shape::of(raw).ok_or(Malformed("must not hold a member twice"))? {
         Shape::One(one) => (vec![write(&one)], None),
         Shape::Many(items) => (items.iter().map(|item| write(&text(item))).collect(), None),
         Shape::Pairs(members) => {

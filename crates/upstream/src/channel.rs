@@ -237,6 +237,30 @@ impl Channel {
         }
     }
 
+    /// What the server said is not handed on, because of what stands in it: whoever waits for it as an
+    /// answer hears so, and a question is answered in the client's place.
+    pub(crate) fn withheld(&self, text: &str) {
+        match self.pending.restore(text) {
+            Restored::Answer { ours, .. } => {
+                let route = self.table().routes.remove(&ours);
+                self.pending.forget(ours);
+                if let Some(route) = route {
+                    route.fail(UpstreamErrorKind::Revealing);
+                }
+            }
+            Restored::Request(text) => {
+                if let Ok(envelope) = Envelope::parse(text.as_bytes())
+                    && let Kind::Request { id, .. } = envelope.kind
+                {
+                    let words = "the question repeats a secret and was not asked";
+                    let answer = RpcError::new(code::INVALID_REQUEST, words);
+                    self.say(answer.response(Some(id.as_json())));
+                }
+            }
+            Restored::Progress { .. } | Restored::Notification(_) | Restored::Stray => {}
+        }
+    }
+
     fn notified(&self, text: String) {
         if let Some((ours, text)) = self.relabelled(&text, None) {
             return self.to_request(ours, text);

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod channel;
+mod era;
 mod error;
 mod handshake;
 mod line;

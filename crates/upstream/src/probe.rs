@@ -1,8 +1,7 @@
 //! Which era a server speaks, asked as 2026-07-28 "versioning" says: a modern request first, and
 //! only an answer that shows it was not understood means legacy. 401, 403, 429 and 5xx are no evidence.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -13,91 +12,6 @@ use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::client_info;
 use crate::server::{Endpoint, ProtocolChoice};
 use crate::transport::{Outgoing, Presents, Wire};
-
-/// A verdict expires, because an upgraded server still answers the old way.
-const VERDICT_LIFE: Duration = Duration::from_mins(5);
-
-/// A verdict this young is not doubted.
-const DOUBT_AFTER: Duration = Duration::from_secs(5);
-
-/// What is known of a server's era.
-#[derive(Debug, Default)]
-pub(crate) struct Era {
-    verdict: Mutex<Option<Verdict>>,
-    /// Held while the server is being asked: one at a time.
-    asking: tokio::sync::Mutex<()>,
-}
-
-/// What was found out, and when.
-#[derive(Clone, Copy, Debug)]
-struct Verdict {
-    modern: bool,
-    asked: Duration,
-    /// Something came that the server should not have said.
-    doubted: bool,
-}
-
-impl Era {
-    /// What is known without asking.
-    pub(crate) fn known(&self, wire: &Wire) -> Option<bool> {
-        settled(wire).or_else(|| self.verdict().map(|verdict| verdict.modern))
-    }
-
-    /// The server said what one of its era would not: it is asked anew before the next request,
-    /// unless it was asked just now. Callers can provoke this.
-    pub(crate) fn doubt(&self, now: Duration) {
-        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(verdict) = &mut *verdict {
-            verdict.doubted |= now.saturating_sub(verdict.asked) >= DOUBT_AFTER;
-        }
-    }
-
-    fn verdict(&self) -> Option<Verdict> {
-        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is known and not yet to be asked again.
-    pub(crate) fn lately(&self, wire: &Wire, now: Duration) -> Option<bool> {
-        settled(wire).or_else(|| self.fresh(now))
-    }
-
-    fn fresh(&self, now: Duration) -> Option<bool> {
-        self.verdict()
-            .filter(|verdict| !verdict.doubted)
-            .filter(|verdict| now.saturating_sub(verdict.asked) < VERDICT_LIFE)
-            .map(|verdict| verdict.modern)
-    }
-
-    /// Whether the server speaks 2026-07-28.
-    pub(crate) async fn speaks_modern(
-        &self,
-        wire: &Wire,
-        presents: &dyn Presents,
-        now: Duration,
-    ) -> Result<bool, UpstreamError> {
-        if let Some(modern) = self.lately(wire, now) {
-            return Ok(modern);
-        }
-        // Also bounds those who wait behind a server that hangs: together, not one by one.
-        let asking = async {
-            let _asking = self.asking.lock().await;
-            if let Some(modern) = self.fresh(now) {
-                return Ok(modern);
-            }
-            let modern = ask(wire, presents).await?;
-            let verdict = Verdict {
-                modern,
-                asked: now,
-                doubted: false,
-            };
-            *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
-            Ok(modern)
-        };
-        tokio::time::timeout(wire.server.timeout, asking)
-            .await
-            .map_err(|_| wire.error(UpstreamErrorKind::Timeout))?
-    }
-}
 
 /// What nobody need be asked for: it is written, or the transport knows one era only.
 pub(crate) fn settled(wire: &Wire) -> Option<bool> {
@@ -123,7 +37,8 @@ pub fn own_meta_text() -> &'static str {
     &TEXT
 }
 
-async fn ask(wire: &Wire, presents: &dyn Presents) -> Result<bool, UpstreamError> {
+/// Asks. An answer that is about whoever asks, or about the moment, is an error.
+pub(crate) async fn ask(wire: &Wire, presents: &dyn Presents) -> Result<bool, UpstreamError> {
     let body = json!({
         "jsonrpc": "2.0",
         "id": 0,

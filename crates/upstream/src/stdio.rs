@@ -3,16 +3,18 @@
 //! A process belongs to one acting party, unless the operator lets it serve everybody. It is started
 //! when it is first needed and again when it ended, and it ends when nobody needs it any more.
 
+mod introduction;
 mod limit;
 mod lines;
 mod process;
 mod rests;
+mod secrets;
 mod stderr;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use crate::sessions::Closing;
 use crate::stream::EventStream;
 use crate::transport::{Means, Outgoing, Presents, Reply, Unsent};
 
+use introduction::Introduction;
 pub use limit::Processes;
 use process::{Process, Start};
 use rests::Rests;
@@ -63,7 +66,9 @@ pub struct StdioServer {
 pub enum StdioEnv {
     /// Known to all.
     Plain(String),
-    /// Not to be seen.
+    /// Of the operator's file: not for our log, but the program may speak of it.
+    Setting(SecretValue),
+    /// Not to be seen by anybody: an answer that repeats it is withheld.
     Secret(SecretValue),
     /// What the caller's request has in this header; unset where it has none.
     Header(HeaderName),
@@ -73,7 +78,8 @@ impl PartialEq for StdioEnv {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Plain(one), Self::Plain(other)) => one == other,
-            (Self::Secret(one), Self::Secret(other)) => one == other,
+            (Self::Setting(one), Self::Setting(other))
+            | (Self::Secret(one), Self::Secret(other)) => one == other,
             (Self::Header(one), Self::Header(other)) => one == other,
             _ => false,
         }
@@ -109,7 +115,7 @@ enum Holder {
 struct Running {
     process: Arc<Process>,
     opened: Arc<OnceCell<Bytes>>,
-    introduced: Arc<AtomicBool>,
+    introduced: Arc<Introduction>,
     used: Duration,
 }
 
@@ -119,8 +125,8 @@ pub(crate) struct ProcessLink {
     process: Arc<Process>,
     /// Tells it from the others on a process that serves everybody.
     owner: Option<Owner>,
-    /// Set when the process was told that it is initialized; `None` where each is told itself.
-    introduced: Option<Arc<AtomicBool>>,
+    /// Whether the process was told that it is initialized; `None` where each is told itself.
+    introduced: Option<Arc<Introduction>>,
 }
 
 /// The processes of one server.
@@ -259,7 +265,7 @@ impl Stdio {
         holder: &Holder,
         acting: &Acting,
         presents: &dyn Presents,
-    ) -> Result<(Arc<Process>, Arc<OnceCell<Bytes>>, Arc<AtomicBool>), UpstreamError> {
+    ) -> Result<(Arc<Process>, Arc<OnceCell<Bytes>>, Arc<Introduction>), UpstreamError> {
         let (party, sharing) = match holder {
             Holder::Everybody(_) => (Party::Service, Sharing::Shared),
             Holder::Of(_) => (acting.party(), Sharing::Own),
@@ -370,8 +376,9 @@ impl ProcessLink {
     pub(crate) async fn post(&self, body: Bytes) -> Result<Reply, UpstreamError> {
         if let Some(introduced) = &self.introduced
             && is_introduction(&body)
-            && introduced.swap(true, Ordering::AcqRel)
         {
+            let tell = async || self.process.post(self.owner, body).await.map(drop);
+            introduced.once(tell).await?;
             return Ok(Reply::Accepted);
         }
         self.process.post(self.owner, body).await

@@ -37,6 +37,11 @@ pub trait Presents: Send + Sync {
         None
     }
 
+    /// Whether it is of one caller, so that what a server says to it is said to that caller.
+    fn is_one_callers(&self) -> bool {
+        true
+    }
+
     /// Whether bytes of an answer repeat it, for answers that are not passed on as they came.
     fn appears_in(&self, answer: &[u8]) -> bool;
 

@@ -7,9 +7,10 @@ use portcullis_core::{Clock, PrincipalId};
 use portcullis_mcp::{ClientCapabilities, Revision};
 use portcullis_policy::Evidence;
 
+use crate::era::Era;
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::initialize;
-use crate::probe::{Era, settled};
+use crate::probe::settled;
 use crate::server::UpstreamServer;
 use crate::session::LegacySession;
 use crate::sessions::{Closing, Sessions};
@@ -74,18 +75,29 @@ impl Upstream {
     ) -> Result<bool, UpstreamError> {
         self.check(evidence)?;
         self.era
-            .speaks_modern(&self.wire, presents, self.clock.monotonic())
+            .speaks_modern(
+                &self.wire,
+                evidence.acting(),
+                presents,
+                self.clock.monotonic(),
+            )
             .await
     }
 
     /// The same, as far as it is pinned or was asked so lately that nobody would be asked again.
-    pub fn lately_modern(&self) -> Option<bool> {
-        self.era.lately(&self.wire, self.clock.monotonic())
+    pub fn lately_modern(&self, evidence: &Evidence) -> Option<bool> {
+        let now = self.clock.monotonic();
+        self.era.lately(&self.wire, evidence.acting(), now)
     }
 
     /// Whether the server speaks the stateless era, as far as that is known without asking.
-    pub fn known_modern(&self) -> Option<bool> {
-        self.era.known(&self.wire)
+    pub fn known_modern(&self, evidence: &Evidence) -> Option<bool> {
+        self.era.known(&self.wire, evidence.acting())
+    }
+
+    /// The same for a report: not of what one caller found, where everybody's credential found it.
+    pub fn reported_modern(&self) -> Option<bool> {
+        self.era.reported(&self.wire)
     }
 
     /// Whether the server opens no sessions, as far as it is pinned or was found out lately.
@@ -134,7 +146,7 @@ impl Upstream {
             Err(error) => doubtful(error.kind),
         };
         if doubtful {
-            self.era.doubt(self.clock.monotonic());
+            self.era.doubt(evidence.acting(), self.clock.monotonic());
         }
         if listens {
             return reply;
@@ -192,7 +204,7 @@ impl Upstream {
         self.refusal.learn(&session, self.clock.monotonic());
         let session = session.inspect_err(|error| {
             if doubtful(error.kind) {
-                self.era.doubt(self.clock.monotonic());
+                self.era.doubt(evidence.acting(), self.clock.monotonic());
             }
         })?;
         session.touch(self.clock.monotonic());

@@ -111,6 +111,8 @@ pub struct EnvVar {
     pub name: String,
     /// Its value.
     pub value: EnvValue,
+    /// Whether no caller may hear the value: by its name, or because the file only refers to it.
+    pub secret: bool,
 }
 
 /// Where its value comes from.

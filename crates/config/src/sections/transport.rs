@@ -256,6 +256,7 @@ fn env(fields: &Fields<'_, '_>, processes: StdioProcesses) -> Vec<EnvVar> {
                 result.push(EnvVar {
                     name: name.to_owned(),
                     value: EnvValue::Header(header),
+                    secret: true,
                 });
             }
             continue;
@@ -272,8 +273,11 @@ fn env(fields: &Fields<'_, '_>, processes: StdioProcesses) -> Vec<EnvVar> {
         if origin == Origin::Literal && is_sensitive(name) {
             fields.findings.warning(place, LITERAL_SECRET);
         }
+        // What every program is given anyway is no secret, whatever it is taken from.
+        let referred = origin != Origin::Literal && !INHERITED.contains(&name);
         result.push(EnvVar {
             name: name.to_owned(),
+            secret: referred || is_sensitive(name),
             value: EnvValue::Fixed(Sourced {
                 value: SecretValue::new(value),
                 origin,

@@ -74,6 +74,18 @@ fn a_program_has_arguments_an_environment_and_a_place() {
 }
 
 #[test]
+fn what_no_caller_may_hear_is_told_by_its_name_or_by_where_it_comes_from() {
+    let text = stdio("command: npx, env: {A: b, API_TOKEN: c, B: '${OTHER}', HOME: '${OTHER}'}");
+    let world = World::with_env(&[("OTHER", "elsewhere")]);
+    let loaded = world.load(&text).unwrap();
+    let Transport::Stdio(command) = &loaded.config.mcp_servers[0].transport else {
+        panic!("not a program");
+    };
+    let secret: Vec<bool> = command.env.iter().map(|variable| variable.secret).collect();
+    assert_eq!(secret, [false, true, true, false]);
+}
+
+#[test]
 fn a_callers_header_goes_to_the_callers_own_process() {
     let loaded = loaded(&stdio("command: npx, env: {TOKEN: '${X-Their-Token}'}"));
     let server = &loaded.config.mcp_servers[0];

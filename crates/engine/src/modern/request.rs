@@ -340,7 +340,7 @@ impl Gateway {
         entry: &ServerEntry,
         evidence: &portcullis_policy::Evidence,
     ) -> Result<bool, EngineError> {
-        match entry.upstream.known_modern() {
+        match entry.upstream.known_modern(evidence) {
             Some(true) => Ok(true),
             _ => self.speaks_modern(entry, evidence).await,
         }

@@ -108,8 +108,12 @@ impl Bridge {
         let Ok(envelope) = Envelope::parse(&text) else {
             return;
         };
+        let answering = async {
+            self.session.settled().await;
+            self.answered(&envelope, &text).await
+        };
         let answered = tokio::select! {
-            answered = self.answered(&envelope, &text) => answered,
+            answered = answering => answered,
             () = place.let_go.cancelled() => return,
         };
         if let Err(fault) = answered {

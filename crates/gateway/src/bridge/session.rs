@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{Envelope, Members};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(super) static SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -16,6 +17,8 @@ pub(super) static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-pr
 pub(super) struct Session {
     open: Mutex<Option<Open>>,
     listening: AtomicBool,
+    /// Whether the notification that completes the handshake is on its way.
+    introducing: watch::Sender<bool>,
     /// Nobody is left who could be told anything.
     over: CancellationToken,
     /// Held by whoever opens it anew.
@@ -66,6 +69,23 @@ impl Session {
     /// Whether listening begins now: there is a session, and nobody listens yet.
     pub(super) fn begins_listening(&self) -> bool {
         self.open().is_some() && !self.listening.swap(true, Ordering::Relaxed)
+    }
+
+    /// The notification that completes the handshake is on its way from now on.
+    pub(super) fn is_being_introduced(&self) {
+        self.introducing.send_replace(true);
+    }
+
+    /// It has arrived, or never will.
+    pub(super) fn introduced(&self) {
+        self.introducing.send_replace(false);
+    }
+
+    /// Returns when no handshake waits to be completed.
+    pub(super) async fn settled(&self) {
+        let mut introducing = self.introducing.subscribe();
+        // Its sender lives as long as this.
+        let _ = introducing.wait_for(|introducing| !introducing).await;
     }
 
     pub(super) fn end_listening(&self) {

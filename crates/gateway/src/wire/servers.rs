@@ -202,7 +202,8 @@ fn stdio(command: &StdioCommand) -> anyhow::Result<StdioServer> {
     let mut env: Vec<(String, StdioEnv)> = command.inherited.iter().map(plain).collect();
     for variable in &command.env {
         let value = match &variable.value {
-            EnvValue::Fixed(value) => StdioEnv::Secret(value.value.clone()),
+            EnvValue::Fixed(value) if variable.secret => StdioEnv::Secret(value.value.clone()),
+            EnvValue::Fixed(value) => StdioEnv::Setting(value.value.clone()),
             EnvValue::Header(name) => StdioEnv::Header(name.parse().context("env")?),
         };
         env.push((variable.name.clone(), value));

@@ -267,6 +267,17 @@ async fn each_door_says_what_it_does_not_take() {
         assert_eq!(reply.status, 400, "{reply:?}");
         assert_eq!(reply.json()["error"]["code"], code, "{body}");
     }
+    let batch = format!("[{}]", request("1", "ping", "{}"));
+    for revision in ["2024-11-05", "2025-03-26"] {
+        let mut client = SseClient::open(&gateway, &alice, "/mcp/a/sse").await;
+        client.hello(revision, "{}").await;
+        let reply = client.send(&batch).await;
+        assert_eq!(reply.status, 400, "{reply:?}");
+        let error = &reply.json()["error"];
+        assert_eq!(error["code"], -32600, "{reply:?}");
+        let told = error["message"].as_str().unwrap();
+        assert!(told.contains("send each message by itself"), "{told}");
+    }
     for (version, status) in [
         ("2025-06-18", 202),
         ("2024-11-05", 202),

@@ -186,3 +186,36 @@ async fn a_bad_document_closes_its_own_server_only() {
     gateway.stands().await;
     api.end().await;
 }
+
+/// Who may say only `filter` says nothing else by it.
+#[tokio::test]
+async fn an_allowed_argument_brings_no_other_along() {
+    let document = r#"{"openapi": "3.1.0", "paths": {"/pets": {"get": {
+        "operationId": "findPets", "parameters": [
+            {"name": "name", "in": "query", "schema": {"type": "string"}},
+            {"name": "filter", "in": "query", "schema": {"type": "object"}},
+            {"name": "where", "in": "query", "style": "deepObject", "schema": {"type": "object"}},
+            {"name": "as_user", "in": "query", "schema": {"type": "string"}}
+        ]}}}}"#;
+    let house = House::of(document, &["allowed_params: {findpets: [name, filter]}"]).await;
+    for arguments in [
+        r#"{"name": {"as_user": "admin"}}"#,
+        r#"{"name": {"role": "admin"}}"#,
+        r#"{"name": ["a", "b"]}"#,
+        r#"{"filter": {"as_user": "admin"}}"#,
+        r#"{"filter": {"AS_USER": "admin"}}"#,
+        r#"{"filter": {"as_user[]": "admin"}}"#,
+        r#"{"filter": {"where[role]": "admin"}}"#,
+        r#"{"filter": {"where": "admin"}}"#,
+    ] {
+        let (text, is_error) = told(&house.call("findpets", arguments).await);
+        assert!(is_error && text.contains("must not"), "{arguments}: {text}");
+    }
+    assert!(house.api.asked().is_empty());
+    let reply = house
+        .call("findpets", r#"{"name": "a", "filter": {"state": "new"}}"#)
+        .await;
+    assert!(!told(&reply).1, "{reply:?}");
+    assert_eq!(house.api.last().target, "/v1/pets?name=a&state=new");
+    house.end().await;
+}

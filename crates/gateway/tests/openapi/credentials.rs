@@ -1,6 +1,9 @@
 //! What is presented to an API.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use portcullis_testkit::gateway::{MockServer, TestGateway};
+use serde_json::Value;
 
 use super::support::{Api, House, PETS, Says, call, entry, told, tools};
 
@@ -84,10 +87,98 @@ async fn the_signer_vouches_for_the_call() {
     );
     let gateway = TestGateway::start(&yaml).await;
     let alice = gateway.key("alice", &["pets"]).await;
-    assert!(!told(&call(&alice, "/mcp/pets", "getpet", r#"{"id":"1"}"#).await).1);
-    let token = api.last().header("authorization").unwrap().to_owned();
-    let token = token.strip_prefix("Bearer ").unwrap();
-    assert_eq!(token.split('.').count(), 3, "{token}");
+    for (tool, arguments) in [("getpet", r#"{"id":"1"}"#), ("addpet", r#"{"body":{}}"#)] {
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let reply = call(&alice, "/mcp/pets", tool, arguments).await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            let token = api.last().header("authorization").unwrap().to_owned();
+            let token = token.strip_prefix("Bearer ").unwrap();
+            let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap());
+            let claims: Value = serde_json::from_slice(&claims.unwrap()).unwrap();
+            assert_eq!(claims["iss"], "https://gateway.example");
+            let scope = claims["scope"].as_str().unwrap();
+            assert!(scope.contains(&format!("mcp:tools/{tool}:call")), "{scope}");
+            seen.push(claims["jti"].clone());
+        }
+        assert_ne!(seen[0], seen[1]);
+    }
     gateway.stands().await;
     api.end().await;
+}
+
+/// What a file writes for Streamable HTTP stands for an API too.
+#[tokio::test]
+async fn every_fixed_credential_is_presented_as_over_any_other_transport() {
+    let secret = "canary-fixed-token-4713";
+    let login = format!("user:{secret}");
+    let encoded = STANDARD.encode(&login);
+    for (auth_type, value, header, presented) in [
+        ("api_key", secret, "x-api-key", secret.to_owned()),
+        (
+            "bearer_token",
+            secret,
+            "authorization",
+            format!("Bearer {secret}"),
+        ),
+        (
+            "basic",
+            login.as_str(),
+            "authorization",
+            format!("Basic {encoded}"),
+        ),
+        ("authorization", secret, "authorization", secret.to_owned()),
+        ("token", secret, "authorization", format!("token {secret}")),
+    ] {
+        let keys = [
+            format!("auth_type: {auth_type}"),
+            format!("auth_value: \"{value}\""),
+        ];
+        let house = House::with(&[&keys[0], &keys[1]]).await;
+        house.gateway.keep_secret(auth_type, value);
+        let reply = house.call("getpet", r#"{"id":"1"}"#).await;
+        assert!(!told(&reply).1, "{auth_type}: {reply:?}");
+        let asked = house.api.last();
+        assert_eq!(
+            asked.header(header),
+            Some(presented.as_str()),
+            "{auth_type}"
+        );
+        house.end().await;
+    }
+}
+
+/// The signature is made of the request as it leaves: its method, its own path and query, its body.
+#[tokio::test]
+async fn a_signature_covers_the_request_that_is_made() {
+    let house = House::with(&[
+        "auth_type: aws_sigv4",
+        "aws_region_name: eu-central-1",
+        "aws_service_name: execute-api",
+        "aws_access_key_id: AKIACANARY4714",
+        "aws_secret_access_key: canary-secret-key-4714",
+    ])
+    .await;
+    house
+        .gateway
+        .keep_secret("the secret key", "canary-secret-key-4714");
+    let mut signatures = Vec::new();
+    for body in [r#"{"body":{"name":"a"}}"#, r#"{"body":{"name":"b"}}"#] {
+        let reply = house.call("addpet", body).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let asked = house.api.last();
+        let signed = asked.header("authorization").unwrap().to_owned();
+        assert!(
+            signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIACANARY4714/"),
+            "{signed}"
+        );
+        assert!(
+            signed.contains("/eu-central-1/execute-api/aws4_request"),
+            "{signed}"
+        );
+        assert!(asked.header("x-amz-date").is_some());
+        signatures.push(signed);
+    }
+    assert_ne!(signatures[0], signatures[1]);
+    house.end().await;
 }

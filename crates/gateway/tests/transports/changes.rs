@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis_core::ManualClock;
-use portcullis_testkit::gateway::{Connection, TestGateway};
+use portcullis_testkit::gateway::{Ask, Connection, TestGateway};
 use portcullis_testkit::upstream::{Era, FakeUpstream, Recorded, Reply, Step};
 use serde_json::json;
 
@@ -115,4 +115,29 @@ async fn progress_breaks_the_silence_and_does_not_prolong_the_whole() {
     }
     live.abandoned().await;
     assert_eq!(upstream.count("tools/call"), 1);
+}
+
+/// What the server says to one caller's own headers, it says to that caller.
+#[tokio::test]
+async fn what_one_caller_brings_does_not_decide_how_others_are_spoken_for() {
+    let upstream = FakeUpstream::start(Era::Both).await;
+    upstream.first(|request| match request.header("x-tenant") {
+        Some("nonsense") if is_modern(request) => Reply::status(400),
+        _ => Reply::Default,
+    });
+    let server = format!(
+        "  a:\n    url: \"{}\"\n    extra_headers: [x-tenant]\n",
+        upstream.url()
+    );
+    let gateway = gateway(&[server]).await;
+    let mallory = gateway.key("mallory", &["a"]).await;
+    let alice = gateway.key("alice", &["a"]).await;
+    let body = json!({"server_id": "a", "name": "echo", "arguments": {}});
+    let ask = Ask::post("/mcp-rest/tools/call", &body).header("x-tenant", "nonsense");
+    mallory.ask(ask).await;
+    let reply = rest(&alice, "a", "echo", json!({})).await;
+    assert_eq!(text(&reply), "done");
+    let called = upstream.last("tools/call");
+    assert!(is_modern(&called) && called.header("x-tenant").is_none());
+    gateway.stands().await;
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod signed;
+#[cfg(test)]
 mod sse;
 #[cfg(test)]
 mod stdio;

@@ -261,3 +261,44 @@ async fn a_caller_who_leaves_has_the_program_told() {
         assert!(tokio::time::timeout(PATIENCE, told).await.is_ok(), "{era}");
     }
 }
+
+/// As over HTTP, whatever a server was given as a secret does not come back to a caller.
+#[tokio::test]
+async fn an_answer_that_repeats_a_secret_of_the_environment_is_withheld() {
+    for era in ["legacy", "modern"] {
+        let gateway = gateway(&[stdio(
+            "p",
+            &[era],
+            &["env: {API_TOKEN: canary-program-token-4711, GREETING: hello-everybody}"],
+        )])
+        .await;
+        gateway.keep_secret("the program's token", "canary-program-token-4711");
+        let alice = gateway.key("alice", &["p"]).await;
+        let pid = told(&alice, "p", "pid").await;
+        let reply = rest(&alice, "p", "env", json!({})).await;
+        assert_eq!(reply.status, 502, "{era}: {reply:?}");
+        // Neither the process nor what others ask of it suffers.
+        assert_eq!(told(&alice, "p", "pid").await, pid);
+        let greeting = rest(&alice, "p", "echo", json!({"words": "hello-everybody"})).await;
+        assert!(text(&greeting).contains("hello-everybody"));
+        gateway.stands().await;
+        gateway.no_secret_was_told().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_a_callers_own_header_is_withheld() {
+    let gateway = gateway(&[stdio(
+        "p",
+        &["legacy"],
+        &["env: {SECRET: '${X-Their-Token}'}"],
+    )])
+    .await;
+    gateway.keep_secret("alice's token", "alices-own-token");
+    let alice = gateway.key("alice", &["p"]).await;
+    let body = json!({"server_id": "p", "name": "env", "arguments": {}});
+    let ask = Ask::post("/mcp-rest/tools/call", &body).header("x-their-token", "alices-own-token");
+    let reply = alice.ask(ask).await;
+    assert_eq!(reply.status, 502, "{reply:?}");
+    gateway.no_secret_was_told().await;
+}

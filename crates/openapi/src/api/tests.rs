@@ -278,3 +278,27 @@ fn a_schema_made_of_itself_many_times_over_is_read_and_done() {
     let api = Api::read(&document.to_string(), &Origin::default()).unwrap();
     assert_eq!(api.tools().len(), 1);
 }
+
+#[test]
+fn an_operation_with_too_many_parameters_is_left_out_and_the_others_stay() {
+    let parameters = |count: usize| -> Vec<Value> {
+        let one = |at| serde_json::json!({"name": format!("p{at}"), "in": "query", "schema": {}});
+        (0..count).map(one).collect()
+    };
+    let document = serde_json::json!({
+        "openapi": "3.1.0",
+        "servers": [{"url": "https://api.example"}],
+        "paths": {
+            "/full": {"get": {"operationId": "full", "parameters": parameters(256)}},
+            "/flood": {
+                "parameters": parameters(100),
+                "get": {"operationId": "flood", "parameters": parameters(157)},
+            },
+        },
+    });
+    let api = Api::read(&document.to_string(), &Origin::default()).unwrap();
+    assert!(api.tool("full").is_some());
+    assert!(api.tool("flood").is_none());
+    let said = api.findings()[0].to_string();
+    assert!(said.contains("more than 256 parameters"), "{said}");
+}

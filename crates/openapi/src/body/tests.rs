@@ -65,6 +65,23 @@ fn forms_repeat_lists_and_keep_falsy_values() {
 }
 
 #[test]
+fn a_field_that_becomes_several_takes_no_other_fields_name() {
+    let form = body(
+        "application/x-www-form-urlencoded",
+        r#"{"schema":{"properties":{"o":{"type":"object"},"admin":{}}},"encoding":{"o":{"style":"form"}}}"#,
+    );
+    assert_eq!(write(&form, r#"{"o":{"x":1}}"#).unwrap().0, "x=1");
+    for taken in [
+        r#"{"o":{"admin":1}}"#,
+        r#"{"o":{"admin[]":1}}"#,
+        r#"{"o":{"said":1},"said":2}"#,
+    ] {
+        let error = write(&form, taken).unwrap_err();
+        assert!(error.contains("a field of its own"), "{taken}: {error}");
+    }
+}
+
+#[test]
 fn multipart_carries_files_and_cannot_be_broken_out_of() {
     let multipart = body(
         "multipart/form-data",

@@ -226,3 +226,123 @@ fn a_query_that_the_document_writes_behind_a_path_stays() {
     );
     assert!(call(&api, r#"{"action":"x"}"#).is_err());
 }
+
+fn described(name: &str, place: &str, schema: &str, more: &str) -> String {
+    format!(r#"{{"name":"{name}","in":"{place}","schema":{schema}{more}}}"#)
+}
+
+/// Whoever may say one parameter says no other by it: neither one that the document describes nor one
+/// that only the server knows.
+#[test]
+fn a_single_value_is_no_list_and_no_object() {
+    let deep = r#","style":"deepObject","explode":true"#;
+    let cases = [
+        ("query", r#"{"type":"string"}"#, ""),
+        ("query", r#"{"type":"string"}"#, deep),
+        ("query", r#"{"type":["integer","null"]}"#, ""),
+        ("query", r#"{"enum":["a","b"]}"#, ""),
+        ("cookie", r#"{"type":"boolean"}"#, ""),
+        ("header", r#"{"type":"string"}"#, ""),
+        (
+            "path",
+            r#"{"type":"string"}"#,
+            r#","style":"matrix","explode":true"#,
+        ),
+    ];
+    for (place, schema, more) in cases {
+        let api = api("/x/{a}", &described("a", place, schema, more));
+        // The path is asked about first, so it has the bare name.
+        let (path, name) = if place == "path" {
+            (String::new(), "a".to_owned())
+        } else {
+            (r#""a":1,"#.to_owned(), format!("{place}_a"))
+        };
+        for value in [r#"{"admin":true}"#, r#"{"b":{"c":1}}"#, r#"["x"]"#] {
+            let error = call(&api, &format!(r#"{{{path}"{name}":{value}}}"#)).unwrap_err();
+            assert!(
+                error.contains(&format!("argument `{name}` must not be")),
+                "{place} {schema} {value}: {error}"
+            );
+        }
+    }
+    let swagger = r#"{"swagger":"2.0","paths":{"/x":{"get":{"operationId":"t","parameters":[
+        {"name":"a","in":"query","type":"string"},
+        {"name":"many","in":"query","type":"array","items":{"type":"string"},"collectionFormat":"multi"},
+        {"name":"untold","in":"query"}]}}}}"#;
+    let origin = Origin {
+        base: Some("https://api.example".parse().unwrap()),
+        ..Origin::default()
+    };
+    let api = Api::read(swagger, &origin).unwrap();
+    for refused in [
+        r#"{"a":{"b":1}}"#,
+        r#"{"a":[1]}"#,
+        r#"{"many":{"b":1}}"#,
+        r#"{"untold":{"b":1}}"#,
+    ] {
+        assert!(
+            call(&api, refused).unwrap_err().contains("must not be"),
+            "{refused}"
+        );
+    }
+    let many = call(&api, r#"{"many":["x","y"]}"#).unwrap();
+    assert_eq!(many.uri.query(), Some("many=x&many=y"));
+}
+
+#[test]
+fn an_object_takes_no_name_that_a_server_reads_as_anothers() {
+    let parameters = [
+        described("filter", "query", r#"{"type":"object"}"#, ""),
+        described("user.id", "query", r#"{"type":"string"}"#, ""),
+        described("page[size]", "query", r#"{"type":"integer"}"#, ""),
+        described(
+            "where",
+            "query",
+            r#"{"type":"object"}"#,
+            r#","style":"deepObject""#,
+        ),
+    ];
+    let filtered = api("/x", &parameters.join(","));
+    for name in [
+        "KEY",
+        "key[]",
+        "key[a]",
+        " key",
+        "user_id",
+        "User.Id[x]",
+        "page",
+        "page[number]",
+        "where",
+        "where[a]",
+        "where[",
+    ] {
+        let arguments = serde_json::json!({"filter": {name: 1}}).to_string();
+        let error = call(&filtered, &arguments).unwrap_err();
+        assert!(error.contains("a parameter of its own"), "{name}: {error}");
+    }
+    let own = call(
+        &filtered,
+        r#"{"where":{"a":{"b":1}},"filter":{"state":"open"}}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        own.uri.query(),
+        Some("key=fixed&state=open&where%5Ba%5D%5Bb%5D=1")
+    );
+    for name in ["a]", "a[b", "a][b"] {
+        let arguments = serde_json::json!({"where": {name: 1}}).to_string();
+        let error = call(&filtered, &arguments).unwrap_err();
+        assert!(error.contains("brackets"), "{name}: {error}");
+    }
+    let matrix = |name| {
+        described(
+            name,
+            "path",
+            r#"{"type":"object"}"#,
+            r#","style":"matrix","explode":true"#,
+        )
+    };
+    let steps = api("/x{a}{b}", &[matrix("a"), matrix("b")].join(","));
+    let error = call(&steps, r#"{"a":{"b":1},"b":{"c":1}}"#).unwrap_err();
+    assert!(error.contains("a parameter of its own"), "{error}");
+}

@@ -73,7 +73,7 @@ impl<'d> Compiler<'d> {
             if fields.iter().any(|(known, _)| known == name) {
                 continue;
             }
-            let style = Parameter::read(node, Place::Query, name);
+            let style = Parameter::read(self.root, node, Place::Query, name);
             let plain = field(self.root, node, None);
             let listed = node.text_of("type") == Some("array");
             let style = listed.then_some((style.style, style.explode));

@@ -53,7 +53,7 @@ fn row(entry: &ServerEntry, may_see_address: bool) -> Value {
         "auth_type": entry.info.auth_type,
         "mcp_access_groups": entry.policy.access_groups,
         "allowed_tools": entry.policy.allowed_tools,
-        "era": entry.upstream.known_modern().map(|modern| if modern { "2026-07-28" } else { "legacy" }),
+        "era": entry.upstream.reported_modern().map(|modern| if modern { "2026-07-28" } else { "legacy" }),
         "status": status(entry.answers()),
         "tools": entry.tool_count(),
         "sessions": entry.upstream.session_count(),

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_engine::{Call, Elsewhere, SessionRefusal, SseRefusal, View};
-use portcullis_mcp::{Envelope, Revision, RpcError, SSE_REVISIONS, code};
+use portcullis_mcp::{Envelope, MessageError, Revision, RpcError, SSE_REVISIONS, code};
 use serde::Deserialize;
 
 use super::accept::accepts_events;
@@ -17,6 +17,10 @@ use crate::headers::PROTOCOL_VERSION;
 use crate::query::query;
 use crate::reply::answer;
 use crate::state::ServerState;
+
+/// The transport is of 2024-11-05, which has no batches, and 2025-03-26, which has them, replaced it.
+const NO_BATCH: &str = "a batch is not taken over HTTP+SSE: send each message by itself, or speak \
+                        2025-03-26 over Streamable HTTP, where batches are taken";
 
 /// What a client was told to come back with.
 #[derive(Deserialize)]
@@ -82,7 +86,11 @@ pub(super) async fn message(
     let envelope = match Envelope::parse(&bytes) {
         Ok(envelope) => envelope,
         Err(error) => {
-            let error = RpcError::new(error.code(), error.to_string());
+            let words = match error {
+                MessageError::Batch => NO_BATCH.to_owned(),
+                _ => error.to_string(),
+            };
+            let error = RpcError::new(error.code(), words);
             return refuse(call, StatusCode::BAD_REQUEST, &error, None).await;
         }
     };

@@ -193,3 +193,27 @@ async fn a_channel_that_broke_fails_what_waits_and_takes_nothing_more() {
     );
     assert!(channel.listen().is_none());
 }
+
+#[tokio::test]
+async fn what_is_withheld_is_said_to_whoever_waits_and_to_nobody_else() {
+    let (channel, mut said) = channel(Sharing::Own);
+    let ((asked, mut one), (_, mut other)) = (call(&channel), call(&channel));
+    channel.withheld(&format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{asked},"message":"it"}}}}"#
+    ));
+    channel.withheld(
+        r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"it"}}"#,
+    );
+    let answer = String::from_utf8(said.recv().await.unwrap().to_vec()).unwrap();
+    assert!(
+        answer.contains(r#""id":"q""#) && answer.contains("error"),
+        "{answer}"
+    );
+    channel.withheld(&format!(
+        r#"{{"jsonrpc":"2.0","id":{asked},"result":{{"text":"it"}}}}"#
+    ));
+    assert_eq!(one.next().await, Err(UpstreamErrorKind::Revealing));
+    assert_eq!(channel.under_way(), 1);
+    channel.end(UpstreamErrorKind::Broken);
+    assert_eq!(other.next().await, Err(UpstreamErrorKind::Broken));
+}

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::limit::Permit;
 use super::lines::{Line, next_line};
 use super::rests::Rests;
+use super::secrets::Secrets;
 use super::{StdioEnv, StdioServer, stderr};
 use crate::channel::{Channel, Sharing};
 use crate::error::{UpstreamError, UpstreamErrorKind};
@@ -81,7 +82,12 @@ impl Process {
         let (sender, receiver) = mpsc::channel(WAITING);
         let channel = Channel::new(Arc::clone(server), sharing, Some(sender.clone()));
         let (stop, reaped) = (CancellationToken::new(), CancellationToken::new());
-        let logging = stderr::log(stderr, server.id.clone(), secrets, Arc::clone(&means.clock));
+        let logging = stderr::log(
+            stderr,
+            server.id.clone(),
+            Arc::clone(&secrets),
+            Arc::clone(&means.clock),
+        );
         let no_longer = reaped.clone();
         means.tasks.spawn(async move {
             // What it started itself may hold the other end for ever.
@@ -97,6 +103,7 @@ impl Process {
         let watched = Watched {
             server: Arc::clone(server),
             channel: Arc::clone(&channel),
+            secrets,
             stop: stop.clone(),
         };
         let clock = Arc::clone(&means.clock);
@@ -177,22 +184,28 @@ impl Drop for Process {
 }
 
 /// Starts it; also the values that must not be seen in what it says.
-fn spawn(command: &StdioServer, headers: &HeaderMap) -> std::io::Result<(Child, Vec<String>)> {
-    let mut secrets = Vec::new();
+fn spawn(command: &StdioServer, headers: &HeaderMap) -> std::io::Result<(Child, Arc<Secrets>)> {
+    let (mut silent, mut told) = (Vec::new(), Vec::new());
     let mut started = Command::new(&command.program);
     started.args(&command.args).env_clear();
     for (name, value) in &command.env {
         let value = match value {
             StdioEnv::Plain(value) => value.clone(),
+            StdioEnv::Setting(value) => {
+                silent.push(value.expose().to_owned());
+                value.expose().to_owned()
+            }
             StdioEnv::Secret(value) => {
-                secrets.push(value.expose().to_owned());
+                silent.push(value.expose().to_owned());
+                told.push(value.expose().to_owned());
                 value.expose().to_owned()
             }
             StdioEnv::Header(header) => {
                 let Some(Ok(value)) = headers.get(header).map(|value| value.to_str()) else {
                     continue;
                 };
-                secrets.push(value.to_owned());
+                silent.push(value.to_owned());
+                told.push(value.to_owned());
                 value.to_owned()
             }
         };
@@ -209,13 +222,15 @@ fn spawn(command: &StdioServer, headers: &HeaderMap) -> std::io::Result<(Child, 
         .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
-    Ok((child, secrets))
+    Ok((child, Arc::new(Secrets::new(&silent, &told))))
 }
 
 /// What the supervising task needs.
 struct Watched {
     server: Arc<UpstreamServer>,
     channel: Arc<Channel>,
+    /// What it was given, which must not come back.
+    secrets: Arc<Secrets>,
     stop: CancellationToken,
 }
 
@@ -230,7 +245,7 @@ impl Watched {
         outgoing: mpsc::Receiver<Bytes>,
     ) -> bool {
         let kind = {
-            let reading = read(stdout, &self.channel);
+            let reading = self.read(stdout);
             let writing = async {
                 write(stdin, outgoing).await;
                 // It may have answered before it stopped to read.
@@ -254,34 +269,43 @@ impl Watched {
         }
         kind.is_none()
     }
-}
 
-/// Why there is nothing more to read.
-async fn read(stdout: ChildStdout, channel: &Channel) -> UpstreamErrorKind {
-    let mut reader = BufReader::new(stdout);
-    loop {
-        match next_line(&mut reader, MAX_LINE).await {
-            Ok(Line::Whole(line)) => {
-                if let Ok(text) = std::str::from_utf8(&line) {
-                    arrived(text.trim(), channel);
+    /// Why there is nothing more to read.
+    async fn read(&self, stdout: ChildStdout) -> UpstreamErrorKind {
+        let mut reader = BufReader::new(stdout);
+        loop {
+            match next_line(&mut reader, MAX_LINE).await {
+                Ok(Line::Whole(line)) => {
+                    if let Ok(text) = std::str::from_utf8(&line) {
+                        self.arrived(text.trim());
+                    }
                 }
+                Ok(Line::Beginning(_)) => return UpstreamErrorKind::TooLarge,
+                Ok(Line::End) | Err(_) => return UpstreamErrorKind::Broken,
             }
-            Ok(Line::Beginning(_)) => return UpstreamErrorKind::TooLarge,
-            Ok(Line::End) | Err(_) => return UpstreamErrorKind::Broken,
         }
     }
-}
 
-/// One message, or several at once (JSON-RPC batches of 2025-03-26).
-fn arrived(text: &str, channel: &Channel) {
-    if !text.starts_with('[') {
-        if !text.is_empty() {
-            channel.arrived(text);
+    /// One message, or several at once (JSON-RPC batches of 2025-03-26).
+    fn arrived(&self, text: &str) {
+        if !text.starts_with('[') {
+            if !text.is_empty() {
+                self.message(text);
+            }
+            return;
         }
-        return;
+        for text in parse_batch(text.as_bytes()).unwrap_or_default() {
+            self.message(text);
+        }
     }
-    for text in parse_batch(text.as_bytes()).unwrap_or_default() {
-        channel.arrived(text);
+
+    /// Some programs put what they were started with into their errors.
+    fn message(&self, text: &str) {
+        if self.secrets.appear_in(text) {
+            tracing::warn!(mcp.server.id = %self.server.id, "server repeated a secret of its `env`: message withheld");
+            return self.channel.withheld(text);
+        }
+        self.channel.arrived(text);
     }
 }
 

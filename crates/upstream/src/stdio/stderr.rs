@@ -1,6 +1,7 @@
 //! What a process says on standard error, for the operator's log: line by line, in bounds, and
 //! without the secrets that it was started with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Clock, ServerId};
@@ -8,40 +9,26 @@ use tokio::io::{AsyncBufRead, BufReader};
 use tokio::process::ChildStderr;
 
 use super::lines::{Line, next_line};
+use super::secrets::Secrets;
 
 /// Longest line of it in our log.
 const MAX_LINE: usize = 4 * 1024;
 /// Most lines in a span of time; the rest is counted.
 const MOST: u32 = 100;
 const SPAN: Duration = Duration::from_secs(10);
-/// Shorter values are words that may stand anywhere.
-const TELLING: usize = 6;
 
 /// Reads to the end.
 pub(super) async fn log(
     stderr: ChildStderr,
     server: ServerId,
-    secrets: Vec<String>,
+    secrets: Arc<Secrets>,
     clock: impl AsRef<dyn Clock> + Send,
 ) {
     let mut reader = BufReader::new(stderr);
-    follow(&mut reader, &server, &by_lines(&secrets), clock.as_ref()).await;
+    follow(&mut reader, &server, &secrets, clock.as_ref()).await;
 }
 
-/// Secrets as they can stand in one line, the longest first: one may begin like another.
-fn by_lines(secrets: &[String]) -> Vec<String> {
-    let mut each: Vec<String> = secrets
-        .iter()
-        .flat_map(|secret| secret.lines().map(str::trim))
-        .map(str::to_owned)
-        .chain(secrets.iter().cloned())
-        .collect();
-    each.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-    each.dedup();
-    each
-}
-
-async fn follow<R>(reader: &mut R, server: &ServerId, secrets: &[String], clock: &dyn Clock)
+async fn follow<R>(reader: &mut R, server: &ServerId, secrets: &Secrets, clock: &dyn Clock)
 where
     R: AsyncBufRead + Unpin + Send,
 {
@@ -76,14 +63,9 @@ fn report(server: &ServerId, unsaid: &mut u64) {
 }
 
 /// One line of text that can do nothing to a terminal and tells no secret.
-fn presentable(line: &[u8], secrets: &[String]) -> String {
-    let mut text = String::from_utf8_lossy(line).into_owned();
-    for secret in secrets.iter().filter(|secret| secret.len() >= TELLING) {
-        if text.contains(secret.as_str()) {
-            text = text.replace(secret.as_str(), "[REDACTED]");
-        }
-    }
-    text.replace(char::is_control, " ")
+fn presentable(line: &[u8], secrets: &Secrets) -> String {
+    let text = String::from_utf8_lossy(line).into_owned();
+    secrets.redacted(text).replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -92,21 +74,11 @@ mod tests {
 
     #[test]
     fn a_line_tells_no_secret_and_does_nothing_to_a_terminal() {
-        let secrets = ["s3cret-value".to_owned(), "on".to_owned()];
+        let secrets = Secrets::new(&["s3cret-value".to_owned(), "on".to_owned()], &[]);
         assert_eq!(
             presentable(b"token s3cret-value is on\x1b[2J\tnow", &secrets),
             "token [REDACTED] is on [2J now"
         );
         assert_eq!(presentable(b"\xff", &secrets), "\u{fffd}");
-    }
-
-    #[test]
-    fn a_key_of_many_lines_is_not_told_line_by_line() {
-        let secrets = [
-            "abcdef".to_owned(),
-            "-----BEGIN KEY-----\n  MIIabcdef\n-----END KEY-----\n".to_owned(),
-        ];
-        let secrets = by_lines(&secrets);
-        assert_eq!(presentable(b"key: MIIabcdef", &secrets), "key: [REDACTED]");
     }
 }
