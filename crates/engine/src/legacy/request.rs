@@ -288,7 +288,13 @@ impl Gateway {
                     && is_granted(&text)
                 {
                     // Boxed: every call would carry its room otherwise.
-                    Box::pin(self.remember(client, filter.entry.id.as_str(), setting)).await;
+                    Box::pin(self.remember(
+                        &call.principal.id,
+                        client,
+                        filter.entry.id.as_str(),
+                        setting,
+                    ))
+                    .await;
                 }
                 // Legacy clients read the body only of a 200, whatever status came with it here.
                 Ok(Done::Text(StatusCode::OK, outcome_of(method, &text), text))
@@ -296,7 +302,13 @@ impl Gateway {
             Reply::Stream(source) => {
                 // Its answer is still to come; one that is refused is refused again.
                 if let Some(setting) = &setting {
-                    Box::pin(self.remember(client, filter.entry.id.as_str(), setting)).await;
+                    Box::pin(self.remember(
+                        &call.principal.id,
+                        client,
+                        filter.entry.id.as_str(),
+                        setting,
+                    ))
+                    .await;
                 }
                 Ok(Done::Stream(Box::new(Pieces {
                     filter,

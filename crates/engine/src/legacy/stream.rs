@@ -168,7 +168,8 @@ impl Gateway {
             )
             .await;
         }
-        self.replicas.homes.forget(&digest).await;
+        let homes = &self.replicas.homes;
+        homes.forget(&call.principal.id, &digest).await;
         super::ending::answer(call, StatusCode::OK, Outcome::Ok, String::new(), "null").await
     }
 }

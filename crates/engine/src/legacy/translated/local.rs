@@ -179,7 +179,8 @@ impl Gateway {
             uri,
         );
         if let Some(setting) = setting {
-            self.remember(client, server.as_str(), &setting).await;
+            self.remember(principal, client, server.as_str(), &setting)
+                .await;
         }
         Ok(())
     }
@@ -193,7 +194,8 @@ impl Gateway {
     ) {
         let servers = view.servers();
         for entry in servers.filter(|entry| entry.upstream.opens_no_sessions()) {
-            self.remember(client, entry.id.as_str(), setting).await;
+            self.remember(&view.principal().id, client, entry.id.as_str(), setting)
+                .await;
         }
     }
 
