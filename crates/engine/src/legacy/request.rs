@@ -219,7 +219,8 @@ impl Gateway {
             }
             _ => {}
         }
-        let prepared = self.prepare(call, view, method, envelope).await?;
+        let asker = Some(Asker::Session(client));
+        let prepared = self.prepare(call, view, method, envelope, asker).await?;
         let translated = || {
             Ok(Done::Translated(Box::new(Translated {
                 entry: Arc::clone(&prepared.entry),
