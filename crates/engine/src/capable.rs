@@ -175,7 +175,7 @@ impl Gateway {
             for raw in page.items {
                 let members = portcullis_mcp::Members::of(raw).ok();
                 let name =
-                    members.and_then(|tool| tool.string("name").map(|name| name.into_owned()));
+                    members.and_then(|tool| tool.string("name").map(std::borrow::Cow::into_owned));
                 names.extend(name);
             }
             if names.len() > MOST_NAMES {

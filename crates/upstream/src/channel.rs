@@ -250,7 +250,7 @@ impl Channel {
             }
             Restored::Progress { ours, text, .. } => self.to_request(ours, text),
             Restored::Notification(text) => self.notified(text),
-            Restored::Request(text) => self.asked(text),
+            Restored::Request(text) => self.asked(&text),
             Restored::Stray => {
                 tracing::debug!(mcp.server.id = %self.server.id, "message for nobody dropped");
             }
@@ -288,7 +288,7 @@ impl Channel {
         self.to_whoever(&loose, text.into());
     }
 
-    fn asked(&self, text: String) {
+    fn asked(&self, text: &str) {
         let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
             return;
         };
@@ -302,7 +302,10 @@ impl Channel {
         let refusal = |why: &str| RpcError::new(code::METHOD_NOT_FOUND, why).response(Some(id));
         let refused = match self.sharing {
             Sharing::Shared => Some(refusal(NOBODY)),
-            Sharing::Own => self.ask(text.clone().into()).err().map(refusal),
+            Sharing::Own => self
+                .ask(&Bytes::copy_from_slice(text.as_bytes()))
+                .err()
+                .map(refusal),
         };
         if let Some(refused) = refused {
             self.say(refused);
@@ -311,7 +314,7 @@ impl Channel {
 
     /// A question names no request. It is put to the client of the one call that it can be about, or of
     /// all of them; else to whoever listens for what is about none. An error says why nobody gets it.
-    fn ask(&self, text: Bytes) -> Result<(), &'static str> {
+    fn ask(&self, text: &Bytes) -> Result<(), &'static str> {
         let mut table = self.table();
         let calls: Vec<&Route> = {
             let calls: Vec<_> = table.routes.values().filter(|one| one.is_call).collect();
@@ -331,7 +334,7 @@ impl Channel {
             _ => None,
         };
         if let Some(route) = meant {
-            return if route.line.send(text) {
+            return if route.line.send(text.clone()) {
                 Ok(())
             } else {
                 Err(NOBODY)

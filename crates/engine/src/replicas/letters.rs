@@ -11,7 +11,7 @@ use super::Replicas;
 /// How long a letter is good. The clocks of sender and addressee may differ by less than this.
 const LIFETIME: Duration = Duration::from_secs(30);
 /// How long one is remembered at least: what was sealed by a clock ahead of ours is good for longer.
-const REMEMBERED: Duration = Duration::from_secs(60);
+const REMEMBERED: Duration = Duration::from_mins(1);
 /// Most letters that are opened in that time. Beyond it none is: nobody could tell the first time from
 /// the second.
 const MOST: usize = 250_000;

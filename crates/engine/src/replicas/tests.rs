@@ -55,7 +55,7 @@ async fn one_that_cannot_be_reached_has_the_time_of_a_beat_before_it_is_gone() {
     assert_eq!(first.doubt(second.own()), Some(DOUBT));
     // It lives: its next beat says so.
     clock.advance(BEAT);
-    assert_eq!(first.doubt(second.own()), Some(DOUBT - BEAT));
+    assert_eq!(first.doubt(second.own()), DOUBT.checked_sub(BEAT));
     second.beat().await;
     first.beat().await;
     assert_eq!(first.doubt(second.own()), None);
