@@ -392,6 +392,7 @@ pub(crate) fn failed(entry: &ServerEntry, kind: UpstreamErrorKind) -> EngineErro
         server: entry.id.clone(),
         kind,
         challenge: Box::default(),
+        unanswered: None,
         source: None,
     }
     .into()

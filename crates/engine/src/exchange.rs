@@ -27,6 +27,9 @@ use crate::metrics::{ServerMeters, UpstreamOutcome};
 use crate::presenting::{Kept, Presenting};
 use crate::snapshot::ServerEntry;
 
+/// How long a server that was silent for too long may take to hear that nobody waits any more.
+const GIVING_UP: Duration = Duration::from_secs(2);
+
 /// Which era's wire a request takes.
 #[derive(Clone, Debug)]
 pub(crate) enum Speech {
@@ -112,14 +115,14 @@ impl Gateway {
                 headers,
             )
             .await;
-            let error = match sent {
+            let (error, session) = match sent {
                 Ok(opened) => {
                     note.status = Some(opened.status());
                     note.presented = Some(credential);
                     watch.ended(UpstreamOutcome::Ok);
                     return Ok(opened);
                 }
-                Err(error) => error,
+                Err(failed) => failed,
             };
             watch.ended(match error.error_kind() {
                 ErrorKind::Timeout => UpstreamOutcome::Timeout,
@@ -127,6 +130,9 @@ impl Gateway {
                 _ => UpstreamOutcome::Unreachable,
             });
             note.status = error.status();
+            if let (Some(session), Some(ours)) = (session, error.unanswered) {
+                self.give_up(entry, evidence, &session, ours).await;
+            }
             match error.kind {
                 kind if kind.refuses_credential() || kind.refuses_operation() => {
                     let helps = self.rejected(entry, &credential, &error, refreshed).await?;
@@ -143,6 +149,30 @@ impl Gateway {
                     no_answer(entry, &error);
                     return Err(error.into());
                 }
+            }
+        }
+    }
+
+    /// Tells a server that nobody waits any more for a request that took too long ("The sender SHOULD issue
+    /// a cancellation notification for that request", 2025-11-25 "Timeouts").
+    async fn give_up(
+        &self,
+        entry: &ServerEntry,
+        evidence: &Evidence,
+        session: &LegacySession,
+        ours: i64,
+    ) {
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{ours},"reason":"it took too long"}}}}"#
+        );
+        let told = self.tell(entry, evidence, session, text);
+        match tokio::time::timeout(GIVING_UP, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::info!(mcp.server.id = %entry.id, error = %error, "server not told that nobody waits");
+            }
+            Err(_) => {
+                tracing::info!(mcp.server.id = %entry.id, "server not told that nobody waits: it is silent");
             }
         }
     }
@@ -434,6 +464,7 @@ const fn errand_of<'a>(envelope: &Envelope<'a>) -> Errand<'a> {
     }
 }
 
+/// One attempt; with an error comes the session in which it was made.
 async fn attempt(
     entry: &ServerEntry,
     evidence: &Evidence,
@@ -442,7 +473,7 @@ async fn attempt(
     envelope: &Envelope<'_>,
     edits: Edits<'_>,
     headers: HeaderMap,
-) -> Result<Opened, UpstreamError> {
+) -> Result<Opened, (UpstreamError, Option<Arc<LegacySession>>)> {
     let presents = Presenting(carried.credential);
     match speech {
         Speech::Modern => {
@@ -451,19 +482,23 @@ async fn attempt(
                 body,
                 revision: Some(Revision::V2026_07_28),
                 headers,
+                client: None,
             };
             entry
                 .upstream
                 .exchange(evidence, &presents, outgoing)
                 .await
                 .map(Opened::Modern)
+                .map_err(|error| (error, None))
         }
         Speech::Legacy(wish, owner) => {
             let opening = Presenting(carried.opening);
-            let session = entry.upstream.session(evidence, &opening, wish).await?;
+            let opened = entry.upstream.session(evidence, &opening, wish).await;
+            let session = opened.map_err(|error| (error, None))?;
             let reply = session
                 .request(&presents, envelope, edits, *owner, headers)
-                .await?;
+                .await
+                .map_err(|error| (error, Some(Arc::clone(&session))))?;
             keep_for_the_end(entry, evidence, &session, carried.credential);
             Ok(Opened::Legacy(session, reply))
         }

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::{AuditLog, ChainMac};
 use crate::call::Admission;
+use crate::capable::SessionTools;
 use crate::consent::Elicitations;
 use crate::legacy::{Listeners, OpenedSessions, Pushes, SseSessions, Terminated, Translation};
 use crate::modern::{Ears, ParkedCalls};
@@ -85,6 +86,8 @@ pub struct Gateway {
     pub(crate) vigil: Vigil,
     pub(crate) parked: ParkedCalls,
     pub(crate) ears: Ears,
+    /// What servers list in the sessions of callers who declared something.
+    pub(crate) session_tools: SessionTools,
 }
 
 impl Gateway {
@@ -118,6 +121,7 @@ impl Gateway {
             vigil: Vigil::default(),
             parked: ParkedCalls::default(),
             ears: Ears::default(),
+            session_tools: SessionTools::default(),
         })
     }
 

@@ -16,7 +16,7 @@ mod translated;
 pub(crate) use ending::{accepted, answer, challenged, step_up};
 pub(crate) use initialize::{aggregate_capabilities, merged_instructions, server_info};
 pub(crate) use listeners::Listeners;
-pub(crate) use pushes::Pushes;
+pub(crate) use pushes::{NOBODY, Pushes};
 pub(crate) use request::method_text;
 pub(crate) use session::OpenedSessions;
 pub use session::{LegacyClient, SessionRefusal};

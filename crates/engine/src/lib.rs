@@ -7,6 +7,7 @@ pub mod audit;
 mod backlog;
 mod barred;
 mod call;
+mod capable;
 mod catalog;
 mod challenge;
 mod changes;

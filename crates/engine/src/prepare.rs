@@ -6,6 +6,7 @@ use portcullis_mcp::{Edits, Envelope, Members, Method, RpcError, Subject, code};
 use portcullis_policy::{Evidence, Operation};
 use serde_json::value::RawValue;
 
+use crate::aggregate::Asker;
 use crate::audit::Target;
 use crate::call::Call;
 use crate::catalog::Kind;
@@ -50,13 +51,15 @@ pub(crate) fn listening(envelope: &Envelope<'_>) -> Operation<'static> {
 }
 
 impl Gateway {
-    /// Finds the server, asks the policy, and notes both in the audit event.
+    /// Finds the server, asks the policy, and notes both in the audit event. `asker`: the client, where a
+    /// server may show it more than it shows us.
     pub(crate) async fn prepare<'a>(
         self: &Arc<Self>,
         call: &mut Call,
         view: &View,
         method: Method,
         envelope: &Envelope<'a>,
+        asker: Option<Asker<'_>>,
     ) -> Result<Prepared<'a>, EngineError> {
         let params = envelope.params();
         let subject = method.subject(params).map_err(|member| {
@@ -66,7 +69,7 @@ impl Gateway {
             )
         })?;
         note_subject(call, &subject);
-        let (entry, own) = self.resolve(call, view, method, &subject).await?;
+        let (entry, own) = self.resolve(call, view, method, &subject, asker).await?;
         call.audit.server(&entry.id);
 
         let arguments = params.and_then(|params| params.get("arguments"));
@@ -152,9 +155,19 @@ impl Gateway {
         view: &View,
         method: Method,
         subject: &Subject<'_>,
+        asker: Option<Asker<'_>>,
     ) -> Result<(Arc<ServerEntry>, String), EngineError> {
         match subject {
-            Subject::Tool(name) => self.resolve_name(view, Kind::Tools, name).await,
+            Subject::Tool(name) => {
+                match (self.resolve_name(view, Kind::Tools, name).await, asker) {
+                    // Boxed: every call would carry its room otherwise.
+                    (Err(unknown @ EngineError::Unknown { .. }), Some(asker)) => {
+                        let shown = Box::pin(self.resolve_in_session(view, asker, name)).await;
+                        shown.ok_or(unknown)
+                    }
+                    (resolved, _) => resolved,
+                }
+            }
             Subject::Prompt(name) => match view.named() {
                 Some(entry) => Ok((Arc::clone(entry), name.clone().into_owned())),
                 None => self.resolve_name(view, Kind::Prompts, name).await,

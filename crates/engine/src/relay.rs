@@ -21,6 +21,7 @@ use crate::error::EngineError;
 use crate::exchange::Opened;
 use crate::filter::{AnswerFilter, is_tool_error};
 use crate::gateway::Gateway;
+use crate::legacy::NOBODY;
 use crate::pulse::{Pulse, STANDING};
 use crate::resuming::Resuming;
 use crate::snapshot::ServerEntry;
@@ -364,7 +365,8 @@ impl Gateway {
                         Restored::Answer { text, .. } => return Ok(text),
                         Restored::Request(text) => {
                             if let Some(session) = &session {
-                                self.refuse_push(entry, evidence, session, &text).await;
+                                self.refuse_push(entry, evidence, session, &text, NOBODY)
+                                    .await;
                             }
                         }
                         Restored::Progress { .. } | Restored::Notification(_) | Restored::Stray => {

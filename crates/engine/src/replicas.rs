@@ -7,6 +7,9 @@
 mod homes;
 mod letters;
 mod restore;
+mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,8 +25,12 @@ pub(crate) use letters::Letters;
 
 /// How often a replica says that it runs, and looks who else does.
 pub const BEAT: Duration = Duration::from_secs(3);
-/// How long one may be silent before the others take it for gone. Clocks may differ by less than this.
+/// How long one may be silent before the others take it for gone, by clocks that may differ by less than
+/// ten seconds: what is left of it then has room for two beats and a store that is slow.
 const SILENCE: Duration = Duration::from_secs(20);
+/// How long one that could not be reached or looked for has to say that it runs, before another takes
+/// over what it has: a beat, and what writing and reading it may take.
+const DOUBT: Duration = Duration::from_secs(4);
 /// What expired is taken out of the store this often.
 const PURGE: Duration = Duration::from_mins(1);
 /// A replica that nobody has heard of is looked up in the store at most this often: its name comes from
@@ -58,11 +65,19 @@ pub struct Replicas {
 #[derive(Debug, Default)]
 struct Known {
     others: HashMap<ReplicaId, Other>,
-    /// Those that could not be connected to, with the end that they had announced: whoever announces a
-    /// later one lives.
-    suspected: HashMap<ReplicaId, Timestamp>,
+    /// Those that could not be connected to.
+    suspected: HashMap<ReplicaId, Suspicion>,
     looked: Option<Duration>,
+    /// The last look failed: who is missing here may run all the same.
+    blind: bool,
     purged: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    /// The end that it had announced: whoever announces a later one lives.
+    until: Timestamp,
+    since: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -182,6 +197,7 @@ impl Replicas {
                     error = &error as &dyn std::error::Error,
                     "cannot see which replicas run"
                 );
+                self.known().blind = true;
                 return;
             }
         };
@@ -192,11 +208,12 @@ impl Replicas {
             .take(MOST)
             .collect();
         let mut known = self.known();
-        known.suspected.retain(|id, until| {
+        known.suspected.retain(|id, suspicion| {
             let announced = others.get(id);
-            announced.is_some_and(|other| other.until == *until)
+            announced.is_some_and(|other| other.until == suspicion.until)
         });
         known.others = others;
+        known.blind = false;
     }
 
     /// A row that does not open under our ring is nobody's.
@@ -252,6 +269,37 @@ impl Replicas {
         (!known.suspected.contains_key(id)).then(|| Arc::clone(&other.address))
     }
 
+    /// How long to wait before a replica without an address is taken for gone. `None`: it is. Whoever takes
+    /// over from one that runs takes away what its clients are just doing.
+    fn doubt(&self, id: &ReplicaId) -> Option<Duration> {
+        if !self.are_several() || *id == self.own {
+            return None;
+        }
+        let known = self.known();
+        if known.blind {
+            return Some(DOUBT);
+        }
+        let since = known.suspected.get(id)?.since;
+        let spent = self.clock.monotonic().saturating_sub(since);
+        DOUBT.checked_sub(spent).filter(|left| !left.is_zero())
+    }
+
+    /// Whether a replica runs, for whoever would take over from it; `None`: nobody can know.
+    async fn runs(&self, id: &ReplicaId) -> Option<bool> {
+        if self.address_of(id).await.is_some() {
+            return Some(true);
+        }
+        let Some(wait) = self.doubt(id) else {
+            return Some(false);
+        };
+        tokio::time::sleep(wait).await;
+        self.look().await;
+        if self.known_address(id).is_some() {
+            return Some(true);
+        }
+        (!self.known().blind).then_some(false)
+    }
+
     /// Every other one that runs, and where.
     pub fn others(&self) -> Vec<(ReplicaId, Arc<str>)> {
         let ids: Vec<ReplicaId> = self.known().others.keys().cloned().collect();
@@ -264,7 +312,9 @@ impl Replicas {
     pub fn suspect(&self, id: &ReplicaId) {
         let mut known = self.known();
         if let Some(until) = known.others.get(id).map(|other| other.until) {
-            known.suspected.insert(id.clone(), until);
+            let since = self.clock.monotonic();
+            let suspicion = Suspicion { until, since };
+            known.suspected.insert(id.clone(), suspicion);
             tracing::warn!(replica = %id, "a replica cannot be reached");
         }
     }

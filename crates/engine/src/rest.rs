@@ -141,7 +141,7 @@ impl Gateway {
         let envelope = Envelope::parse(text.as_bytes())
             .map_err(|_| protocol(code::INVALID_PARAMS, "arguments must be an object"))?;
         let prepared = self
-            .prepare(call, &view, Method::ToolsCall, &envelope)
+            .prepare(call, &view, Method::ToolsCall, &envelope, None)
             .await?;
         let mut outward = HeaderMap::new();
         if matches!(speech, Speech::Modern) {

@@ -1,8 +1,9 @@
 //! What a client can do, and what of it a server may use.
 
+use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::json::{JsonError, Members};
+use crate::json::{JsonError, Members, string_of};
 
 /// Which requests to the client the operator lets a server make. Off unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +54,76 @@ pub fn is_presentable(method: &str, params: Option<&RawValue>) -> bool {
     }
 }
 
+/// What a client has to have declared before a server may ask it something (2025-11-25, "Sampling" and
+/// "Elicitation"; 2026-07-28 the same).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// `sampling`.
+    Sampling,
+    /// `sampling.tools`: the request brings `tools`, or says how they are chosen.
+    SamplingWithTools,
+    /// `roots`.
+    Roots,
+    /// `elicitation`, for a form.
+    Form,
+    /// `elicitation.url`.
+    Url,
+}
+
+impl Need {
+    /// What a server's request needs. `None`: it is none of those that clients answer, or of a mode that
+    /// no revision knows; which mode an elicitation has, its `mode` says and no other member.
+    pub fn of(method: &str, params: Option<&RawValue>) -> Option<Self> {
+        let members = match params {
+            Some(raw) => Some(Members::of(raw).ok()?),
+            None => None,
+        };
+        let member = |name: &str| members.as_ref().and_then(|members| members.get(name));
+        match method {
+            "sampling/createMessage" => {
+                let tools = member("tools").is_some() || member("toolChoice").is_some();
+                Some(if tools {
+                    Self::SamplingWithTools
+                } else {
+                    Self::Sampling
+                })
+            }
+            "roots/list" => Some(Self::Roots),
+            "elicitation/create" => match member("mode") {
+                None => Some(Self::Form),
+                Some(raw) => match &*string_of(raw)? {
+                    "form" => Some(Self::Form),
+                    "url" => Some(Self::Url),
+                    _ => None,
+                },
+            },
+            _ => None,
+        }
+    }
+
+    /// The capabilities that say so, as a client would declare them.
+    pub fn declaration(self) -> serde_json::Value {
+        match self {
+            Self::Sampling => json!({"sampling": {}}),
+            Self::SamplingWithTools => json!({"sampling": {"tools": {}}}),
+            Self::Roots => json!({"roots": {}}),
+            Self::Form => json!({"elicitation": {"form": {}}}),
+            Self::Url => json!({"elicitation": {"url": {}}}),
+        }
+    }
+
+    /// What a server is told that asked a client without it.
+    pub const fn undeclared(self) -> &'static str {
+        match self {
+            Self::Sampling => "the client did not declare sampling",
+            Self::SamplingWithTools => "the client did not declare sampling.tools",
+            Self::Roots => "the client did not declare roots",
+            Self::Form => "the client did not declare elicitation.form",
+            Self::Url => "the client did not declare elicitation.url",
+        }
+    }
+}
+
 /// A client's capability object as JSON text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientCapabilities(String);
@@ -87,6 +158,17 @@ impl ClientCapabilities {
                 .get(capability)
                 .is_some_and(|raw| raw.get() != "null")
         })
+    }
+
+    /// Whether the client declared what a question needs.
+    pub fn meets(&self, need: Need) -> bool {
+        match need {
+            Need::Sampling => self.answers("sampling/createMessage"),
+            Need::SamplingWithTools => self.samples_with_tools(),
+            Need::Roots => self.answers("roots/list"),
+            Need::Form => self.shows_forms(),
+            Need::Url => self.opens_urls(),
+        }
     }
 
     /// Whether the client said that it can send its user to an address (`elicitation.url`, from
@@ -151,6 +233,76 @@ mod tests {
             assert_eq!(found, presentable, "{params}");
             assert!(is_presentable("sampling/createMessage", Some(raw)));
         }
+    }
+
+    #[test]
+    fn what_a_question_needs_stands_in_its_mode_and_in_the_tools_that_it_brings() {
+        let everything = PushPolicy {
+            sampling: true,
+            elicitation: true,
+        };
+        let (ask, sample) = ("elicitation/create", "sampling/createMessage");
+        let tools = r#"{"sampling":{"tools":{}}}"#;
+        let url = r#"{"elicitation":{"url":{}}}"#;
+        let form = r#"{"elicitation":{}}"#;
+        for (method, params, declared, need, met) in [
+            (
+                sample,
+                "{}",
+                r#"{"sampling":{}}"#,
+                Some(Need::Sampling),
+                true,
+            ),
+            (
+                sample,
+                r#"{"tools":[]}"#,
+                r#"{"sampling":{}}"#,
+                Some(Need::SamplingWithTools),
+                false,
+            ),
+            (
+                sample,
+                r#"{"toolChoice":{"mode":"auto"}}"#,
+                tools,
+                Some(Need::SamplingWithTools),
+                true,
+            ),
+            (ask, r#"{"message":"?"}"#, form, Some(Need::Form), true),
+            (ask, r#"{"mode":"form"}"#, url, Some(Need::Form), false),
+            (ask, r#"{"mode":"\u0075rl"}"#, form, Some(Need::Url), false),
+            (ask, r#"{"mode":"url"}"#, url, Some(Need::Url), true),
+            (
+                ask,
+                r#"{"url":"https://a.example"}"#,
+                form,
+                Some(Need::Form),
+                true,
+            ),
+            (ask, r#"{"mode":"voice"}"#, form, None, false),
+            (ask, r#"{"mode":7}"#, form, None, false),
+            (ask, r#"{"mode":"form","mode":"url"}"#, form, None, false),
+            (
+                "roots/list",
+                "{}",
+                r#"{"roots":{}}"#,
+                Some(Need::Roots),
+                true,
+            ),
+            ("vendor/asks", "{}", "{}", None, false),
+        ] {
+            let raw: &RawValue = serde_json::from_str(params).unwrap();
+            let found = Need::of(method, Some(raw));
+            assert_eq!(found, need, "{method} {params}");
+            let declared = ClientCapabilities::narrowed(declared, everything).unwrap();
+            let meets = found.is_some_and(|need| declared.meets(need));
+            assert_eq!(meets, met, "{method} {params}");
+            if let Some(need) = found {
+                let own = need.declaration().to_string();
+                let own = ClientCapabilities::narrowed(&own, everything).unwrap();
+                assert!(own.meets(need), "{need:?}");
+            }
+        }
+        assert_eq!(Need::of("roots/list", None), Some(Need::Roots));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub mod sse;
 mod task_support;
 
 pub use batch::{MAX_BATCH, parse_batch};
-pub use capabilities::{ClientCapabilities, PushPolicy, is_presentable};
+pub use capabilities::{ClientCapabilities, Need, PushPolicy, is_presentable};
 pub use error::{RpcError, code};
 pub use header_value::{HeaderValueError, MAX_HEADER_VALUE_BYTES};
 pub use json::{Edits, JsonError, MAX_DEPTH, Members, string_of};

@@ -12,6 +12,7 @@ mod letter;
 mod news;
 mod receive;
 mod reply;
+mod seldom;
 
 use async_trait::async_trait;
 use axum::body::Body;

@@ -47,9 +47,19 @@ pub(crate) struct Channel {
 #[derive(Debug, Default)]
 struct Table {
     /// Requests under way, by our ids: the newest is the last.
-    routes: BTreeMap<i64, LineSender>,
+    routes: BTreeMap<i64, Route>,
     listeners: Vec<LineSender>,
     ended: Option<UpstreamErrorKind>,
+}
+
+/// A request under way.
+#[derive(Debug)]
+struct Route {
+    line: LineSender,
+    /// Of which client of the session, if that is known.
+    client: Option<Owner>,
+    /// Servers ask before they answer these; lists and subscriptions they just answer.
+    is_call: bool,
 }
 
 /// A message that may go out.
@@ -81,9 +91,12 @@ enum Loose {
     News,
     /// A word of the log: of whatever is under way.
     Word,
-    /// A question to the client.
-    Question,
 }
+
+/// Why a question reached nobody.
+const NOBODY: &str = "no client to ask";
+const UNCLEAR: &str =
+    "no client to ask: several calls are under way, and nothing says which of them this is about";
 
 impl Channel {
     pub(crate) fn new(
@@ -114,17 +127,19 @@ impl Channel {
         self.table().routes.len()
     }
 
-    /// Gives a message ids of ours. `owner` tells the parties of a shared channel apart.
+    /// Gives a message ids of ours. `owner` tells the parties of a shared channel apart, `client` those who
+    /// share the session of one party.
     pub(crate) fn admit(
         self: &Arc<Self>,
         owner: Option<Owner>,
+        client: Option<Owner>,
         body: &Bytes,
     ) -> Result<Admitted, UpstreamErrorKind> {
         let text = std::str::from_utf8(body).map_err(|_| UpstreamErrorKind::BadAnswer)?;
         let envelope = Envelope::parse(body).map_err(|_| UpstreamErrorKind::BadAnswer)?;
         let mut edits = Edits::of(text);
         match envelope.kind {
-            Kind::Request { .. } => {
+            Kind::Request { method, .. } => {
                 // Before its id is given out: a dead channel has done nothing and never will.
                 if self.has_ended() {
                     return Err(UpstreamErrorKind::SessionLost);
@@ -142,7 +157,12 @@ impl Channel {
                 if table.ended.is_some() {
                     return Err(UpstreamErrorKind::SessionLost);
                 }
-                table.routes.insert(ours, sender);
+                let route = Route {
+                    line: sender,
+                    client,
+                    is_call: matches!(method, "tools/call" | "prompts/get" | "resources/read"),
+                };
+                table.routes.insert(ours, route);
                 drop(table);
                 Ok(Admitted {
                     text: Some(edits.finish().into()),
@@ -225,12 +245,12 @@ impl Channel {
                 let route = self.table().routes.remove(&ours);
                 self.pending.forget(ours);
                 if let Some(route) = route {
-                    route.send(text.into());
+                    route.line.send(text.into());
                 }
             }
             Restored::Progress { ours, text, .. } => self.to_request(ours, text),
             Restored::Notification(text) => self.notified(text),
-            Restored::Request(text) => self.asked(text),
+            Restored::Request(text) => self.asked(&text),
             Restored::Stray => {
                 tracing::debug!(mcp.server.id = %self.server.id, "message for nobody dropped");
             }
@@ -292,7 +312,7 @@ impl Channel {
         self.to_whoever(&loose, text.into());
     }
 
-    fn asked(&self, text: String) {
+    fn asked(&self, text: &str) {
         let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
             return;
         };
@@ -303,11 +323,57 @@ impl Channel {
         if method == "ping" && self.back.is_some() {
             return self.say(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
         }
-        let answer = RpcError::new(code::METHOD_NOT_FOUND, "no client to ask").response(Some(id));
-        let shared = self.sharing == Sharing::Shared;
-        if shared || !self.to_whoever(&Loose::Question, text.into()) {
-            self.say(answer);
+        let refusal = |why: &str| RpcError::new(code::METHOD_NOT_FOUND, why).response(Some(id));
+        let refused = match self.sharing {
+            Sharing::Shared => Some(refusal(NOBODY)),
+            Sharing::Own => self
+                .ask(&Bytes::copy_from_slice(text.as_bytes()))
+                .err()
+                .map(refusal),
+        };
+        if let Some(refused) = refused {
+            self.say(refused);
         }
+    }
+
+    /// A question names no request. It is put to the client of the one call that it can be about, or of
+    /// all of them; else to whoever listens for what is about none. An error says why nobody gets it.
+    fn ask(&self, text: &Bytes) -> Result<(), &'static str> {
+        let mut table = self.table();
+        let calls: Vec<&Route> = {
+            let calls: Vec<_> = table.routes.values().filter(|one| one.is_call).collect();
+            if calls.is_empty() {
+                table.routes.values().collect()
+            } else {
+                calls
+            }
+        };
+        let meant = match calls.as_slice() {
+            [.., last] if calls.len() == 1 => Some(*last),
+            [first, .., last]
+                if first.client.is_some() && calls.iter().all(|one| one.client == first.client) =>
+            {
+                Some(*last)
+            }
+            _ => None,
+        };
+        if let Some(route) = meant {
+            return if route.line.send(text.clone()) {
+                Ok(())
+            } else {
+                Err(NOBODY)
+            };
+        }
+        let why = if calls.is_empty() { NOBODY } else { UNCLEAR };
+        let mut taken = false;
+        table.listeners.retain(|listener| {
+            if taken {
+                return !listener.is_closed();
+            }
+            taken = listener.send(text.clone());
+            taken
+        });
+        if taken { Ok(()) } else { Err(why) }
     }
 
     /// Says something of our own, where the transport takes it.
@@ -325,37 +391,36 @@ impl Channel {
         let cut_off = {
             let table = self.table();
             let route = table.routes.get(&ours);
-            route.is_some_and(|route| !route.send(text.into()))
+            route.is_some_and(|route| !route.line.send(text.into()))
         };
         if cut_off {
             self.let_go(ours);
         }
     }
 
-    /// Says whether anybody took it. A request that runs alone is what the message is about; else
-    /// it is for those who listen, and where nobody does, for whatever was asked last.
-    fn to_whoever(&self, loose: &Loose, text: Bytes) -> bool {
+    /// A request that runs alone is what a word of the log is about; else everything is for those who
+    /// listen, and where nobody does, for whatever was asked last.
+    fn to_whoever(&self, loose: &Loose, text: Bytes) {
         let mut table = self.table();
-        if !matches!(loose, Loose::News)
+        if matches!(loose, Loose::Word)
             && table.routes.len() == 1
             && let Some(route) = table.routes.values().next()
         {
-            return route.send(text);
+            route.line.send(text);
+            return;
         }
         let mut done = false;
         table.listeners.retain(|listener| {
-            if done && matches!(loose, Loose::Question) {
-                return !listener.is_closed();
-            }
             let taken = listener.send(text.clone());
             done |= taken;
             taken
         });
-        done || self.sharing == Sharing::Own
-            && table
-                .routes
-                .last_key_value()
-                .is_some_and(|(_, route)| route.send(text))
+        if !done
+            && self.sharing == Sharing::Own
+            && let Some((_, route)) = table.routes.last_key_value()
+        {
+            route.line.send(text);
+        }
     }
 
     /// A message of a subscription names it by our id: the caller's own comes back. Also ours.
@@ -416,7 +481,7 @@ impl Channel {
         };
         for (ours, route) in routes {
             self.pending.forget(ours);
-            route.fail(said);
+            route.line.fail(said);
         }
     }
 }

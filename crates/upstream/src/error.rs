@@ -17,6 +17,9 @@ pub struct UpstreamError {
     pub kind: UpstreamErrorKind,
     /// Its `WWW-Authenticate` values, with a 401 or 403.
     pub challenge: Box<[HeaderValue]>,
+    /// Our id of the request in its session, where the server may be busy with it still: nobody waits for
+    /// the answer any more, and nobody has told it so.
+    pub unanswered: Option<i64>,
     /// The cause, when a library reported one.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -122,6 +125,7 @@ impl UpstreamError {
             server: server.clone(),
             kind,
             challenge: Box::default(),
+            unanswered: None,
             source: None,
         }
     }
@@ -144,6 +148,7 @@ impl UpstreamError {
             server: server.clone(),
             kind,
             challenge: Box::default(),
+            unanswered: None,
             source: Some(Box::new(error)),
         }
     }

@@ -46,6 +46,7 @@ pub(crate) async fn initialize(
         body: Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#),
         revision: Some(revision),
         headers: HeaderMap::new(),
+        client: None,
     };
     wire.post(presents, &link, note).await?;
     Ok(Handshake {

@@ -54,6 +54,7 @@ pub(crate) async fn ask(wire: &Wire, presents: &dyn Presents) -> Result<bool, Up
         body: Bytes::from(body.to_string()),
         revision: Some(Revision::V2026_07_28),
         headers,
+        client: None,
     };
     match wire.probe(presents, outgoing).await {
         Ok(text) => Ok(text.is_some_and(|text| lists_modern(&text))),

@@ -188,9 +188,11 @@ impl LegacySession {
             complete: false,
             reply: Reply::Accepted,
         };
-        let reply = self
-            .post(presents, Bytes::from(edits.finish()), headers)
-            .await?;
+        let posted = self.post(presents, owner, Bytes::from(edits.finish()), headers);
+        let reply = posted.await.map_err(|error| UpstreamError {
+            unanswered: (error.kind == UpstreamErrorKind::Timeout).then_some(ours),
+            ..error
+        })?;
         waiting.reply = reply.lasting(self.wire.server.stream_total);
         Ok(waiting)
     }
@@ -202,7 +204,10 @@ impl LegacySession {
         text: String,
         headers: HeaderMap,
     ) -> Result<(), UpstreamError> {
-        match self.post(presents, Bytes::from(text), headers).await? {
+        match self
+            .post(presents, None, Bytes::from(text), headers)
+            .await?
+        {
             // An error in the form of an answer is still no for an answer.
             Reply::Message { status, .. } if !status.is_success() => {
                 Err(self.wire.error(UpstreamErrorKind::Status(status.as_u16())))
@@ -214,6 +219,7 @@ impl LegacySession {
     async fn post(
         &self,
         presents: &dyn Presents,
+        client: Option<Owner>,
         body: Bytes,
         headers: HeaderMap,
     ) -> Result<Reply, UpstreamError> {
@@ -221,6 +227,7 @@ impl LegacySession {
             body,
             revision: Some(self.revision),
             headers,
+            client,
         };
         self.noting_loss(self.wire.post(presents, &self.link, outgoing).await)
     }

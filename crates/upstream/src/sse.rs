@@ -112,7 +112,7 @@ impl SseSession {
             // Nothing is sent, so it may be said again in a session that lives.
             return Err(http.error(UpstreamErrorKind::SessionLost));
         }
-        let admitted = self.channel.admit(None, &outgoing.body);
+        let admitted = self.channel.admit(None, outgoing.client, &outgoing.body);
         let admitted = admitted.map_err(|kind| http.error(kind))?;
         let Some(text) = admitted.text else {
             return Ok(Reply::Accepted);

@@ -20,6 +20,14 @@ impl Refusal {
         refused.is_some_and(|at| now.saturating_sub(at) < FINDING_LIFE)
     }
 
+    /// Whether that is the last that it said of it, however long ago.
+    pub(crate) fn is_last_word(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
     /// Learns from how a handshake ended. What is no word about the era is no evidence.
     pub(crate) fn learn<T>(&self, handshake: &Result<T, UpstreamError>, now: Duration) {
         let finding = match handshake {

@@ -185,7 +185,7 @@ impl Stdio {
             Holder::Of(acting.clone())
         };
         let (process, ..) = self.started(&holder, acting, presents).await?;
-        process.post(None, outgoing.body).await
+        process.post(None, None, outgoing.body).await
     }
 
     /// A session: a process of its own, or a share of the one that serves everybody.
@@ -197,7 +197,7 @@ impl Stdio {
     ) -> Result<(ProcessLink, Reply), UpstreamError> {
         if !self.command.shared {
             let process = self.start(&acting.party(), Sharing::Own, presents).await?;
-            let reply = process.post(None, initialize).await?;
+            let reply = process.post(None, None, initialize).await?;
             let link = ProcessLink {
                 process,
                 owner: None,
@@ -210,7 +210,7 @@ impl Stdio {
         let (process, opened, introduced) = self.started(&holder, acting, presents).await?;
         let answer = opened
             .get_or_try_init(|| async {
-                match process.post(None, initialize).await? {
+                match process.post(None, None, initialize).await? {
                     Reply::Message { body, .. } => Ok(body),
                     Reply::Accepted | Reply::Stream(_) => {
                         Err(self.error(UpstreamErrorKind::BadAnswer))
@@ -246,7 +246,7 @@ impl Stdio {
             .begin(Party::Service, Sharing::Own, presents, None)
             .map_err(|kind| self.error(kind))?;
         let limit = PROBE.min(self.server.timeout / 2);
-        match tokio::time::timeout(limit, process.post(None, question)).await {
+        match tokio::time::timeout(limit, process.post(None, None, question)).await {
             Ok(Ok(Reply::Message { body, .. })) => Ok(Some(body)),
             Ok(Ok(Reply::Accepted | Reply::Stream(_))) | Err(_) => Ok(None),
             Ok(Err(error)) => match error.kind {
@@ -373,7 +373,11 @@ impl Stdio {
 
 impl ProcessLink {
     /// Sends one message.
-    pub(crate) async fn post(&self, body: Bytes) -> Result<Reply, UpstreamError> {
+    pub(crate) async fn post(
+        &self,
+        client: Option<Owner>,
+        body: Bytes,
+    ) -> Result<Reply, UpstreamError> {
         if let Some(introduced) = &self.introduced
             && is_introduction(&body)
         {
@@ -381,7 +385,7 @@ impl ProcessLink {
             introduced.once(tell).await?;
             return Ok(Reply::Accepted);
         }
-        self.process.post(self.owner, body).await
+        self.process.post(self.owner, client, body).await
     }
 
     /// The stream of messages that belong to no request.

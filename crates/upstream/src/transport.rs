@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::handshake::first_answer;
 use crate::openapi::{self, OpenApiServer};
+use crate::pending::Owner;
 use crate::server::{Endpoint, UpstreamServer};
 use crate::sessions::{Closing, SESSION_IDLE};
 use crate::sse::SseSession;
@@ -79,6 +80,8 @@ pub struct Outgoing {
     pub revision: Option<Revision>,
     /// `Mcp-Method`, `Mcp-Name`, `Mcp-Param-*`, `traceparent`: nothing else goes along.
     pub headers: HeaderMap,
+    /// On behalf of which of the clients that share the session, if of one of them.
+    pub client: Option<Owner>,
 }
 
 /// What came back.
@@ -319,6 +322,7 @@ impl Wire {
             body: initialize,
             revision: None,
             headers: HeaderMap::new(),
+            client: None,
         };
         let reply = session.post(presents, outgoing).await?;
         Ok((Link::Sse(Box::new(session)), reply))
@@ -336,7 +340,7 @@ impl Wire {
                 http.post(presents, session.as_ref(), outgoing).await
             }
             (Link::Sse(session), _) => session.post(presents, outgoing).await,
-            (Link::Stdio(link), _) => link.post(outgoing.body).await,
+            (Link::Stdio(link), _) => link.post(outgoing.client, outgoing.body).await,
             (Link::Http(_), Carrier::Sse(_) | Carrier::Stdio(_) | Carrier::OpenApi(_)) => {
                 Err(self.error(UpstreamErrorKind::SessionLost))
             }

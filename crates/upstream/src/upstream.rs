@@ -105,6 +105,12 @@ impl Upstream {
         settled(&self.wire).unwrap_or_else(|| self.refusal.is_fresh(self.clock.monotonic()))
     }
 
+    /// Whether the last that was heard of it is that the server opens no sessions, however long ago: for
+    /// whoever waits for its news, and asks it for nothing by which that would be found out anew.
+    pub fn opened_no_session_last(&self) -> bool {
+        settled(&self.wire).unwrap_or_else(|| self.refusal.is_last_word())
+    }
+
     /// Whether a request of this method is answered within this process, so that nothing is
     /// presented for it.
     pub fn answers_itself(&self, method: &str) -> bool {

@@ -97,6 +97,11 @@ by a test (`tests/eras`) with a client and a server that each speak one revision
 nothing of any other; a cell that says more or less than what happens fails the build. Clients of stdio
 come by `portcullis stdio`; Streamable HTTP begins with 2025-03-26 and HTTP+SSE ends with 2025-11-25.
 
+The content of results passes unchanged, also to a client whose revision does not know its kind: `audio` came
+with 2025-03-26 and `resource_link` with 2025-06-18. To leave it out would hide from the model that there was
+something, and text in its place would be words that no server said. A client that cannot read such a result
+says so itself; a server that knows its client's revision need not send one.
+
 This page is generated (`cargo xtask gen`).
 ";
 

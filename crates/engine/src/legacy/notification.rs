@@ -101,7 +101,8 @@ impl Gateway {
             match told {
                 Ok(_) => {
                     if let Some(setting) = Setting::of(Method::SetLevel, envelope, "") {
-                        self.remember(client, entry.id.as_str(), &setting).await;
+                        self.remember(&view.principal().id, client, entry.id.as_str(), &setting)
+                            .await;
                     }
                 }
                 Err(error) => {

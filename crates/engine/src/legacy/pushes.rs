@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::{Principal, PrincipalId, ReplicaId};
-use portcullis_mcp::{Edits, Envelope, Kind, RpcError, code, is_presentable};
+use portcullis_mcp::{Edits, Envelope, Kind, Need, RpcError, code, is_presentable};
 use portcullis_policy::{Acting, Evidence};
 use portcullis_upstream::LegacySession;
+use serde_json::value::RawValue;
 
 use crate::error::EngineError;
 use crate::gateway::Gateway;
@@ -21,6 +22,9 @@ const MOST: usize = 10_000;
 const MOST_OF_ONE: usize = 100;
 /// How long one may wait.
 const LIFETIME: Duration = Duration::from_mins(10);
+
+/// Why a question reaches nobody where there is no client.
+pub(crate) const NOBODY: &str = "no client to ask";
 
 /// Questions that are with a client.
 #[derive(Debug, Default)]
@@ -173,13 +177,9 @@ impl Gateway {
         };
         let answer = if method == "ping" {
             format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id.as_json())
-        } else if !entry.upstream.server().push.admits(method)
-            || !session.capabilities().answers(method)
-            || !is_presentable(method, envelope.raw_params())
-        {
-            tracing::info!(mcp.server.id = %entry.id, mcp.method = method, "server may not ask clients for this");
-            RpcError::new(code::METHOD_NOT_FOUND, "Method not allowed by the gateway")
-                .response(Some(id.as_json()))
+        } else if let Err(refused) = askable(entry, session, method, envelope.raw_params()) {
+            tracing::info!(mcp.server.id = %entry.id, mcp.method = method, reason = %refused.message, "server may not ask clients for this");
+            refused.response(Some(id.as_json()))
         } else {
             let push = Push {
                 principal: principal.id.clone(),
@@ -221,6 +221,7 @@ impl Gateway {
         evidence: &Evidence,
         session: &LegacySession,
         text: &str,
+        why: &str,
     ) {
         let Ok(envelope) = Envelope::parse(text.as_bytes()) else {
             return;
@@ -231,7 +232,7 @@ impl Gateway {
         let answer = if method == "ping" {
             format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id.as_json())
         } else {
-            nobody_to_ask(id.as_json())
+            RpcError::new(code::METHOD_NOT_FOUND, why).response(Some(id.as_json()))
         };
         if let Err(error) = self.tell(entry, evidence, session, answer).await {
             tracing::info!(mcp.server.id = %entry.id, error = %error, "server's question not refused");
@@ -307,6 +308,34 @@ impl Gateway {
     }
 }
 
+/// Whether a client of this session may be asked this: the operator allows it, the client declared that
+/// it can answer it, and it can be put to a person.
+fn askable(
+    entry: &ServerEntry,
+    session: &LegacySession,
+    method: &str,
+    params: Option<&RawValue>,
+) -> Result<(), RpcError> {
+    let not_allowed = || RpcError::new(code::METHOD_NOT_FOUND, "Method not allowed by the gateway");
+    let declared = session.capabilities();
+    if !entry.upstream.server().push.admits(method)
+        || !declared.answers(method)
+        || !is_presentable(method, params)
+    {
+        return Err(not_allowed());
+    }
+    match Need::of(method, params) {
+        Some(need) if declared.meets(need) => Ok(()),
+        // What clients are to say themselves to a mode or to tools that they did not declare (2025-11-25,
+        // "Sampling" and "Elicitation", "Error Handling").
+        Some(need) => Err(RpcError::new(code::INVALID_PARAMS, need.undeclared())),
+        None => Err(RpcError::new(
+            code::INVALID_PARAMS,
+            "params says in no way that is known what is asked for",
+        )),
+    }
+}
+
 fn nobody_to_ask(id: &str) -> String {
-    RpcError::new(code::METHOD_NOT_FOUND, "no client to ask").response(Some(id))
+    RpcError::new(code::METHOD_NOT_FOUND, NOBODY).response(Some(id))
 }

@@ -222,7 +222,8 @@ impl Gateway {
             }
             _ => {}
         }
-        let prepared = self.prepare(call, view, method, envelope).await?;
+        let asker = Some(Asker::Session(client));
+        let prepared = self.prepare(call, view, method, envelope, asker).await?;
         let translated = || {
             Ok(Done::Translated(Box::new(Translated {
                 entry: Arc::clone(&prepared.entry),
@@ -293,7 +294,13 @@ impl Gateway {
                     && is_granted(&text)
                 {
                     // Boxed: every call would carry its room otherwise.
-                    Box::pin(self.remember(client, filter.entry.id.as_str(), setting)).await;
+                    Box::pin(self.remember(
+                        &call.principal.id,
+                        client,
+                        filter.entry.id.as_str(),
+                        setting,
+                    ))
+                    .await;
                 }
                 // Legacy clients read the body only of a 200, whatever status came with it here.
                 Ok(Done::Text(StatusCode::OK, outcome_of(method, &text), text))
@@ -301,7 +308,13 @@ impl Gateway {
             Reply::Stream(source) => {
                 // Its answer is still to come; one that is refused is refused again.
                 if let Some(setting) = &setting {
-                    Box::pin(self.remember(client, filter.entry.id.as_str(), setting)).await;
+                    Box::pin(self.remember(
+                        &call.principal.id,
+                        client,
+                        filter.entry.id.as_str(),
+                        setting,
+                    ))
+                    .await;
                 }
                 Ok(Done::Stream(Box::new(Pieces {
                     filter,

@@ -81,7 +81,7 @@ impl Gateway {
             let Ok(wish) = client.wish(entry.upstream.server().push) else {
                 continue;
             };
-            if entry.upstream.opens_no_sessions() {
+            if entry.upstream.opened_no_session_last() {
                 self.hear_if_wanted(call, client, entry, permit.evidence());
             } else if let Some(session) = entry.upstream.open_session(permit.evidence(), &wish) {
                 self.listen_if_wanted(call, entry, permit.evidence(), &session, client);
@@ -98,7 +98,8 @@ impl Gateway {
         id: HeaderValue,
     ) -> Answer {
         call.audit.server(&entry.id);
-        let resumed = async {
+        let (principal, admission) = (Arc::clone(&call.principal), call.admission.clone());
+        let resuming = Box::pin(async {
             let permit = view.authorize(entry, Operation::Use)?;
             let evidence = permit.evidence().clone();
             let wish = client.wish(entry.upstream.server().push)?;
@@ -108,8 +109,8 @@ impl Gateway {
             };
             let (credential, stream) = self.stream(entry, &evidence, &session, Some(&id)).await?;
             Ok::<_, EngineError>(stream.map(|stream| (evidence, session, credential, stream)))
-        }
-        .await;
+        });
+        let resumed = self.while_standing(&principal, &admission, resuming).await;
         let (evidence, session, credential, source) = match resumed {
             Ok(Some(parts)) => parts,
             Ok(None) => return not_found(call).await,
@@ -171,7 +172,8 @@ impl Gateway {
             )
             .await;
         }
-        self.replicas.homes.forget(&digest).await;
+        let homes = &self.replicas.homes;
+        homes.forget(&call.principal.id, &digest).await;
         super::ending::answer(call, StatusCode::OK, Outcome::Ok, String::new(), "null").await
     }
 }

@@ -240,7 +240,8 @@ impl Gateway {
                 return plain(&result);
             }
         }
-        let prepared = self.prepare(call, view, method, envelope).await?;
+        let asker = Some(Asker::Stateless(meta.capabilities));
+        let prepared = self.prepare(call, view, method, envelope, asker).await?;
         let modern = self
             .serves_modern(&prepared.entry, &prepared.evidence)
             .await?;

@@ -5,12 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis_core::{Purpose, ReplicaId, Timestamp};
+use portcullis_core::{PrincipalId, Purpose, ReplicaId, Timestamp};
 use portcullis_mcp::{Envelope, Method};
 use portcullis_store::{SessionHomeRecord, SessionHomeStore, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::Replicas;
+use super::rows::Rows;
 use crate::call::Call;
 use crate::gateway::Gateway;
 use crate::legacy::{LegacyClient, SessionRefusal};
@@ -114,6 +115,7 @@ impl SessionState {
 pub(crate) struct Homes {
     store: Arc<dyn SessionHomeStore>,
     ours: Mutex<HashSet<[u8; 32]>>,
+    rows: Rows,
 }
 
 impl Homes {
@@ -121,6 +123,7 @@ impl Homes {
         Self {
             store,
             ours: Mutex::default(),
+            rows: Rows::default(),
         }
     }
 
@@ -137,12 +140,14 @@ impl Homes {
     }
 
     pub(super) async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.rows.expire(now);
         self.store.purge(now).await
     }
 
     /// Forgets a session that ended.
-    pub(crate) async fn forget(&self, digest: &[u8; 32]) {
+    pub(crate) async fn forget(&self, principal: &PrincipalId, digest: &[u8; 32]) {
         self.ours().remove(digest);
+        self.rows.forget(principal, digest);
         if let Err(error) = self.store.remove(digest).await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
@@ -199,6 +204,7 @@ impl Replicas {
     /// Whose the session is; `Some` settings when it has just become ours.
     async fn settle(
         &self,
+        principal: &PrincipalId,
         client: &LegacyClient,
     ) -> Result<(Home, Option<SessionState>), SessionRefusal> {
         let Some(digest) = client.digest else {
@@ -210,7 +216,7 @@ impl Replicas {
         // Asked before what we took over: whoever opened the session believes to be its home for as long
         // as it runs, also where it was only thought gone.
         if let Some(home) = &client.home
-            && self.address_of(home).await.is_some()
+            && self.still_runs(home).await?
         {
             self.homes.ours().remove(&digest);
             return Ok((Home::At(home.clone()), None));
@@ -222,11 +228,15 @@ impl Replicas {
             let found = self.homes.store.get(&digest).await;
             let found = found.map_err(|error| unavailable(&error))?;
             if let Some(record) = &found
-                && self.address_of(&record.home).await.is_some()
+                && self.still_runs(&record.home).await?
             {
                 return Ok((Home::At(record.home.clone()), None));
             }
             let (follows, state) = self.read_state(found);
+            if self.are_several() && !self.homes.rows.admits(principal, digest, client.expires) {
+                tracing::warn!(principal = %principal, "a session is over: its home is gone, and its principal has too many that moved here");
+                return Err(SessionRefusal::NotFound);
+            }
             // Where there is nobody else, nobody asks whose it is.
             if !self.are_several() || self.put(client, digest, &state, follows).await? {
                 self.homes.keep(digest);
@@ -235,6 +245,10 @@ impl Replicas {
         }
         // Others are always quicker: something is wrong, and whose it is stays open.
         Err(SessionRefusal::Unavailable)
+    }
+
+    async fn still_runs(&self, home: &ReplicaId) -> Result<bool, SessionRefusal> {
+        self.runs(home).await.ok_or(SessionRefusal::Unavailable)
     }
 
     fn read_state(&self, found: Option<SessionHomeRecord>) -> (Option<u64>, SessionState) {
@@ -248,11 +262,16 @@ impl Replicas {
     /// only not set again when this process is gone.
     async fn keep_setting(
         &self,
+        principal: &PrincipalId,
         client: &LegacyClient,
         digest: [u8; 32],
         server: &str,
         setting: &Setting,
     ) -> Result<(), SessionRefusal> {
+        if !self.homes.rows.admits(principal, digest, client.expires) {
+            tracing::info!(principal = %principal, "what a session's client sets is not kept for another replica: its principal has too many such sessions");
+            return Ok(());
+        }
         for _ in 0..TRIES {
             let found = self.homes.store.get(&digest).await;
             let found = found.map_err(|error| unavailable(&error))?;
@@ -303,7 +322,7 @@ impl Gateway {
         view: &View,
         client: &LegacyClient,
     ) -> Result<Home, SessionRefusal> {
-        let (home, taken_over) = self.replicas.settle(client).await?;
+        let (home, taken_over) = self.replicas.settle(&call.principal.id, client).await?;
         if let Some(state) = taken_over
             && !state.servers.is_empty()
         {
@@ -318,14 +337,20 @@ impl Gateway {
     }
 
     /// Keeps what a client set at a server, for the replica that may have to set it again.
-    pub(crate) async fn remember(&self, client: &LegacyClient, server: &str, setting: &Setting) {
+    pub(crate) async fn remember(
+        &self,
+        principal: &PrincipalId,
+        client: &LegacyClient,
+        server: &str,
+        setting: &Setting,
+    ) {
         let Some(digest) = client.digest.filter(|_| client.comes_back) else {
             return;
         };
         // What went wrong was said where it did.
         let _ = self
             .replicas
-            .keep_setting(client, digest, server, setting)
+            .keep_setting(principal, client, digest, server, setting)
             .await;
     }
 }

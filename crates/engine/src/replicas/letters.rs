@@ -1,6 +1,6 @@
 //! What one replica writes to another: readable by its addressee alone, for a moment, and once.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,27 +10,42 @@ use super::Replicas;
 
 /// How long a letter is good. The clocks of sender and addressee may differ by less than this.
 const LIFETIME: Duration = Duration::from_secs(30);
-/// Most letters that are remembered as opened. Beyond it none is opened: nobody could tell the first
-/// time from the second.
-const MOST: usize = 500_000;
+/// How long one is remembered at least: what was sealed by a clock ahead of ours is good for longer.
+const REMEMBERED: Duration = Duration::from_mins(1);
+/// Most letters that are opened in that time. Beyond it none is: nobody could tell the first time from
+/// the second.
+const MOST: usize = 250_000;
 
-/// The letters that were opened, by the request they carry, and until when they are good.
+/// The letters that were opened, by the request they carry. They are forgotten by whole generations: none is
+/// ever looked for among the others.
 #[derive(Debug, Default)]
-pub(crate) struct Letters(Mutex<HashMap<RequestId, Duration>>);
+pub(crate) struct Letters(Mutex<Generations>);
+
+#[derive(Debug, Default)]
+struct Generations {
+    since: Duration,
+    now: HashSet<RequestId>,
+    before: HashSet<RequestId>,
+}
 
 impl Letters {
     /// Whether this request has not come before.
     fn first(&self, request: RequestId, now: Duration) -> bool {
         let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if opened.len() >= MOST {
-            opened.retain(|_, until| *until > now);
+        let age = now.saturating_sub(opened.since);
+        if age >= REMEMBERED {
+            let last = std::mem::take(&mut opened.now);
+            opened.before = if age < REMEMBERED * 2 {
+                last
+            } else {
+                HashSet::new()
+            };
+            opened.since = now;
         }
-        if opened.len() >= MOST || opened.get(&request).is_some_and(|until| *until > now) {
+        if opened.now.len() >= MOST || opened.before.contains(&request) {
             return false;
         }
-        // Twice the lifetime: what was sealed by a clock ahead of ours is good for longer.
-        opened.insert(request, now.saturating_add(LIFETIME * 2));
-        true
+        opened.now.insert(request)
     }
 }
 
@@ -52,5 +67,42 @@ impl Replicas {
     /// replicas cannot have it done again.
     pub fn is_first(&self, request: RequestId) -> bool {
         self.letters.first(request, self.clock.monotonic())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{SeededEntropy, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_letter_opens_once_as_long_as_it_is_good_by_anybodys_clock() {
+        let entropy = SeededEntropy::new(7);
+        let request = || RequestId::generate(Timestamp::from_millis(1), &entropy).unwrap();
+        let at = Duration::from_secs;
+        // Whenever in a generation it comes.
+        for begin in [0, 59, 60, 61, 119] {
+            let letters = Letters::default();
+            let one = request();
+            assert!(letters.first(one, at(begin)));
+            for later in [0, 1, 30, 59, 60] {
+                let other = request();
+                assert!(letters.first(other, at(begin + later)));
+                assert!(!letters.first(one, at(begin + later)), "{begin} {later}");
+            }
+        }
+    }
+
+    #[test]
+    fn when_too_many_came_none_is_opened_until_some_are_too_old_to_come_again() {
+        let entropy = SeededEntropy::new(7);
+        let request = || RequestId::generate(Timestamp::from_millis(1), &entropy).unwrap();
+        let letters = Letters::default();
+        for _ in 0..MOST {
+            assert!(letters.first(request(), Duration::ZERO));
+        }
+        assert!(!letters.first(request(), REMEMBERED / 2));
+        assert!(letters.first(request(), REMEMBERED));
     }
 }

@@ -1,5 +1,9 @@
 //! What happens at a server, told on the session's own stream.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::ManualClock;
 use portcullis_testkit::upstream::{FakeUpstream, Live, event};
 
 use super::support::{Client, House, Opened, raw, server};
@@ -242,6 +246,129 @@ async fn a_change_that_the_session_cannot_see_is_no_news() {
         told.contains("tools/list_changed") && !told.contains("hidden"),
         "{told}"
     );
+}
+
+/// What was listened to on the stream of this number.
+fn resources(upstream: &FakeUpstream, number: usize) -> Option<String> {
+    let sent = upstream.seen("subscriptions/listen").remove(number);
+    sent.raw(&["params", "notifications", "resourceSubscriptions"])
+}
+
+#[tokio::test]
+async fn a_stream_that_comes_after_minutes_of_silence_hears_all_the_same() {
+    let upstream = FakeUpstream::modern().await;
+    let listens = upstream.live("subscriptions/listen");
+    let clock = Arc::new(ManualClock::at_millis(1_800_000_000_000));
+    let house = House::by_clock(Arc::clone(&clock), "", &[server("a", &upstream, &[])]).await;
+    let mut alice = house.caller("alice").await.at("/mcp/a");
+    alice.initialize("{}").await;
+    let answer = alice.rpc("resources/subscribe", r#"{"uri":"x://a"}"#).await;
+    assert_eq!(answer.raw(&["result"]), "{}");
+    clock.advance(Duration::from_mins(6));
+    // The gateway has to look at its own lists again first, which asks the server nothing.
+    let fresh = async || alice.rpc("ping", "{}").await.status == 200;
+    portcullis_testkit::eventually("the gateway has fresh lists", fresh).await;
+    let mut stream = alice.get(&[]).await;
+    assert_eq!(stream.status, 200);
+    listens.opened(1).await;
+    assert_eq!(resources(&upstream, 0).unwrap(), r#"["x://a"]"#);
+    acknowledge(&upstream, &listens, 0);
+    tell(
+        &upstream,
+        &listens,
+        0,
+        "resources/updated",
+        r#""uri":"x://a","#,
+    );
+    assert_eq!(stream.data().await, UPDATED);
+    drop(stream);
+    clock.advance(Duration::from_secs(1));
+    listens.abandoned().await;
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_subscription_whose_client_did_not_wait_is_begun_anew() {
+    let upstream = FakeUpstream::modern().await;
+    let listens = upstream.live("subscriptions/listen");
+    let (house, alice, mut stream) = listening(&upstream, &listens).await;
+    tell(&upstream, &listens, 0, "tools/list_changed", "");
+    stream.data().await;
+    {
+        let subscribing = alice.rpc("resources/subscribe", r#"{"uri":"x://a"}"#);
+        tokio::select! {
+            answer = subscribing => panic!("{answer:?}"),
+            () = listens.opened(2) => {}
+        }
+    }
+    let subscribing = alice.rpc("resources/subscribe", r#"{"uri":"x://a"}"#);
+    let served = async {
+        listens.opened(3).await;
+        assert_eq!(resources(&upstream, 2).unwrap(), r#"["x://a"]"#);
+        acknowledge(&upstream, &listens, 2);
+    };
+    let (answer, ()) = tokio::join!(subscribing, served);
+    assert_eq!(answer.raw(&["result"]), "{}");
+    tell(
+        &upstream,
+        &listens,
+        2,
+        "resources/updated",
+        r#""uri":"x://a","#,
+    );
+    assert_eq!(stream.data().await, UPDATED);
+
+    // Nor has it ended before the server knows.
+    {
+        let ending = alice.rpc("resources/unsubscribe", r#"{"uri":"x://a"}"#);
+        tokio::select! {
+            answer = ending => panic!("{answer:?}"),
+            () = listens.opened(4) => {}
+        }
+    }
+    let ending = alice.rpc("resources/unsubscribe", r#"{"uri":"x://a"}"#);
+    let served = async {
+        listens.opened(5).await;
+        acknowledge(&upstream, &listens, 4);
+    };
+    let (answer, ()) = tokio::join!(ending, served);
+    assert_eq!(answer.raw(&["result"]), "{}");
+    assert_eq!(resources(&upstream, 4), None);
+    drop(stream);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn of_two_first_subscriptions_at_once_none_is_lost() {
+    let upstream = FakeUpstream::modern().await;
+    upstream.resources(&[
+        r#"{"uri":"x://a","name":"a"}"#,
+        r#"{"uri":"x://b","name":"b"}"#,
+    ]);
+    let listens = upstream.live("subscriptions/listen");
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let mut alice = house.caller("alice").await;
+    alice.initialize("{}").await;
+    let mut stream = alice.get(&[]).await;
+    let served = async {
+        for number in 0..2 {
+            listens.opened(number + 1).await;
+            acknowledge(&upstream, &listens, number);
+        }
+    };
+    let subscribing = async |uri: &str| {
+        let params = format!(r#"{{"uri":"{uri}"}}"#);
+        let answer = alice.rpc("resources/subscribe", &params).await;
+        assert_eq!(answer.raw(&["result"]), "{}");
+    };
+    tokio::join!(subscribing("x://a"), subscribing("x://b"), served);
+    assert_eq!(resources(&upstream, 1).unwrap(), r#"["x://a","x://b"]"#);
+    for uri in ["x://a", "x://b"] {
+        let params = format!(r#""uri":"{uri}","#);
+        tell(&upstream, &listens, 1, "resources/updated", &params);
+        assert!(stream.data().await.contains(uri));
+    }
+    assert_eq!(listens.open_now(), 1);
     drop(stream);
     house.end().await;
 }

@@ -113,6 +113,39 @@ async fn who_leaves_after_answering_has_cancelled() {
 }
 
 #[tokio::test]
+async fn who_leaves_before_the_question_is_through_has_cancelled() {
+    let upstream = FakeUpstream::legacy().await;
+    let calls = upstream.live("tools/call");
+    let house = House::of(&[server("a", &upstream, ASKS)]).await;
+    let alice = house.caller("alice").await;
+    let (opened, ()) = tokio::join!(alice.open(1, "tools/call", r#""name":"echo""#, ""), async {
+        calls.opened(1).await;
+        calls.message(QUESTION);
+    });
+    let mut opened = opened;
+    assert!(opened.data().await.contains("input_required"));
+    // It never asked for the end of it.
+    drop(opened);
+    is_cancelled(&upstream, 1).await;
+    calls.abandoned().await;
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_is_cancelled() {
+    let upstream = FakeUpstream::legacy().await;
+    upstream.on("tools/call", |_| Reply::Hang);
+    let house = House::of(&[server("a", &upstream, &["timeout: 1"])]).await;
+    let alice = house.caller("alice").await;
+    assert_eq!(alice.call("").await.status, 504);
+    is_cancelled(&upstream, 1).await;
+    let sent = upstream.last("notifications/cancelled");
+    let call = upstream.last("tools/call");
+    assert_eq!(sent.header("mcp-session-id"), call.header("mcp-session-id"));
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_server_that_breaks_off_is_an_error_and_the_call_is_not_made_again() {
     let upstream = FakeUpstream::legacy().await;
     let calls = upstream.live("tools/call");

@@ -5,6 +5,8 @@ mod aggregate;
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod capable;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod changed_lists;

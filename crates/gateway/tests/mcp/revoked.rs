@@ -127,3 +127,22 @@ async fn every_process_on_the_store_refuses_whom_one_was_told_to() {
     }
     eventually("nobody listens", || live.open_now() == 0).await;
 }
+
+/// A stream that is asked for again, of a server that is silent about it, ends with the key too.
+#[tokio::test]
+async fn whoever_waits_for_the_rest_of_a_stream_is_let_go_with_the_key() {
+    let upstream = FakeUpstream::legacy().await;
+    upstream.on("GET", |_| Reply::Hang);
+    let house = House::of(&[server("a", &upstream, &[])]).await;
+    let made = key(&house).await;
+    let mut alice = house.client(made.key.expose()).at("/mcp/a");
+    alice.initialize("{}").await;
+    let resuming = alice.get(&[("last-event-id", "e-1")]);
+    let revoking = async {
+        upstream.arrived("GET", 1).await;
+        revoke(&house, &made).await;
+    };
+    let (answer, ()) = tokio::join!(resuming, revoking);
+    assert_eq!(answer.status, 401);
+    house.end().await;
+}

@@ -111,6 +111,10 @@ async fn a_letter_counts_once_for_its_addressee_and_unchanged() {
     let letter = Ask::new("POST", "/handover").body(format!("{sealed}\n{body}"));
     let outside = letter.send(cluster.replicas[0].address()).await;
     assert_eq!(outside.status, 404, "callers have no such door");
+    // Who can reach the port cannot fill the disk.
+    let log = cluster.replicas[0].log();
+    let refusals = log.lines().filter(|line| line.contains("was handed over"));
+    assert_eq!(refusals.count(), 1);
     cluster.end().await;
 }
 

@@ -13,6 +13,7 @@ use rustls_pki_types::CertificateDer;
 use tower::Service;
 
 use super::letter::{self, Letter};
+use super::seldom::Seldom;
 use super::{NEWS, PATH, news, reply, showing};
 use crate::layers::Guarded;
 use crate::listen::{PeerAddr, PeerCertificate, ServerTls};
@@ -29,12 +30,18 @@ pub struct Receiver {
     doors: Guarded,
     /// The TLS of the callers' listener: by its authorities their certificates are judged.
     tls: Option<Arc<ServerTls>>,
+    /// Whoever reaches this port can send what is no letter.
+    refusals: Arc<Seldom>,
 }
 
 impl Receiver {
     /// In front of these doors, whose listener has this TLS.
-    pub const fn new(doors: Guarded, tls: Option<Arc<ServerTls>>) -> Self {
-        Self { doors, tls }
+    pub fn new(doors: Guarded, tls: Option<Arc<ServerTls>>) -> Self {
+        Self {
+            doors,
+            tls,
+            refusals: Arc::default(),
+        }
     }
 
     async fn receive(self, request: Request) -> Response<Body> {
@@ -57,9 +64,12 @@ impl Receiver {
             return unreadable();
         };
         let Some(letter) = letter else {
-            tracing::warn!(
-                "something was handed over that no replica of this gateway sealed for this one"
-            );
+            if let Some(left_out) = self.refusals.due(state.clock.monotonic()) {
+                tracing::warn!(
+                    left_out,
+                    "something was handed over that no replica of this gateway sealed for this one"
+                );
+            }
             return text_error(StatusCode::FORBIDDEN, "handover_not_accepted");
         };
         let id = letter.request;

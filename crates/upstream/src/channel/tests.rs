@@ -27,7 +27,7 @@ fn channel(sharing: Sharing) -> (Arc<Channel>, mpsc::Receiver<Bytes>) {
 
 fn send(channel: &Arc<Channel>, owner: Option<Owner>, text: &str) -> (String, Line) {
     let body = Bytes::from(text.to_owned());
-    let admitted = channel.admit(owner, &body).unwrap();
+    let admitted = channel.admit(owner, owner, &body).unwrap();
     let text = String::from_utf8(admitted.text.unwrap().to_vec()).unwrap();
     (text, admitted.line.unwrap())
 }
@@ -100,6 +100,42 @@ async fn what_a_lone_request_provokes_is_its_own_and_the_rest_is_for_those_who_l
 }
 
 #[tokio::test]
+async fn a_question_reaches_the_one_call_that_it_can_be_about_and_is_refused_where_there_are_two() {
+    let (channel, mut said) = channel(Sharing::Own);
+    let question = r#"{"jsonrpc":"2.0","id":7,"method":"sampling/createMessage","params":{}}"#;
+    let list = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#;
+    let tool = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+    let (_, mut alices) = send(&channel, Some([1; 32]), tool);
+    let (_, mut listing) = send(&channel, Some([2; 32]), list);
+    let mut listening = channel.listen().unwrap();
+    // Lists are answered without a question, and the stream of news is about no call.
+    channel.arrived(question);
+    assert_eq!(heard(&mut alices).await, question);
+    // Two calls of one client: whichever of them it is about, the same client is asked.
+    let (_, mut again) = send(&channel, Some([1; 32]), tool);
+    channel.arrived(question);
+    assert_eq!(heard(&mut again).await, question);
+    drop(listening);
+    // Two clients.
+    let (_, mut bobs) = send(&channel, Some([2; 32]), tool);
+    channel.arrived(question);
+    let refused = said.recv().await.unwrap();
+    let refused = std::str::from_utf8(&refused).unwrap();
+    assert!(
+        refused.contains("-32601") && refused.contains("several calls are under way"),
+        "{refused}"
+    );
+    // Unless somebody listens who tells them apart, or refuses.
+    listening = channel.listen().unwrap();
+    channel.arrived(question);
+    assert_eq!(listening.next_text().await.unwrap().unwrap(), question);
+    channel.end(UpstreamErrorKind::Broken);
+    for line in [&mut alices, &mut again, &mut bobs, &mut listing] {
+        assert_eq!(line.next().await, Err(UpstreamErrorKind::Broken));
+    }
+}
+
+#[tokio::test]
 async fn a_shared_channel_gives_nobody_what_may_be_anothers() {
     let (channel, mut said) = channel(Sharing::Shared);
     let mut listening = channel.listen().unwrap();
@@ -131,7 +167,10 @@ async fn a_party_of_a_shared_channel_cancels_its_own_request_and_no_other() {
     let cancel = |owner| {
         let note =
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
-        channel.admit(owner, &Bytes::from(note)).unwrap().text
+        channel
+            .admit(owner, owner, &Bytes::from(note))
+            .unwrap()
+            .text
     };
     let sent = cancel(Some([1; 32])).unwrap();
     let expected = format!(r#""requestId":{}"#, id_in(&alices));
@@ -188,7 +227,7 @@ async fn a_channel_that_broke_fails_what_waits_and_takes_nothing_more() {
     assert!(matches!(listening.next().await, Ok(None)));
     let again = Bytes::from_static(br#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#);
     assert_eq!(
-        channel.admit(None, &again).unwrap_err(),
+        channel.admit(None, None, &again).unwrap_err(),
         UpstreamErrorKind::SessionLost
     );
     assert!(channel.listen().is_none());

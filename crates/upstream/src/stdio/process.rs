@@ -134,10 +134,11 @@ impl Process {
     pub(super) async fn post(
         &self,
         owner: Option<Owner>,
+        client: Option<Owner>,
         body: Bytes,
     ) -> Result<Reply, UpstreamError> {
         let limit = self.server.timeout;
-        let admitted = self.channel.admit(owner, &body);
+        let admitted = self.channel.admit(owner, client, &body);
         let admitted = admitted.map_err(|kind| self.error(kind))?;
         let Some(text) = admitted.text else {
             return Ok(Reply::Accepted);

@@ -46,8 +46,6 @@ pub(crate) struct Hearings(Mutex<HashMap<Key, Hearing>>);
 struct Hearing {
     /// Where a stream with another filter takes the place of the one that is read.
     replace: mpsc::Sender<Source>,
-    /// Held while the filter changes: the last change must be the last stream.
-    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// An acknowledged stream.
@@ -114,7 +112,8 @@ impl Gateway {
     }
 
     /// Listens with what a session is subscribed to now, if it listens at all; says whether `wanted`
-    /// is honoured, which nobody knows before it listens.
+    /// is honoured, which nobody knows before it listens. Whoever calls this holds what lets one change
+    /// be made at a time (`SessionStates::changing`): the last change must be the last stream.
     pub(super) async fn hear_anew(
         self: &Arc<Self>,
         call: &mut Call,
@@ -130,18 +129,15 @@ impl Gateway {
             return Ok(true);
         }
         let key = listener.key();
-        let hearing = self.translation.hearings.of(&key);
-        let _changing = match &hearing {
-            Some(hearing) => Some(hearing.changing.lock().await),
-            None => None,
-        };
         let mut note = Note::default();
         let opened = listener.open(&mut note).await;
         note.record(&mut call.audit);
         let source = opened?;
         let honoured = wanted.is_none_or(|uri| source.listened.resources.contains(uri));
         if honoured {
-            match &hearing {
+            // Looked for after the server had its time: a stream that was opened meanwhile may not know of
+            // this change.
+            match self.translation.hearings.of(&key) {
                 Some(hearing) => {
                     // It fails where nobody listens any more: whoever listens next asks for the same.
                     let _ = hearing.replace.send(source).await;
@@ -182,19 +178,18 @@ impl Listener {
             return;
         };
         let (replace, replaced) = mpsc::channel(1);
-        free.insert(Hearing {
-            replace,
-            changing: Arc::default(),
-        });
+        free.insert(Hearing { replace });
         drop(hearings);
         gateway.tracker.spawn(self.run(first, replaced));
     }
 
-    /// Whether the stream is still there for which this is done, and whose it is may still hear it.
+    /// Whether the stream is still there for which this is done, and whose it is may still hear it; and
+    /// whether the server has not turned to sessions, whose news come otherwise.
     fn is_wanted(&self) -> bool {
         let gateway = &self.gateway;
         let operation = Operation::Use;
         gateway.listeners.is_open(&self.principal.id, &self.session)
+            && self.entry.upstream.opened_no_session_last()
             && gateway.still_stands(&self.principal, &self.admission)
             && gateway.still_serves(&self.principal, &self.admission, &self.entry, operation)
     }

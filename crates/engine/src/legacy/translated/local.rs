@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use portcullis_core::PrincipalId;
 use portcullis_mcp::eras::modern_client::LogLevel;
 use portcullis_mcp::{Envelope, Method, RpcError, code};
 use portcullis_policy::Operation;
@@ -12,6 +13,7 @@ use serde_json::json;
 use super::super::LegacyClient;
 use super::hearing::Listener;
 use super::request::Translated;
+use super::state::SessionStates;
 use crate::answer::Answer;
 use crate::audit::Outcome;
 use crate::call::Call;
@@ -37,6 +39,56 @@ pub(in super::super) fn level_of(envelope: &Envelope<'_>) -> Result<LogLevel, En
         .params()
         .and_then(|params| LogLevel::parse(&params.string("level")?))
         .ok_or_else(|| protocol(code::INVALID_PARAMS, "params.level is not a log level"))
+}
+
+/// A subscription that was begun or ended before the server had its say; dropped, because that failed or
+/// because the client did not wait for it, it is as it was: whoever asks again is not told that it is
+/// done already.
+struct Tentative<'a> {
+    states: &'a SessionStates,
+    principal: &'a PrincipalId,
+    client: &'a LegacyClient,
+    request: &'a Translated,
+    was_subscribed: bool,
+    holds: bool,
+}
+
+impl<'a> Tentative<'a> {
+    const fn of(
+        states: &'a SessionStates,
+        principal: &'a PrincipalId,
+        client: &'a LegacyClient,
+        request: &'a Translated,
+        was_subscribed: bool,
+    ) -> Self {
+        Self {
+            states,
+            principal,
+            client,
+            request,
+            was_subscribed,
+            holds: false,
+        }
+    }
+
+    fn holds(mut self) {
+        self.holds = true;
+    }
+}
+
+impl Drop for Tentative<'_> {
+    fn drop(&mut self) {
+        if self.holds {
+            return;
+        }
+        let (principal, client, uri) = (self.principal, self.client, &self.request.subject);
+        let server = &self.request.entry.id;
+        if self.was_subscribed {
+            self.states.subscribe(principal, client, server, uri);
+        } else if let Some(session) = &client.digest {
+            self.states.unsubscribe(principal, session, server, uri);
+        }
+    }
 }
 
 impl Gateway {
@@ -84,29 +136,39 @@ impl Gateway {
                 }
             }
             Method::ResourcesSubscribe => {
+                let full = || EngineError::TooMany("subscriptions of yours");
+                let changing = states
+                    .changing(principal, client, server)
+                    .ok_or_else(full)?;
+                let _one_at_a_time = changing.lock().await;
                 let new = states
                     .subscribe(principal, client, server, uri)
-                    .ok_or(EngineError::TooMany("subscriptions of yours"))?;
+                    .ok_or_else(full)?;
                 if !new {
                     return Ok(());
                 }
+                let tentative = Tentative::of(states, principal, client, request, false);
                 let listener = Listener::of(self, call, session, request);
-                let honoured = self.hear_anew(call, view, listener, Some(uri)).await;
-                if !matches!(honoured, Ok(true)) {
-                    states.unsubscribe(principal, &session, server, uri);
-                }
-                if !honoured? {
+                if !self.hear_anew(call, view, listener, Some(uri)).await? {
                     let error = RpcError::new(
                         code::RESOURCE_NOT_FOUND,
                         "the server does not let this resource be subscribed to",
                     );
                     return Err(EngineError::Protocol(error.with_data(&json!({"uri": uri}))));
                 }
+                tentative.holds();
             }
             _ => {
+                let Some(changing) = states.changing(principal, client, server) else {
+                    // There is nothing to end.
+                    return Ok(());
+                };
+                let _one_at_a_time = changing.lock().await;
                 if states.unsubscribe(principal, &session, server, uri) {
+                    let tentative = Tentative::of(states, principal, client, request, true);
                     let listener = Listener::of(self, call, session, request);
                     self.hear_anew(call, view, listener, None).await?;
+                    tentative.holds();
                 }
             }
         }
@@ -117,7 +179,8 @@ impl Gateway {
             uri,
         );
         if let Some(setting) = setting {
-            self.remember(client, server.as_str(), &setting).await;
+            self.remember(principal, client, server.as_str(), &setting)
+                .await;
         }
         Ok(())
     }
@@ -131,7 +194,8 @@ impl Gateway {
     ) {
         let servers = view.servers();
         for entry in servers.filter(|entry| entry.upstream.opens_no_sessions()) {
-            self.remember(client, entry.id.as_str(), setting).await;
+            self.remember(&view.principal().id, client, entry.id.as_str(), setting)
+                .await;
         }
     }
 

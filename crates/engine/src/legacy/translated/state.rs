@@ -2,7 +2,7 @@
 //! log messages, and to which resources it is subscribed.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_core::{PrincipalId, ServerId, Timestamp};
 use portcullis_mcp::eras::modern_client::LogLevel;
@@ -26,7 +26,11 @@ struct State {
     expires: Timestamp,
     level: LogLevel,
     resources: HashMap<ServerId, BTreeSet<String>>,
+    changing: HashMap<ServerId, Changing>,
 }
+
+/// Held while a session's subscriptions at a server change, until the server has said what it honours.
+pub(super) type Changing = Arc<tokio::sync::Mutex<()>>;
 
 impl SessionStates {
     fn states(&self) -> MutexGuard<'_, HashMap<PrincipalId, HashMap<[u8; 32], State>>> {
@@ -57,6 +61,7 @@ impl SessionStates {
             expires: client.expires,
             level: UNSAID,
             resources: HashMap::new(),
+            changing: HashMap::new(),
         });
         Some(change(state))
     }
@@ -93,6 +98,18 @@ impl SessionStates {
         state
             .and_then(|state| state.resources.get(server).cloned())
             .unwrap_or_default()
+    }
+
+    /// What is held while a session's subscriptions at this server change; `None`: there is no more room.
+    pub(super) fn changing(
+        &self,
+        principal: &PrincipalId,
+        client: &LegacyClient,
+        server: &ServerId,
+    ) -> Option<Changing> {
+        self.change(principal, client, |state| {
+            Arc::clone(state.changing.entry(server.clone()).or_default())
+        })
     }
 
     /// Subscribes a session to a resource; `None`: there is no more room. Else whether it was not.

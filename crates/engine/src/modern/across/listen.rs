@@ -27,6 +27,9 @@ const MAX_RETRY: Duration = Duration::from_secs(30);
 /// How long a subscription waits for the session's stream before it is acknowledged without.
 const OPENING: Duration = Duration::from_secs(3);
 
+/// Why a question on the session's own stream reaches no client.
+const OF_WHICH: &str = "no client to ask: nothing says which call this is about";
+
 /// A session's open stream.
 struct Heard {
     session: Arc<LegacySession>,
@@ -280,7 +283,8 @@ impl Gateway {
             match session.restore(text) {
                 Restored::Notification(text) => ear.tell(&text),
                 Restored::Request(text) => {
-                    self.refuse_push(&ear.entry, evidence, &session, &text)
+                    // It names no call, and of those that run none is the only one that it can be about.
+                    self.refuse_push(&ear.entry, evidence, &session, &text, OF_WHICH)
                         .await;
                 }
                 Restored::Answer { .. } | Restored::Progress { .. } | Restored::Stray => {}

@@ -136,16 +136,52 @@ impl Drop for Taken<'_> {
     }
 }
 
+/// A call that waits for a retry of which its client was not told yet. Dropped, nobody will come: a client
+/// that left before it had the question has cancelled its request (2026-07-28).
+pub(super) struct Undelivered {
+    gateway: Arc<Gateway>,
+    number: u64,
+    principal: PrincipalId,
+    delivered: bool,
+}
+
+impl Undelivered {
+    pub(super) fn delivered(mut self) {
+        self.delivered = true;
+    }
+}
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        if self.delivered {
+            return;
+        }
+        // A retry that came all the same has taken it.
+        let taken = self.gateway.parked.take(self.number, &self.principal);
+        if let Some(running) = taken.and_then(Taken::goes_on) {
+            self.gateway.cancel_behind(running);
+        }
+    }
+}
+
 impl Gateway {
     /// Parks a call and seals what its retry has to come with.
     pub(super) fn park(
         self: &Arc<Self>,
         running: Box<Running>,
         asked: &[u8; 32],
-    ) -> Result<String, EngineError> {
+    ) -> Result<(String, Undelivered), EngineError> {
         let filter = running.filter.clone();
         match self.parked.add(running, self.clock.monotonic()) {
-            Ok(number) => self.seal_parked(&filter, asked, number),
+            Ok(number) => {
+                let parked = Undelivered {
+                    gateway: Arc::clone(self),
+                    number,
+                    principal: filter.principal.id.clone(),
+                    delivered: false,
+                };
+                Ok((self.seal_parked(&filter, asked, number)?, parked))
+            }
             Err(running) => {
                 self.cancel_behind(running);
                 Err(EngineError::TooMany(

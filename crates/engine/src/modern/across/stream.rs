@@ -7,6 +7,7 @@ use portcullis_core::ErrorKind;
 use portcullis_mcp::eras::modern_client::input_required;
 use portcullis_mcp::{Method, SseEvent, sse};
 
+use super::parked::Undelivered;
 use super::running::{News, Underway};
 use crate::answer::ByteStream;
 use crate::audit::Outcome;
@@ -34,6 +35,8 @@ pub(in crate::modern) struct Crossing {
     first: Option<News>,
     /// Since when a question waits, and how many messages came since.
     gathering: Option<(Duration, usize)>,
+    /// The call that waits for the retry, as long as the client may not have been told so.
+    parked: Option<Undelivered>,
 }
 
 impl Crossing {
@@ -55,6 +58,7 @@ impl Crossing {
             pulse: Pulse::started(now),
             first: Some(first),
             gathering: None,
+            parked: None,
         }
     }
 
@@ -63,9 +67,15 @@ impl Crossing {
             Some(self),
             |crossing| async move {
                 let mut crossing = crossing?;
+                if crossing.call.is_none() {
+                    // Whoever writes to the client took the last of it, and asks for more.
+                    if let Some(parked) = crossing.parked.take() {
+                        parked.delivered();
+                    }
+                    return None;
+                }
                 let bytes = crossing.next().await?;
-                let next = crossing.call.is_some().then_some(crossing);
-                Some((bytes, next))
+                Some((bytes, Some(crossing)))
             },
         ))
     }
@@ -153,7 +163,8 @@ impl Crossing {
         let running = self.underway.take()?;
         let requests = running.conversation.requests();
         match gateway.park(running, &self.asked) {
-            Ok(state) => {
+            Ok((state, parked)) => {
+                self.parked = Some(parked);
                 let text = input_required(&self.client_id, &requests, &state);
                 let bytes = self.count(text);
                 self.end(Outcome::Ok, Some(bytes)).await
@@ -191,6 +202,8 @@ impl Crossing {
         if call.close(outcome).await {
             return last;
         }
+        // What the client is told instead leads to no retry.
+        self.parked = None;
         let reported = EngineError::AuditUnavailable.report(id);
         let text = reported.rpc.response(Some(&self.client_id));
         Some(encode(&SseEvent::message(text)))

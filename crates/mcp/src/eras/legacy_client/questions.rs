@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::NotLegible;
 use super::object::{Object, cleaned};
-use crate::capabilities::{ClientCapabilities, is_presentable};
+use crate::capabilities::{ClientCapabilities, Need, is_presentable};
 use crate::json::{Members, quote, string_of};
 use crate::message::Envelope;
 use crate::revision::Revision;
@@ -111,21 +111,23 @@ impl Question {
         let params = input
             .object("params")
             .map_err(|_| NotLegible("the params of an input request are no object"))?;
-        let has = |name: &str| params.as_ref().is_some_and(|all| all.get(name).is_some());
-        let text = |name: &str| params.as_ref().and_then(|all| all.string(name));
-        let what = match input.string("method").as_deref() {
-            Some("sampling/createMessage") => What::Sampling {
-                with_tools: has("tools") || has("toolChoice"),
-            },
-            Some("roots/list") => What::Roots,
-            Some("elicitation/create") => {
-                if has("url") || text("mode").is_some_and(|mode| mode == "url") {
-                    What::Url(text("url").unwrap_or_default().into())
-                } else {
-                    What::Form
-                }
+        let method = input.string("method").unwrap_or_default();
+        if !matches!(
+            &*method,
+            "sampling/createMessage" | "roots/list" | "elicitation/create"
+        ) {
+            return Err(NotLegible("an input request of an unknown method"));
+        }
+        let what = match Need::of(&method, input.get("params")) {
+            Some(Need::Sampling) => What::Sampling { with_tools: false },
+            Some(Need::SamplingWithTools) => What::Sampling { with_tools: true },
+            Some(Need::Roots) => What::Roots,
+            Some(Need::Form) => What::Form,
+            Some(Need::Url) => {
+                let url = params.as_ref().and_then(|params| params.string("url"));
+                What::Url(url.unwrap_or_default().into())
             }
-            _ => return Err(NotLegible("an input request of an unknown method")),
+            None => return Err(NotLegible("an input request of an unknown mode")),
         };
         Ok(Self {
             key: key.into(),

@@ -6,7 +6,7 @@ use super::answer;
 use super::introduction::Introduction;
 use super::level::LogLevel;
 use super::question::{Given, Question, requests, take_answered};
-use crate::capabilities::{ClientCapabilities, PushPolicy, is_presentable};
+use crate::capabilities::{ClientCapabilities, Need, PushPolicy, is_presentable};
 use crate::error::{RpcError, code};
 use crate::json::{Edits, Members};
 use crate::message::{Envelope, Kind};
@@ -167,7 +167,7 @@ impl Conversation {
             return Some(Heard::Forbidden(METHOD.to_owned()));
         }
         if !self.terms.declared.opens_urls() {
-            let error = missing(METHOD, true);
+            let error = missing(Need::Url);
             return Some(Heard::Unable {
                 respond: None,
                 error,
@@ -242,20 +242,14 @@ impl Conversation {
         {
             return not_allowed();
         }
-        let by_address = envelope
-            .params()
-            .and_then(|params| params.string("mode"))
-            .is_some_and(|mode| mode == "url");
-        let able = match method {
-            "elicitation/create" if by_address => self.terms.declared.opens_urls(),
-            "elicitation/create" => self.terms.declared.shows_forms(),
-            _ => self.terms.declared.answers(method),
+        let Some(need) = Need::of(method, envelope.raw_params()) else {
+            let why = "params says in no way that is known what is asked for";
+            return Heard::Respond(refuse(code::INVALID_PARAMS, why));
         };
-        if !able {
-            let respond = refuse(code::METHOD_NOT_FOUND, "the client did not declare this");
+        if !self.terms.declared.meets(need) {
             return Heard::Unable {
-                respond: Some(respond),
-                error: missing(method, by_address),
+                respond: Some(refuse(code::METHOD_NOT_FOUND, need.undeclared())),
+                error: missing(need),
             };
         }
         let params = match envelope.raw_params() {
@@ -313,16 +307,10 @@ fn is_address(elicitation: &RawValue) -> bool {
 }
 
 /// `-32021`, with what the client would have had to declare.
-fn missing(method: &str, by_address: bool) -> RpcError {
-    let required = match method {
-        "sampling/createMessage" => serde_json::json!({"sampling": {}}),
-        "roots/list" => serde_json::json!({"roots": {}}),
-        _ if by_address => serde_json::json!({"elicitation": {"url": {}}}),
-        _ => serde_json::json!({"elicitation": {"form": {}}}),
-    };
+fn missing(need: Need) -> RpcError {
     RpcError::new(
         code::MISSING_CAPABILITY,
         "the server needs something that the client did not declare",
     )
-    .with_data(&serde_json::json!({"requiredCapabilities": required}))
+    .with_data(&serde_json::json!({"requiredCapabilities": need.declaration()}))
 }

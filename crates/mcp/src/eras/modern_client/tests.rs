@@ -492,3 +492,49 @@ fn a_subscription_hears_what_it_asked_for_and_the_server_can_tell() {
     assert_eq!(deaf, Subscription::default());
     assert_eq!(deaf.hears(tools, "1"), None);
 }
+
+#[test]
+fn a_client_is_asked_in_no_mode_and_with_no_tools_that_it_did_not_declare() {
+    let sampling = r#"{"messages":[],"maxTokens":1,"tools":[]}"#;
+    for (declared, method, params, required) in [
+        (
+            r#"{"sampling":{}}"#,
+            "sampling/createMessage",
+            sampling,
+            Some(r#"{"sampling":{"tools":{}}}"#),
+        ),
+        (
+            r#"{"sampling":{"tools":{}}}"#,
+            "sampling/createMessage",
+            sampling,
+            None,
+        ),
+        (
+            r#"{"elicitation":{"form":{}}}"#,
+            "elicitation/create",
+            r#"{"mode":"url","url":"https://a.example","message":"?"}"#,
+            Some(r#"{"elicitation":{"url":{}}}"#),
+        ),
+        (
+            r#"{"elicitation":{"url":{}}}"#,
+            "elicitation/create",
+            r#"{"url":"https://a.example","message":"?"}"#,
+            Some(r#"{"elicitation":{"form":{}}}"#),
+        ),
+    ] {
+        let mut conversation = calling(Method::ToolsCall, declared);
+        match (conversation.hears(&asks("7", method, params)), required) {
+            (Heard::Asked, None) => {}
+            (Heard::Unable { respond, error }, Some(required)) => {
+                assert!(respond.unwrap().contains("did not declare"));
+                let error = error.response(Some("1"));
+                assert!(error.contains(required), "{error}");
+            }
+            (other, _) => panic!("{params}: {other:?}"),
+        }
+    }
+    let mut conversation = calling(Method::ToolsCall, ABLE);
+    let unknown = asks("8", "elicitation/create", r#"{"mode":"voice"}"#);
+    assert!(told(conversation.hears(&unknown)).contains("-32602"));
+    assert!(!conversation.waits());
+}
