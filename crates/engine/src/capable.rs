@@ -16,7 +16,7 @@ use crate::catalog::{Page, bad_answer, failed, own_params, rpc_code};
 use crate::error::EngineError;
 use crate::exchange::Speech;
 use crate::gateway::Gateway;
-use crate::routing::own_of;
+use crate::routing::{Claim, claims};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -71,21 +71,15 @@ impl Gateway {
         asker: Asker<'_>,
         name: &str,
     ) -> Option<(Arc<ServerEntry>, String)> {
-        for entry in view.servers() {
-            let own = match view.named() {
-                Some(_) => Some(name),
-                None => own_of(entry, name),
-            };
-            let Some(own) = own else { continue };
+        for (entry, claim) in claims(view, name) {
             let limit = SHARE.min(entry.upstream.server().timeout);
-            let looked =
-                tokio::time::timeout(limit, self.lists_in_session(view, entry, asker, own));
-            let looked = looked
+            let looked = self.lists_in_session(view, entry, asker, name, &claim);
+            let looked = tokio::time::timeout(limit, looked)
                 .await
                 .unwrap_or_else(|_| Err(failed(entry, UpstreamErrorKind::Timeout)));
             match looked {
-                Ok(true) => return Some((Arc::clone(entry), own.to_owned())),
-                Ok(false) => {}
+                Ok(Some(own)) => return Some((Arc::clone(entry), own)),
+                Ok(None) => {}
                 Err(error) => {
                     tracing::info!(mcp.server.id = %entry.id, error = %error, "tools not listed in a caller's session");
                     // Of several the first owns the name: if it cannot say, the next would be a guess.
@@ -102,9 +96,10 @@ impl Gateway {
         entry: &Arc<ServerEntry>,
         asker: Asker<'_>,
         name: &str,
-    ) -> Result<bool, EngineError> {
+        claim: &Claim<'_>,
+    ) -> Result<Option<String>, EngineError> {
         let Ok(mut permit) = view.authorize(entry, Operation::Use) else {
-            return Ok(false);
+            return Ok(None);
         };
         if entry.auth.discovery.is_some() {
             // The caller may use it; what it lists, it is asked in our own name.
@@ -112,21 +107,21 @@ impl Gateway {
         }
         let evidence = permit.evidence();
         let Some(wish) = self.session_of(entry, evidence, asker).await? else {
-            return Ok(false);
+            return Ok(None);
         };
         let key = (entry.id.clone(), evidence.acting().clone(), wish);
         let seen = self.session_tools.of(&key);
         let mut seen = seen.lock().await;
         if let Some((at, names)) = &*seen {
-            let found = names.contains(name);
+            let found = claim.own_among(entry, name, names);
             let age = self.clock.monotonic().saturating_sub(*at);
-            if age < if found { FRESH } else { RETRY } {
+            if age < if found.is_some() { FRESH } else { RETRY } {
                 return Ok(found);
             }
         }
         let (_, _, wish) = key;
         let names = self.names_in_session(entry, evidence, wish).await?;
-        let found = names.contains(name);
+        let found = claim.own_among(entry, name, &names);
         *seen = Some((self.clock.monotonic(), names));
         drop(seen);
         Ok(found)

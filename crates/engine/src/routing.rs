@@ -1,6 +1,7 @@
 //! From the names of the aggregate endpoint to a server and its own name, always through what the
 //! servers really list, never by cutting a string and hoping.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use portcullis_upstream::UpstreamErrorKind;
@@ -14,7 +15,7 @@ use crate::snapshot::ServerEntry;
 use crate::view::View;
 
 /// Why an exposed name could be a server's.
-enum Claim<'v> {
+pub(crate) enum Claim<'v> {
     /// It is under the server's alias.
     Plain(&'v str),
     /// It could be a marked one.
@@ -23,7 +24,13 @@ enum Claim<'v> {
 
 /// Every server in view that an exposed name could be of, in the order in which they own it. A mark
 /// comes before what is merely spelled like one: no server can list a name to get another's calls.
-fn claims<'v>(view: &'v View, exposed: &'v str) -> Vec<(&'v Arc<ServerEntry>, Claim<'v>)> {
+pub(crate) fn claims<'v>(
+    view: &'v View,
+    exposed: &'v str,
+) -> Vec<(&'v Arc<ServerEntry>, Claim<'v>)> {
+    if let Some(entry) = view.named() {
+        return vec![(entry, Claim::Plain(exposed))];
+    }
     let head = head_of_marked(exposed);
     let marked = view.servers().filter_map(|entry| {
         let could_be = could_be_under(&entry.alias, head?);
@@ -58,6 +65,22 @@ impl Claim<'_> {
             Self::Marked => listing.marked(&entry.alias, exposed),
         };
         item.map(|item| item.name.clone())
+    }
+
+    /// The same, by names that the server lists elsewhere.
+    pub(crate) fn own_among(
+        &self,
+        entry: &ServerEntry,
+        exposed: &str,
+        names: &HashSet<String>,
+    ) -> Option<String> {
+        let own = match self {
+            Self::Plain(own) => names.get(*own),
+            Self::Marked => names
+                .iter()
+                .find(|own| marked(&entry.alias, own) == exposed),
+        };
+        own.cloned()
     }
 }
 

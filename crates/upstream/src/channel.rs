@@ -265,7 +265,7 @@ impl Channel {
                 let route = self.table().routes.remove(&ours);
                 self.pending.forget(ours);
                 if let Some(route) = route {
-                    route.fail(UpstreamErrorKind::Revealing);
+                    route.line.fail(UpstreamErrorKind::Revealing);
                 }
             }
             Restored::Request(text) => {

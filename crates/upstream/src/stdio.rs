@@ -381,7 +381,7 @@ impl ProcessLink {
         if let Some(introduced) = &self.introduced
             && is_introduction(&body)
         {
-            let tell = async || self.process.post(self.owner, body).await.map(drop);
+            let tell = async || self.process.post(self.owner, client, body).await.map(drop);
             introduced.once(tell).await?;
             return Ok(Reply::Accepted);
         }
