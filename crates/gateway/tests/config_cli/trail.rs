@@ -147,7 +147,15 @@ async fn the_trail_is_exported_whole_or_by_filter() {
     assert!(wrong.stderr.contains("outcome is one of"), "{wrong:?}");
     assert!(!folder.path().join("other.jsonl").exists());
 
-    let tail = run(&["tail", "--decision", "allow", "--output", "json"]);
+    let tail = run(&[
+        "tail",
+        "--decision",
+        "allow",
+        "--surface",
+        "rest",
+        "--output",
+        "json",
+    ]);
     assert_eq!(
         tail.json()["events"].as_array().unwrap().len(),
         3,

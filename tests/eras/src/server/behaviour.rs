@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Answers one request of any kind that all revisions share.
 pub(crate) async fn answer(turn: &Turn, method: &str, params: &Value) -> Result<Value, Stop> {
     match method {
-        "tools/list" => Ok(lists::tools(turn.core.revision)),
+        "tools/list" => Ok(lists::tools(turn.core.revision, turn.core.tool_lists())),
         "tools/call" => call(turn, params).await,
         "resources/list" => Ok(lists::resources()),
         "resources/templates/list" => Ok(lists::templates()),
@@ -157,7 +157,7 @@ async fn call(turn: &Turn, params: &Value) -> Result<Value, Stop> {
             Ok(text("touched"))
         }
         Some("change") => {
-            let _ = turn.core.changes.send(Change::Tools);
+            turn.core.change_tools();
             Ok(text("changed"))
         }
         Some("wait") => {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
@@ -27,6 +30,8 @@ pub(crate) struct Core {
     judge: Judge,
     complaints: Mutex<Vec<String>>,
     pub(crate) changes: broadcast::Sender<Change>,
+    /// How often the list of tools became another one.
+    tool_lists: AtomicU64,
     /// Labels of calls that were given up.
     pub(crate) given_up: watch::Sender<BTreeSet<String>>,
     pub(crate) tasks: TaskTracker,
@@ -39,9 +44,21 @@ impl Core {
             judge: Judge::of(revision)?,
             complaints: Mutex::default(),
             changes: broadcast::channel(CHANGES).0,
+            tool_lists: AtomicU64::new(0),
             given_up: watch::Sender::default(),
             tasks: TaskTracker::new(),
         })
+    }
+
+    /// Makes the list of tools another one, and says so.
+    pub(crate) fn change_tools(&self) {
+        self.tool_lists.fetch_add(1, Ordering::SeqCst);
+        let _ = self.changes.send(Change::Tools);
+    }
+
+    /// How often that happened.
+    pub(crate) fn tool_lists(&self) -> u64 {
+        self.tool_lists.load(Ordering::SeqCst)
     }
 
     /// Holds a message that arrived against the schema.

@@ -29,12 +29,16 @@ pub const TOOLS: &[(&str, Feature)] = &[
     ("complaints", Feature::Schemas),
 ];
 
-pub(crate) fn tools(revision: Revision) -> Value {
+/// The tools, as they are after so many changes.
+pub(crate) fn tools(revision: Revision, changes: u64) -> Value {
     let own = TOOLS.iter().filter(|(_, feature)| feature.is_in(revision));
     let tools: Vec<Value> = own
         .map(|(name, _)| {
             let mut tool = json!({"name": name, "description": format!("The tool {name}."),
                 "inputSchema": {"type": "object"}});
+            if *name == "change" {
+                tool["description"] = json!(format!("Changed {changes} times."));
+            }
             if *name == "sum" && Feature::StructuredResult.is_in(revision) {
                 tool["outputSchema"] = json!({"type": "object",
                     "properties": {"sum": {"type": "integer"}}, "required": ["sum"]});
