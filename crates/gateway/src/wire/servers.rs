@@ -156,11 +156,13 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         allowed_tools: server.allowed_tools.clone(),
         disallowed_tools: server.disallowed_tools.clone(),
         allowed_params: server.allowed_params.clone(),
+        argument_schemas: server.argument_schemas.clone(),
         scopes: server.scopes.as_ref().map(|scopes| ScopeRules {
             tools: scopes.tools.clone(),
             others: scopes.others.clone(),
         }),
         keys: mapped_keys::rules(server),
+        rules: config.policy.rules.clone(),
     };
     let info = ServerInfo {
         description: server.description.clone(),

@@ -6,6 +6,8 @@ mod debug;
 #[cfg(test)]
 mod origin;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod scopes;
 #[cfg(test)]
 mod sides;
