@@ -143,7 +143,28 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
             elicitation: server.allow_elicitation,
         },
     };
-    let policy = ServerPolicy {
+    let policy = policy(config, server);
+    let info = ServerInfo {
+        description: server.description.clone(),
+        instructions: server.instructions.clone(),
+        auth_type: server.auth.auth_type().to_owned(),
+        mcp_info: server.mcp_info.as_ref().map(serde_json::Value::to_string),
+    };
+    let meters = making.metrics.server(&server.id, kind);
+    let upstream = Upstream::new(upstream, making.means);
+    Ok(ServerEntry::new(
+        server.prefix(),
+        policy,
+        auth,
+        Arc::new(upstream),
+        info,
+        meters,
+    ))
+}
+
+/// What the operator decided about the server.
+pub(super) fn policy(config: &Config, server: &McpServer) -> ServerPolicy {
+    ServerPolicy {
         id: server.id.clone(),
         access_groups: server.access_groups.clone(),
         allow_all_keys: server.allow_all_keys,
@@ -163,23 +184,7 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         }),
         keys: mapped_keys::rules(server),
         rules: config.policy.rules.clone(),
-    };
-    let info = ServerInfo {
-        description: server.description.clone(),
-        instructions: server.instructions.clone(),
-        auth_type: server.auth.auth_type().to_owned(),
-        mcp_info: server.mcp_info.as_ref().map(serde_json::Value::to_string),
-    };
-    let meters = making.metrics.server(&server.id, kind);
-    let upstream = Upstream::new(upstream, making.means);
-    Ok(ServerEntry::new(
-        server.prefix(),
-        policy,
-        auth,
-        Arc::new(upstream),
-        info,
-        meters,
-    ))
+    }
 }
 
 /// A URL as it is requested.

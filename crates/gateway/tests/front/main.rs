@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod debug;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod origin;
 #[cfg(test)]
 mod rules;

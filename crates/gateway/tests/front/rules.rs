@@ -11,25 +11,27 @@ const ALICE: &str = "sk-pc-alice-7Qm2vT9dKx4RzP1sWn8uYb3";
 /// A Saturday, three in the morning in UTC.
 const NIGHT: i64 = 1_795_230_000_000;
 
+/// Four hours later.
+const MORNING: i64 = NIGHT + 4 * 3_600_000;
+
 struct House {
     gateway: TestGateway,
     mock: MockServer,
-    clock: Arc<ManualClock>,
 }
 
 async fn house(of_server: &str, sections: &str) -> House {
+    house_at(NIGHT, of_server, sections).await
+}
+
+async fn house_at(now: i64, of_server: &str, sections: &str) -> House {
     let mock = MockServer::start().await;
     let yaml = format!(
         "mcp_servers:\n{}{of_server}identity:\n  keys:\n    - {{id: alice, key: {ALICE}, servers: [support]}}\n{sections}",
         mock.entry("support")
     );
-    let clock = Arc::new(ManualClock::at_millis(NIGHT));
-    let gateway = TestGateway::by_clock(&yaml, clock.clone()).await;
-    House {
-        gateway,
-        mock,
-        clock,
-    }
+    let clock = Arc::new(ManualClock::at_millis(now));
+    let gateway = TestGateway::by_clock(&yaml, clock).await;
+    House { gateway, mock }
 }
 
 fn modern(arguments: &str) -> Ask {
@@ -170,7 +172,7 @@ async fn a_rule_that_denies_is_named_on_record_and_to_the_caller() {
         .await;
     assert!(listed.text().contains("echo"), "{listed:?}");
 
-    house.clock.advance(std::time::Duration::from_hours(4));
+    let house = house_at(MORNING, "", NIGHTS).await;
     house.passes(r#"{"message":"hi"}"#).await;
     let words = "the rule `no-etc` of this gateway forbids this";
     house
@@ -199,4 +201,95 @@ async fn where_rules_say_what_is_allowed_the_rest_is_refused() {
     house
         .refuses(r#"{"message":"canary"}"#, "no_rule_allows", words)
         .await;
+}
+
+async fn explains(gateway: &TestGateway, question: &Value) -> Value {
+    let admin = gateway.admin().await;
+    let reply = admin.ask(Ask::post("/v1/policy/explain", question)).await;
+    assert_eq!(reply.status, 200, "{question}: {reply:?}");
+    reply.json()
+}
+
+/// What is told beforehand is what then happens, and is put on record.
+#[tokio::test]
+async fn an_explanation_is_what_a_call_then_meets() {
+    let sections =
+        format!("{NIGHTS}    - {{name: hi, effect: allow, when: arguments.message != 'bye'}}\n");
+    for now in [NIGHT, MORNING] {
+        let house = house_at(now, SCHEMA, &sections).await;
+        for arguments in [
+            r#"{"message":"/srv/a"}"#,
+            r#"{"message":"/srv/a","n":9}"#,
+            r#"{"message":"/srv/a","message":"b"}"#,
+            "{}",
+            "null",
+        ] {
+            let before = house.mock.stats().await.calls;
+            let question = format!(
+                r#"{{"as":"alice","tool":"echo","server":"support","arguments":{arguments}}}"#
+            );
+            let admin = house.gateway.admin().await;
+            let ask = Ask::post("/v1/policy/explain", &Value::Null).body(question);
+            let told = admin.ask(ask).await;
+            assert_eq!(told.status, 200, "{told:?}");
+            assert_eq!(house.mock.stats().await.calls, before, "nothing is called");
+            let told = told.json()["servers"][0].clone();
+            let event = house
+                .gateway
+                .event_of(&house.asks(rest(arguments)).await)
+                .await;
+            assert_eq!(told["rule"], event["rule"], "{told} {event}");
+            assert_eq!(told["decision"], event["decision"], "{told} {event}");
+            let steps = told["steps"].as_array().unwrap();
+            let last = steps.last().unwrap();
+            assert_eq!(
+                last["passed"] == true,
+                told["decision"] == "allow",
+                "{told}"
+            );
+            assert_eq!(
+                steps[0],
+                json!({"check": "sight", "passed": true, "by": "grant_server"})
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn explanations_are_for_those_who_may_read_everything() {
+    let house = house("", NIGHTS).await;
+    let question = json!({"as": "alice", "tool": "echo"});
+    let told = explains(&house.gateway, &question).await;
+    assert_eq!(told["servers"][0]["rule"], "policy_rule:nights", "{told}");
+    assert_eq!(
+        told["servers"][0]["why"],
+        "the condition of the rule `nights` holds"
+    );
+    assert_eq!(told["side"], "outside");
+
+    let ask = || Ask::post("/v1/policy/explain", &question);
+    let refused = house.asks(ask()).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(!refused.text().contains("nights"), "{refused:?}");
+    assert_eq!(house.gateway.anonymous().ask(ask()).await.status, 401);
+
+    let admin = house.gateway.admin().await;
+    for (question, status) in [
+        (json!({"as": "nobody", "tool": "echo"}), 404),
+        (json!({"as": ALICE, "tool": "echo"}), 404),
+        (
+            json!({"as": "alice", "tool": "echo", "server": "other"}),
+            404,
+        ),
+        (json!({"as": "alice", "tol": "echo"}), 400),
+        (
+            json!({"as": "alice", "tool": "echo", "address": "here"}),
+            400,
+        ),
+        (json!(["alice", "echo"]), 400),
+    ] {
+        let reply = admin.ask(Ask::post("/v1/policy/explain", &question)).await;
+        assert_eq!(reply.status, status, "{question}: {reply:?}");
+        assert!(!reply.text().contains(ALICE), "{reply:?}");
+    }
 }
