@@ -4,7 +4,6 @@
 //! may ask about all of it.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use portcullis_core::{Principal, PrincipalKind, ServerId, Side};
@@ -115,8 +114,6 @@ pub(crate) fn decide<'s>(
             server,
             operation,
             circumstances,
-            made: OnceCell::new(),
-            arguments: OnceCell::new(),
         };
         let allowing = trace.step(Check::Rules, server.rules.judge(&facts), |rule| {
             rule.as_deref().unwrap_or_default().to_owned()

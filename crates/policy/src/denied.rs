@@ -17,7 +17,7 @@ pub struct Denied {
     /// [`DeniedRule::ArgumentSchemas`]: names, and never what they hold.
     pub arguments: Vec<String>,
     /// The keyword that they do not keep to, for [`DeniedRule::ArgumentSchemas`].
-    pub keyword: Option<String>,
+    pub keyword: Option<Arc<str>>,
     /// How the operator called the rule, for [`DeniedRule::PolicyRule`] and
     /// [`DeniedRule::PolicyRuleFailed`].
     pub named: Option<Arc<str>>,

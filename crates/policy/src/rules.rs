@@ -9,7 +9,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cel::{Program, Value};
+use cel::{Context, Program, Value};
 use portcullis_core::ServerId;
 
 mod check;
@@ -98,9 +98,8 @@ impl Rule {
 
     /// Whether the condition holds. What the evaluation says of a failure could show arguments, so it
     /// is not handed on.
-    fn holds(&self, facts: &Facts<'_>) -> Result<bool, Denied> {
-        let context = facts.context(&self.patterns, self.reads_arguments)?;
-        let answer = catch_unwind(AssertUnwindSafe(|| self.program.execute(&context)));
+    fn holds(&self, context: &Context<'_, '_>) -> Result<bool, Denied> {
+        let answer = catch_unwind(AssertUnwindSafe(|| self.program.execute(context)));
         match answer {
             Ok(Ok(Value::Bool(holds))) => Ok(holds),
             Ok(_) | Err(_) => Err(self.denies(DeniedRule::PolicyRuleFailed)),
@@ -116,35 +115,55 @@ impl Rule {
 }
 
 /// All rules, in the order of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules(Arc<[Rule]>);
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    rules: Arc<[Rule]>,
+    /// Those of all of them.
+    patterns: Patterns,
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.rules == other.rules
+    }
+}
+
+impl Eq for Rules {}
 
 impl FromIterator<Rule> for Rules {
     fn from_iter<I: IntoIterator<Item = Rule>>(rules: I) -> Self {
-        Self(rules.into_iter().collect())
+        let rules: Arc<[Rule]> = rules.into_iter().collect();
+        let patterns = Patterns::all(rules.iter().map(|rule| &rule.patterns));
+        Self { rules, patterns }
     }
 }
 
 impl Rules {
     /// In their order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.0.iter()
+        self.rules.iter()
     }
 
     /// What the rules say: the label of the one that allows, where one had to.
     pub(crate) fn judge(&self, facts: &Facts<'_>) -> Result<Option<Arc<str>>, Denied> {
+        let mut room = Room {
+            facts,
+            patterns: &self.patterns,
+            context: None,
+            has_arguments: false,
+        };
         let concerned = |effect: Effect| {
             let ours = move |rule: &&Rule| rule.text.effect == effect && rule.concerns(facts);
-            self.0.iter().filter(ours)
+            self.rules.iter().filter(ours)
         };
         for rule in concerned(Effect::Deny) {
-            if rule.holds(facts)? {
+            if rule.holds(room.of(rule)?)? {
                 return Err(rule.denies(DeniedRule::PolicyRule));
             }
         }
         let mut required = false;
         for rule in concerned(Effect::Allow) {
-            if rule.holds(facts)? {
+            if rule.holds(room.of(rule)?)? {
                 return Ok(Some(Arc::clone(&rule.label)));
             }
             required = true;
@@ -153,6 +172,32 @@ impl Rules {
             return Err(Denied::by(DeniedRule::NoRuleAllows));
         }
         Ok(None)
+    }
+}
+
+/// What the conditions of one decision are evaluated in: made once, for the first rule that is asked, and
+/// the arguments are read for the first one that asks about them.
+struct Room<'a> {
+    facts: &'a Facts<'a>,
+    patterns: &'a Patterns,
+    context: Option<Context<'static, 'static>>,
+    has_arguments: bool,
+}
+
+impl Room<'_> {
+    fn of(&mut self, rule: &Rule) -> Result<&Context<'static, 'static>, Denied> {
+        let context = match &mut self.context {
+            Some(context) => context,
+            none => {
+                let made = self.facts.context(self.patterns);
+                none.insert(made.ok_or_else(|| rule.denies(DeniedRule::PolicyRuleFailed))?)
+            }
+        };
+        if rule.reads_arguments && !self.has_arguments {
+            context.add_variable_from_value("arguments", self.facts.arguments()?);
+            self.has_arguments = true;
+        }
+        Ok(context)
     }
 }
 

@@ -171,7 +171,7 @@ impl ArgumentSchema {
             };
             Denied {
                 arguments: names,
-                keyword: Some(error.kind().keyword().to_owned()),
+                keyword: Some(error.kind().keyword().into()),
                 ..Denied::by(DeniedRule::ArgumentSchemas)
             }
         })

@@ -32,7 +32,7 @@ fn rules_are_read_in_their_order() {
         .policy
         .rules
         .iter()
-        .map(|rule| rule.text())
+        .map(portcullis_policy::Rule::text)
         .collect();
     assert_eq!(rules.len(), 2);
     assert_eq!(

@@ -119,7 +119,7 @@ pub(super) fn compile(source: &str) -> Result<Checked, InvalidCondition> {
         patterns: Patterns::default(),
         reads_arguments: false,
     };
-    check.walk(program.expression(), &Scope::default(), 0)?;
+    check.walk(program.expression(), Scope::default(), 0)?;
     let (patterns, reads_arguments) = (check.patterns, check.reads_arguments);
     Ok(Checked {
         program,
@@ -168,7 +168,7 @@ impl<'s> Check<'s> {
     fn walk(
         &mut self,
         expr: &'s IdedExpr,
-        scope: &Scope<'s>,
+        scope: Scope<'s>,
         depth: usize,
     ) -> Result<(), InvalidCondition> {
         if depth > MOST_DEPTH {
@@ -215,7 +215,7 @@ impl<'s> Check<'s> {
         &mut self,
         expr: &IdedExpr,
         name: &str,
-        scope: &Scope<'_>,
+        scope: Scope<'_>,
     ) -> Result<(), InvalidCondition> {
         if let Some(looping) = scope.looping {
             let own = name == looping.iter_var
@@ -251,7 +251,7 @@ impl<'s> Check<'s> {
         expr: &IdedExpr,
         of: &str,
         name: &str,
-        scope: &Scope<'_>,
+        scope: Scope<'_>,
     ) -> Result<(), InvalidCondition> {
         if scope.looping.is_some_and(|looping| looping.iter_var == of) {
             return Ok(());
@@ -304,7 +304,7 @@ impl<'s> Check<'s> {
         &mut self,
         expr: &'s IdedExpr,
         looping: &'s ComprehensionExpr,
-        scope: &Scope<'s>,
+        scope: Scope<'s>,
         depth: usize,
     ) -> Result<(), InvalidCondition> {
         if scope.looping.is_some() {
@@ -324,7 +324,7 @@ impl<'s> Check<'s> {
             looping: Some(looping),
         };
         for part in [&looping.loop_cond, &looping.loop_step, &looping.result] {
-            self.walk(part, &inner, depth)?;
+            self.walk(part, inner, depth)?;
         }
         Ok(())
     }

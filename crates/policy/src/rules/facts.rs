@@ -1,6 +1,5 @@
 //! What a condition can ask about: who, where, what and when.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -57,9 +56,6 @@ pub(crate) struct Facts<'a> {
     pub(crate) server: &'a ServerPolicy,
     pub(crate) operation: Operation<'a>,
     pub(crate) circumstances: Circumstances,
-    /// Made once, however many rules there are.
-    pub(crate) made: OnceCell<Vec<(&'static str, Value)>>,
-    pub(crate) arguments: OnceCell<Value>,
 }
 
 impl Facts<'_> {
@@ -70,29 +66,17 @@ impl Facts<'_> {
         }
     }
 
-    /// What a condition is evaluated in. The arguments are read only for one that asks about them.
-    pub(super) fn context(
-        &self,
-        patterns: &Patterns,
-        reads_arguments: bool,
-    ) -> Result<Context<'static, 'static>, Denied> {
+    /// What conditions are evaluated in, without the arguments. `None`: it cannot be made.
+    pub(super) fn context(&self, patterns: &Patterns) -> Option<Context<'static, 'static>> {
         let mut context = Context::with_env(Arc::clone(environment()));
-        for (name, value) in self.made.get_or_init(|| self.make()) {
-            context.add_variable_from_value(*name, value.clone());
+        for (name, value) in self.make() {
+            context.add_variable_from_value(name, value);
         }
-        if reads_arguments {
-            context.add_variable_from_value("arguments", self.read_arguments()?);
-        }
-        match patterns.offer(&mut context) {
-            Some(()) => Ok(context),
-            None => Err(Denied::by(DeniedRule::PolicyRuleFailed)),
-        }
+        patterns.offer(&mut context)?;
+        Some(context)
     }
 
-    fn read_arguments(&self) -> Result<Value, Denied> {
-        if let Some(read) = self.arguments.get() {
-            return Ok(read.clone());
-        }
+    pub(super) fn arguments(&self) -> Result<Value, Denied> {
         let text = match self.operation {
             Operation::CallTool { arguments, .. } => arguments,
             Operation::Read | Operation::Use => None,
@@ -100,8 +84,7 @@ impl Facts<'_> {
         if text.is_some_and(|text| text.len() > MOST_ARGUMENT_BYTES) {
             return Err(Denied::by(DeniedRule::UnreadableArguments));
         }
-        let read = from_json(&arguments::values(text)?);
-        Ok(self.arguments.get_or_init(|| read).clone())
+        Ok(from_json(&arguments::values(text)?))
     }
 
     /// What is not known of a principal is an empty text, so that comparing it is never a mistake.

@@ -21,6 +21,23 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
+    /// All of these together.
+    pub(super) fn all<'a>(each: impl Iterator<Item = &'a Self>) -> Self {
+        let (mut patterns, mut ranges) = (BTreeMap::new(), BTreeMap::new());
+        for one in each {
+            patterns.extend(
+                one.patterns
+                    .iter()
+                    .map(|(text, one)| (text.clone(), one.clone())),
+            );
+            ranges.extend(one.ranges.iter().map(|(text, one)| (text.clone(), *one)));
+        }
+        Self {
+            patterns: Arc::new(patterns),
+            ranges: Arc::new(ranges),
+        }
+    }
+
     pub(super) fn pattern(&mut self, pattern: &str) -> Result<(), regex::Error> {
         let compiled = RegexBuilder::new(pattern)
             .size_limit(PATTERN_BYTES)

@@ -8,7 +8,10 @@ fn refused(schema: &Value, arguments: &Value) -> (Vec<String>, String) {
         .admits(arguments)
         .unwrap_err();
     assert_eq!(denied.rule, DeniedRule::ArgumentSchemas);
-    (denied.arguments, denied.keyword.unwrap())
+    (
+        denied.arguments,
+        denied.keyword.unwrap().as_ref().to_owned(),
+    )
 }
 
 fn files() -> Value {
