@@ -11,7 +11,7 @@ pub(crate) const MAY_KNOW: &[(&str, &[&str])] = &[
     ("llm", &["core"]),
     ("policy", &["core"]),
     ("openapi", &["mcp", "core"]),
-    ("config", &["core"]),
+    ("config", &["policy", "core"]),
     ("store", &["core"]),
     ("egress", &["core"]),
     ("aws", &["egress", "core"]),

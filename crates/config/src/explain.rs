@@ -6,6 +6,7 @@ mod forwarding;
 mod id_jag;
 mod listening;
 mod page;
+mod policy;
 mod secrets;
 mod servers;
 mod signer;
@@ -37,6 +38,7 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
             mcp_server(&mut page, server);
         }
     }
+    policy::policy(&mut page, &config.policy);
     secrets(&mut page, &config.secrets);
     if let Some(signer) = &config.jwt_signer {
         signer::guardrails(&mut page, signer);

@@ -9,6 +9,7 @@ pub(crate) mod jwt_auth;
 pub(crate) mod litellm;
 pub(crate) mod login;
 pub(crate) mod ours;
+pub(crate) mod policy;
 pub(crate) mod secrets;
 pub(crate) mod servers;
 pub(crate) mod signer;

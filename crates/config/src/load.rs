@@ -9,7 +9,7 @@ use crate::model::{Compat, Config};
 use crate::sections::client_certificates::ClientCas;
 use crate::sections::grants::Surroundings;
 use crate::sections::transport::StdioRules;
-use crate::sections::{addresses, identity, mcp_server, process, secrets, server};
+use crate::sections::{addresses, identity, mcp_server, policy, process, secrets, server};
 use crate::sources::Sources;
 use crate::tree::{self, MAX_FILE_BYTES, Node};
 use crate::{overrides, validate::exposure, validate::sign_ins};
@@ -126,6 +126,8 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
     let read = mcp_servers.iter().filter_map(|entry| entry.server.as_ref());
     sign_ins::complain_of_nobody_signing_in(findings, &identity, read);
     addresses::warn_of_unseen_proxies(&general, &mcp_servers, server.forwarded.as_ref());
+    let policy = fields.section_or_empty("policy", &empty)?;
+    let policy = policy::read(&policy, mcp_servers.iter().map(|entry| entry.name.as_str()));
     let store = process::store(&fields.section_or_empty("store", &empty)?);
     let audit = process::audit(&fields.section_or_empty("audit", &empty)?);
     let telemetry = process::telemetry(&fields.section_or_empty("telemetry", &empty)?);
@@ -137,6 +139,7 @@ fn read(root: &Node, findings: &Findings<'_>) -> Option<Config> {
             .filter_map(|entry| entry.server)
             .collect(),
         max_stdio_processes: stdio.most(),
+        policy,
         secrets,
         jwt_signer,
         store,

@@ -8,6 +8,7 @@ mod id_jag;
 mod identity;
 mod issuer;
 mod login;
+mod policy;
 mod process;
 mod secrets;
 mod server;
@@ -23,6 +24,7 @@ pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
 };
 pub use login::{GrantedScopes, Login, LoginProvider};
+pub use policy::Policy;
 pub use process::{
     Audit, ClientCa, DebugHeaders, Forwarded, Limits, Listen, LogFormat, LogLevel, Server, Store,
     Telemetry, Tls,
@@ -56,6 +58,8 @@ pub struct Config {
     pub mcp_servers: Vec<McpServer>,
     /// Most processes of stdio servers at once (`general_settings.max_stdio_processes`).
     pub max_stdio_processes: usize,
+    /// `policy`
+    pub policy: Policy,
     /// `secrets`
     pub secrets: Secrets,
     /// The `mcp_jwt_signer` of `guardrails`.

@@ -1,6 +1,7 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod argument_schemas;
 pub(crate) mod authorization_code;
 pub(crate) mod authorization_server;
 pub(crate) mod aws_identity;
@@ -18,6 +19,7 @@ pub(crate) mod login;
 pub(crate) mod mcp_server;
 pub(crate) mod oauth_client;
 pub(crate) mod openapi;
+pub(crate) mod policy;
 pub(crate) mod process;
 pub(crate) mod scopes;
 pub(crate) mod secrets;

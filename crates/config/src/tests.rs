@@ -12,6 +12,7 @@ mod jwt_auth;
 mod login;
 mod overrides;
 mod people_forms;
+mod policy;
 mod rendering;
 mod semantics;
 mod signer;

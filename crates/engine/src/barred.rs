@@ -41,7 +41,7 @@ impl Gateway {
             }
             id
         });
-        call.audit.denied(denied.rule.as_str());
+        call.audit.denied(denied.label());
         let error = EngineError::from(denied);
         let (_, outcome, text) = error_answer(&error, call.id, id);
         let id = id.unwrap_or("null");

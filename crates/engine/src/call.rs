@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use portcullis_core::{Brought, Principal, RequestId, Side, Timestamp};
-use portcullis_policy::Caller;
+use portcullis_policy::{Caller, Circumstances};
 
 use crate::audit::{AuditGuard, Outcome};
 
@@ -22,10 +22,22 @@ pub struct Admission {
     pub side: Side,
     /// Where it came from, if that could be told.
     pub address: Option<IpAddr>,
+    /// When.
+    pub at: Timestamp,
     /// By which generation of the configuration it was recognised.
     pub generation: u64,
     /// What the admission rests on beside the credential.
     pub proof: Option<Arc<dyn Proof>>,
+}
+
+impl Admission {
+    /// What the policy may ask of a request beside who makes it.
+    pub(crate) const fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            address: self.address,
+            now: self.at,
+        }
+    }
 }
 
 /// Who asks, under which id, and the event that will be recorded of it.

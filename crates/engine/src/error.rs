@@ -178,6 +178,30 @@ impl EngineError {
                     ),
                 ),
             ),
+            Self::Denied(denied) if denied.rule == DeniedRule::ArgumentSchemas => (
+                StatusCode::FORBIDDEN,
+                RpcError::new(code::INVALID_PARAMS, off_schema(denied)),
+            ),
+            Self::Denied(denied) if denied.rule == DeniedRule::UnreadableArguments => (
+                StatusCode::OK,
+                RpcError::new(
+                    code::INVALID_PARAMS,
+                    "params.arguments must be an object in which no member stands twice, and not too large to be looked into",
+                ),
+            ),
+            Self::Denied(denied)
+                if matches!(
+                    denied.rule,
+                    DeniedRule::PolicyRule
+                        | DeniedRule::PolicyRuleFailed
+                        | DeniedRule::NoRuleAllows
+                ) =>
+            {
+                (
+                    StatusCode::FORBIDDEN,
+                    RpcError::new(code::INVALID_REQUEST, ruled_out(denied)),
+                )
+            }
             Self::Denied(Denied {
                 scopes: Some(scopes),
                 ..
@@ -319,6 +343,30 @@ fn other_era(speaks_modern: bool) -> RpcError {
         "this server does not speak a revision of this era",
     )
     .with_data(&json!({"supported": supported}))
+}
+
+/// Which argument keeps not to which keyword; what it holds is the caller's to know.
+fn off_schema(denied: &Denied) -> String {
+    let keyword = denied.keyword.as_deref().unwrap_or_default();
+    if denied.arguments.is_empty() {
+        return format!(
+            "the arguments do not keep to `{keyword}` of what is allowed for this tool"
+        );
+    }
+    let names = denied.arguments.join(", ");
+    format!("these arguments do not keep to `{keyword}` of what is allowed for this tool: {names}")
+}
+
+/// By which of the operator's rules.
+fn ruled_out(denied: &Denied) -> String {
+    let name = denied.named.as_deref().unwrap_or_default();
+    match denied.rule {
+        DeniedRule::PolicyRule => format!("the rule `{name}` of this gateway forbids this"),
+        DeniedRule::PolicyRuleFailed => {
+            format!("whether the rule `{name}` of this gateway forbids this cannot be told")
+        }
+        _ => "no rule of this gateway allows this".to_owned(),
+    }
 }
 
 fn insufficient_scope(scopes: &MissingScopes) -> RpcError {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use portcullis_core::{Clock, Principal, ReplicaId, Sealer, Side};
 use portcullis_credentials::CredentialBroker;
-use portcullis_policy::{Caller, Operation, authorize};
+use portcullis_policy::{Caller, Circumstances, Operation, authorize};
 use portcullis_store::{ReplicaStore, SessionHomeStore, SessionStore};
 use portcullis_upstream::Closing;
 use tokio_util::task::TaskTracker;
@@ -175,12 +175,16 @@ impl Gateway {
             Side::Outside => Side::Outside,
         };
         let caller = Caller { principal, side };
+        let circumstances = Circumstances {
+            address: admission.address,
+            now: self.clock.now(),
+        };
         self.snapshot
             .load()
             .named(entry.id.as_str())
             .map(|(_, now)| now)
             .filter(|now| Arc::ptr_eq(&now.upstream, &entry.upstream))
-            .is_some_and(|now| authorize(caller, &now.policy, operation, ()).is_ok())
+            .is_some_and(|now| authorize(caller, &now.policy, operation, circumstances, ()).is_ok())
     }
 
     fn leaving(&self) -> MutexGuard<'_, Vec<Arc<ServerEntry>>> {

@@ -78,15 +78,10 @@ impl Gateway {
         {
             call.audit.arguments(raw.get().as_bytes());
         }
-        let names = match method {
-            Method::ToolsCall => argument_names(&entry, &own, arguments)?,
-            _ => Vec::new(),
-        };
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let operation = match method {
             Method::ToolsCall => Operation::CallTool {
                 tool: &own,
-                arguments: &names,
+                arguments: arguments.map(RawValue::get),
             },
             Method::PromptsGet
             | Method::ResourcesRead
@@ -100,7 +95,7 @@ impl Gateway {
         let permit = match view.authorize(&entry, operation) {
             Ok(permit) => permit,
             Err(denied) => {
-                call.audit.denied(denied.rule.as_str());
+                call.audit.denied(denied.label());
                 // A tool that the lists do not show is answered like one that does not exist.
                 return Err(match &subject {
                     Subject::Tool(name)
@@ -237,24 +232,4 @@ fn subject_value<'a>(
         Method::Complete => params.object("ref").ok().flatten()?.get(member),
         _ => params.get(member),
     }
-}
-
-/// The names of a call's arguments, read only where the operator limits them; a name that stands
-/// twice is refused there, because the next parser could read the other one.
-pub(crate) fn argument_names(
-    entry: &ServerEntry,
-    tool: &str,
-    arguments: Option<&RawValue>,
-) -> Result<Vec<String>, EngineError> {
-    if !entry.policy.allowed_params.contains_key(tool) {
-        return Ok(Vec::new());
-    }
-    let Some(raw) = arguments.filter(|raw| raw.get() != "null") else {
-        return Ok(Vec::new());
-    };
-    let members = Members::of(raw).map_err(|_| {
-        let text = "params.arguments must be an object in which no member stands twice";
-        protocol(code::INVALID_PARAMS, text)
-    })?;
-    Ok(members.iter().map(|(name, _)| name.to_owned()).collect())
 }

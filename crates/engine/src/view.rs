@@ -131,7 +131,13 @@ impl View {
         entry: &ServerEntry,
         operation: Operation<'_>,
     ) -> Result<Permit<()>, Denied> {
-        let mut permit = authorize(self.caller(), &entry.policy, operation, ())?;
+        let mut permit = authorize(
+            self.caller(),
+            &entry.policy,
+            operation,
+            self.admission.circumstances(),
+            (),
+        )?;
         if entry.auth.reads_login_assertion() {
             let signed_in_as = self.brought.login_assertion.clone();
             permit = permit.on_behalf(signed_in_as, &self.principal.scopes);

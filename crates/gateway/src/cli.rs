@@ -10,6 +10,7 @@ mod check;
 mod completions;
 pub mod demo;
 mod doctor;
+mod explain;
 pub mod init;
 mod keys;
 mod mock;
@@ -39,6 +40,7 @@ pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
 pub use doctor::DoctorArgs;
+pub use explain::ExplainArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
 pub use mock::MockArgs;
@@ -122,6 +124,8 @@ pub enum Verb {
     Servers(ServersArgs),
     /// List and call tools through a running gateway
     Tools(ToolsArgs),
+    /// Tell why, or why not, a caller may call a tool
+    Explain(ExplainArgs),
     /// Read and verify the audit trail
     Audit(AuditArgs),
     /// Put new secrets in the place of old ones
@@ -163,6 +167,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Servers(args) => servers::run(args, &mut out).await,
         Verb::Tools(args) => tools::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,
+        Verb::Explain(args) => Box::pin(explain::run(&global, args, &mut out)).await,
         Verb::Rotate(args) => rotate::run(&global, &args, &mut out).await,
         Verb::Completions(args) => completions::run(&args, &mut out),
         Verb::Schema => schema::run(&mut out),

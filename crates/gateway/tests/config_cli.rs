@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod config_cli {
     mod check;
+    mod explain;
     mod store;
     mod trail;
 

@@ -176,6 +176,15 @@ impl Authentication {
         Ok(principal)
     }
 
+    /// Whom the key of this id, or under this alias, stands for: told to administrators who ask what it
+    /// may do. A key that is gone or revoked is refused like its holder.
+    pub async fn key_named(&self, name: &str) -> Result<Arc<Principal>, AuthnError> {
+        let found = self.keys.iter().find_map(|one| one.named(name));
+        let principal = found.ok_or(AuthnErrorKind::Unknown)??;
+        self.revocations.judge(&principal).await?;
+        Ok(principal)
+    }
+
     async fn holder(&self, holder: &KeyHolder) -> Result<Arc<Principal>, AuthnErrorKind> {
         for authenticator in &self.keys {
             if let Some(found) = authenticator.still(holder).await {

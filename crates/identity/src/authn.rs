@@ -191,6 +191,12 @@ pub trait Authenticator: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Whom the key of this id, or under this alias, stands for by now. For administrators who ask about
+    /// somebody else: nobody is let in by it. `None`: it is not a key that it knows.
+    fn named(&self, _: &str) -> Option<Result<Arc<Principal>, AuthnErrorKind>> {
+        None
+    }
+
     /// Whether the configuration gave it the key or the issuer that a revocation names, and how far
     /// that one's clock may differ.
     fn knows(&self, _: &Revoke) -> Option<Duration> {

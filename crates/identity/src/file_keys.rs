@@ -209,4 +209,10 @@ impl Authenticator for FileKeys {
         let principal = self.keys.get(&holder.fingerprint)?;
         (principal.id == holder.principal).then(|| self.in_time(principal))
     }
+
+    fn named(&self, name: &str) -> StillHeld {
+        let mut keys = self.keys.values();
+        let principal = keys.find(|key| key.subject.as_ref() == name)?;
+        Some(self.in_time(principal))
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use portcullis_core::KeyId;
 
 use crate::person::StillHeld;
 use crate::{
@@ -48,5 +49,10 @@ impl Authenticator for StoreKeys {
             Ok(principal) if principal.id != holder.principal => None,
             found => Some(found),
         }
+    }
+
+    fn named(&self, name: &str) -> StillHeld {
+        let known = self.index.of_id(&KeyId::from(name));
+        known.or_else(|| self.index.of_id(&self.index.id_of_alias(name)?))
     }
 }

@@ -1,88 +1,20 @@
 //! The decision, top to bottom, and why in that order: sight first, so that what a principal may
 //! not see answers exactly like what does not exist; then the key that would be presented, the
-//! server's deny list, its allow list, the scopes, and last the arguments.
+//! server's deny list, its allow list, the scopes, the arguments, and last the operator's own rules, which
+//! may ask about all of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use portcullis_core::{ErrorKind, Principal, PrincipalKind, ServerId, Side};
+use portcullis_core::{Principal, PrincipalKind, ServerId, Side};
 
-use crate::scopes::Counting;
-use crate::scopes::Lacking;
-use crate::{Acting, Caller, Evidence, KeyRule, MissingScopes, Operation, Permit, ServerPolicy};
-
-/// Why not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("denied by {rule}", rule = .rule.as_str())]
-pub struct Denied {
-    /// The rule that decided.
-    pub rule: DeniedRule,
-    /// Arguments that are not allowed, for [`DeniedRule::AllowedParams`].
-    pub arguments: Vec<String>,
-    /// What would help, for [`DeniedRule::InsufficientScope`].
-    pub scopes: Option<MissingScopes>,
-}
-
-/// The rules that deny.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeniedRule {
-    /// No grant covers the server, or it is hidden from where the caller is: it must look absent.
-    NotGranted,
-    /// The tool is on the server's deny list.
-    DisallowedTools,
-    /// The tool is not on the server's allow list.
-    AllowedTools,
-    /// The server asks for scopes, and the operator did not say which this needs.
-    UnmappedScope,
-    /// A scope is missing.
-    InsufficientScope,
-    /// An argument is not on the tool's list.
-    AllowedParams,
-    /// None of the server's keys was set apart for the caller.
-    NoUpstreamKey,
-    /// Several were, and none of them is the one that was meant.
-    AmbiguousUpstreamKey,
-}
-
-impl DeniedRule {
-    /// The rule's stable name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotGranted => "not_granted",
-            Self::DisallowedTools => "disallowed_tools",
-            Self::AllowedTools => "allowed_tools",
-            Self::UnmappedScope => "unmapped_scope",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::AllowedParams => "allowed_params",
-            Self::NoUpstreamKey => "no_upstream_key",
-            Self::AmbiguousUpstreamKey => "ambiguous_upstream_key",
-        }
-    }
-}
-
-impl Denied {
-    pub(crate) const fn by(rule: DeniedRule) -> Self {
-        Self {
-            rule,
-            arguments: Vec::new(),
-            scopes: None,
-        }
-    }
-
-    /// What a surface reports: whatever the caller cannot see, a hidden server or a tool that its
-    /// list does not show, does not exist; what it sees and may not do is forbidden.
-    pub const fn kind(&self) -> ErrorKind {
-        match self.rule {
-            DeniedRule::NotGranted | DeniedRule::DisallowedTools | DeniedRule::AllowedTools => {
-                ErrorKind::NotFound
-            }
-            DeniedRule::UnmappedScope
-            | DeniedRule::InsufficientScope
-            | DeniedRule::AllowedParams
-            | DeniedRule::NoUpstreamKey
-            | DeniedRule::AmbiguousUpstreamKey => ErrorKind::Forbidden,
-        }
-    }
-}
+use crate::explain::{Check, Silent, Trace};
+use crate::rules::Facts;
+use crate::scopes::{Counting, Lacking};
+use crate::{
+    Acting, Caller, Circumstances, Denied, DeniedRule, Evidence, KeyRule, Operation, Permit,
+    ServerPolicy, arguments,
+};
 
 /// Whether, and by which rule, the caller sees the server at all. Lists and calls both ask here.
 pub fn sees(caller: Caller<'_>, server: &ServerPolicy) -> Option<&'static str> {
@@ -112,49 +44,109 @@ pub fn authorize<T>(
     caller: Caller<'_>,
     server: &ServerPolicy,
     operation: Operation<'_>,
+    circumstances: Circumstances,
     target: T,
 ) -> Result<Permit<T>, Denied> {
-    let Some(rule) = sees(caller, server) else {
-        return Err(Denied::by(DeniedRule::NotGranted));
-    };
+    let granted = decide(caller, server, operation, circumstances, &mut Silent)?;
     let principal = caller.principal;
-    let key = upstream_key(principal, server)?;
-    let scopes = Counting::of(principal, key);
-    if let Operation::CallTool { tool, arguments } = operation {
-        if server.disallowed_tools.contains(tool) {
-            return Err(Denied::by(DeniedRule::DisallowedTools));
-        }
-        if !server.admits_tool(tool) {
-            return Err(Denied::by(DeniedRule::AllowedTools));
-        }
-        covers_scopes(&scopes, server, Some(tool))?;
-        if let Some(allowed) = server.allowed_params.get(tool) {
-            let refused: Vec<String> = arguments
-                .iter()
-                .filter(|name| !allowed.contains(**name))
-                .map(|name| (*name).to_owned())
-                .collect();
-            if !refused.is_empty() {
-                return Err(Denied {
-                    rule: DeniedRule::AllowedParams,
-                    arguments: refused,
-                    scopes: None,
-                });
-            }
-        }
-    }
-    if operation == Operation::Read {
-        covers_scopes(&scopes, server, None)?;
-    }
-    let acting = match (key, principal.kind) {
+    let acting = match (granted.key, principal.kind) {
         (Some(key), _) => Acting::Keyed(principal.id.clone(), Arc::clone(&key.name)),
         (None, PrincipalKind::Delegated) => Acting::Delegated(principal.id.clone(), [0; 32]),
         (None, _) => Acting::Principal(principal.id.clone()),
     };
-    Ok(Permit::new(
-        target,
-        Evidence::new(server.id.clone(), acting, rule),
-    ))
+    let evidence = Evidence::new(server.id.clone(), acting, granted.rule);
+    Ok(Permit::new(target, evidence))
+}
+
+/// What a decision that allows rests on.
+pub(crate) struct Granted<'s> {
+    /// The rule that decided.
+    pub(crate) rule: Cow<'static, str>,
+    /// The one of the server's keys that is used.
+    key: Option<&'s KeyRule>,
+}
+
+/// The decision itself, told step by step to whoever wants to know: what explains is what decides.
+pub(crate) fn decide<'s>(
+    caller: Caller<'_>,
+    server: &'s ServerPolicy,
+    operation: Operation<'_>,
+    circumstances: Circumstances,
+    trace: &mut impl Trace,
+) -> Result<Granted<'s>, Denied> {
+    let principal = caller.principal;
+    let seen = sees(caller, server).ok_or_else(|| Denied::by(DeniedRule::NotGranted));
+    let grant = trace.step(Check::Sight, seen, |rule| (*rule).to_owned())?;
+    let key = trace.step(Check::UpstreamKey, upstream_key(principal, server), |key| {
+        key.map_or_else(String::new, |key| key.name.as_ref().to_owned())
+    })?;
+    let scopes = Counting::of(principal, key);
+    if let Operation::CallTool { tool, arguments } = operation {
+        let listed = |admitted, rule| {
+            if admitted {
+                Ok(())
+            } else {
+                Err(Denied::by(rule))
+            }
+        };
+        let not_disallowed = !server.disallowed_tools.contains(tool);
+        let lists = listed(not_disallowed, DeniedRule::DisallowedTools);
+        trace.check(Check::DisallowedTools, lists)?;
+        let lists = listed(server.admits_tool(tool), DeniedRule::AllowedTools);
+        trace.check(Check::AllowedTools, lists)?;
+        trace.check(Check::Scopes, covers_scopes(&scopes, server, Some(tool)))?;
+        trace.check(
+            Check::AllowedParams,
+            keeps_to_params(server, tool, arguments),
+        )?;
+        trace.check(
+            Check::ArgumentSchemas,
+            keeps_to_schema(server, tool, arguments),
+        )?;
+    }
+    if operation == Operation::Read {
+        trace.check(Check::Scopes, covers_scopes(&scopes, server, None))?;
+    }
+    let mut rule = Cow::Borrowed(grant);
+    if operation != Operation::Use {
+        let facts = Facts {
+            caller,
+            server,
+            operation,
+            circumstances,
+        };
+        let allowing = trace.step(Check::Rules, server.rules.judge(&facts), |rule| {
+            rule.as_deref().unwrap_or_default().to_owned()
+        })?;
+        if let Some(allowing) = allowing {
+            rule = Cow::Owned(allowing.as_ref().to_owned());
+        }
+    }
+    Ok(Granted { rule, key })
+}
+
+/// Only listed arguments, for a tool that has a list.
+fn keeps_to_params(server: &ServerPolicy, tool: &str, text: Option<&str>) -> Result<(), Denied> {
+    let Some(allowed) = server.allowed_params.get(tool) else {
+        return Ok(());
+    };
+    let mut refused = arguments::names(text)?;
+    refused.retain(|name| !allowed.contains(name));
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Denied {
+        arguments: refused,
+        ..Denied::by(DeniedRule::AllowedParams)
+    })
+}
+
+/// Only what the schema allows, for a tool that has one.
+fn keeps_to_schema(server: &ServerPolicy, tool: &str, text: Option<&str>) -> Result<(), Denied> {
+    match server.argument_schemas.get(tool) {
+        Some(schema) => schema.admits(&arguments::values(text)?),
+        None => Ok(()),
+    }
 }
 
 /// Whether the caller gets past a server that is called with keys of its own: asked at its door, so
@@ -198,7 +190,7 @@ fn covers_scopes(
 pub fn authorize_service(server: &ServerId) -> Permit<()> {
     Permit::new(
         (),
-        Evidence::new(server.clone(), Acting::Service, "service_discovery"),
+        Evidence::new(server.clone(), Acting::Service, "service_discovery".into()),
     )
 }
 

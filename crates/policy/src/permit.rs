@@ -1,5 +1,6 @@
 //! The proof that a decision was made.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_core::{
@@ -93,7 +94,7 @@ impl Acting {
 pub struct Evidence {
     server: ServerId,
     acting: Acting,
-    rule: &'static str,
+    rule: Cow<'static, str>,
     on_behalf: Option<Arc<OnBehalf>>,
     named: Option<Arc<Named>>,
     forwarded: Option<Arc<ForwardedHeaders>>,
@@ -107,7 +108,7 @@ struct Named {
 }
 
 impl Evidence {
-    pub(crate) const fn new(server: ServerId, acting: Acting, rule: &'static str) -> Self {
+    pub(crate) const fn new(server: ServerId, acting: Acting, rule: Cow<'static, str>) -> Self {
         Self {
             server,
             acting,
@@ -155,8 +156,8 @@ impl Evidence {
     }
 
     /// The rule that allowed it, for the audit event.
-    pub const fn rule(&self) -> &'static str {
-        self.rule
+    pub fn rule(&self) -> Cow<'static, str> {
+        self.rule.clone()
     }
 }
 
@@ -275,10 +276,10 @@ mod tests {
             (Acting::Service, false),
         ] {
             let shown = format!("{acting:?}");
-            let evidence = Evidence::new("a".into(), acting, "grant_all");
+            let evidence = Evidence::new("a".into(), acting, "grant_all".into());
             let tool = Operation::CallTool {
                 tool: "echo",
-                arguments: &[],
+                arguments: None,
             };
             let permit = Permit::new((), evidence).naming(&alice(), tool);
             let evidence = permit.evidence();

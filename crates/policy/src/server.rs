@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::{ServerId, Side};
 
-use crate::{KeyRules, ScopeRules};
+use crate::{ArgumentSchema, KeyRules, Rules, ScopeRules};
 
 /// The rules of one server.
 #[derive(Clone, Debug)]
@@ -25,12 +25,16 @@ pub struct ServerPolicy {
     pub disallowed_tools: BTreeSet<String>,
     /// For a tool listed here, only these top-level arguments.
     pub allowed_params: BTreeMap<String, BTreeSet<String>>,
+    /// For a tool listed here, what its arguments may hold.
+    pub argument_schemas: BTreeMap<String, ArgumentSchema>,
     /// Which scopes a call needs; `None`: the server asks for none. They decide about calls only: a
     /// tool is listed without them, so that a client can ask for what it lacks.
     pub scopes: Option<ScopeRules>,
     /// Which of its own keys it is called with for whom; `None`: what is presented does not depend on
     /// the caller's name. Who has none may do nothing here.
     pub keys: Option<KeyRules>,
+    /// The operator's rules with conditions. They decide about calls and readings, as scopes do.
+    pub rules: Rules,
 }
 
 /// Who may come to a server without being known to us.
@@ -71,12 +75,12 @@ impl ServerPolicy {
 /// What a caller wants to do on one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation<'a> {
-    /// `tools/call` with the names of the top-level arguments.
+    /// `tools/call`.
     CallTool {
         /// The tool, as its server spells it.
         tool: &'a str,
-        /// Names of the arguments' top-level members.
-        arguments: &'a [&'a str],
+        /// `params.arguments` as they were written (JSON); `None`: there are none.
+        arguments: Option<&'a str>,
     },
     /// Something else that a server holds: a prompt, a resource, a completion.
     Read,

@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 mod body;
 pub(crate) mod clients;
+pub(crate) mod explain;
 pub mod key_bodies;
 pub(crate) mod keys;
 mod problem;

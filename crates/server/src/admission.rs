@@ -89,6 +89,7 @@ impl ServerState {
         let admitted = |kind| Admission {
             side: Side::of(arrival.address, &self.frontage.load().inside),
             address: arrival.address,
+            at: self.clock.now(),
             generation: authentication.generation(),
             proof: connection.map(|one| one.proof(kind, arrival.certificate.clone())),
         };

@@ -124,6 +124,7 @@ fn admin_routes(state: &ServerState) -> Router<ServerState> {
         )
         .route("/v1/revocations/{id}", delete(admin::revocations::lift))
         .route("/v1/oauth/clients/end", post(admin::clients::end))
+        .route("/v1/policy/explain", post(admin::explain::explain))
         .route("/v1/config/reload", post(admin::reload::reload))
 }
 

@@ -93,6 +93,12 @@ pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
             page.restriction(6, tool, params);
         }
     }
+    if !server.argument_schemas.is_empty() {
+        page.heading(4, "argument_schemas");
+        for (tool, schema) in &server.argument_schemas {
+            page.value(6, tool, schema.as_str());
+        }
+    }
     if let Some(scopes) = &server.scopes {
         page.heading(4, "tool_scopes");
         for (tool, needed) in &scopes.tools {

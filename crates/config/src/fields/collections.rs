@@ -104,6 +104,17 @@ impl<'t, 's> Fields<'t, 's> {
             .collect()
     }
 
+    /// Names to whatever JSON can say.
+    pub(crate) fn json_map(&self, name: &str) -> Vec<(String, At<serde_json::Value>)> {
+        let entries = self.named(name).into_iter();
+        entries
+            .map(|(key, place, node)| {
+                let value = super::scalar::json(node);
+                (key.to_owned(), At { value, place })
+            })
+            .collect()
+    }
+
     /// The texts of a list without their places.
     pub(crate) fn text_set(&self, name: &str) -> Option<BTreeSet<String>> {
         Some(

@@ -1,7 +1,7 @@
 //! The root and our own sections.
 
 use super::{
-    Key, Kind, Section, authorization_server, certificates, inert, issuers, litellm, login,
+    Key, Kind, Section, authorization_server, certificates, inert, issuers, litellm, login, policy,
     secrets, servers, unavailable,
 };
 
@@ -59,10 +59,10 @@ pub(crate) static ROOT: Section = Section {
             Kind::Sections(&litellm::GUARDRAIL),
             "LiteLLM's guardrails. `mcp_jwt_signer` is the only one that is available in this build; a guardrail is never ignored, so each other entry is an error.",
         ),
-        unavailable(
+        Key::new(
             "policy",
-            "",
-            "policy rules are not available in this build yet; restrict with `allowed_tools`, `disallowed_tools`, `allowed_params` and the grants of `identity.keys`",
+            Kind::Section(&policy::POLICY),
+            "Rules about what is called, by whom, when and with what.",
         ),
         unavailable(
             "limits",

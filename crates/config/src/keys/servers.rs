@@ -159,6 +159,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         Key::new("allowed_tools", Kind::Texts, "Only these tools. An empty list allows none.").restricts(),
         Key::new("disallowed_tools", Kind::Texts, "Never these tools; beats `allowed_tools`.").restricts(),
         Key::new("allowed_params", Kind::TextsMap, "For a tool listed here, only these top-level arguments.").restricts(),
+        Key::new("argument_schemas", Kind::Anything, "For a tool listed here, what its arguments may hold: a JSON Schema (draft 2020-12) of the whole `arguments` object. Nothing outside of it is fetched, and a keyword that would be ignored is an error.").restricts(),
         Key::new(
             "tool_scopes",
             Kind::TextsMap,

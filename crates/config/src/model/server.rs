@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
+use portcullis_policy::ArgumentSchema;
 use url::Url;
 
 use super::{AwsSigV4, Delegation, Forwarding, Sourced, Transport};
@@ -48,6 +49,8 @@ pub struct McpServer {
     pub disallowed_tools: BTreeSet<String>,
     /// For a tool listed here, only these top-level arguments.
     pub allowed_params: BTreeMap<String, BTreeSet<String>>,
+    /// For a tool listed here, what its arguments may hold.
+    pub argument_schemas: BTreeMap<String, ArgumentSchema>,
     /// Which scopes its callers need; `None`: none.
     pub scopes: Option<ToolScopes>,
     /// It may ask the client's model.

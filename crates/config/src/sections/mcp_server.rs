@@ -14,7 +14,9 @@ use crate::model::{Auth, Compat, McpServer, Revision, Transport};
 use crate::sections::signer::{self, Draft};
 use crate::sections::transport::{self, StdioRules};
 use crate::sections::upstream_auth::{self, ResourceOwner};
-use crate::sections::{delegation, discovery_auth, forwarding, headers, openapi, scopes};
+use crate::sections::{
+    argument_schemas, delegation, discovery_auth, forwarding, headers, openapi, scopes,
+};
 use crate::validate::names::Names;
 use crate::validate::urls::PlainHttp;
 
@@ -166,6 +168,7 @@ fn read(
     let description = text("description");
     let instructions = text("instructions");
     let allowed_params = fields.texts_map("allowed_params");
+    let argument_schemas = argument_schemas::read(fields);
     let scopes = scopes::read(
         fields,
         name,
@@ -222,6 +225,7 @@ fn read(
         allowed_tools,
         disallowed_tools,
         allowed_params,
+        argument_schemas,
         scopes,
         allow_sampling,
         allow_elicitation,

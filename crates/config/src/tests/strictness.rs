@@ -107,6 +107,7 @@ fn a_key_that_restricts_and_holds_nothing_is_refused() {
         (server, "allowed_tools"),
         (server, "disallowed_tools"),
         (server, "allowed_params"),
+        (server, "argument_schemas"),
         (server, "access_groups"),
         (server, "issuer"),
         (server, "scopes"),

@@ -70,6 +70,7 @@ fn no_key_stands_twice_and_each_says_what_it_does() {
 fn every_key_that_is_said_to_work_is_read() {
     let text = "
 server: {tls: {}}
+policy: {rules: [{}]}
 identity:
   keys: [{id: a, key: k}, {id: b, sha256: s}]
   issuers: [{claims: {}, groups: {g: {}}, introspection: {}}]

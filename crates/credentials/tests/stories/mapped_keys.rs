@@ -12,8 +12,8 @@ use portcullis_credentials::{
     StaticHeader, UpstreamAuth,
 };
 use portcullis_policy::{
-    Caller, Delegation, Evidence, Holder, KeyRule, KeyRules, Operation, ServerPolicy, authorize,
-    authorize_service,
+    Caller, Circumstances, Delegation, Evidence, Holder, KeyRule, KeyRules, Operation,
+    ServerPolicy, authorize, authorize_service,
 };
 
 use crate::house;
@@ -51,6 +51,8 @@ fn evidence(name: &str) -> Evidence {
         delegation: Delegation::None,
         allowed_tools: None,
         disallowed_tools: BTreeSet::new(),
+        argument_schemas: std::collections::BTreeMap::default(),
+        rules: portcullis_policy::Rules::default(),
         allowed_params: BTreeMap::new(),
         scopes: None,
         keys: Some(KeyRules::new(
@@ -81,7 +83,11 @@ fn evidence(name: &str) -> Evidence {
         principal: &principal,
         side: Side::Outside,
     };
-    let permit = authorize(caller, &policy, Operation::Use, ()).unwrap();
+    let circumstances = Circumstances {
+        address: None,
+        now: portcullis_core::Timestamp::from_secs(0),
+    };
+    let permit = authorize(caller, &policy, Operation::Use, circumstances, ()).unwrap();
     permit.evidence().clone()
 }
 

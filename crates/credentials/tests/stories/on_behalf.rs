@@ -16,7 +16,9 @@ use portcullis_credentials::{
     TokenExchange, UpstreamAuth, UpstreamCredential,
 };
 use portcullis_oauth::TokenRules;
-use portcullis_policy::{Caller, Evidence, Operation, ServerPolicy, authorize, authorize_service};
+use portcullis_policy::{
+    Caller, Circumstances, Evidence, Operation, ServerPolicy, authorize, authorize_service,
+};
 use tokio::task::JoinSet;
 
 use crate::fake::{Answer, AuthorizationServer, token};
@@ -97,6 +99,8 @@ fn evidence_of(key: &str, subject: Option<&str>) -> Evidence {
         allow_all_keys: false,
         allowed_tools: None,
         disallowed_tools: BTreeSet::default(),
+        argument_schemas: std::collections::BTreeMap::default(),
+        rules: portcullis_policy::Rules::default(),
         allowed_params: std::collections::BTreeMap::default(),
         scopes: None,
         keys: None,
@@ -109,7 +113,11 @@ fn evidence_of(key: &str, subject: Option<&str>) -> Evidence {
         principal: &principal,
         side: Side::Inside,
     };
-    let permit = authorize(caller, &policy, Operation::Use, ()).unwrap();
+    let circumstances = Circumstances {
+        address: None,
+        now: portcullis_core::Timestamp::from_secs(0),
+    };
+    let permit = authorize(caller, &policy, Operation::Use, circumstances, ()).unwrap();
     let brought = subject.map(|token| {
         Arc::new(OnBehalf {
             subject: SubjectToken::new(AccessToken::new(token)),

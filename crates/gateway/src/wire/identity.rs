@@ -81,6 +81,19 @@ fn authenticators(
     issuers: &Issuers,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Vec<Arc<dyn Authenticator>>> {
+    let mut authenticators = keys(config, index, clock)?;
+    if !config.identity.issuers.is_empty() {
+        authenticators.push(Arc::new(issuers.recognise(&config.identity.issuers)?));
+    }
+    Ok(authenticators)
+}
+
+/// Those that know keys of ours: the master key, the file's keys, the store's keys.
+pub(super) fn keys(
+    config: &Config,
+    index: &Arc<KeyIndex>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Vec<Arc<dyn Authenticator>>> {
     let mut authenticators: Vec<Arc<dyn Authenticator>> = Vec::new();
     if let Some(key) = &config.identity.master_key {
         authenticators.push(Arc::new(
@@ -92,9 +105,6 @@ fn authenticators(
         FileKeys::new(keys, Arc::clone(clock)).context("identity.keys")?,
     ));
     authenticators.push(Arc::new(StoreKeys::new(Arc::clone(index))));
-    if !config.identity.issuers.is_empty() {
-        authenticators.push(Arc::new(issuers.recognise(&config.identity.issuers)?));
-    }
     Ok(authenticators)
 }
 

@@ -216,6 +216,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         mcp_servers: _,
         jwt_signer: _,
         compat: _,
+        policy: _,
         // The stores are opened anew when they change.
         secrets: _,
         insecure_choices: _,

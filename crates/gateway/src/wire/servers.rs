@@ -143,25 +143,7 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
             elicitation: server.allow_elicitation,
         },
     };
-    let policy = ServerPolicy {
-        id: server.id.clone(),
-        access_groups: server.access_groups.clone(),
-        allow_all_keys: server.allow_all_keys,
-        inside_only: server.inside_only,
-        delegation: match server.delegation {
-            Delegates::None => Delegation::None,
-            Delegates::SameSide => Delegation::SameSide,
-            Delegates::Everywhere => Delegation::Everywhere,
-        },
-        allowed_tools: server.allowed_tools.clone(),
-        disallowed_tools: server.disallowed_tools.clone(),
-        allowed_params: server.allowed_params.clone(),
-        scopes: server.scopes.as_ref().map(|scopes| ScopeRules {
-            tools: scopes.tools.clone(),
-            others: scopes.others.clone(),
-        }),
-        keys: mapped_keys::rules(server),
-    };
+    let policy = policy(config, server);
     let info = ServerInfo {
         description: server.description.clone(),
         instructions: server.instructions.clone(),
@@ -178,6 +160,31 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         info,
         meters,
     ))
+}
+
+/// What the operator decided about the server.
+pub(super) fn policy(config: &Config, server: &McpServer) -> ServerPolicy {
+    ServerPolicy {
+        id: server.id.clone(),
+        access_groups: server.access_groups.clone(),
+        allow_all_keys: server.allow_all_keys,
+        inside_only: server.inside_only,
+        delegation: match server.delegation {
+            Delegates::None => Delegation::None,
+            Delegates::SameSide => Delegation::SameSide,
+            Delegates::Everywhere => Delegation::Everywhere,
+        },
+        allowed_tools: server.allowed_tools.clone(),
+        disallowed_tools: server.disallowed_tools.clone(),
+        allowed_params: server.allowed_params.clone(),
+        argument_schemas: server.argument_schemas.clone(),
+        scopes: server.scopes.as_ref().map(|scopes| ScopeRules {
+            tools: scopes.tools.clone(),
+            others: scopes.others.clone(),
+        }),
+        keys: mapped_keys::rules(server),
+        rules: config.policy.rules.clone(),
+    }
 }
 
 /// A URL as it is requested.

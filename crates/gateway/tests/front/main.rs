@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod debug;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod origin;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod scopes;
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_core::{Principal, PrincipalKind, Role, ScopeSet, ServerGrants};
+use portcullis_core::{
+    ErrorKind, Principal, PrincipalKind, Role, ScopeSet, ServerGrants, Timestamp,
+};
 
 use super::*;
 
@@ -16,8 +18,15 @@ fn authorize<T>(
     target: T,
 ) -> Result<Permit<T>, Denied> {
     let side = Side::Outside;
-    super::authorize(Caller { principal, side }, server, operation, target)
+    let caller = Caller { principal, side };
+    super::authorize(caller, server, operation, NOWHERE, target)
 }
+
+/// Where from and when is the matter of the rules' own stories.
+const NOWHERE: Circumstances = Circumstances {
+    address: None,
+    now: Timestamp::from_secs(0),
+};
 
 fn caller(grants: ServerGrants) -> Principal {
     Principal {
@@ -52,7 +61,9 @@ fn github() -> ServerPolicy {
         disallowed_tools: BTreeSet::new(),
         allowed_params: BTreeMap::new(),
         scopes: None,
+        argument_schemas: BTreeMap::new(),
         keys: None,
+        rules: crate::Rules::default(),
     }
 }
 
@@ -63,7 +74,8 @@ fn granted() -> Principal {
     })
 }
 
-fn call<'a>(tool: &'a str, arguments: &'a [&'a str]) -> Operation<'a> {
+fn call<'a>(tool: &'a str, arguments: &'a str) -> Operation<'a> {
+    let arguments = Some(arguments);
     Operation::CallTool { tool, arguments }
 }
 
@@ -144,10 +156,10 @@ fn the_deny_list_beats_the_allow_list() {
         disallowed_tools: names(&["delete_user"]),
         ..github()
     };
-    assert!(authorize(&granted(), &server, call("get_user", &[]), ()).is_ok());
-    let denied = authorize(&granted(), &server, call("delete_user", &[]), ()).unwrap_err();
+    assert!(authorize(&granted(), &server, call("get_user", "{}"), ()).is_ok());
+    let denied = authorize(&granted(), &server, call("delete_user", "{}"), ()).unwrap_err();
     assert_eq!(denied.rule, DeniedRule::DisallowedTools);
-    let denied = authorize(&granted(), &server, call("list_users", &[]), ()).unwrap_err();
+    let denied = authorize(&granted(), &server, call("list_users", "{}"), ()).unwrap_err();
     assert_eq!(denied.rule, DeniedRule::AllowedTools);
 }
 
@@ -175,7 +187,7 @@ fn tool_names_compare_byte_by_byte() {
         "delete%5Fuser",
     ] {
         assert!(
-            authorize(&granted(), &server, call(lookalike, &[]), ()).is_err(),
+            authorize(&granted(), &server, call(lookalike, "{}"), ()).is_err(),
             "{lookalike:?}"
         );
     }
@@ -187,12 +199,17 @@ fn only_listed_arguments_pass() {
         allowed_params: [("search".to_owned(), names(&["query"]))].into(),
         ..github()
     };
-    assert!(authorize(&granted(), &server, call("search", &["query"]), ()).is_ok());
-    let denied =
-        authorize(&granted(), &server, call("search", &["query", "limit"]), ()).unwrap_err();
+    assert!(authorize(&granted(), &server, call("search", r#"{"query":1}"#), ()).is_ok());
+    let denied = authorize(
+        &granted(),
+        &server,
+        call("search", r#"{"query":1,"limit":2}"#),
+        (),
+    )
+    .unwrap_err();
     assert_eq!(denied.arguments, ["limit"]);
     assert_eq!(denied.kind(), ErrorKind::Forbidden);
-    assert!(authorize(&granted(), &server, call("other", &["limit"]), ()).is_ok());
+    assert!(authorize(&granted(), &server, call("other", r#"{"limit":2}"#), ()).is_ok());
 }
 
 fn scopes(text: &str) -> ScopeSet {
@@ -234,7 +251,7 @@ fn a_call_needs_every_scope_of_its_tool_compared_exactly() {
         ("r:", "read", Some("r")),
         ("github/*", "read", Some("r")),
     ] {
-        let decided = authorize(&carrying(carried), &scoped(None), call(tool, &[]), ());
+        let decided = authorize(&carrying(carried), &scoped(None), call(tool, "{}"), ());
         let Some(missing) = missing else {
             assert!(decided.is_ok(), "{carried} {tool}");
             continue;
@@ -251,7 +268,7 @@ fn a_call_needs_every_scope_of_its_tool_compared_exactly() {
 #[test]
 fn what_no_mapping_names_is_refused_where_there_is_any() {
     let server = scoped(None);
-    for operation in [call("other", &[]), call("Read", &[]), Operation::Read] {
+    for operation in [call("other", "{}"), call("Read", "{}"), Operation::Read] {
         let denied = authorize(&carrying("r w"), &server, operation, ()).unwrap_err();
         assert_eq!(denied.rule, DeniedRule::UnmappedScope);
         assert_eq!((denied.kind(), denied.scopes), (ErrorKind::Forbidden, None));
@@ -263,7 +280,7 @@ fn what_no_mapping_names_is_refused_where_there_is_any() {
         scopes: Some(crate::ScopeRules::default()),
         ..github()
     };
-    let denied = authorize(&carrying("r"), &nothing_mapped, call("read", &[]), ()).unwrap_err();
+    let denied = authorize(&carrying("r"), &nothing_mapped, call("read", "{}"), ()).unwrap_err();
     assert_eq!(denied.rule, DeniedRule::UnmappedScope);
 }
 
@@ -271,12 +288,12 @@ fn what_no_mapping_names_is_refused_where_there_is_any() {
 fn what_the_whole_server_needs_holds_for_what_is_not_named() {
     let server = scoped(Some("all"));
     for (carried, operation, admitted) in [
-        ("all", call("other", &[]), true),
+        ("all", call("other", "{}"), true),
         ("all", Operation::Read, true),
-        ("r", call("other", &[]), false),
+        ("r", call("other", "{}"), false),
         ("r", Operation::Read, false),
-        ("r", call("read", &[]), true),
-        ("all", call("read", &[]), false),
+        ("r", call("read", "{}"), true),
+        ("all", call("read", "{}"), false),
     ] {
         let decided = authorize(&carrying(carried), &server, operation, ());
         assert_eq!(decided.is_ok(), admitted, "{carried} {operation:?}");
@@ -291,7 +308,7 @@ fn scopes_open_nothing_that_sight_and_tool_lists_close() {
     };
     let server = scoped(Some("all"));
     let rule = |principal: &Principal, tool| {
-        let decided = authorize(principal, &server, call(tool, &[]), ());
+        let decided = authorize(principal, &server, call(tool, "{}"), ());
         decided.unwrap_err().rule
     };
     assert_eq!(rule(&stranger, "read"), DeniedRule::NotGranted);
@@ -306,8 +323,8 @@ fn the_master_key_has_every_scope_but_no_mapping() {
         kind: PrincipalKind::MasterKey,
         ..carrying("")
     };
-    assert!(authorize(&master, &scoped(None), call("write", &[]), ()).is_ok());
-    let denied = authorize(&master, &scoped(None), call("other", &[]), ()).unwrap_err();
+    assert!(authorize(&master, &scoped(None), call("write", "{}"), ()).is_ok());
+    let denied = authorize(&master, &scoped(None), call("other", "{}"), ()).unwrap_err();
     assert_eq!(denied.rule, DeniedRule::UnmappedScope);
 }
 
@@ -327,9 +344,16 @@ fn a_server_for_the_inside_is_absent_outside_whatever_the_grant() {
         })
     };
     for principal in [&granted(), &master, &caller(ServerGrants::default())] {
-        for operation in [Operation::Use, Operation::Read, call("x", &[])] {
-            let from =
-                |side| super::authorize(Caller { principal, side }, &inside_only, operation, ());
+        for operation in [Operation::Use, Operation::Read, call("x", "{}")] {
+            let from = |side| {
+                super::authorize(
+                    Caller { principal, side },
+                    &inside_only,
+                    operation,
+                    NOWHERE,
+                    (),
+                )
+            };
             assert!(from(Side::Inside).is_ok());
             let denied = from(Side::Outside).unwrap_err();
             assert_eq!(denied.rule, DeniedRule::NotGranted);
@@ -390,7 +414,7 @@ fn a_stranger_carries_no_scope() {
         delegation: crate::Delegation::SameSide,
         ..scoped(None)
     };
-    let denied = authorize(&stranger(&["github"]), &server, call("write", &[]), ()).unwrap_err();
+    let denied = authorize(&stranger(&["github"]), &server, call("write", "{}"), ()).unwrap_err();
     assert_eq!(denied.rule, DeniedRule::InsufficientScope);
 }
 

@@ -1,9 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_core::{ErrorKind, PrincipalKind, Role, ServerGrants, Side};
+use portcullis_core::{ErrorKind, PrincipalKind, Role, ServerGrants, Side, Timestamp};
 
 use super::*;
-use crate::{Acting, Caller, Operation, Permit, ScopeRules, ServerPolicy, authorize, is_let_in};
+use crate::{
+    Acting, Caller, Circumstances, Operation, Permit, ScopeRules, ServerPolicy, authorize,
+    is_let_in,
+};
 
 const ISSUER: &str = "https://idp.example";
 
@@ -74,8 +77,10 @@ fn server() -> ServerPolicy {
         allowed_tools: None,
         disallowed_tools: BTreeSet::new(),
         allowed_params: BTreeMap::new(),
+        argument_schemas: BTreeMap::new(),
         scopes: None,
         keys: Some(rules()),
+        rules: crate::Rules::default(),
     }
 }
 
@@ -85,7 +90,17 @@ fn allowed(
     operation: Operation<'_>,
 ) -> Result<Permit<()>, Denied> {
     let side = Side::Outside;
-    authorize(Caller { principal, side }, server, operation, ())
+    let circumstances = Circumstances {
+        address: None,
+        now: Timestamp::from_secs(0),
+    };
+    authorize(
+        Caller { principal, side },
+        server,
+        operation,
+        circumstances,
+        (),
+    )
 }
 
 fn name(principal: &Principal) -> Result<String, DeniedRule> {
@@ -185,7 +200,7 @@ fn a_tools_scopes_must_be_in_the_token_and_let_through_by_the_key() {
     };
     let call = Operation::CallTool {
         tool: "any",
-        arguments: &[],
+        arguments: None,
     };
     let bob = bearer("bob", None, "read write");
     assert!(allowed(&bob, &server(needs("read")), call).is_ok());

@@ -30,7 +30,6 @@ use crate::exchange::{Note, Opened, Speech, revealing};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::legacy::answer;
-use crate::prepare::argument_names;
 use crate::pulse::STANDING;
 use crate::relay::{modern_message, outcome_of};
 use crate::rest::mirrored;
@@ -137,17 +136,12 @@ impl Conversation {
         let request = &self.request;
         let envelope = self.envelope()?;
         let arguments = envelope.params().and_then(|params| params.get("arguments"));
-        let names = match request.method {
-            Method::ToolsCall => argument_names(&request.entry, &request.subject, arguments)?,
-            _ => Vec::new(),
-        };
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let (what, operation) = match request.method {
             Method::ToolsCall => (
                 "tool",
                 Operation::CallTool {
                     tool: &request.subject,
-                    arguments: &names,
+                    arguments: arguments.map(serde_json::value::RawValue::get),
                 },
             ),
             Method::PromptsGet => ("prompt", Operation::Read),

@@ -31,6 +31,7 @@ async fn streams_end_with_the_trust_in_the_issuer_whose_token_opened_them() {
         let admission = Admission {
             side: Side::Outside,
             address: None,
+            at: portcullis_core::Timestamp::from_secs(0),
             generation,
             proof: None,
         };
@@ -68,6 +69,7 @@ async fn streams_end_with_the_way_to_sign_in() {
         let admission = Admission {
             side: Side::Outside,
             address: None,
+            at: portcullis_core::Timestamp::from_secs(0),
             generation,
             proof: None,
         };

@@ -177,6 +177,7 @@ async fn streams_of_a_certificate_end_when_its_rule_is_another() {
         let admission = Admission {
             side: Side::Inside,
             address: None,
+            at: portcullis_core::Timestamp::from_secs(0),
             generation: 1,
             proof: None,
         };
@@ -211,6 +212,7 @@ async fn streams_of_a_file_key_end_when_anything_that_the_file_says_of_it_is_ano
         let admission = Admission {
             side: Side::Inside,
             address: None,
+            at: portcullis_core::Timestamp::from_secs(0),
             generation,
             proof: None,
         };

@@ -1,0 +1,45 @@
+//! The operator's rules with conditions.
+
+use super::{Key, Kind, Section};
+
+/// `effect` of a rule.
+pub(crate) const EFFECTS: &[&str] = &["allow", "deny", "require_approval"];
+
+pub(crate) static POLICY: Section = Section {
+    name: "policy",
+    doc: "Rules about calls and readings, beside grants, tool lists and scopes. They open nothing that those close.",
+    keys: &[Key::new(
+        "rules",
+        Kind::Sections(&RULE),
+        "One that denies beats all others. Where any rule that allows concerns what is asked, one of them must hold.",
+    )],
+};
+
+pub(crate) static RULE: Section = Section {
+    name: "rule",
+    doc: "One rule, asked about every call of a tool, and every reading of a prompt or a resource, that it concerns. A rule that cannot be evaluated denies.",
+    keys: &[
+        Key::new(
+            "name",
+            Kind::Text,
+            "How it is called on record, and to callers that it refuses. Required; letters, digits, `-`, `_` and `.`.",
+        ),
+        Key::new(
+            "effect",
+            Kind::Choice(EFFECTS),
+            "`deny`: where the condition holds, it is refused. `allow`: where the condition does not hold, it is refused, unless another rule allows it. `require_approval` is not available in this build yet, and refused. Required.",
+        ),
+        Key::new("servers", Kind::Texts, "It concerns these servers only.").restricts(),
+        Key::new(
+            "tools",
+            Kind::Texts,
+            "It concerns calls of these tools only, as their servers spell them.",
+        )
+        .restricts(),
+        Key::new(
+            "when",
+            Kind::Prose,
+            "The condition, in CEL, over `principal`, `server`, `operation`, `tool`, `arguments`, `client` and `time`. Required; `true` always holds.",
+        ),
+    ],
+};

@@ -1,0 +1,235 @@
+//! What the arguments of a tool may hold, as JSON Schema (draft 2020-12).
+//!
+//! The part of it that constrains values, and nothing that reaches elsewhere: no reference out of the
+//! schema itself, no pattern that could run away, no keyword that would be ignored.
+
+use std::fmt;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
+
+use crate::{Denied, DeniedRule};
+
+/// Keywords whose value is a schema.
+const ONE: &[&str] = &[
+    "additionalProperties",
+    "contains",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
+
+/// Keywords whose value is a list of schemas.
+const LISTS: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems"];
+
+/// Keywords whose value maps names to schemas.
+const MAPS: &[&str] = &[
+    "$defs",
+    "dependentSchemas",
+    "patternProperties",
+    "properties",
+];
+
+/// Keywords whose value is no schema.
+const PLAIN: &[&str] = &[
+    "$comment",
+    "$ref",
+    "const",
+    "default",
+    "dependentRequired",
+    "description",
+    "enum",
+    "examples",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "maxContains",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minContains",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "multipleOf",
+    "pattern",
+    "required",
+    "title",
+    "type",
+    "uniqueItems",
+];
+
+/// Formats that are held to, in time that grows with the text alone.
+const FORMATS: &[&str] = &[
+    "date",
+    "date-time",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "time",
+    "uri",
+    "uuid",
+];
+
+/// Most memory that a pattern's automaton may take.
+const PATTERN_BYTES: usize = 1024 * 1024;
+
+/// Most schemas within schemas.
+const MOST_DEPTH: usize = 32;
+
+/// Why a schema is not one that calls can be held against.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSchema {
+    /// A keyword that would be ignored.
+    #[error("`{0}` is no keyword that arguments are held against")]
+    Keyword(String),
+    /// A format that would be ignored.
+    #[error("`{0}` is no format that arguments are held against")]
+    Format(String),
+    /// A reference to something that is not in the schema.
+    #[error("`$ref` leads out of the schema, and nothing is fetched")]
+    Reference,
+    /// Schemas within schemas without end.
+    #[error("more than {MOST_DEPTH} schemas within each other")]
+    TooDeep,
+    /// Against the meta-schema, or a pattern that is none.
+    #[error("not a JSON Schema (draft 2020-12): {0}")]
+    Malformed(String),
+}
+
+impl InvalidSchema {
+    /// What to write instead.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Keyword(_) => "known are the keywords of draft 2020-12 that constrain values, such as `properties`, `required`, `enum`, `pattern`, `maximum`, `additionalProperties`".to_owned(),
+            Self::Format(_) => format!("write one of {}, or a `pattern`", FORMATS.join(", ")),
+            Self::Reference => "write `$ref: '#/$defs/name'`".to_owned(),
+            Self::TooDeep => "name parts of it under `$defs`".to_owned(),
+            Self::Malformed(_) => "patterns are of linear time: without look-around and back-references".to_owned(),
+        }
+    }
+}
+
+/// The schema of one tool's arguments, compiled.
+#[derive(Clone)]
+pub struct ArgumentSchema {
+    text: String,
+    validator: std::sync::Arc<Validator>,
+}
+
+impl fmt::Debug for ArgumentSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ArgumentSchema").field(&self.text).finish()
+    }
+}
+
+impl PartialEq for ArgumentSchema {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ArgumentSchema {}
+
+impl ArgumentSchema {
+    /// Compiles a schema of the whole `arguments` object.
+    pub fn compile(schema: &Value) -> Result<Self, InvalidSchema> {
+        known(schema, 0)?;
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(false)
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
+            .build(schema)
+            .map_err(|error| InvalidSchema::Malformed(error.to_string()))?;
+        Ok(Self {
+            text: schema.to_string(),
+            validator: std::sync::Arc::new(validator),
+        })
+    }
+
+    /// The schema, as JSON.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Holds the arguments against it. The refusal names what is wrong where, and no value.
+    pub(crate) fn admits(&self, arguments: &Value) -> Result<(), Denied> {
+        self.validator.validate(arguments).map_err(|error| {
+            let names = match error.instance_path().as_str().split('/').nth(1) {
+                Some(name) => vec![name.replace("~1", "/").replace("~0", "~")],
+                None => top_level(error.kind()),
+            };
+            Denied {
+                arguments: names,
+                keyword: Some(error.kind().keyword().into()),
+                ..Denied::by(DeniedRule::ArgumentSchemas)
+            }
+        })
+    }
+}
+
+/// Which arguments a complaint about the object as a whole is about, where it says so.
+fn top_level(kind: &ValidationErrorKind) -> Vec<String> {
+    match kind {
+        ValidationErrorKind::Required { property } => {
+            property.as_str().map(str::to_owned).into_iter().collect()
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// A keyword that the validator does not know constrains nothing: a slip of the pen would open.
+fn known(schema: &Value, depth: usize) -> Result<(), InvalidSchema> {
+    if depth > MOST_DEPTH {
+        return Err(InvalidSchema::TooDeep);
+    }
+    let Value::Object(members) = schema else {
+        // `true` and `false` are schemas; what else stands here the meta-schema refuses.
+        return Ok(());
+    };
+    for (keyword, value) in members {
+        let keyword = keyword.as_str();
+        if ONE.contains(&keyword) {
+            known(value, depth + 1)?;
+        } else if LISTS.contains(&keyword) {
+            for inner in value.as_array().into_iter().flatten() {
+                known(inner, depth + 1)?;
+            }
+        } else if MAPS.contains(&keyword) {
+            for inner in value
+                .as_object()
+                .into_iter()
+                .flat_map(serde_json::Map::values)
+            {
+                known(inner, depth + 1)?;
+            }
+        } else if !PLAIN.contains(&keyword) {
+            return Err(InvalidSchema::Keyword(keyword.to_owned()));
+        }
+        match (keyword, value.as_str()) {
+            ("$ref", Some(target)) if !target.starts_with('#') => {
+                return Err(InvalidSchema::Reference);
+            }
+            ("format", Some(format)) if !FORMATS.contains(&format) => {
+                return Err(InvalidSchema::Format(format.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+use serde_json::json;
+
+use super::*;
+
+fn refused(schema: &Value, arguments: &Value) -> (Vec<String>, String) {
+    let denied = ArgumentSchema::compile(schema)
+        .unwrap()
+        .admits(arguments)
+        .unwrap_err();
+    assert_eq!(denied.rule, DeniedRule::ArgumentSchemas);
+    (
+        denied.arguments,
+        denied.keyword.unwrap().as_ref().to_owned(),
+    )
+}
+
+fn files() -> Value {
+    json!({
+        "properties": {
+            "path": {"type": "string", "pattern": "^/srv/"},
+            "limit": {"type": "integer", "maximum": 100},
+            "to": {"type": "array", "items": {"format": "email"}},
+            "mode": {"enum": ["r", "w"]},
+            "options": {"properties": {"deep": {"properties": {"force": {"const": false}}}}},
+        },
+        "required": ["path"],
+        "additionalProperties": false,
+    })
+}
+
+#[test]
+fn a_refusal_names_the_argument_and_the_keyword_and_no_value() {
+    for (arguments, argument, keyword) in [
+        (json!({"path": "/etc/canary"}), "path", "pattern"),
+        (json!({"path": 7}), "path", "type"),
+        (json!({"path": "/srv/a", "limit": 101}), "limit", "maximum"),
+        (json!({"path": "/srv/a", "limit": 1.5}), "limit", "type"),
+        (
+            json!({"path": "/srv/a", "to": ["a@b.example", "canary"]}),
+            "to",
+            "format",
+        ),
+        (json!({"path": "/srv/a", "mode": "canary"}), "mode", "enum"),
+        (
+            json!({"path": "/srv/a", "options": {"deep": {"force": true}}}),
+            "options",
+            "const",
+        ),
+        (json!({}), "path", "required"),
+        (
+            json!({"path": "/srv/a", "canary/x": 1}),
+            "canary/x",
+            "additionalProperties",
+        ),
+    ] {
+        assert_eq!(
+            refused(&files(), &arguments),
+            (vec![argument.to_owned()], keyword.to_owned()),
+            "{arguments}"
+        );
+    }
+    let schema = ArgumentSchema::compile(&files()).unwrap();
+    let fine = json!({"path": "/srv/a", "limit": 100, "to": ["a@b.example"], "mode": "r"});
+    assert_eq!(schema.admits(&fine), Ok(()));
+}
+
+#[test]
+fn a_name_with_a_slash_is_told_as_it_is() {
+    let schema = json!({"properties": {"a/b~c": {"type": "string"}}});
+    assert_eq!(refused(&schema, &json!({"a/b~c": 1})).0, ["a/b~c"]);
+}
+
+#[test]
+fn whatever_would_be_ignored_or_fetched_is_refused_at_load() {
+    for (schema, said) in [
+        (json!({"properties": {"a": {"patern": "x"}}}), "`patern`"),
+        (
+            json!({"items": {"anyOf": [{"maxlength": 3}]}}),
+            "`maxlength`",
+        ),
+        (json!({"properties": {"a": {"format": "regex"}}}), "`regex`"),
+        (
+            json!({"$ref": "https://schemas.example/a.json"}),
+            "leads out",
+        ),
+        (
+            json!({"properties": {"a": {"$ref": "file:///etc/passwd"}}}),
+            "leads out",
+        ),
+        (json!({"$ref": "#/$defs/none"}), "not a JSON Schema"),
+        (
+            json!({"properties": {"a": {"pattern": "("}}}),
+            "not a JSON Schema",
+        ),
+        (
+            json!({"properties": {"a": {"pattern": "(?=a)b"}}}),
+            "not a JSON Schema",
+        ),
+        (
+            json!({"properties": {"a": {"pattern": r"(a)\1"}}}),
+            "not a JSON Schema",
+        ),
+        (
+            json!({"properties": {"a": {"pattern": "(?:(?:a{1000}){1000}){1000}"}}}),
+            "not a JSON Schema",
+        ),
+        (json!({"type": "strnig"}), "not a JSON Schema"),
+        (json!([]), "not a JSON Schema"),
+    ] {
+        let error = ArgumentSchema::compile(&schema).unwrap_err();
+        assert!(error.to_string().contains(said), "{schema}: {error}");
+        assert!(!error.remedy().is_empty());
+    }
+    let mut deep = json!({});
+    for _ in 0..40 {
+        deep = json!({"items": deep});
+    }
+    assert_eq!(
+        ArgumentSchema::compile(&deep).unwrap_err(),
+        InvalidSchema::TooDeep
+    );
+}
+
+#[test]
+fn references_within_the_schema_are_followed() {
+    let schema = json!({
+        "$defs": {"inside": {"pattern": "^/srv/"}},
+        "properties": {"from": {"$ref": "#/$defs/inside"}},
+    });
+    assert_eq!(refused(&schema, &json!({"from": "/etc"})).1, "pattern");
+}
+
+/// NET-19: a pattern that runs away in a backtracking engine.
+#[test]
+fn a_pattern_takes_linear_time() {
+    let schema = json!({"properties": {"a": {"pattern": "^(a+)+$"}}});
+    let long = format!("{}!", "a".repeat(100_000));
+    assert_eq!(refused(&schema, &json!({"a": long})).1, "pattern");
+}
