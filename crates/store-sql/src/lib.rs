@@ -26,5 +26,6 @@ mod stores;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use migrations::newest as newest_migration;
 pub use open::{Durability, Location, OpenError, Settings, SqliteStores};
 pub use postgres::{Migrated, PostgresSettings, PostgresStores, PostgresUrl, UrlError};

@@ -41,7 +41,7 @@ const STEPS: [Step; 10] = [
 ];
 
 /// The newest migration that this program knows.
-pub(crate) fn newest() -> i64 {
+pub fn newest() -> i64 {
     STEPS.iter().map(|step| step.number).max().unwrap_or(0)
 }
 
