@@ -160,7 +160,7 @@ impl<'q> Statement<'q> {
         found.ok_or(sqlx::Error::RowNotFound)
     }
 
-    /// PostgreSQL keeps no text with a NUL in it, so that a question about one needs no answer of its.
+    /// PostgreSQL keeps no text with a NUL in it, so nothing that is read is about one.
     fn finds_nothing(&self, target: &Target<'_>) -> bool {
         let reading = matches!(target, Target::Pool(Pool::Postgres(pool)) if pool.only_reads());
         reading && self.has_nul()

@@ -75,7 +75,9 @@ impl Schema {
     pub fn text(&self) -> String {
         let mut url = self.server.clone();
         url.query_pairs_mut()
-            .append_pair("options[search_path]", &self.name);
+            .append_pair("options[search_path]", &self.name)
+            // Tells whose connections are whose.
+            .append_pair("application_name", &self.name);
         url.into()
     }
 
