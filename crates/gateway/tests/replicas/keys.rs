@@ -14,7 +14,7 @@ async fn a_key_of_one_replica_is_good_at_the_others_until_one_of_them_revokes_it
         return;
     };
     let master = cluster.client(MASTER, "/mcp/a");
-    let wish = json!({"alias": "ci", "all_servers": true});
+    let wish = json!({"key_alias": "ci", "all_servers": true});
     let made = master.send(Ask::post("/key/generate", &wish)).await;
     assert_eq!(made.status, 200, "{made:?}");
     let key = made.json()["key"].as_str().unwrap().to_owned();
