@@ -6,7 +6,7 @@ use portcullis_store::{ClientRecord, ClientStore, Registered, StoreError};
 
 use crate::columns::Columns;
 use crate::database::{Alone, Database, failed};
-use crate::statement::query;
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlClients {
@@ -109,7 +109,7 @@ impl ClientStore for SqlClients {
             .bind(moment.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("clients.purge"))
     }
 }

@@ -6,7 +6,7 @@ use portcullis_store::{ConsentRecord, ConsentStore, StoreError};
 
 use crate::columns::{Columns, saturated};
 use crate::database::{Database, Operation, Row, failed};
-use crate::statement::query;
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlConsents {
@@ -98,7 +98,7 @@ impl ConsentStore for SqlConsents {
             .bind(client.as_slice())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("consents.withdraw"))
     }
 
@@ -107,7 +107,7 @@ impl ConsentStore for SqlConsents {
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("consents.purge"))
     }
 }

@@ -6,7 +6,7 @@ use portcullis_store::{IdTokenRecord, IdTokenStore, StoreError};
 
 use crate::columns::Columns;
 use crate::database::{Database, failed};
-use crate::statement::query;
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlIdTokens {
@@ -74,7 +74,7 @@ impl IdTokenStore for SqlIdTokens {
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("id_tokens.purge"))
     }
 }

@@ -6,7 +6,7 @@ use portcullis_store::{OneTimeRecord, OneTimeStore, OneTimeUse, Put, Redeemed, S
 
 use crate::columns::Columns;
 use crate::database::{Alone, Database, failed};
-use crate::statement::query;
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlOneTimes {
@@ -142,7 +142,7 @@ impl OneTimeStore for SqlOneTimes {
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("one_time.purge"))
     }
 }

@@ -8,7 +8,7 @@ use portcullis_store::{
 
 use crate::columns::{Columns, saturated};
 use crate::database::{Database, failed};
-use crate::statement::query;
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlReplicas {
@@ -70,7 +70,7 @@ impl ReplicaStore for SqlReplicas {
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("replicas.purge"))
     }
 }
@@ -154,7 +154,7 @@ impl SessionHomeStore for SqlSessionHomes {
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("session_homes.purge"))
     }
 }

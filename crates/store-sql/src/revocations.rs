@@ -9,7 +9,7 @@ use portcullis_store::{
 
 use crate::columns::{Columns, saturated};
 use crate::database::{Alone, Database, Operation, Row, failed, next_change};
-use crate::statement::query;
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlRevocations {
@@ -189,7 +189,7 @@ impl RevocationStore for SqlRevocations {
             .bind(lifted.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("revocations.purge"))
     }
 }

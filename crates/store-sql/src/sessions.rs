@@ -6,7 +6,7 @@ use portcullis_store::{SessionStore, StoreError, TerminatedSession};
 
 use crate::columns::{Columns, saturated};
 use crate::database::{Alone, Database, failed, next_change};
-use crate::statement::query;
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlSessions {
@@ -84,7 +84,7 @@ impl SessionStore for SqlSessions {
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("sessions.purge"))
     }
 }

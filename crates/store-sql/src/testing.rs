@@ -1,7 +1,7 @@
 //! A schema of its own on a PostgreSQL server for each test, gone when the test is over.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
+    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "this module is test code that other crates' tests call; the environment says which server"
 )]
