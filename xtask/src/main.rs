@@ -15,6 +15,7 @@ mod client_suite;
 mod command;
 mod conformance;
 mod cross_era;
+mod postgres;
 mod rules;
 mod sbom;
 mod steps;

@@ -6,7 +6,9 @@ use anyhow::bail;
 
 use crate::{
     command::{binaries, build_everything, cargo, cargo_with, in_ci, root, run, target, works},
-    conformance, tidy,
+    conformance,
+    postgres::Postgres,
+    tidy,
 };
 
 pub(crate) fn demo(arguments: &[String]) -> anyhow::Result<()> {
@@ -90,9 +92,10 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
 }
 
 fn tests() -> anyhow::Result<()> {
-    if works(cargo().args(["nextest", "--version"])) {
-        let profile = if in_ci() { "ci" } else { "default" };
-        return run(&mut cargo_with(&[
+    let postgres = Postgres::find()?;
+    let profile = if in_ci() { "ci" } else { "default" };
+    let arguments: &[&str] = if works(cargo().args(["nextest", "--version"])) {
+        &[
             "nextest",
             "run",
             "--workspace",
@@ -100,15 +103,19 @@ fn tests() -> anyhow::Result<()> {
             "--no-fail-fast",
             "--profile",
             profile,
-        ]));
-    }
-    run(&mut cargo_with(&[
-        "test",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--no-fail-fast",
-    ]))
+        ]
+    } else {
+        &[
+            "test",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--no-fail-fast",
+        ]
+    };
+    let tested = run(postgres.tell(&mut cargo_with(arguments)));
+    let ended = postgres.end();
+    tested.and(ended)
 }
 
 fn doc_tests() -> anyhow::Result<()> {

@@ -14,7 +14,7 @@ mod upstream_auth;
 
 use self::callers::identity;
 use self::listening::{addresses, server};
-use self::page::{Page, quoted};
+use self::page::{Page, quoted, seconds, shown};
 use self::secrets::secrets;
 use self::servers::mcp_server;
 use crate::diagnostic::Notice;
@@ -45,6 +45,13 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
     }
     page.heading(0, "store");
     page.value(2, "path", quoted(config.store.path.display()));
+    if let Some(postgres) = &config.store.postgres {
+        page.value(2, "database_url", shown(&postgres.url));
+        page.value(2, "allow_unverified_database", postgres.allow_unverified);
+        page.value(2, "database_connections", postgres.connections);
+        page.value(2, "acquire_timeout", seconds(postgres.acquire_timeout));
+        page.value(2, "statement_timeout", seconds(postgres.statement_timeout));
+    }
     page.heading(0, "audit");
     page.value(2, "required", config.audit.required);
     page.path(2, "jsonl_path", config.audit.jsonl_path.as_deref());

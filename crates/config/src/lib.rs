@@ -39,10 +39,10 @@ pub use model::{
     Forwarded, Forwarding, GrantedScopes, HeaderTemplate, IdJag, Identity, InteractiveClient,
     Introspection, IssuerGrants, JWS_ALGORITHMS, JwtSigner, KeyMaterial, KeyStyle, KnownClient,
     Limits, Listen, LogFormat, LogLevel, Login, LoginProvider, MappedKeys, McpServer, OAuthClient,
-    OpenApiDocument, Policy, Resource, Revision, Rfc8693, Secrets, Server, SignerAudience,
-    SignerClaims, SignerScopes, Sourced, SpecPath, StaticHeader, StdioCommand, StdioProcesses,
-    Store, SubjectIntrospection, SubjectSource, Telemetry, Tls, TokenExchange, TokenIssuer,
-    TokenTypeName, TokenVerification, ToolScopes, Transport, VaultAuth, VaultStore,
+    OpenApiDocument, Policy, Postgres, Resource, Revision, Rfc8693, Secrets, Server,
+    SignerAudience, SignerClaims, SignerScopes, Sourced, SpecPath, StaticHeader, StdioCommand,
+    StdioProcesses, Store, SubjectIntrospection, SubjectSource, Telemetry, Tls, TokenExchange,
+    TokenIssuer, TokenTypeName, TokenVerification, ToolScopes, Transport, VaultAuth, VaultStore,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;

@@ -26,8 +26,8 @@ pub use issuer::{
 pub use login::{GrantedScopes, Login, LoginProvider};
 pub use policy::Policy;
 pub use process::{
-    Audit, ClientCa, DebugHeaders, Forwarded, Limits, Listen, LogFormat, LogLevel, Server, Store,
-    Telemetry, Tls,
+    Audit, ClientCa, DebugHeaders, Forwarded, Limits, Listen, LogFormat, LogLevel, Postgres,
+    Server, Store, Telemetry, Tls,
 };
 pub use secrets::{AwsStore, Secrets, VaultAuth, VaultStore};
 pub use server::{

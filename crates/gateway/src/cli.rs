@@ -13,6 +13,7 @@ mod doctor;
 mod explain;
 pub mod init;
 mod keys;
+mod migrate;
 mod mock;
 mod proxy;
 mod revoke;
@@ -128,6 +129,8 @@ pub enum Verb {
     Explain(ExplainArgs),
     /// Read and verify the audit trail
     Audit(AuditArgs),
+    /// Bring the database up to date, before a new version starts on PostgreSQL
+    Migrate,
     /// Put new secrets in the place of old ones
     Rotate(RotateArgs),
     /// Print a completion script for a shell
@@ -168,6 +171,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Tools(args) => tools::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,
         Verb::Explain(args) => Box::pin(explain::run(&global, args, &mut out)).await,
+        Verb::Migrate => migrate::run(&global, &mut out).await,
         Verb::Rotate(args) => rotate::run(&global, &args, &mut out).await,
         Verb::Completions(args) => completions::run(&args, &mut out),
         Verb::Schema => schema::run(&mut out),

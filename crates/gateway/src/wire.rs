@@ -35,6 +35,7 @@ mod sign_in;
 mod signer;
 mod signing_keys;
 mod standing;
+mod storage;
 mod stored;
 mod subjects;
 mod trail;
@@ -64,6 +65,7 @@ pub use proxy::{ProxyOptions, proxy};
 pub use revocations::{StoreOf, lift_revocation, revocations, revoke};
 pub use rotation::{RotatedKey, rotate_ring, rotate_signer, rotate_tokens};
 pub use serve::serve;
+pub use storage::{MigratedStore, migrate};
 pub use trail::verify_audit;
 
 /// What `serve` was asked for; options override the file.

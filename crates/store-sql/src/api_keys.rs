@@ -6,10 +6,10 @@ use portcullis_store::{
     ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, StoreError,
     UnreadableKey,
 };
-use sqlx::sqlite::SqliteRow;
 
 use crate::columns::{Columns, grants_column, role_column, saturated};
-use crate::database::{Database, Operation, failed, next_change};
+use crate::database::{Alone, Database, Operation, Row, failed, next_change};
+use crate::statement::query;
 
 #[derive(Debug)]
 pub(crate) struct SqlApiKeys {
@@ -22,14 +22,40 @@ impl SqlApiKeys {
     }
 }
 
+/// Named, so that a column that a newer program adds does not change what a statement gives: PostgreSQL
+/// refuses to run one that was prepared before that.
+macro_rules! row {
+    () => {
+        "id, mac, alias, user_id, team, org, role, grants, scopes, created_at, created_by, \
+         expires_at, revoked_at, metadata, seal, change"
+    };
+}
+
+const GET: &str = concat!("SELECT ", row!(), " FROM api_keys WHERE id = $1");
+const LIST: &str = concat!(
+    "SELECT ",
+    row!(),
+    " FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2"
+);
+const CHANGED: &str = concat!(
+    "SELECT ",
+    row!(),
+    " FROM api_keys WHERE change > $1 ORDER BY change LIMIT $2"
+);
+const REVOKE: &str = concat!(
+    "UPDATE api_keys SET revoked_at = $1, change = $2 \
+     WHERE id = $3 AND revoked_at IS NULL RETURNING ",
+    row!()
+);
+
 #[async_trait]
 impl ApiKeyStore for SqlApiKeys {
     async fn insert(&self, record: &ApiKeyRecord) -> Result<Inserted, StoreError> {
         const OPERATION: Operation = "api_keys.insert";
         let grants = grants_column(&record.grants, OPERATION)?;
-        let mut transaction = self.database.begin(OPERATION).await?;
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
         let change = next_change(&mut transaction, "api_keys", OPERATION).await?;
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO api_keys (id, mac, alias, user_id, team, org, role, grants, scopes, \
              created_at, created_by, expires_at, revoked_at, metadata, seal, change) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
@@ -51,7 +77,7 @@ impl ApiKeyStore for SqlApiKeys {
         .bind(&record.metadata)
         .bind(record.seal.as_slice())
         .bind(change)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         if inserted.rows_affected() == 0 {
@@ -65,7 +91,7 @@ impl ApiKeyStore for SqlApiKeys {
 
     async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
         const OPERATION: Operation = "api_keys.get";
-        sqlx::query("SELECT * FROM api_keys WHERE id = $1")
+        query(GET)
             .bind(id.as_str())
             .fetch_optional(&self.database.reader)
             .await
@@ -78,7 +104,7 @@ impl ApiKeyStore for SqlApiKeys {
         const OPERATION: Operation = "api_keys.list";
         let limit = page.effective_limit();
         // Every id is greater than the empty text; a condition with `OR` would scan from the start.
-        let items = sqlx::query("SELECT * FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2")
+        let items = query(LIST)
             .bind(page.after.as_deref().unwrap_or_default())
             .bind(saturated(limit + 1))
             .fetch_all(&self.database.reader)
@@ -98,18 +124,15 @@ impl ApiKeyStore for SqlApiKeys {
 
     async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<Option<ApiKeyRecord>, StoreError> {
         const OPERATION: Operation = "api_keys.revoke";
-        let mut transaction = self.database.begin(OPERATION).await?;
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
         let change = next_change(&mut transaction, "api_keys", OPERATION).await?;
-        let revoked = sqlx::query(
-            "UPDATE api_keys SET revoked_at = $1, change = $2 \
-             WHERE id = $3 AND revoked_at IS NULL RETURNING *",
-        )
-        .bind(now.as_millis())
-        .bind(change)
-        .bind(id.as_str())
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(failed(OPERATION))?;
+        let revoked = query(REVOKE)
+            .bind(now.as_millis())
+            .bind(change)
+            .bind(id.as_str())
+            .fetch_optional(&mut transaction)
+            .await
+            .map_err(failed(OPERATION))?;
         let Some(row) = revoked else {
             // Unknown, or revoked before: the change number goes back.
             transaction.rollback().await.map_err(failed(OPERATION))?;
@@ -122,7 +145,7 @@ impl ApiKeyStore for SqlApiKeys {
 
     async fn changed_since(&self, after: u64, limit: usize) -> Result<Vec<KeyChange>, StoreError> {
         const OPERATION: Operation = "api_keys.changed_since";
-        sqlx::query("SELECT * FROM api_keys WHERE change > $1 ORDER BY change LIMIT $2")
+        query(CHANGED)
             .bind(saturated(after))
             .bind(saturated(limit))
             .fetch_all(&self.database.reader)
@@ -138,12 +161,12 @@ impl ApiKeyStore for SqlApiKeys {
 }
 
 /// A row whose id can be read.
-fn try_read(row: &SqliteRow, operation: Operation) -> Result<ReadKey, StoreError> {
+fn try_read(row: &Row, operation: Operation) -> Result<ReadKey, StoreError> {
     let id = KeyId::from(Columns::of(row, operation).get::<&str>("id")?);
     Ok(read(row, operation).map_err(|source| UnreadableKey { id, source }))
 }
 
-fn read(row: &SqliteRow, operation: Operation) -> Result<ApiKeyRecord, StoreError> {
+fn read(row: &Row, operation: Operation) -> Result<ApiKeyRecord, StoreError> {
     let columns = Columns::of(row, operation);
     Ok(ApiKeyRecord {
         id: KeyId::from(columns.get::<&str>("id")?),

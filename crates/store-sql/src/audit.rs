@@ -6,11 +6,11 @@ use portcullis_store::{
     AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, Page, PageRequest, StoreError,
     follows_head,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use crate::columns::{Columns, saturated};
-use crate::database::{Database, Operation, failed};
+use crate::database::{Alone, Database, Operation, Row, Transaction, failed};
+use crate::statement::query;
 
 #[derive(Debug)]
 pub(crate) struct SqlAudit {
@@ -46,10 +46,11 @@ const BACKWARD_OF_REQUEST: &str = "SELECT writer, seq, at, request_id, event, ma
 #[async_trait]
 impl AuditStore for SqlAudit {
     async fn append(&self, rows: &[AuditRow], head: &AuditHead) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin(APPEND).await?;
-        let stored = sqlx::query("SELECT seq FROM audit_heads WHERE writer = $1")
+        let alone = Alone::About("audit_heads", &head.writer);
+        let mut transaction = self.database.begin(alone, APPEND).await?;
+        let stored = query("SELECT seq FROM audit_heads WHERE writer = $1")
             .bind(&head.writer)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await
             .map_err(failed(APPEND))?
             .map_or(Ok(0), |row| Columns::of(&row, APPEND).number("seq"))?;
@@ -61,7 +62,7 @@ impl AuditStore for SqlAudit {
                 rest = after;
             }
         }
-        sqlx::query(
+        query(
             "INSERT INTO audit_heads (writer, seq, mac, anchor) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (writer) DO UPDATE \
              SET seq = excluded.seq, mac = excluded.mac, anchor = excluded.anchor",
@@ -70,7 +71,7 @@ impl AuditStore for SqlAudit {
         .bind(position(head.seq)?)
         .bind(head.mac.as_slice())
         .bind(head.anchor.as_slice())
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(APPEND))?;
         transaction.commit().await.map_err(failed(APPEND))
@@ -78,7 +79,7 @@ impl AuditStore for SqlAudit {
 
     async fn heads(&self) -> Result<Vec<AuditHead>, StoreError> {
         const OPERATION: Operation = "audit.heads";
-        sqlx::query("SELECT writer, seq, mac, anchor FROM audit_heads ORDER BY writer")
+        query("SELECT writer, seq, mac, anchor FROM audit_heads ORDER BY writer")
             .fetch_all(&self.database.reader)
             .await
             .map_err(failed(OPERATION))?
@@ -108,7 +109,7 @@ impl AuditStore for SqlAudit {
         let until = filter
             .until
             .map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
-        let rows = sqlx::query(match &filter.request_id {
+        let rows = query(match &filter.request_id {
             None => FORWARD,
             Some(_) => FORWARD_OF_REQUEST,
         })
@@ -127,7 +128,7 @@ impl AuditStore for SqlAudit {
         )
         .bind(&filter.writer)
         .bind(saturated(limit + 1))
-        .bind(&filter.request_id)
+        .with(filter.request_id.as_deref())
         .fetch_all(&self.database.reader)
         .await
         .map_err(failed(OPERATION))?;
@@ -150,7 +151,7 @@ impl AuditStore for SqlAudit {
         let until = filter
             .until
             .map_or(i64::MAX, |until| until.as_millis().saturating_sub(1));
-        let rows = sqlx::query(match &filter.request_id {
+        let rows = query(match &filter.request_id {
             None => BACKWARD,
             Some(_) => BACKWARD_OF_REQUEST,
         })
@@ -158,7 +159,7 @@ impl AuditStore for SqlAudit {
         .bind(until)
         .bind(&filter.writer)
         .bind(saturated(limit))
-        .bind(&filter.request_id)
+        .with(filter.request_id.as_deref())
         .fetch_all(&self.database.reader)
         .await
         .map_err(failed(OPERATION))?;
@@ -172,7 +173,7 @@ impl AuditStore for SqlAudit {
         limit: usize,
     ) -> Result<Vec<AuditRow>, StoreError> {
         const OPERATION: Operation = "audit.chain";
-        sqlx::query(
+        query(
             "SELECT writer, seq, at, request_id, event, mac FROM audit_rows \
              WHERE writer = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
         )
@@ -192,28 +193,48 @@ impl AuditStore for SqlAudit {
 /// takes few; only these sizes occur, so that each text is prepared once.
 const STATEMENT_ROWS: [usize; 3] = [64, 8, 1];
 
-async fn insert(connection: &mut SqliteConnection, rows: &[AuditRow]) -> Result<(), StoreError> {
+/// The text of so many rows is the driver's to make: its placeholders are not the same everywhere.
+macro_rules! statement_of {
+    ($database:ty, $rows:expr, $positions:expr) => {{
+        let mut statement = QueryBuilder::<$database>::new(
+            "INSERT INTO audit_rows (writer, seq, at, request_id, event, mac) ",
+        );
+        statement.push_values(
+            $rows.iter().zip($positions),
+            |mut values, (row, position)| {
+                values
+                    .push_bind(&row.writer)
+                    .push_bind(position)
+                    .push_bind(row.at.as_millis())
+                    .push_bind(&row.request_id)
+                    .push_bind(&row.event)
+                    .push_bind(row.mac.as_slice());
+            },
+        );
+        statement
+    }};
+}
+
+async fn insert(transaction: &mut Transaction, rows: &[AuditRow]) -> Result<(), StoreError> {
     let positions = rows
         .iter()
         .map(|row| position(row.seq))
         .collect::<Result<Vec<i64>, StoreError>>()?;
-    let mut statement =
-        QueryBuilder::new("INSERT INTO audit_rows (writer, seq, at, request_id, event, mac) ");
-    statement.push_values(rows.iter().zip(positions), |mut values, (row, position)| {
-        values
-            .push_bind(&row.writer)
-            .push_bind(position)
-            .push_bind(row.at.as_millis())
-            .push_bind(&row.request_id)
-            .push_bind(&row.event)
-            .push_bind(row.mac.as_slice());
-    });
-    statement
-        .build()
-        .execute(connection)
-        .await
-        .map_err(failed(APPEND))?;
-    Ok(())
+    match transaction {
+        Transaction::Sqlite(open) => statement_of!(Sqlite, rows, positions)
+            .build()
+            .execute(&mut **open)
+            .await
+            .map(drop),
+        Transaction::Postgres(open) => {
+            let mut statement = statement_of!(Postgres, rows, positions);
+            let (patience, connection) = open.connection().map_err(failed(APPEND))?;
+            let running = statement.build().execute(connection);
+            let ended = tokio::time::timeout(patience, running).await;
+            open.settle(ended).map(drop)
+        }
+    }
+    .map_err(failed(APPEND))
 }
 
 /// A position that is stored must be exact.
@@ -221,7 +242,7 @@ fn position(seq: u64) -> Result<i64, StoreError> {
     i64::try_from(seq).map_err(|error| StoreError::corrupt(APPEND, error))
 }
 
-fn read(row: &SqliteRow, operation: Operation) -> Result<AuditRow, StoreError> {
+fn read(row: &Row, operation: Operation) -> Result<AuditRow, StoreError> {
     let columns = Columns::of(row, operation);
     Ok(AuditRow {
         writer: columns.get("writer")?,
@@ -235,7 +256,7 @@ fn read(row: &SqliteRow, operation: Operation) -> Result<AuditRow, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Row;
+    use sqlx::Row as _;
     use sqlx::sqlite::SqlitePoolOptions;
 
     use super::*;
@@ -251,7 +272,7 @@ mod tests {
             (FORWARD_OF_REQUEST, "audit_rows_by_request"),
             (BACKWARD_OF_REQUEST, "audit_rows_by_request"),
         ] {
-            let mut explained = QueryBuilder::new("EXPLAIN QUERY PLAN ");
+            let mut explained = QueryBuilder::<Sqlite>::new("EXPLAIN QUERY PLAN ");
             explained.push(text);
             let plan = explained.build().fetch_all(&pool).await.unwrap();
             let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();

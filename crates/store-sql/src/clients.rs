@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use portcullis_core::Timestamp;
 use portcullis_store::{ClientRecord, ClientStore, Registered, StoreError};
-use sqlx::Row;
 
 use crate::columns::Columns;
-use crate::database::{Database, failed};
+use crate::database::{Alone, Database, failed};
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlClients {
@@ -19,41 +19,44 @@ impl SqlClients {
     }
 }
 
+/// Who is counted, and who has to make room, must not change before the new one is in.
+const ALONE: &str = "LOCK TABLE oauth_clients IN SHARE ROW EXCLUSIVE MODE";
+
 #[async_trait]
 impl ClientStore for SqlClients {
     async fn register(&self, record: &ClientRecord, room: u64) -> Result<Registered, StoreError> {
         const OPERATION: &str = "clients.register";
         let mut transaction = self
             .database
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed(OPERATION))?;
-        let found = sqlx::query(
+            .begin(Alone::InTable(ALONE), OPERATION)
+            .await?;
+        let found = query(
             "SELECT (SELECT COUNT(*) FROM oauth_clients) AS kept, \
-             EXISTS (SELECT 1 FROM oauth_clients WHERE id = $1) AS known",
+             (SELECT COUNT(*) FROM oauth_clients WHERE id = $1) AS known",
         )
         .bind(&record.id)
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         let columns = Columns::of(&found, OPERATION);
         if columns.number("known")? != 0 {
+            transaction.rollback().await.map_err(failed(OPERATION))?;
             return Ok(Registered::Duplicate);
         }
         if columns.number("kept")? >= room {
-            let made_room = sqlx::query(
+            let made_room = query(
                 "DELETE FROM oauth_clients WHERE id = (SELECT id FROM oauth_clients \
                  WHERE used_at IS NULL ORDER BY registered_at, id LIMIT 1)",
             )
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await
             .map_err(failed(OPERATION))?;
             if made_room.rows_affected() == 0 {
+                transaction.rollback().await.map_err(failed(OPERATION))?;
                 return Ok(Registered::Full);
             }
         }
-        sqlx::query(
+        query(
             "INSERT INTO oauth_clients (id, sealed, registered_at, used_at) \
              VALUES ($1, $2, $3, $4)",
         )
@@ -61,7 +64,7 @@ impl ClientStore for SqlClients {
         .bind(record.sealed.as_slice())
         .bind(record.registered_at.as_millis())
         .bind(record.used_at.map(Timestamp::as_millis))
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         transaction.commit().await.map_err(failed(OPERATION))?;
@@ -70,18 +73,17 @@ impl ClientStore for SqlClients {
 
     async fn get(&self, id: &str) -> Result<Option<ClientRecord>, StoreError> {
         const OPERATION: &str = "clients.get";
-        let row = sqlx::query(
-            "SELECT id, sealed, registered_at, used_at FROM oauth_clients WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&self.database.reader)
-        .await
-        .map_err(failed(OPERATION))?;
+        let row =
+            query("SELECT id, sealed, registered_at, used_at FROM oauth_clients WHERE id = $1")
+                .bind(id)
+                .fetch_optional(&self.database.reader)
+                .await
+                .map_err(failed(OPERATION))?;
         row.map(|row| {
             let columns = Columns::of(&row, OPERATION);
             Ok(ClientRecord {
                 id: columns.get("id")?,
-                sealed: row.try_get("sealed").map_err(failed(OPERATION))?,
+                sealed: columns.get("sealed")?,
                 registered_at: columns.timestamp("registered_at")?,
                 used_at: columns.optional_timestamp("used_at")?,
             })
@@ -90,7 +92,7 @@ impl ClientStore for SqlClients {
     }
 
     async fn used(&self, id: &str, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE oauth_clients SET used_at = $2 \
              WHERE id = $1 AND (used_at IS NULL OR used_at < $2)",
         )
@@ -103,11 +105,11 @@ impl ClientStore for SqlClients {
     }
 
     async fn purge(&self, moment: Timestamp) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM oauth_clients WHERE COALESCE(used_at, registered_at) < $1")
+        query("DELETE FROM oauth_clients WHERE COALESCE(used_at, registered_at) < $1")
             .bind(moment.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("clients.purge"))
     }
 }

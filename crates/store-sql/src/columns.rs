@@ -5,27 +5,30 @@ use std::collections::BTreeSet;
 use portcullis_core::{Role, ScopeSet, ServerGrants, ServerId, Timestamp};
 use portcullis_store::StoreError;
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, Type};
+use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
-use crate::database::{Operation, failed};
+use crate::database::{Operation, Row, failed};
 
 /// One row, read column by column under the name of the operation.
 pub(crate) struct Columns<'r> {
-    row: &'r SqliteRow,
+    row: &'r Row,
     operation: Operation,
 }
 
 impl<'r> Columns<'r> {
-    pub(crate) const fn of(row: &'r SqliteRow, operation: Operation) -> Self {
+    pub(crate) const fn of(row: &'r Row, operation: Operation) -> Self {
         Self { row, operation }
     }
 
     pub(crate) fn get<T>(&self, name: &'static str) -> Result<T, StoreError>
     where
-        T: Decode<'r, Sqlite> + Type<Sqlite>,
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
     {
-        self.row.try_get(name).map_err(failed(self.operation))
+        match self.row {
+            Row::Sqlite(row) => row.try_get(name),
+            Row::Postgres(row) => row.try_get(name),
+        }
+        .map_err(failed(self.operation))
     }
 
     pub(crate) fn timestamp(&self, name: &'static str) -> Result<Timestamp, StoreError> {

@@ -7,10 +7,9 @@ use portcullis_store::{
     UpstreamClientRecord, UpstreamClientStore,
 };
 
-use sqlx::sqlite::SqliteRow;
-
 use crate::columns::Columns;
-use crate::database::{Database, Operation, failed};
+use crate::database::{Alone, Database, Operation, Row, failed};
+use crate::statement::query;
 
 #[derive(Debug)]
 pub(crate) struct SqlConnections {
@@ -32,7 +31,7 @@ fn signed(version: u64, operation: Operation) -> Result<i64, StoreError> {
 fn record(
     principal: &PrincipalId,
     server: &ServerId,
-    row: &SqliteRow,
+    row: &Row,
     operation: Operation,
 ) -> Result<ConnectionRecord, StoreError> {
     let columns = Columns::of(row, operation);
@@ -52,7 +51,7 @@ impl ConnectionStore for SqlConnections {
         server: &ServerId,
     ) -> Result<Option<ConnectionRecord>, StoreError> {
         const OPERATION: &str = "connections.get";
-        sqlx::query("SELECT sealed, version FROM connections WHERE principal = $1 AND server = $2")
+        query("SELECT sealed, version FROM connections WHERE principal = $1 AND server = $2")
             .bind(principal.as_str())
             .bind(server.as_str())
             .fetch_optional(&self.database.reader)
@@ -68,7 +67,7 @@ impl ConnectionStore for SqlConnections {
         server: &ServerId,
     ) -> Result<Option<u64>, StoreError> {
         const OPERATION: &str = "connections.version";
-        sqlx::query("SELECT version FROM connections WHERE principal = $1 AND server = $2")
+        query("SELECT version FROM connections WHERE principal = $1 AND server = $2")
             .bind(principal.as_str())
             .bind(server.as_str())
             .fetch_optional(&self.database.reader)
@@ -80,18 +79,28 @@ impl ConnectionStore for SqlConnections {
 
     async fn put(&self, new: &ConnectionRecord) -> Result<Option<ConnectionRecord>, StoreError> {
         const OPERATION: &str = "connections.put";
-        let mut transaction = self.database.begin(OPERATION).await?;
-        let former = sqlx::query(
-            "SELECT sealed, version FROM connections WHERE principal = $1 AND server = $2",
-        )
-        .bind(new.principal.as_str())
-        .bind(new.server.as_str())
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(failed(OPERATION))?
-        .map(|row| record(&new.principal, &new.server, &row, OPERATION))
-        .transpose()?;
-        sqlx::query(
+        // Of two that find nothing here the second must find the first.
+        let place = format!("{} {}", new.principal.as_str(), new.server.as_str());
+        let alone = Alone::About("connections", &place);
+        let mut transaction = self.database.begin(alone, OPERATION).await?;
+        let taken =
+            query("SELECT 1 FROM connections WHERE principal = $1 AND server = $2 FOR UPDATE")
+                .bind(new.principal.as_str())
+                .bind(new.server.as_str());
+        transaction
+            .take_rows(taken)
+            .await
+            .map_err(failed(OPERATION))?;
+        let former =
+            query("SELECT sealed, version FROM connections WHERE principal = $1 AND server = $2")
+                .bind(new.principal.as_str())
+                .bind(new.server.as_str())
+                .fetch_optional(&mut transaction)
+                .await
+                .map_err(failed(OPERATION))?
+                .map(|row| record(&new.principal, &new.server, &row, OPERATION))
+                .transpose()?;
+        query(
             "INSERT INTO connections (principal, server, sealed, version) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (principal, server) DO UPDATE SET sealed = $3, version = $4",
         )
@@ -99,7 +108,7 @@ impl ConnectionStore for SqlConnections {
         .bind(new.server.as_str())
         .bind(new.sealed.as_slice())
         .bind(signed(new.version, OPERATION)?)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         transaction.commit().await.map_err(failed(OPERATION))?;
@@ -108,7 +117,7 @@ impl ConnectionStore for SqlConnections {
 
     async fn replace(&self, record: &ConnectionRecord, follows: u64) -> Result<bool, StoreError> {
         const OPERATION: &str = "connections.replace";
-        sqlx::query(
+        query(
             "UPDATE connections SET sealed = $3, version = $4 \
              WHERE principal = $1 AND server = $2 AND version = $5",
         )
@@ -129,7 +138,7 @@ impl ConnectionStore for SqlConnections {
         let after = after.and_then(ConnectionPlace::of_position);
         let (principal, server) = after.unwrap_or_default();
         let limit = page.effective_limit();
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT principal, server, version FROM connections \
              WHERE (principal, server) > ($1, $2) ORDER BY principal, server LIMIT $3",
         )
@@ -156,7 +165,7 @@ impl ConnectionStore for SqlConnections {
         seen: &ConnectionPlace,
     ) -> Result<Option<ConnectionRecord>, StoreError> {
         const OPERATION: &str = "connections.remove_state";
-        sqlx::query(
+        query(
             "DELETE FROM connections WHERE principal = $1 AND server = $2 AND version = $3 \
              RETURNING sealed, version",
         )
@@ -176,7 +185,7 @@ impl ConnectionStore for SqlConnections {
         server: &ServerId,
     ) -> Result<Option<ConnectionRecord>, StoreError> {
         const OPERATION: &str = "connections.remove";
-        sqlx::query(
+        query(
             "DELETE FROM connections WHERE principal = $1 AND server = $2 \
              RETURNING sealed, version",
         )
@@ -209,7 +218,7 @@ impl UpstreamClientStore for SqlUpstreamClients {
         redirect_uri: &str,
     ) -> Result<Option<UpstreamClientRecord>, StoreError> {
         const OPERATION: &str = "upstream_clients.get";
-        sqlx::query(
+        query(
             "SELECT sealed, version FROM upstream_clients WHERE issuer = $1 AND redirect_uri = $2",
         )
         .bind(issuer)
@@ -235,10 +244,10 @@ impl UpstreamClientStore for SqlUpstreamClients {
     ) -> Result<UpstreamClientRecord, StoreError> {
         const OPERATION: &str = "upstream_clients.put_if_absent";
         // One statement keeps or finds: an update that changes nothing gives back what is there.
-        let row = sqlx::query(
+        let row = query(
             "INSERT INTO upstream_clients (issuer, redirect_uri, sealed, version) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (issuer, redirect_uri) \
-             DO UPDATE SET version = version RETURNING sealed, version",
+             DO UPDATE SET version = upstream_clients.version RETURNING sealed, version",
         )
         .bind(&record.issuer)
         .bind(&record.redirect_uri)
@@ -262,7 +271,7 @@ impl UpstreamClientStore for SqlUpstreamClients {
         version: u64,
     ) -> Result<(), StoreError> {
         const OPERATION: &str = "upstream_clients.remove";
-        sqlx::query(
+        query(
             "DELETE FROM upstream_clients \
              WHERE issuer = $1 AND redirect_uri = $2 AND version = $3",
         )

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use portcullis_core::Timestamp;
 use portcullis_store::{ConsentRecord, ConsentStore, StoreError};
-use sqlx::sqlite::SqliteRow;
 
 use crate::columns::{Columns, saturated};
-use crate::database::{Database, Operation, failed};
+use crate::database::{Database, Operation, Row, failed};
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlConsents {
@@ -19,7 +19,7 @@ impl SqlConsents {
     }
 }
 
-fn read(row: &SqliteRow, operation: Operation) -> Result<ConsentRecord, StoreError> {
+fn read(row: &Row, operation: Operation) -> Result<ConsentRecord, StoreError> {
     let columns = Columns::of(row, operation);
     Ok(ConsentRecord {
         id: columns.bytes32("id")?,
@@ -34,7 +34,7 @@ fn read(row: &SqliteRow, operation: Operation) -> Result<ConsentRecord, StoreErr
 #[async_trait]
 impl ConsentStore for SqlConsents {
     async fn give(&self, consent: &ConsentRecord) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO consents (id, principal, client, sealed, given_at, expires_at) \
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET principal = $2, \
              client = $3, sealed = $4, given_at = $5, expires_at = $6 \
@@ -58,7 +58,7 @@ impl ConsentStore for SqlConsents {
         now: Timestamp,
     ) -> Result<Option<ConsentRecord>, StoreError> {
         const OPERATION: &str = "consents.get";
-        sqlx::query(
+        query(
             "SELECT id, principal, client, sealed, given_at, expires_at FROM consents \
              WHERE id = $1 AND expires_at > $2",
         )
@@ -78,7 +78,7 @@ impl ConsentStore for SqlConsents {
         limit: usize,
     ) -> Result<Vec<ConsentRecord>, StoreError> {
         const OPERATION: &str = "consents.of_principal";
-        sqlx::query(
+        query(
             "SELECT id, principal, client, sealed, given_at, expires_at FROM consents \
              WHERE principal = $1 AND expires_at > $2 ORDER BY given_at DESC, id LIMIT $3",
         )
@@ -94,20 +94,20 @@ impl ConsentStore for SqlConsents {
     }
 
     async fn withdraw(&self, client: &[u8; 32]) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM consents WHERE client = $1")
+        query("DELETE FROM consents WHERE client = $1")
             .bind(client.as_slice())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("consents.withdraw"))
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM consents WHERE expires_at < $1")
+        query("DELETE FROM consents WHERE expires_at < $1")
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("consents.purge"))
     }
 }

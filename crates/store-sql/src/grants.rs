@@ -5,10 +5,10 @@ use portcullis_core::Timestamp;
 use portcullis_store::{
     FoundToken, GrantRecord, GrantStore, RefreshTokenRecord, Rotated, StoreError,
 };
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::columns::Columns;
-use crate::database::{Database, Operation, failed};
+use crate::database::{Alone, Database, Operation, Row, Transaction, failed};
+use crate::statement::query;
 
 #[derive(Debug)]
 pub(crate) struct SqlGrants {
@@ -24,7 +24,7 @@ impl SqlGrants {
 #[async_trait]
 impl GrantStore for SqlGrants {
     async fn open(&self, record: &GrantRecord) -> Result<bool, StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO oauth_grants (id, principal, client, sealed, created_at, expires_at, \
              ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
         )
@@ -43,7 +43,7 @@ impl GrantStore for SqlGrants {
 
     async fn get(&self, id: &str) -> Result<Option<GrantRecord>, StoreError> {
         const OPERATION: &str = "grants.get";
-        let row = sqlx::query(
+        let row = query(
             "SELECT id, principal, client, sealed, created_at, expires_at, ended_at \
              FROM oauth_grants WHERE id = $1",
         )
@@ -60,7 +60,7 @@ impl GrantStore for SqlGrants {
         now: Timestamp,
     ) -> Result<Vec<GrantRecord>, StoreError> {
         const OPERATION: &str = "grants.standing";
-        sqlx::query(
+        query(
             "SELECT id, principal, client, sealed, created_at, expires_at, ended_at \
              FROM oauth_grants WHERE principal = $1 AND ended_at IS NULL AND expires_at > $2 \
              ORDER BY created_at, id",
@@ -81,7 +81,7 @@ impl GrantStore for SqlGrants {
         now: Timestamp,
     ) -> Result<Vec<GrantRecord>, StoreError> {
         const OPERATION: &str = "grants.of_client";
-        sqlx::query(
+        query(
             "SELECT id, principal, client, sealed, created_at, expires_at, ended_at \
              FROM oauth_grants WHERE client = $1 AND ended_at IS NULL AND expires_at > $2 \
              ORDER BY created_at, id",
@@ -104,20 +104,19 @@ impl GrantStore for SqlGrants {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         const OPERATION: &str = "grants.begin";
-        let writer = &self.database.writer;
-        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(failed(OPERATION))?;
-        let stood = sqlx::query(
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
+        let stood = query(
             "UPDATE oauth_grants SET expires_at = $2 \
              WHERE id = $1 AND ended_at IS NULL AND expires_at > $3",
         )
         .bind(id)
         .bind(until.as_millis())
         .bind(now.as_millis())
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         if stood.rows_affected() != 1 {
+            transaction.rollback().await.map_err(failed(OPERATION))?;
             return Ok(false);
         }
         if let Some(refresh) = refresh {
@@ -128,7 +127,7 @@ impl GrantStore for SqlGrants {
     }
 
     async fn end(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        sqlx::query("UPDATE oauth_grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+        query("UPDATE oauth_grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
             .bind(id)
             .bind(now.as_millis())
             .execute(&self.database.writer)
@@ -139,7 +138,7 @@ impl GrantStore for SqlGrants {
 
     async fn token(&self, digest: &[u8; 32]) -> Result<Option<FoundToken>, StoreError> {
         const OPERATION: &str = "grants.token";
-        let row = sqlx::query(
+        let row = query(
             "SELECT digest, grant_id, expires_at, used FROM oauth_refresh_tokens \
              WHERE digest = $1",
         )
@@ -168,11 +167,14 @@ impl GrantStore for SqlGrants {
         now: Timestamp,
     ) -> Result<Rotated, StoreError> {
         const OPERATION: &str = "grants.rotate";
-        // Whoever holds the write lock sees what all before it did.
-        let writer = &self.database.writer;
-        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(failed(OPERATION))?;
-        let found = sqlx::query(
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
+        // Whoever holds the grant sees what all before it did.
+        let taken = query("SELECT 1 FROM oauth_grants WHERE id = $1 FOR UPDATE").bind(&next.grant);
+        transaction
+            .take_rows(taken)
+            .await
+            .map_err(failed(OPERATION))?;
+        let found = query(
             "SELECT token.used AS used, token.expires_at AS token_end, \
              grants.expires_at AS grant_end, grants.ended_at AS ended_at \
              FROM oauth_refresh_tokens AS token JOIN oauth_grants AS grants \
@@ -180,32 +182,35 @@ impl GrantStore for SqlGrants {
         )
         .bind(used.as_slice())
         .bind(&next.grant)
-        .fetch_optional(&mut *transaction)
+        .fetch_optional(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         let Some(found) = found else {
+            transaction.rollback().await.map_err(failed(OPERATION))?;
             return Ok(Rotated::Unknown);
         };
         let columns = Columns::of(&found, OPERATION);
         if columns.number("used")? != 0 {
-            sqlx::query("UPDATE oauth_grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+            query("UPDATE oauth_grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
                 .bind(&next.grant)
                 .bind(now.as_millis())
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await
                 .map_err(failed(OPERATION))?;
             transaction.commit().await.map_err(failed(OPERATION))?;
             return Ok(Rotated::Reused(next.grant.clone()));
         }
         if columns.optional_timestamp("ended_at")?.is_some() {
+            transaction.rollback().await.map_err(failed(OPERATION))?;
             return Ok(Rotated::Ended);
         }
         if columns.timestamp("grant_end")? <= now || columns.timestamp("token_end")? <= now {
+            transaction.rollback().await.map_err(failed(OPERATION))?;
             return Ok(Rotated::Expired);
         }
-        sqlx::query("UPDATE oauth_refresh_tokens SET used = 1 WHERE digest = $1")
+        query("UPDATE oauth_refresh_tokens SET used = 1 WHERE digest = $1")
             .bind(used.as_slice())
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await
             .map_err(failed(OPERATION))?;
         give(&mut transaction, next, OPERATION).await?;
@@ -215,22 +220,19 @@ impl GrantStore for SqlGrants {
 
     async fn purge(&self, moment: Timestamp) -> Result<u64, StoreError> {
         const OPERATION: &str = "grants.purge";
-        let writer = &self.database.writer;
-        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(failed(OPERATION))?;
-        let purged = sqlx::query(
-            "DELETE FROM oauth_grants WHERE expires_at < $1 OR COALESCE(ended_at, $1) < $1",
-        )
-        .bind(moment.as_millis())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed(OPERATION))?;
-        sqlx::query(
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
+        let purged =
+            query("DELETE FROM oauth_grants WHERE expires_at < $1 OR COALESCE(ended_at, $1) < $1")
+                .bind(moment.as_millis())
+                .execute(&mut transaction)
+                .await
+                .map_err(failed(OPERATION))?;
+        query(
             "DELETE FROM oauth_refresh_tokens WHERE expires_at < $1 \
              OR grant_id NOT IN (SELECT id FROM oauth_grants)",
         )
         .bind(moment.as_millis())
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         transaction.commit().await.map_err(failed(OPERATION))?;
@@ -239,23 +241,21 @@ impl GrantStore for SqlGrants {
 }
 
 async fn give(
-    connection: &mut SqliteConnection,
+    connection: &mut Transaction,
     token: &RefreshTokenRecord,
     operation: Operation,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO oauth_refresh_tokens (digest, grant_id, expires_at) VALUES ($1, $2, $3)",
-    )
-    .bind(token.digest.as_slice())
-    .bind(&token.grant)
-    .bind(token.expires_at.as_millis())
-    .execute(connection)
-    .await
-    .map(drop)
-    .map_err(failed(operation))
+    query("INSERT INTO oauth_refresh_tokens (digest, grant_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(token.digest.as_slice())
+        .bind(&token.grant)
+        .bind(token.expires_at.as_millis())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed(operation))
 }
 
-fn grant(row: &SqliteRow, operation: Operation) -> Result<GrantRecord, StoreError> {
+fn grant(row: &Row, operation: Operation) -> Result<GrantRecord, StoreError> {
     let columns = Columns::of(row, operation);
     Ok(GrantRecord {
         id: columns.get("id")?,

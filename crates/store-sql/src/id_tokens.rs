@@ -6,6 +6,7 @@ use portcullis_store::{IdTokenRecord, IdTokenStore, StoreError};
 
 use crate::columns::Columns;
 use crate::database::{Database, failed};
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlIdTokens {
@@ -21,7 +22,7 @@ impl SqlIdTokens {
 #[async_trait]
 impl IdTokenStore for SqlIdTokens {
     async fn keep(&self, token: &IdTokenRecord) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO id_tokens (digest, sealed, expires_at) VALUES ($1, $2, $3) \
              ON CONFLICT (digest) DO UPDATE SET sealed = $2, expires_at = $3",
         )
@@ -40,7 +41,7 @@ impl IdTokenStore for SqlIdTokens {
         now: Timestamp,
     ) -> Result<Option<IdTokenRecord>, StoreError> {
         const OPERATION: &str = "id_tokens.get";
-        let found = sqlx::query(
+        let found = query(
             "SELECT digest, sealed, expires_at FROM id_tokens WHERE digest = $1 AND expires_at > $2",
         )
         .bind(digest.as_slice())
@@ -60,7 +61,7 @@ impl IdTokenStore for SqlIdTokens {
     }
 
     async fn forget(&self, digest: &[u8; 32]) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM id_tokens WHERE digest = $1")
+        query("DELETE FROM id_tokens WHERE digest = $1")
             .bind(digest.as_slice())
             .execute(&self.database.writer)
             .await
@@ -69,11 +70,11 @@ impl IdTokenStore for SqlIdTokens {
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM id_tokens WHERE expires_at < $1")
+        query("DELETE FROM id_tokens WHERE expires_at < $1")
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("id_tokens.purge"))
     }
 }

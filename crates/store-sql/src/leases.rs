@@ -5,6 +5,7 @@ use portcullis_core::Timestamp;
 use portcullis_store::{LeaseStore, StoreError};
 
 use crate::database::{Database, failed};
+use crate::statement::query;
 
 #[derive(Debug)]
 pub(crate) struct SqlLeases {
@@ -26,7 +27,7 @@ impl LeaseStore for SqlLeases {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO leases (name, holder, until) VALUES ($1, $2, $4) \
              ON CONFLICT (name) DO UPDATE SET holder = $2, until = $4 \
              WHERE leases.holder = $2 OR leases.until <= $3",
@@ -42,7 +43,7 @@ impl LeaseStore for SqlLeases {
     }
 
     async fn release(&self, name: &str, holder: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM leases WHERE name = $1 AND holder = $2")
+        query("DELETE FROM leases WHERE name = $1 AND holder = $2")
             .bind(name)
             .bind(holder)
             .execute(&self.database.writer)

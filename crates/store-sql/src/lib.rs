@@ -15,9 +15,17 @@ mod meta;
 mod migrations;
 mod one_time;
 mod open;
+mod postgres;
 mod replicas;
 mod revocations;
 mod sessions;
 mod signing_keys;
+mod statement;
+mod stores;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use migrations::newest as newest_migration;
 pub use open::{Durability, Location, OpenError, Settings, SqliteStores};
+pub use postgres::{Migrated, PostgresSettings, PostgresStores, PostgresUrl, UrlError};

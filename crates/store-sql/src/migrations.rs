@@ -1,85 +1,123 @@
-//! Forward only, in order, each in this list and in the folder of its dialect.
+//! Forward only, in order, each in this list and in the folders of both dialects under one number.
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{SqlSafeStr, SqlitePool};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{PgConnection, SqlSafeStr, SqlitePool};
+
+/// One step, in either dialect.
+struct Step {
+    number: i64,
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+macro_rules! step {
+    ($number:literal, $name:literal, $file:literal) => {
+        Step {
+            number: $number,
+            name: $name,
+            sqlite: include_str!(concat!("../migrations/sqlite/", $file, ".sql")),
+            postgres: include_str!(concat!("../migrations/postgres/", $file, ".sql")),
+        }
+    };
+}
 
 /// What every version of this program has added, oldest first.
-const SQLITE: [(i64, &str, &str); 10] = [
-    (
+const STEPS: [Step; 10] = [
+    step!(
         1,
         "keys, audit, sessions, meta",
-        include_str!("../migrations/sqlite/0001_keys_audit_sessions_meta.sql"),
+        "0001_keys_audit_sessions_meta"
     ),
-    (
-        2,
-        "key seals",
-        include_str!("../migrations/sqlite/0002_key_seals.sql"),
-    ),
-    (
-        3,
-        "audit rows in order",
-        include_str!("../migrations/sqlite/0003_audit_rows_in_order.sql"),
-    ),
-    (
-        4,
-        "revocations",
-        include_str!("../migrations/sqlite/0004_revocations.sql"),
-    ),
-    (
-        5,
-        "signing keys",
-        include_str!("../migrations/sqlite/0005_signing_keys.sql"),
-    ),
-    (
-        6,
-        "one-time values and leases",
-        include_str!("../migrations/sqlite/0006_one_time_and_leases.sql"),
-    ),
-    (
-        7,
-        "authorization server",
-        include_str!("../migrations/sqlite/0007_authorization_server.sql"),
-    ),
-    (
-        8,
-        "consents",
-        include_str!("../migrations/sqlite/0008_consents.sql"),
-    ),
-    (
-        9,
-        "connections",
-        include_str!("../migrations/sqlite/0009_connections.sql"),
-    ),
-    (
-        10,
-        "replicas",
-        include_str!("../migrations/sqlite/0010_replicas.sql"),
-    ),
+    step!(2, "key seals", "0002_key_seals"),
+    step!(3, "audit rows in order", "0003_audit_rows_in_order"),
+    step!(4, "revocations", "0004_revocations"),
+    step!(5, "signing keys", "0005_signing_keys"),
+    step!(6, "one-time values and leases", "0006_one_time_and_leases"),
+    step!(7, "authorization server", "0007_authorization_server"),
+    step!(8, "consents", "0008_consents"),
+    step!(9, "connections", "0009_connections"),
+    step!(10, "replicas", "0010_replicas"),
 ];
 
 /// The newest migration that this program knows.
-pub(crate) fn newest() -> i64 {
-    SQLITE
+pub fn newest() -> i64 {
+    STEPS.iter().map(|step| step.number).max().unwrap_or(0)
+}
+
+fn migrations(text: impl Fn(&Step) -> &'static str) -> Vec<Migration> {
+    STEPS
         .iter()
-        .map(|(version, _, _)| *version)
-        .max()
-        .unwrap_or(0)
+        .map(|step| {
+            let (kind, text) = (MigrationType::Simple, text(step).into_sql_str());
+            Migration::new(step.number, step.name.into(), kind, text, false)
+        })
+        .collect()
 }
 
 /// Brings the database up to date. The outer transaction makes all of it one step, which the
 /// migrator by itself does not do for SQLite: of several programs that start at once one migrates.
-pub(crate) async fn run(writer: &SqlitePool) -> Result<(), sqlx::migrate::MigrateError> {
-    let migrations = SQLITE
-        .iter()
-        .map(|&(version, name, text)| {
-            let kind = MigrationType::Simple;
-            Migration::new(version, name.into(), kind, text.into_sql_str(), false)
-        })
-        .collect();
+pub(crate) async fn run(writer: &SqlitePool) -> Result<(), MigrateError> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    Migrator::with_migrations(migrations)
+    Migrator::with_migrations(migrations(|step| step.sqlite))
         .run_direct(None, &mut *transaction, false)
         .await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// Where the migrator notes what it has done.
+const APPLIED: &str = "_sqlx_migrations";
+
+/// Of several who migrate at once one does, and the others wait for the end of its transaction; the
+/// migrator's own lock would let them go on before that.
+pub(crate) async fn alone_on_postgres(open: &mut PgConnection) -> Result<(), MigrateError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('portcullis'), hashtext('migrate'))")
+        .execute(open)
+        .await?;
+    Ok(())
+}
+
+/// Brings a PostgreSQL database up to date, in a transaction that is the caller's.
+pub(crate) async fn run_postgres(open: &mut PgConnection) -> Result<(), MigrateError> {
+    Migrator::with_migrations(migrations(|step| step.postgres))
+        .set_locking(false)
+        .run_direct(None, open, false)
+        .await
+}
+
+/// What a PostgreSQL database has, compared with what this program would have applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Current,
+    /// It lacks something; this is the last that it has, 0 if it has nothing.
+    Behind(i64),
+}
+
+/// Looks, and changes nothing.
+pub(crate) async fn standing_of_postgres(
+    connection: &mut PgConnection,
+) -> Result<Standing, MigrateError> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(APPLIED)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there {
+        return Ok(Standing::Behind(0));
+    }
+    let applied = connection.list_applied_migrations(APPLIED).await?;
+    let known = migrations(|step| step.postgres);
+    for done in &applied {
+        let Some(known) = known.iter().find(|known| known.version == done.version) else {
+            return Err(MigrateError::VersionMissing(done.version));
+        };
+        if known.checksum != done.checksum {
+            return Err(MigrateError::VersionMismatch(done.version));
+        }
+    }
+    Ok(if applied.len() == known.len() {
+        Standing::Current
+    } else {
+        Standing::Behind(applied.iter().map(|done| done.version).max().unwrap_or(0))
+    })
 }

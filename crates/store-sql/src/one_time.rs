@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use portcullis_core::Timestamp;
 use portcullis_store::{OneTimeRecord, OneTimeStore, OneTimeUse, Put, Redeemed, StoreError};
-use sqlx::Row;
 
 use crate::columns::Columns;
-use crate::database::{Database, failed};
+use crate::database::{Alone, Database, failed};
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlOneTimes {
@@ -22,7 +22,7 @@ impl SqlOneTimes {
 #[async_trait]
 impl OneTimeStore for SqlOneTimes {
     async fn put(&self, record: &OneTimeRecord) -> Result<bool, StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO one_time_values (usage, digest, sealed, expires_at) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (usage, digest) DO NOTHING",
         )
@@ -43,20 +43,22 @@ impl OneTimeStore for SqlOneTimes {
         now: Timestamp,
     ) -> Result<Put, StoreError> {
         const OPERATION: &str = "one_time.put_within";
-        let mut transaction = self.database.begin(OPERATION).await?;
-        let kept: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM one_time_values \
+        let alone = Alone::About("one_time_values", record.usage.as_str());
+        let mut transaction = self.database.begin(alone, OPERATION).await?;
+        let counted = query(
+            "SELECT COUNT(*) AS kept FROM one_time_values \
              WHERE usage = $1 AND used = 0 AND expires_at > $2",
         )
         .bind(record.usage.as_str())
         .bind(now.as_millis())
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
-        if u64::try_from(kept).unwrap_or(u64::MAX) >= room {
+        if Columns::of(&counted, OPERATION).number("kept")? >= room {
+            transaction.rollback().await.map_err(failed(OPERATION))?;
             return Ok(Put::Full);
         }
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO one_time_values (usage, digest, sealed, expires_at) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (usage, digest) DO NOTHING",
         )
@@ -64,7 +66,7 @@ impl OneTimeStore for SqlOneTimes {
         .bind(record.digest.as_slice())
         .bind(record.sealed.as_slice())
         .bind(record.expires_at.as_millis())
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         transaction.commit().await.map_err(failed(OPERATION))?;
@@ -83,7 +85,7 @@ impl OneTimeStore for SqlOneTimes {
         const OPERATION: &str = "one_time.redeem";
         // One statement decides; the second only says why the first found nothing, which cannot
         // change back: what is used or over stays so.
-        let redeemed = sqlx::query(
+        let redeemed = query(
             "UPDATE one_time_values SET used = 1 \
              WHERE usage = $1 AND digest = $2 AND used = 0 AND expires_at > $3 RETURNING sealed",
         )
@@ -94,17 +96,16 @@ impl OneTimeStore for SqlOneTimes {
         .await
         .map_err(failed(OPERATION))?;
         if let Some(row) = redeemed {
-            let sealed = row.try_get("sealed").map_err(failed(OPERATION))?;
+            let sealed = Columns::of(&row, OPERATION).get("sealed")?;
             return Ok(Redeemed::Value(sealed));
         }
-        let found = sqlx::query(
-            "SELECT sealed, used FROM one_time_values WHERE usage = $1 AND digest = $2",
-        )
-        .bind(usage.as_str())
-        .bind(digest.as_slice())
-        .fetch_optional(&self.database.writer)
-        .await
-        .map_err(failed(OPERATION))?;
+        let found =
+            query("SELECT sealed, used FROM one_time_values WHERE usage = $1 AND digest = $2")
+                .bind(usage.as_str())
+                .bind(digest.as_slice())
+                .fetch_optional(&self.database.writer)
+                .await
+                .map_err(failed(OPERATION))?;
         let Some(row) = found else {
             return Ok(Redeemed::Unknown);
         };
@@ -121,7 +122,8 @@ impl OneTimeStore for SqlOneTimes {
         digest: &[u8; 32],
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        sqlx::query_scalar(
+        const OPERATION: &str = "one_time.peek";
+        query(
             "SELECT sealed FROM one_time_values \
              WHERE usage = $1 AND digest = $2 AND used = 0 AND expires_at > $3",
         )
@@ -130,15 +132,17 @@ impl OneTimeStore for SqlOneTimes {
         .bind(now.as_millis())
         .fetch_optional(&self.database.reader)
         .await
-        .map_err(failed("one_time.peek"))
+        .map_err(failed(OPERATION))?
+        .map(|row| Columns::of(&row, OPERATION).get("sealed"))
+        .transpose()
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM one_time_values WHERE expires_at < $1")
+        query("DELETE FROM one_time_values WHERE expires_at < $1")
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("one_time.purge"))
     }
 }

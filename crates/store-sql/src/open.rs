@@ -4,29 +4,14 @@ use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_store::Stores;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::api_keys::SqlApiKeys;
-use crate::audit::SqlAudit;
-use crate::clients::SqlClients;
-use crate::connections::{SqlConnections, SqlUpstreamClients};
-use crate::consents::SqlConsents;
-use crate::database::Database;
-use crate::grants::SqlGrants;
-use crate::id_tokens::SqlIdTokens;
-use crate::leases::SqlLeases;
-use crate::meta::SqlMeta;
+use crate::database::{Database, Pool};
 use crate::migrations;
-use crate::one_time::SqlOneTimes;
-use crate::replicas::{SqlReplicas, SqlSessionHomes};
-use crate::revocations::SqlRevocations;
-use crate::sessions::SqlSessions;
-use crate::signing_keys::SqlSigningKeys;
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +79,17 @@ pub enum OpenError {
         /// The newest one that is known here.
         known: i64,
     },
+    /// An older program has migrated it, or none; only an operator's word changes a shared database.
+    #[error(
+        "the database has migrations up to {found}, this program needs {known}: \
+         run `portcullis migrate` with the same configuration, then start again"
+    )]
+    Behind {
+        /// The last migration that it has, 0 if it has none.
+        found: i64,
+        /// The newest one that is known here.
+        known: i64,
+    },
     /// A migration failed, or what was applied is not what this program would have applied.
     #[error("the database cannot be migrated")]
     Migration(#[source] MigrateError),
@@ -135,37 +131,17 @@ impl SqliteStores {
             Location::File(path) => open_file(path, settings).await?,
             Location::InMemory => open_memory(settings).await?,
         };
-        migrations::run(&database.writer).await?;
         Ok(Self { database })
     }
 
     /// Every store trait over this database.
     pub fn stores(&self) -> Stores {
-        Stores {
-            api_keys: Arc::new(SqlApiKeys::new(self.database.clone())),
-            audit: Arc::new(SqlAudit::new(self.database.clone())),
-            sessions: Arc::new(SqlSessions::new(self.database.clone())),
-            meta: Arc::new(SqlMeta::new(self.database.clone())),
-            revocations: Arc::new(SqlRevocations::new(self.database.clone())),
-            signing_keys: Arc::new(SqlSigningKeys::for_upstream(self.database.clone())),
-            clients: Arc::new(SqlClients::new(self.database.clone())),
-            grants: Arc::new(SqlGrants::new(self.database.clone())),
-            authorization_keys: Arc::new(SqlSigningKeys::for_authorization(self.database.clone())),
-            one_time: Arc::new(SqlOneTimes::new(self.database.clone())),
-            leases: Arc::new(SqlLeases::new(self.database.clone())),
-            consents: Arc::new(SqlConsents::new(self.database.clone())),
-            id_tokens: Arc::new(SqlIdTokens::new(self.database.clone())),
-            connections: Arc::new(SqlConnections::new(self.database.clone())),
-            upstream_clients: Arc::new(SqlUpstreamClients::new(self.database.clone())),
-            replicas: Arc::new(SqlReplicas::new(self.database.clone())),
-            session_homes: Arc::new(SqlSessionHomes::new(self.database.clone())),
-        }
+        self.database.stores()
     }
 
     /// Waits for what is running, then closes every connection.
     pub async fn close(&self) {
-        self.database.reader.close().await;
-        self.database.writer.close().await;
+        self.database.close().await;
     }
 }
 
@@ -182,6 +158,7 @@ async fn open_file(path: &Path, settings: &Settings) -> Result<Database, OpenErr
         .connect_with(writing)
         .await
         .map_err(OpenError::Unusable)?;
+    migrations::run(&writer).await?;
     // The journal mode is a property of the file. `query_only` turns a write that strayed into the
     // reading pool into an error.
     let reading = options(settings)
@@ -189,7 +166,10 @@ async fn open_file(path: &Path, settings: &Settings) -> Result<Database, OpenErr
         .create_if_missing(false)
         .pragma("query_only", "ON");
     let reader = pool(settings.readers.max(1), settings).connect_lazy_with(reading);
-    Ok(Database { writer, reader })
+    Ok(Database {
+        writer: Pool::Sqlite(writer),
+        reader: Pool::Sqlite(reader),
+    })
 }
 
 async fn open_memory(settings: &Settings) -> Result<Database, OpenError> {
@@ -200,9 +180,10 @@ async fn open_memory(settings: &Settings) -> Result<Database, OpenError> {
         .connect_with(options(settings).in_memory(true))
         .await
         .map_err(OpenError::Unusable)?;
+    migrations::run(&only).await?;
     Ok(Database {
-        writer: only.clone(),
-        reader: only,
+        writer: Pool::Sqlite(only.clone()),
+        reader: Pool::Sqlite(only),
     })
 }
 

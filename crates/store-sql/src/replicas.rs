@@ -8,6 +8,7 @@ use portcullis_store::{
 
 use crate::columns::{Columns, saturated};
 use crate::database::{Database, failed};
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlReplicas {
@@ -23,7 +24,7 @@ impl SqlReplicas {
 #[async_trait]
 impl ReplicaStore for SqlReplicas {
     async fn announce(&self, record: &ReplicaRecord) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO replicas (id, sealed, expires_at) VALUES ($1, $2, $3) \
              ON CONFLICT (id) DO UPDATE SET sealed = $2, expires_at = $3",
         )
@@ -38,7 +39,7 @@ impl ReplicaStore for SqlReplicas {
 
     async fn running(&self, now: Timestamp) -> Result<Vec<ReplicaRecord>, StoreError> {
         const OPERATION: &str = "replicas.running";
-        sqlx::query("SELECT id, sealed, expires_at FROM replicas WHERE expires_at > $1 ORDER BY id")
+        query("SELECT id, sealed, expires_at FROM replicas WHERE expires_at > $1 ORDER BY id")
             .bind(now.as_millis())
             .fetch_all(&self.database.reader)
             .await
@@ -56,7 +57,7 @@ impl ReplicaStore for SqlReplicas {
     }
 
     async fn leave(&self, id: &ReplicaId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM replicas WHERE id = $1")
+        query("DELETE FROM replicas WHERE id = $1")
             .bind(id.as_str())
             .execute(&self.database.writer)
             .await
@@ -65,11 +66,11 @@ impl ReplicaStore for SqlReplicas {
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM replicas WHERE expires_at < $1")
+        query("DELETE FROM replicas WHERE expires_at < $1")
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("replicas.purge"))
     }
 }
@@ -89,7 +90,7 @@ impl SqlSessionHomes {
 impl SessionHomeStore for SqlSessionHomes {
     async fn get(&self, digest: &[u8; 32]) -> Result<Option<SessionHomeRecord>, StoreError> {
         const OPERATION: &str = "session_homes.get";
-        sqlx::query("SELECT home, sealed, version, expires_at FROM session_homes WHERE digest = $1")
+        query("SELECT home, sealed, version, expires_at FROM session_homes WHERE digest = $1")
             .bind(digest.as_slice())
             .fetch_optional(&self.database.reader)
             .await
@@ -113,11 +114,11 @@ impl SessionHomeStore for SqlSessionHomes {
         follows: Option<u64>,
     ) -> Result<bool, StoreError> {
         let statement = match follows {
-            None => sqlx::query(
+            None => query(
                 "INSERT INTO session_homes (digest, home, sealed, version, expires_at) \
                  VALUES ($1, $2, $3, $4, $5) ON CONFLICT (digest) DO NOTHING",
             ),
-            Some(_) => sqlx::query(
+            Some(_) => query(
                 "UPDATE session_homes SET home = $2, sealed = $3, version = $4, expires_at = $5 \
                  WHERE digest = $1 AND version = $6",
             ),
@@ -140,7 +141,7 @@ impl SessionHomeStore for SqlSessionHomes {
     }
 
     async fn remove(&self, digest: &[u8; 32]) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM session_homes WHERE digest = $1")
+        query("DELETE FROM session_homes WHERE digest = $1")
             .bind(digest.as_slice())
             .execute(&self.database.writer)
             .await
@@ -149,11 +150,11 @@ impl SessionHomeStore for SqlSessionHomes {
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM session_homes WHERE expires_at < $1")
+        query("DELETE FROM session_homes WHERE expires_at < $1")
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("session_homes.purge"))
     }
 }

@@ -6,10 +6,10 @@ use portcullis_store::{
     Inserted, Lifted, Page, PageRequest, ReadRevocation, RevocationRecord, RevocationStore,
     RevokedTarget, StoreError, UnreadableRevocation,
 };
-use sqlx::sqlite::SqliteRow;
 
 use crate::columns::{Columns, saturated};
-use crate::database::{Database, Operation, failed, next_change};
+use crate::database::{Alone, Database, Operation, Row, failed, next_change};
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlRevocations {
@@ -22,14 +22,35 @@ impl SqlRevocations {
     }
 }
 
+/// Named, as those of keys are.
+macro_rules! row {
+    () => {
+        "id, kind, issuer, name, cut_off, reason, created_at, created_by, until, lifted_at, \
+         lifted_by, seal, change"
+    };
+}
+
+const GET: &str = concat!("SELECT ", row!(), " FROM revocations WHERE id = $1");
+const LIST: &str = concat!(
+    "SELECT ",
+    row!(),
+    " FROM revocations WHERE id > $1 \
+     AND lifted_at IS NULL AND (until IS NULL OR until > $2) ORDER BY id LIMIT $3"
+);
+const CHANGED: &str = concat!(
+    "SELECT ",
+    row!(),
+    " FROM revocations WHERE change > $1 ORDER BY change LIMIT $2"
+);
+
 #[async_trait]
 impl RevocationStore for SqlRevocations {
     async fn add(&self, record: &RevocationRecord) -> Result<Inserted, StoreError> {
         const OPERATION: Operation = "revocations.add";
         let target = TargetColumns::of(&record.target);
-        let mut transaction = self.database.begin(OPERATION).await?;
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
         let change = next_change(&mut transaction, "revocations", OPERATION).await?;
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO revocations (id, kind, issuer, name, cut_off, reason, created_at, \
              created_by, until, lifted_at, lifted_by, seal, change) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
@@ -48,7 +69,7 @@ impl RevocationStore for SqlRevocations {
         .bind(record.lifted.as_ref().map(|lifted| lifted.by.as_str()))
         .bind(record.seal.as_slice())
         .bind(change)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         if inserted.rows_affected() == 0 {
@@ -62,7 +83,7 @@ impl RevocationStore for SqlRevocations {
 
     async fn get(&self, id: &RevocationId) -> Result<Option<RevocationRecord>, StoreError> {
         const OPERATION: Operation = "revocations.get";
-        sqlx::query("SELECT * FROM revocations WHERE id = $1")
+        query(GET)
             .bind(id.as_str())
             .fetch_optional(&self.database.reader)
             .await
@@ -78,19 +99,16 @@ impl RevocationStore for SqlRevocations {
     ) -> Result<Page<ReadRevocation>, StoreError> {
         const OPERATION: Operation = "revocations.list";
         let limit = page.effective_limit();
-        let rows = sqlx::query(
-            "SELECT * FROM revocations WHERE id > $1 \
-             AND lifted_at IS NULL AND (until IS NULL OR until > $2) ORDER BY id LIMIT $3",
-        )
-        .bind(page.after.as_deref().unwrap_or_default())
-        .bind(now.as_millis())
-        .bind(saturated(limit + 1))
-        .fetch_all(&self.database.reader)
-        .await
-        .map_err(failed(OPERATION))?
-        .iter()
-        .map(|row| try_read(row, OPERATION))
-        .collect::<Result<_, _>>()?;
+        let rows = query(LIST)
+            .bind(page.after.as_deref().unwrap_or_default())
+            .bind(now.as_millis())
+            .bind(saturated(limit + 1))
+            .fetch_all(&self.database.reader)
+            .await
+            .map_err(failed(OPERATION))?
+            .iter()
+            .map(|row| try_read(row, OPERATION))
+            .collect::<Result<_, _>>()?;
         Ok(Page::from_probe(rows, limit, |entry: &ReadRevocation| {
             let id = match entry {
                 Ok(record) => &record.id,
@@ -107,9 +125,9 @@ impl RevocationStore for SqlRevocations {
         seal: &[u8; 32],
     ) -> Result<bool, StoreError> {
         const OPERATION: Operation = "revocations.lift";
-        let mut transaction = self.database.begin(OPERATION).await?;
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
         let change = next_change(&mut transaction, "revocations", OPERATION).await?;
-        let changed = sqlx::query(
+        let changed = query(
             "UPDATE revocations SET lifted_at = $1, lifted_by = $2, seal = $3, change = $4 \
              WHERE id = $5 AND lifted_at IS NULL",
         )
@@ -118,7 +136,7 @@ impl RevocationStore for SqlRevocations {
         .bind(seal.as_slice())
         .bind(change)
         .bind(id.as_str())
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         if changed.rows_affected() == 0 {
@@ -135,7 +153,7 @@ impl RevocationStore for SqlRevocations {
         limit: usize,
     ) -> Result<Vec<(u64, ReadRevocation)>, StoreError> {
         const OPERATION: Operation = "revocations.changed_since";
-        sqlx::query("SELECT * FROM revocations WHERE change > $1 ORDER BY change LIMIT $2")
+        query(CHANGED)
             .bind(saturated(after))
             .bind(saturated(limit))
             .fetch_all(&self.database.reader)
@@ -151,7 +169,7 @@ impl RevocationStore for SqlRevocations {
 
     async fn standing(&self, now: Timestamp) -> Result<Vec<RevocationId>, StoreError> {
         const OPERATION: Operation = "revocations.standing";
-        let ids: Vec<String> = sqlx::query_scalar(
+        let rows = query(
             "SELECT id FROM revocations \
              WHERE lifted_at IS NULL AND (until IS NULL OR until > $1)",
         )
@@ -159,16 +177,19 @@ impl RevocationStore for SqlRevocations {
         .fetch_all(&self.database.reader)
         .await
         .map_err(failed(OPERATION))?;
-        Ok(ids.into_iter().map(RevocationId::from).collect())
+        let id = |row| Columns::of(row, OPERATION).get::<&str>("id");
+        rows.iter()
+            .map(|row| id(row).map(RevocationId::from))
+            .collect()
     }
 
     async fn purge(&self, now: Timestamp, lifted: Timestamp) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM revocations WHERE until < $1 OR lifted_at < $2")
+        query("DELETE FROM revocations WHERE until < $1 OR lifted_at < $2")
             .bind(now.as_millis())
             .bind(lifted.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("revocations.purge"))
     }
 }
@@ -218,12 +239,12 @@ impl<'a> TargetColumns<'a> {
 }
 
 /// A row whose id can be read.
-fn try_read(row: &SqliteRow, operation: Operation) -> Result<ReadRevocation, StoreError> {
+fn try_read(row: &Row, operation: Operation) -> Result<ReadRevocation, StoreError> {
     let id = RevocationId::from(Columns::of(row, operation).get::<&str>("id")?);
     Ok(read(row, operation).map_err(|source| UnreadableRevocation { id, source }))
 }
 
-fn read(row: &SqliteRow, operation: Operation) -> Result<RevocationRecord, StoreError> {
+fn read(row: &Row, operation: Operation) -> Result<RevocationRecord, StoreError> {
     let columns = Columns::of(row, operation);
     // What a kind needs must be there: the driver would read an empty text out of a NULL.
     let missing = || StoreError::corrupt(operation, "a revocation without what its kind needs");

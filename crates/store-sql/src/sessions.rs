@@ -5,7 +5,8 @@ use portcullis_core::Timestamp;
 use portcullis_store::{SessionStore, StoreError, TerminatedSession};
 
 use crate::columns::{Columns, saturated};
-use crate::database::{Database, failed, next_change};
+use crate::database::{Alone, Database, failed, next_change};
+use crate::statement::{Changed, query};
 
 #[derive(Debug)]
 pub(crate) struct SqlSessions {
@@ -22,16 +23,16 @@ impl SqlSessions {
 impl SessionStore for SqlSessions {
     async fn terminate(&self, session: &TerminatedSession) -> Result<(), StoreError> {
         const OPERATION: &str = "sessions.terminate";
-        let mut transaction = self.database.begin(OPERATION).await?;
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
         let change = next_change(&mut transaction, "sessions", OPERATION).await?;
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO terminated_sessions (digest, expires_at, change) VALUES ($1, $2, $3) \
              ON CONFLICT (digest) DO NOTHING",
         )
         .bind(session.digest.as_slice())
         .bind(session.expires_at.as_millis())
         .bind(change)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(OPERATION))?;
         let end = if inserted.rows_affected() == 0 {
@@ -43,7 +44,7 @@ impl SessionStore for SqlSessions {
     }
 
     async fn is_terminated(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        sqlx::query("SELECT 1 FROM terminated_sessions WHERE digest = $1")
+        query("SELECT 1 FROM terminated_sessions WHERE digest = $1")
             .bind(digest.as_slice())
             .fetch_optional(&self.database.reader)
             .await
@@ -57,7 +58,7 @@ impl SessionStore for SqlSessions {
         limit: usize,
     ) -> Result<Vec<(u64, TerminatedSession)>, StoreError> {
         const OPERATION: &str = "sessions.terminated_since";
-        sqlx::query(
+        query(
             "SELECT digest, expires_at, change FROM terminated_sessions \
              WHERE change > $1 ORDER BY change LIMIT $2",
         )
@@ -79,11 +80,11 @@ impl SessionStore for SqlSessions {
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM terminated_sessions WHERE expires_at < $1")
+        query("DELETE FROM terminated_sessions WHERE expires_at < $1")
             .bind(now.as_millis())
             .execute(&self.database.writer)
             .await
-            .map(|deleted| deleted.rows_affected())
+            .map(Changed::rows_affected)
             .map_err(failed("sessions.purge"))
     }
 }

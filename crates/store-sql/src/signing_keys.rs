@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use portcullis_store::{SigningKeyRecord, SigningKeyStore, StoreError};
 
 use crate::columns::Columns;
-use crate::database::{Database, failed};
+use crate::database::{Alone, Database, failed};
+use crate::statement::query;
 
 #[derive(Debug)]
 pub(crate) struct SqlSigningKeys {
@@ -15,6 +16,8 @@ pub(crate) struct SqlSigningKeys {
 /// The same statements about different tables.
 #[derive(Debug)]
 struct Statements {
+    /// Of several that follow one key only one is appended.
+    alone: &'static str,
     list: &'static str,
     append: &'static str,
     remove: &'static str,
@@ -23,19 +26,19 @@ struct Statements {
 macro_rules! statements {
     ($table:literal) => {
         Statements {
+            alone: concat!("LOCK TABLE ", $table, " IN SHARE ROW EXCLUSIVE MODE"),
             list: concat!(
                 "SELECT kid, algorithm, sealed_key, signs_from FROM ",
                 $table,
                 " ORDER BY number"
             ),
-            // One statement: whoever writes has the write lock, and sees what was there before.
             append: concat!(
                 "INSERT INTO ",
                 $table,
                 " (kid, algorithm, sealed_key, signs_from) SELECT $1, $2, $3, $4 \
                  WHERE (SELECT kid FROM ",
                 $table,
-                " WHERE algorithm = $2 ORDER BY number DESC LIMIT 1) IS $5"
+                " WHERE algorithm = $2 ORDER BY number DESC LIMIT 1) IS NOT DISTINCT FROM $5"
             ),
             remove: concat!("DELETE FROM ", $table, " WHERE kid = $1"),
         }
@@ -67,7 +70,7 @@ impl SqlSigningKeys {
 impl SigningKeyStore for SqlSigningKeys {
     async fn list(&self) -> Result<Vec<SigningKeyRecord>, StoreError> {
         const OPERATION: &str = "signing_keys.list";
-        sqlx::query(self.statements.list)
+        query(self.statements.list)
             .fetch_all(&self.database.reader)
             .await
             .map_err(failed(OPERATION))?
@@ -89,20 +92,24 @@ impl SigningKeyStore for SqlSigningKeys {
         record: &SigningKeyRecord,
         follows: Option<&str>,
     ) -> Result<bool, StoreError> {
-        sqlx::query(self.statements.append)
+        const OPERATION: &str = "signing_keys.append";
+        let alone = Alone::InTable(self.statements.alone);
+        let mut transaction = self.database.begin(alone, OPERATION).await?;
+        let inserted = query(self.statements.append)
             .bind(&record.kid)
             .bind(&record.algorithm)
             .bind(&record.sealed_key)
             .bind(record.signs_from.as_millis())
             .bind(follows)
-            .execute(&self.database.writer)
+            .execute(&mut transaction)
             .await
-            .map(|inserted| inserted.rows_affected() == 1)
-            .map_err(failed("signing_keys.append"))
+            .map_err(failed(OPERATION))?;
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        Ok(inserted.rows_affected() == 1)
     }
 
     async fn remove(&self, kid: &str) -> Result<(), StoreError> {
-        sqlx::query(self.statements.remove)
+        query(self.statements.remove)
             .bind(kid)
             .execute(&self.database.writer)
             .await

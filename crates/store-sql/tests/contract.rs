@@ -1,4 +1,4 @@
-//! SQLite keeps every promise of the store traits, in a file and in memory.
+//! SQLite keeps every promise of the store traits, in a file and in memory; so does PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use portcullis_store_sql::{Location, Settings, SqliteStores};
@@ -28,4 +28,18 @@ mod in_memory {
     }
 
     portcullis_store::store_contract!(fresh);
+}
+
+mod in_postgres {
+    use portcullis_store::Stores;
+    use portcullis_store_sql::PostgresStores;
+    use portcullis_store_sql::testing::Schema;
+
+    async fn fresh() -> Option<(Stores, (PostgresStores, Schema))> {
+        let schema = Schema::migrated().await?;
+        let database = schema.open().await;
+        Some((database.stores(), (database, schema)))
+    }
+
+    portcullis_store::store_contract!(fresh where there is one);
 }

@@ -167,6 +167,19 @@ macro_rules! store_contract {
             )+
         })+
     };
+    (@tests_where_there_is $factory:ident $($suite:ident: $($name:ident)+;)+) => {
+        $(mod $suite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    if let Some((stores, _alive)) = super::$factory().await {
+                        let obligation = concat!(stringify!($suite), "::", stringify!($name));
+                        $crate::contract::check(obligation, stores).await;
+                    }
+                }
+            )+
+        })+
+    };
     (@dispatch $stores:ident $($suite:ident: $($name:ident)+;)+) => {
         /// Runs the obligation with this name, e.g. `meta::an_absent_value_is_none`, and panics
         /// when the backend does not meet it.
@@ -178,6 +191,9 @@ macro_rules! store_contract {
             )+)+
             panic!("no obligation is called {obligation}");
         }
+    };
+    ($factory:ident where there is one) => {
+        $crate::store_contract! { @list tests_where_there_is $factory }
     };
     ($factory:ident) => {
         $crate::store_contract! { @list tests $factory }

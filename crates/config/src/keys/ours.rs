@@ -381,7 +381,43 @@ pub(crate) static FILE_KEY: Section = Section {
 pub(crate) static STORE: Section = Section {
     name: "store",
     doc: "Where state is kept.",
-    keys: &[Key::new("path", Kind::FilePath, "The SQLite database.").default("portcullis.db")],
+    keys: &[
+        Key::new(
+            "path",
+            Kind::FilePath,
+            "The SQLite database. The key ring lies beside it, also where `database_url` is set.",
+        )
+        .default("portcullis.db"),
+        Key::new(
+            "database_url",
+            Kind::Secret,
+            "A PostgreSQL database in place of SQLite, for several replicas: `postgres://user:password@host:5432/database`. `portcullis migrate` prepares it. On another machine it must prove who it is (`sslmode=verify-full`, the default; `sslrootcert=FILE` for an authority of your own).",
+        ),
+        Key::new(
+            "allow_unverified_database",
+            Kind::Flag,
+            "Admit an `sslmode` in `database_url` that does not prove who answers at another machine.",
+        )
+        .default("false"),
+        Key::new(
+            "database_connections",
+            Kind::Whole(2, 1000),
+            "Most connections of this process to PostgreSQL.",
+        )
+        .default("10"),
+        Key::new(
+            "acquire_timeout",
+            Kind::Span,
+            "How long to wait for a connection to PostgreSQL.",
+        )
+        .default("5s"),
+        Key::new(
+            "statement_timeout",
+            Kind::Span,
+            "How long PostgreSQL may work on one statement; it may wait half of that for others.",
+        )
+        .default("10s"),
+    ],
 };
 
 pub(crate) static AUDIT: Section = Section {

@@ -4,8 +4,10 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portcullis_core::{AddressRange, TrustedOrigin};
+use portcullis_core::{AddressRange, SecretValue, TrustedOrigin};
 use url::Url;
+
+use super::Sourced;
 
 /// `server`
 #[derive(Clone, Debug)]
@@ -126,8 +128,25 @@ pub struct ClientCa {
 /// `store`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// The SQLite database.
+    /// The SQLite database; the key ring lies beside it.
     pub path: PathBuf,
+    /// A PostgreSQL database in its place.
+    pub postgres: Option<Postgres>,
+}
+
+/// `store.database_url` and what belongs to it
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postgres {
+    /// Where it is, with the password.
+    pub url: Sourced<SecretValue>,
+    /// Whether it need not prove who it is.
+    pub allow_unverified: bool,
+    /// Most connections.
+    pub connections: u32,
+    /// How long to wait for one.
+    pub acquire_timeout: Duration,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
 }
 
 /// `audit`

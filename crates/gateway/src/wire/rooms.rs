@@ -20,7 +20,7 @@ use portcullis_identity::{
 };
 use portcullis_server::{Frontage, Readiness};
 use portcullis_store::Stores;
-use portcullis_store_sql::{Durability, Location, Settings as SqlSettings, SqliteStores};
+use portcullis_store_sql::Durability;
 use portcullis_upstream::{Means, Processes};
 use portcullis_vault::{KeyRing, MacPurpose};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,7 @@ use super::servers::{self, Making};
 use super::sign_in;
 use super::signer::Signing;
 use super::standing::Standings;
+use super::storage::{self, PostgresStorage};
 use super::subjects::Subjects;
 use crate::cli::exit::CommandError;
 
@@ -52,6 +53,8 @@ pub(super) enum Storage {
         /// What a commit survives.
         durability: Durability,
     },
+    /// A PostgreSQL database, and the key ring where it would lie for SQLite.
+    Postgres(Box<PostgresStorage>),
     /// Nothing outlives the process: the demo.
     Memory,
 }
@@ -60,14 +63,28 @@ impl Storage {
     /// What the configuration names. An event that is durable before its answer must outlive a
     /// power cut too, or the word would promise less than it says.
     pub(super) fn of(config: &Config) -> Self {
-        Self::Disk {
-            path: config.store.path.clone(),
-            durability: if config.audit.required {
-                Durability::PowerLoss
-            } else {
-                Durability::ProcessCrash
+        let durability = if config.audit.required {
+            Durability::PowerLoss
+        } else {
+            Durability::ProcessCrash
+        };
+        match PostgresStorage::of(config, durability) {
+            Some(postgres) => Self::Postgres(Box::new(postgres)),
+            None => Self::Disk {
+                path: config.store.path.clone(),
+                durability,
             },
         }
+    }
+
+    /// The first file that a first start would make, and what it is.
+    pub(super) fn missing(&self) -> Option<(&'static str, PathBuf)> {
+        let files = match self {
+            Self::Disk { path, .. } => vec![("store", path.clone()), ("key ring", ring_path(path))],
+            Self::Postgres(postgres) => vec![("key ring", postgres.ring.clone())],
+            Self::Memory => Vec::new(),
+        };
+        files.into_iter().find(|(_, path)| !path.exists())
     }
 }
 
@@ -94,31 +111,24 @@ impl Vaults {
     /// The same, by this clock.
     async fn open_at(storage: &Storage, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let mut settings = SqlSettings::default();
-        let (location, ring) = match storage {
-            Storage::Disk { path, durability } => {
-                settings.durability = *durability;
-                let ring = ring_path(path);
-                let opened = KeyRing::load_or_create(&ring, Arc::clone(&entropy), &*clock)
-                    .with_context(|| format!("the key ring {}", ring.display()))?;
-                (Location::File(path.clone()), opened)
-            }
-            Storage::Memory => (
-                Location::InMemory,
-                KeyRing::in_memory(Arc::clone(&entropy))?,
-            ),
+        let file = match storage {
+            Storage::Disk { path, .. } => Some(ring_path(path)),
+            Storage::Postgres(postgres) => Some(postgres.ring.clone()),
+            Storage::Memory => None,
         };
-        let stores = SqliteStores::open(&location, &settings)
-            .await
-            .context("the store (store.path)")?
-            .stores();
+        let ring = match &file {
+            Some(file) => KeyRing::load_or_create(file, Arc::clone(&entropy), &*clock)
+                .with_context(|| format!("the key ring {}", file.display()))?,
+            None => KeyRing::in_memory(Arc::clone(&entropy))?,
+        };
+        let stores = storage::open(storage).await?;
         let stored = stores
             .meta
             .put_if_absent(CANARY, &ring.canary_seal()?)
             .await?;
         ring.canary_check(&stored).context(
-            "this key ring does not belong to this database: put back the ring that was in use, or \
-             start with another store.path",
+            "this key ring does not belong to this database: put back the ring that was in use, copy \
+             that of the other replicas, or start with another store.path",
         )?;
         Ok(Self {
             stores,
@@ -394,7 +404,7 @@ mod tests {
     fn an_audit_event_that_is_required_outlives_a_power_cut() {
         let durability = |text| match Storage::of(&crate::wire::tests::config(text)) {
             Storage::Disk { durability, .. } => durability,
-            Storage::Memory => panic!("a file was named"),
+            Storage::Postgres(_) | Storage::Memory => panic!("a file was named"),
         };
         assert_eq!(durability("audit: {required: true}"), Durability::PowerLoss);
         assert_eq!(durability(""), Durability::ProcessCrash);

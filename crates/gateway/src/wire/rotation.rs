@@ -97,16 +97,14 @@ pub async fn rotate_tokens(
 /// The store and the ring of this file, which are there. Made here they would be nobody's, and the key
 /// that others have would still sign.
 async fn kept(config: &Config) -> Result<Vaults, CommandError> {
-    let database = &config.store.path;
-    for (what, path) in [("store", database), ("key ring", &ring_path(database))] {
-        if !path.exists() {
-            return Err(CommandError::Usage(format!(
-                "there is no {what} at {} (store.path): the first start makes one, and nothing was rotated",
-                path.display()
-            )));
-        }
+    let storage = Storage::of(config);
+    if let Some((what, path)) = storage.missing() {
+        return Err(CommandError::Usage(format!(
+            "there is no {what} at {} (store.path): the first start makes one, and nothing was rotated",
+            path.display()
+        )));
     }
-    Ok(Vaults::open(&Storage::of(config)).await?)
+    Ok(Vaults::open(&storage).await?)
 }
 
 fn told(rotated: anyhow::Result<signing_keys::Rotated>) -> Result<RotatedKey, CommandError> {

@@ -16,13 +16,14 @@ use crate::cli::exit::CommandError;
 pub async fn verify_audit(config: Option<&Path>) -> Result<Verification, CommandError> {
     let file = files::path_of(config);
     let config = files::load(&file, CommandLine::default())?.config;
-    if !config.store.path.exists() {
+    let storage = Storage::of(&config);
+    if let Some((what, path)) = storage.missing() {
         return Err(CommandError::Usage(format!(
-            "there is no store at {} (store.path)",
-            config.store.path.display()
+            "there is no {what} at {} (store.path)",
+            path.display()
         )));
     }
-    let vaults = Vaults::open(&Storage::of(&config)).await?;
+    let vaults = Vaults::open(&storage).await?;
     let mac = RingMac::new(&vaults.ring, MacPurpose::AuditChain);
     let report = verify(&*vaults.stores.audit, &*mac)
         .await

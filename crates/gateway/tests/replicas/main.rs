@@ -6,6 +6,8 @@ mod gone;
 #[cfg(test)]
 mod handles;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod letters;
 #[cfg(test)]
 mod parked;
@@ -17,3 +19,7 @@ mod sse;
 mod stateless;
 #[cfg(test)]
 mod support;
+
+/// The same suite runs on PostgreSQL in `replicas_on_postgres`.
+#[cfg(test)]
+const ON_POSTGRES: bool = false;

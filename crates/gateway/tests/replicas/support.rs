@@ -6,6 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use portcullis_store::{AuditFilter, PageRequest, Stores};
+use portcullis_store_sql::testing::Schema;
+use portcullis_store_sql::{Location, Settings, SqliteStores};
 use portcullis_testkit::PATIENCE;
 use portcullis_testkit::gateway::{Ask, Connection, Process, Reply, run};
 use portcullis_testkit::upstream::FakeUpstream;
@@ -15,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 pub(crate) const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
-const MASTER: &str = "sk-master-canary-Zp7Qm2vT9dKx4RzL";
+pub(crate) const MASTER: &str = "sk-master-canary-Zp7Qm2vT9dKx4RzL";
 pub(crate) const ALICE: &str = "sk-alice-canary-Yx83bQ71kkPwLm20";
 pub(crate) const BOB: &str = "sk-bob-canary-Hq5Tn9vB2cXz7Ks40";
 pub(crate) const QUESTION: &str =
@@ -31,8 +34,10 @@ pub(crate) fn server(name: &str, upstream: &FakeUpstream) -> String {
 
 /// The processes.
 pub(crate) struct Cluster {
-    folder: TempDir,
+    // First, so that they have ended when the database goes.
     pub(crate) replicas: Vec<Process>,
+    folder: TempDir,
+    schema: Option<Schema>,
     backends: Arc<Mutex<Vec<SocketAddr>>>,
     next: Arc<AtomicUsize>,
     /// The balancer's own.
@@ -42,11 +47,24 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) async fn of(servers: &[String]) -> Self {
+    /// `None` where this machine has not the database that the suite is for.
+    pub(crate) async fn of(servers: &[String]) -> Option<Self> {
+        let schema = if crate::ON_POSTGRES {
+            Some(Schema::migrated().await?)
+        } else {
+            None
+        };
+        let store = schema.as_ref().map_or_else(String::new, |schema| {
+            format!(
+                "store: {{database_url: '{}', database_connections: 4}}\n",
+                schema.text()
+            )
+        });
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "server: {{replica_listen: '127.0.0.1:0'}}\n\
              audit: {{required: true}}\n\
+             {store}\
              general_settings:\n  master_key: \"{MASTER}\"\n\
              identity:\n  keys:\n\
              \x20 - {{id: alice, key: {ALICE}, all_servers: true}}\n\
@@ -68,15 +86,16 @@ impl Cluster {
             Arc::clone(&next),
             balancing.clone(),
         ));
-        Self {
-            folder,
+        Some(Self {
             replicas,
+            folder,
+            schema,
             backends,
             next,
             address,
             asked: Arc::default(),
             _balancing: balancing,
-        }
+        })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -94,7 +113,7 @@ impl Cluster {
         // What it answered before is on record; what is written a moment later would die with it.
         let asked = self.asked.lock().unwrap().clone();
         let written = async || {
-            let recorded = recorded(self.folder()).await;
+            let recorded = self.recorded().await;
             asked.iter().all(|id| recorded.contains(id))
         };
         portcullis_testkit::eventually("what was answered is on record", written).await;
@@ -105,6 +124,22 @@ impl Cluster {
             .retain(|address| *address != gone.address());
         gone.signal("KILL");
         gone.wait();
+    }
+
+    /// The request ids of every stored event of a request.
+    async fn recorded(&self) -> Vec<String> {
+        let Some(schema) = &self.schema else {
+            let location = Location::File(self.folder().join("portcullis.db"));
+            let opened = SqliteStores::open(&location, &Settings::default()).await;
+            let database = opened.unwrap();
+            let ids = request_ids(&database.stores()).await;
+            database.close().await;
+            return ids;
+        };
+        let database = schema.open().await;
+        let ids = request_ids(&database.stores()).await;
+        database.close().await;
+        ids
     }
 
     pub(crate) fn client(&self, key: &str, path: &str) -> Client {
@@ -126,7 +161,7 @@ impl Cluster {
             replica.wait();
         }
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for id in recorded(self.folder()).await {
+        for id in self.recorded().await {
             *counts.entry(id).or_default() += 1;
         }
         for id in self.asked.lock().unwrap().iter() {
@@ -137,6 +172,24 @@ impl Cluster {
         let args = ["--config", "c.yaml", "audit", "verify"];
         let verified = run(PORTCULLIS, self.folder(), &args, &[]);
         assert_eq!(verified.code, Some(0), "{verified:?}");
+    }
+}
+
+async fn request_ids(stores: &Stores) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let page = PageRequest { after, limit: 1000 };
+        let page = stores
+            .audit
+            .list(&AuditFilter::default(), &page)
+            .await
+            .unwrap();
+        let rows = page.items.into_iter().map(|row| row.request_id);
+        ids.extend(rows.filter(|id| !id.is_empty()));
+        after = page.next;
+        if after.is_none() {
+            return ids;
+        }
     }
 }
 
@@ -161,28 +214,6 @@ async fn balance(
             let mut server = TcpStream::connect(backend).await?;
             tokio::io::copy_bidirectional(&mut client, &mut server).await
         });
-    }
-}
-
-/// The request ids of every stored event of a request.
-async fn recorded(folder: &Path) -> Vec<String> {
-    let location = portcullis_store_sql::Location::File(folder.join("portcullis.db"));
-    let settings = portcullis_store_sql::Settings::default();
-    let store = portcullis_store_sql::SqliteStores::open(&location, &settings)
-        .await
-        .unwrap();
-    let (mut ids, mut after) = (Vec::new(), None);
-    loop {
-        let page = portcullis_store::PageRequest { after, limit: 1000 };
-        let filter = portcullis_store::AuditFilter::default();
-        let page = store.stores().audit.list(&filter, &page).await.unwrap();
-        let rows = page.items.into_iter().map(|row| row.request_id);
-        ids.extend(rows.filter(|id| !id.is_empty()));
-        after = page.next;
-        if after.is_none() {
-            store.close().await;
-            return ids;
-        }
     }
 }
 
