@@ -76,7 +76,7 @@ impl Postgres {
 
     /// Ends what was started.
     pub(crate) fn end(self) -> anyhow::Result<()> {
-        self.own.map_or(Ok(()), |own| own.stop())
+        self.own.map_or(Ok(()), Own::stop)
     }
 }
 

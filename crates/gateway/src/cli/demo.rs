@@ -44,7 +44,7 @@ pub(super) async fn run(args: &DemoArgs, out: &mut Output) -> Result<Exit, Comma
         }
     });
 
-    let told = tell(args, out, &mock, &lifecycle).await;
+    let told = Box::pin(tell(args, out, &mock, &lifecycle)).await;
     if told.is_err() || args.once {
         lifecycle.stop.soft.cancel();
     } else {
@@ -61,7 +61,7 @@ async fn tell(
     mock: &str,
     lifecycle: &Lifecycle,
 ) -> Result<Exit, CommandError> {
-    let gateway = wire::demo_gateway(mock, args.port, lifecycle).await?;
+    let gateway = Box::pin(wire::demo_gateway(mock, args.port, lifecycle)).await?;
     let http = wire::http_client()?;
     let mock = Url::parse(mock).map_err(anyhow::Error::new)?;
     let parts = narration::Parts {

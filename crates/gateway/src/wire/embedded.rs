@@ -128,9 +128,11 @@ impl Embedded {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(
-            Rooms::presenting(&config, storage, clock, tracker, stop, between)
-                .await
-                .map_err(refusal)?,
+            Box::pin(Rooms::presenting(
+                &config, storage, clock, tracker, stop, between,
+            ))
+            .await
+            .map_err(refusal)?,
         );
         housekeeping::start(&rooms, tracker, stop);
         rooms.readiness.serve(1);

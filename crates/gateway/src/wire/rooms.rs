@@ -225,7 +225,10 @@ impl Rooms {
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let as_it_is: Presenting = Box::new(|broker| broker);
-        Self::presenting(config, storage, clock, tracker, stop, as_it_is).await
+        Box::pin(Self::presenting(
+            config, storage, clock, tracker, stop, as_it_is,
+        ))
+        .await
     }
 
     /// The same with something between the engine and the broker of its credentials.
@@ -238,7 +241,7 @@ impl Rooms {
         between: Presenting,
     ) -> anyhow::Result<Self> {
         let client = outbound::client(config.server.ca_file.clone())?;
-        let vaults = Vaults::open_at(storage, clock).await?;
+        let vaults = Box::pin(Vaults::open_at(storage, clock)).await?;
         let (index, keys) = vaults.keys().await?;
         let (revocations, revoking) = vaults.revocations().await?;
         follow(

@@ -57,7 +57,7 @@ pub(super) async fn open(storage: &Storage) -> anyhow::Result<Stores> {
     let location = match storage {
         Storage::Postgres(postgres) => {
             let url = postgres.url()?;
-            let opened = PostgresStores::open(&url, &postgres.settings).await;
+            let opened = Box::pin(PostgresStores::open(&url, &postgres.settings)).await;
             return Ok(opened.with_context(|| place(&url))?.stores());
         }
         Storage::Disk { path, durability } => {
@@ -66,7 +66,7 @@ pub(super) async fn open(storage: &Storage) -> anyhow::Result<Stores> {
         }
         Storage::Memory => Location::InMemory,
     };
-    let opened = SqliteStores::open(&location, &settings).await;
+    let opened = Box::pin(SqliteStores::open(&location, &settings)).await;
     Ok(opened.context("the store (store.path)")?.stores())
 }
 
