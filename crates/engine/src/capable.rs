@@ -29,6 +29,8 @@ const MOST_OF_ONE: usize = 64;
 /// Most pages and names of one list.
 const MOST_PAGES: usize = 100;
 const MOST_NAMES: usize = 10_000;
+/// Most bytes of the names that are kept of one list.
+const MOST_BYTES: usize = 512 * 1024;
 
 /// Whose session: a server lists by what was declared to it.
 type Key = (ServerId, Acting, SessionWish);
@@ -173,7 +175,8 @@ impl Gateway {
                     members.and_then(|tool| tool.string("name").map(std::borrow::Cow::into_owned));
                 names.extend(name);
             }
-            if names.len() > MOST_NAMES {
+            let bytes: usize = names.iter().map(String::len).sum();
+            if names.len() > MOST_NAMES || bytes > MOST_BYTES {
                 return Err(bad_answer(entry));
             }
             match page.next {

@@ -81,7 +81,8 @@ pub(crate) struct Listing {
     fetched: Duration,
     /// How often the server had said that this list changed when it was asked for.
     changes: u64,
-    /// The digest of what callers may see of it.
+    /// The digest of all that was read, and of what callers may see of it.
+    read: [u8; 32],
     shown: [u8; 32],
 }
 
@@ -112,9 +113,10 @@ struct Attempt {
     begun: Option<Duration>,
     /// When, and why, it came to nothing: those who waited for it, or come soon after, share that.
     failed: Option<(Duration, UpstreamErrorKind)>,
-    /// When it began by the clock that we sleep by, and how often the server had said then that the list
-    /// changed.
-    paced: Option<(tokio::time::Instant, u64)>,
+    /// When it began, by the clock that we sleep by.
+    paced: Option<tokio::time::Instant>,
+    /// How often the server had said that the list changed, when an attempt began that came to its end.
+    covered: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -126,8 +128,19 @@ struct Shelf {
     changes: AtomicU64,
     /// The last attempt failed; what was seen before may still be there.
     failed: AtomicBool,
-    /// Rises when what callers may see of the list became another.
-    version: AtomicU64,
+    /// Rises when the list became another, also where callers do not see it.
+    read: AtomicU64,
+    /// Rises when what callers may see of it became another.
+    shown: AtomicU64,
+}
+
+/// Which list it is, of all that a server had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ListVersion {
+    /// As we read it.
+    pub(crate) read: u64,
+    /// As callers may see it.
+    pub(crate) shown: u64,
 }
 
 impl Shelf {
@@ -236,9 +249,15 @@ impl Gateway {
         let limit = SHARE.min(entry.upstream.server().timeout);
         let listing = tokio::time::timeout(limit, self.listing(view, entry, kind, None)).await;
         match listing {
-            Ok(Ok(listing)) => Some(listing),
-            Ok(Err(_)) | Err(_) => lister.catalog.seen(kind),
+            Ok(Ok(listing)) => return Some(listing),
+            Ok(Err(_)) => {}
+            // The next one who asks need not wait as long.
+            Err(_) => {
+                let shelf = lister.catalog.shelf(kind);
+                shelf.failed.store(true, Ordering::Release);
+            }
         }
+        lister.catalog.seen(kind)
     }
 
     /// Fetches the tools anew.
@@ -305,17 +324,21 @@ impl Gateway {
     /// Fetches a list of which the server said that it changed: once for all who ask for it meanwhile,
     /// and not sooner than a second after the last time. `None`: it cannot be had now. Gives the list's
     /// version.
-    pub(crate) async fn relist(self: &Arc<Self>, lister: &Lister, kind: Kind) -> Option<u64> {
+    pub(crate) async fn relist(
+        self: &Arc<Self>,
+        lister: &Lister,
+        kind: Kind,
+    ) -> Option<ListVersion> {
         let shelf = lister.catalog.shelf(kind);
         let heard = shelf.changes.load(Ordering::Acquire);
         loop {
             let mut fetching = shelf.fetching.lock().await;
-            let since = fetching.paced;
-            if since.is_some_and(|(_, changes)| changes >= heard) {
+            if fetching.covered.is_some_and(|changes| changes >= heard) {
                 let failed = shelf.failed.load(Ordering::Acquire);
                 return (!failed).then(|| lister.version(kind));
             }
-            let rest = since.map_or(Duration::ZERO, |(at, _)| RETRY.saturating_sub(at.elapsed()));
+            let rest = |at: tokio::time::Instant| RETRY.saturating_sub(at.elapsed());
+            let rest = fetching.paced.map_or(Duration::ZERO, rest);
             if rest.is_zero() {
                 let fetched = Box::pin(self.fetch_into(lister, kind, &mut fetching)).await;
                 return fetched.is_ok().then(|| lister.version(kind));
@@ -335,7 +358,7 @@ impl Gateway {
         fetching.begun = Some(self.clock.monotonic());
         // Read before the server is asked: what changes meanwhile is asked for again.
         let changes = shelf.changes.load(Ordering::Acquire);
-        fetching.paced = Some((tokio::time::Instant::now(), changes));
+        fetching.paced = Some(tokio::time::Instant::now());
         // Page by page in time would be for ever.
         let limit = entry.upstream.server().timeout;
         let fetched = tokio::time::timeout(limit, Box::pin(self.fetch(lister, kind)))
@@ -345,9 +368,12 @@ impl Gateway {
             Err(EngineError::Upstream(error)) => Some((self.clock.monotonic(), error.kind)),
             _ => None,
         };
+        // Only now: an attempt that its caller gave up has told nobody anything.
+        fetching.covered = Some(changes);
         shelf.failed.store(fetched.is_err(), Ordering::Release);
         let items = fetched?;
-        let shown = shown(entry, kind, &items);
+        let read = digest(items.iter());
+        let shown = digest(items.iter().filter(|item| is_shown(entry, kind, item)));
         let index = items
             .iter()
             .enumerate()
@@ -359,11 +385,21 @@ impl Gateway {
             marks: OnceLock::new(),
             fetched: self.clock.monotonic(),
             changes,
+            read,
             shown,
         });
         let mut kept = shelf.listing.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_none_or(|before| before.shown != shown) {
-            shelf.version.fetch_add(1, Ordering::AcqRel);
+        let before = kept.as_deref();
+        for (counter, is_another) in [
+            (&shelf.read, before.is_none_or(|before| before.read != read)),
+            (
+                &shelf.shown,
+                before.is_none_or(|before| before.shown != shown),
+            ),
+        ] {
+            if is_another {
+                counter.fetch_add(1, Ordering::AcqRel);
+            }
         }
         *kept = Some(Arc::clone(&listing));
         drop(kept);
@@ -371,13 +407,13 @@ impl Gateway {
     }
 }
 
-/// The digest of those items that the server's rules let callers see.
-fn shown(entry: &ServerEntry, kind: Kind, items: &[Item]) -> [u8; 32] {
-    let hidden = |item: &&Item| {
-        kind == Kind::Tools && (item.tasks_only || !entry.policy.admits_tool(&item.name))
-    };
-    let shown = items.iter().filter(|item| !hidden(item));
-    let digest = shown.fold(Sha256::new(), |digest, item| {
+/// Whether the server's rules let callers see an item.
+fn is_shown(entry: &ServerEntry, kind: Kind, item: &Item) -> bool {
+    kind != Kind::Tools || (!item.tasks_only && entry.policy.admits_tool(&item.name))
+}
+
+fn digest<'i>(items: impl Iterator<Item = &'i Item>) -> [u8; 32] {
+    let digest = items.fold(Sha256::new(), |digest, item| {
         digest.part(item.raw.get().as_bytes())
     });
     digest.finish()

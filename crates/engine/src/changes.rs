@@ -8,8 +8,9 @@ use std::task::Poll;
 
 use portcullis_mcp::{Envelope, Kind as MessageKind};
 use portcullis_policy::Evidence;
+use tokio::task::JoinHandle;
 
-use crate::catalog::{Kind, Lister};
+use crate::catalog::{Kind, ListVersion, Lister};
 use crate::gateway::Gateway;
 use crate::snapshot::ServerEntry;
 
@@ -27,7 +28,7 @@ const LISTS: [(&str, &[Kind]); 3] = [
 struct Known {
     kinds: &'static [Kind],
     /// Which versions of it the stream's client could have seen.
-    versions: Vec<u64>,
+    versions: Vec<ListVersion>,
     /// The server's words, while the list is read.
     heard: Option<Reading>,
     /// Its words, where it spoke again meanwhile.
@@ -36,8 +37,9 @@ struct Known {
 
 struct Reading {
     text: String,
-    /// Gives the versions then, unless the list cannot be read.
-    reading: Pin<Box<dyn Future<Output = Option<Vec<u64>>> + Send>>,
+    /// Gives the versions then, unless the list cannot be read. A task: a stream whose client does not
+    /// read must not hold up those who wait for the same list.
+    reading: JoinHandle<Option<Vec<ListVersion>>>,
 }
 
 /// What one stream knows of one server's lists, and which of them are being read.
@@ -99,15 +101,15 @@ impl Changes {
             } = self;
             for known in known {
                 while let Some(heard) = &mut known.heard {
-                    let Poll::Ready(now) = heard.reading.as_mut().poll(context) else {
+                    let Poll::Ready(now) = Pin::new(&mut heard.reading).poll(context) else {
                         break;
                     };
-                    let told = known.learn(now);
-                    if let Some(text) = known.again.take() {
-                        known.read(gateway, lister, text);
-                    }
-                    if let Some(told) = told {
-                        return Poll::Ready(told);
+                    let told = known.learn(now.ok().flatten());
+                    match (told, known.again.take()) {
+                        // Whoever lists now sees what the later words are about too.
+                        (Some(told), again) => return Poll::Ready(again.unwrap_or(told)),
+                        (None, Some(text)) => known.read(gateway, lister, text),
+                        (None, None) => {}
                     }
                 }
             }
@@ -129,7 +131,8 @@ impl Changes {
 impl Known {
     fn read(&mut self, gateway: &Arc<Gateway>, lister: &Lister, text: String) {
         let (gateway, lister, kinds) = (Arc::clone(gateway), lister.clone(), self.kinds);
-        let reading = Box::pin(async move {
+        let tracker = gateway.tracker.clone();
+        let reading = tracker.spawn(async move {
             let reading = kinds.iter().map(|kind| gateway.relist(&lister, *kind));
             let read = futures_util::future::join_all(reading).await;
             read.into_iter().collect()
@@ -137,18 +140,18 @@ impl Known {
         self.heard = Some(Reading { text, reading });
     }
 
-    /// The list was read, or could not be; gives what the client is to be told, if anything. Whoever
-    /// cannot be told what changed is told that something did.
-    fn learn(&mut self, now: Option<Vec<u64>>) -> Option<String> {
+    /// The list was read, or could not be; gives what the client is to be told, if anything. Nothing is
+    /// told only of a change that is known and not for the client to see: what did not change for us may
+    /// have changed in the client's own session.
+    fn learn(&mut self, now: Option<Vec<ListVersion>>) -> Option<String> {
         let text = self.heard.take()?.text;
-        match now {
-            Some(now) if now == self.versions => None,
-            Some(now) => {
-                self.versions = now;
-                Some(text)
-            }
-            None => Some(text),
-        }
+        let Some(now) = now else {
+            return Some(text);
+        };
+        let before = std::mem::replace(&mut self.versions, now);
+        let is_seen = |(before, now): (&ListVersion, &ListVersion)| before.shown != now.shown;
+        let seen = before.iter().zip(&self.versions).any(is_seen);
+        (seen || before == self.versions).then_some(text)
     }
 }
 

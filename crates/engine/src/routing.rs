@@ -46,6 +46,7 @@ pub(crate) fn claims<'v>(
 fn readings<'v>(view: &'v View, exposed: &'v str) -> Vec<(usize, &'v Arc<ServerEntry>, &'v str)> {
     let mut found: Vec<_> = exposed
         .match_indices(SEPARATOR)
+        .take_while(|(at, _)| *at <= view.longest_alias())
         .filter_map(|(at, _)| {
             let (position, entry) = view.aliased(exposed.get(..at)?)?;
             Some((position, entry, exposed.get(at + SEPARATOR.len_utf8()..)?))
@@ -101,26 +102,24 @@ pub(crate) fn listed_name(
     owns(view, kind, entry, name, &marked).then_some(marked)
 }
 
-/// Whether an exposed name leads to this item, by what was last seen of every server. What a server
-/// lists just now it has, whatever was seen before.
+/// Whether an exposed name leads to this item: by what was last seen of every server, as a call finds its
+/// way, and where none of them has it, by what the server lists just now.
 fn owns(view: &View, kind: Kind, entry: &ServerEntry, name: &str, exposed: &str) -> bool {
-    let first = claims(view, exposed)
-        .into_iter()
-        .find_map(|(other, claim)| {
-            let is_same = other.id == entry.id;
-            let listing = other.catalog_of(view).seen(kind);
-            let borne_out = listing.and_then(|listing| claim.own(other, exposed, &listing));
-            let own = match (borne_out, &claim) {
-                (Some(own), _) => own,
-                (None, Claim::Plain(own)) if is_same && *own == name => name.into(),
-                (None, Claim::Marked) if is_same && marked(&entry.alias, name) == exposed => {
-                    name.into()
-                }
-                (None, _) => return None,
-            };
-            Some(is_same && *own == *name)
-        });
-    first.unwrap_or(false)
+    let claims = claims(view, exposed);
+    let first = claims.iter().find_map(|(other, claim)| {
+        let listing = other.catalog_of(view).seen(kind)?;
+        Some((other, claim.own(other, exposed, &listing)?))
+    });
+    if let Some((other, own)) = first {
+        return other.id == entry.id && *own == *name;
+    }
+    claims.iter().any(|(other, claim)| {
+        let is_its = match claim {
+            Claim::Plain(own) => *own == name,
+            Claim::Marked => marked(&entry.alias, name) == exposed,
+        };
+        is_its && other.id == entry.id
+    })
 }
 
 impl Gateway {

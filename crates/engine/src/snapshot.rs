@@ -158,6 +158,8 @@ pub struct Snapshot {
     /// Ids and aliases, both exact.
     names: HashMap<String, usize>,
     aliases: HashMap<Arc<str>, usize>,
+    /// Bytes of the longest alias.
+    longest_alias: usize,
     groups: BTreeSet<String>,
     handed_on: HandedOn,
     asks_for_login_assertions: bool,
@@ -186,6 +188,7 @@ impl Snapshot {
             asks_for_login_assertions: servers
                 .iter()
                 .any(|server| server.auth.reads_login_assertion()),
+            longest_alias: aliases.keys().map(|alias| alias.len()).max().unwrap_or(0),
             servers,
             names,
             aliases,
@@ -226,6 +229,11 @@ impl Snapshot {
             let mut servers = self.servers().iter();
             servers.any(|server| server.policy.access_groups.contains(name) && seen(server))
         })
+    }
+
+    /// No alias is longer, in bytes.
+    pub(crate) const fn longest_alias(&self) -> usize {
+        self.longest_alias
     }
 
     /// The server whose tools carry this prefix.

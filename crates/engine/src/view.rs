@@ -217,6 +217,11 @@ impl View {
             .map(|(_, server)| server)
     }
 
+    /// No alias is longer, in bytes.
+    pub(crate) fn longest_alias(&self) -> usize {
+        self.snapshot.longest_alias()
+    }
+
     /// The server whose exposed names start with this alias, if it is in view.
     pub(crate) fn aliased(&self, alias: &str) -> Option<(usize, &Arc<ServerEntry>)> {
         self.snapshot

@@ -9,12 +9,16 @@ use std::sync::Arc;
 use portcullis_core::{Principal, PrincipalKind, ServerId, Side};
 
 use crate::explain::{Check, Silent, Trace};
-use crate::rules::Facts;
+use crate::rules::{Facts, MOST_ARGUMENT_BYTES};
 use crate::scopes::{Counting, Lacking};
 use crate::{
     Acting, Caller, Circumstances, Denied, DeniedRule, Evidence, KeyRule, Operation, Permit,
     ServerPolicy, arguments,
 };
+
+/// Most argument names that a refusal repeats, and most characters of each.
+const MOST_NAMED: usize = 8;
+const LONGEST_NAMED: usize = 64;
 
 /// Whether, and by which rule, the caller sees the server at all. Lists and calls both ask here.
 pub fn sees(caller: Caller<'_>, server: &ServerPolicy) -> Option<&'static str> {
@@ -136,17 +140,31 @@ fn keeps_to_params(server: &ServerPolicy, tool: &str, text: Option<&str>) -> Res
         return Ok(());
     }
     Err(Denied {
-        arguments: refused,
+        arguments: few(refused),
         ..Denied::by(DeniedRule::AllowedParams)
     })
 }
 
+/// So many names of a caller's making as a refusal repeats, and as much of each.
+pub(crate) fn few(mut names: Vec<String>) -> Vec<String> {
+    names.truncate(MOST_NAMED);
+    for name in &mut names {
+        let end = name.char_indices().nth(LONGEST_NAMED).map(|(at, _)| at);
+        name.truncate(end.unwrap_or(name.len()));
+    }
+    names
+}
+
 /// Only what the schema allows, for a tool that has one.
 fn keeps_to_schema(server: &ServerPolicy, tool: &str, text: Option<&str>) -> Result<(), Denied> {
-    match server.argument_schemas.get(tool) {
-        Some(schema) => schema.admits(&arguments::values(text)?),
-        None => Ok(()),
+    let Some(schema) = server.argument_schemas.get(tool) else {
+        return Ok(());
+    };
+    let bytes = text.map_or(0, str::len);
+    if bytes > MOST_ARGUMENT_BYTES {
+        return Err(Denied::by(DeniedRule::UnreadableArguments));
     }
+    schema.admits(&arguments::values(text)?, bytes)
 }
 
 /// Whether the caller gets past a server that is called with keys of its own: asked at its door, so

@@ -17,7 +17,7 @@ mod facts;
 mod functions;
 
 pub use check::InvalidCondition;
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, MOST_ARGUMENT_BYTES};
 
 use crate::{Denied, DeniedRule};
 use functions::Patterns;

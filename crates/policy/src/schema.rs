@@ -9,6 +9,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use crate::authorize::few;
 use crate::{Denied, DeniedRule};
 
 /// Keywords whose value is a schema.
@@ -86,6 +87,13 @@ const PATTERN_BYTES: usize = 1024 * 1024;
 /// Most schemas within schemas.
 const MOST_DEPTH: usize = 32;
 
+/// Most elements of a list that must not repeat itself: each may be compared with every other.
+const MOST_UNIQUE: u64 = 1_000;
+
+/// Bytes of arguments of which it is said what is wrong where. For more it costs too much: every way in
+/// which they do not fit would be written down.
+const MOST_NAMED_BYTES: usize = 16 * 1024;
+
 /// Why a schema is not one that calls can be held against.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSchema {
@@ -98,6 +106,9 @@ pub enum InvalidSchema {
     /// A reference to something that is not in the schema.
     #[error("`$ref` leads out of the schema, and nothing is fetched")]
     Reference,
+    /// Lists that callers make as long as they like, and that cost the square of it.
+    #[error("`uniqueItems` without a `maxItems` of at most {MOST_UNIQUE} beside it")]
+    Unbounded,
     /// Schemas within schemas without end.
     #[error("more than {MOST_DEPTH} schemas within each other")]
     TooDeep,
@@ -113,6 +124,7 @@ impl InvalidSchema {
             Self::Keyword(_) => "known are the keywords of draft 2020-12 that constrain values, such as `properties`, `required`, `enum`, `pattern`, `maximum`, `additionalProperties`".to_owned(),
             Self::Format(_) => format!("write one of {}, or a `pattern`", FORMATS.join(", ")),
             Self::Reference => "write `$ref: '#/$defs/name'`".to_owned(),
+            Self::Unbounded => format!("write `maxItems: {MOST_UNIQUE}`, or less, beside it"),
             Self::TooDeep => "name parts of it under `$defs`".to_owned(),
             Self::Malformed(_) => "patterns are of linear time: without look-around and back-references".to_owned(),
         }
@@ -162,19 +174,32 @@ impl ArgumentSchema {
         &self.text
     }
 
-    /// Holds the arguments against it. The refusal names what is wrong where, and no value.
-    pub(crate) fn admits(&self, arguments: &Value) -> Result<(), Denied> {
-        self.validator.validate(arguments).map_err(|error| {
+    /// Holds the arguments against it, which are so many bytes. The refusal names what is wrong where, as
+    /// far as they are few, and no value.
+    pub(crate) fn admits(&self, arguments: &Value, bytes: usize) -> Result<(), Denied> {
+        if self.validator.is_valid(arguments) {
+            return Ok(());
+        }
+        let unnamed = || Denied {
+            keyword: Some("schema".into()),
+            ..Denied::by(DeniedRule::ArgumentSchemas)
+        };
+        if bytes > MOST_NAMED_BYTES {
+            return Err(unnamed());
+        }
+        // The same question once more, with an answer for people: it opens nothing.
+        let told = self.validator.validate(arguments).map_err(|error| {
             let names = match error.instance_path().as_str().split('/').nth(1) {
                 Some(name) => vec![name.replace("~1", "/").replace("~0", "~")],
                 None => top_level(error.kind()),
             };
             Denied {
-                arguments: names,
+                arguments: few(names),
                 keyword: Some(error.kind().keyword().into()),
                 ..Denied::by(DeniedRule::ArgumentSchemas)
             }
-        })
+        });
+        told.and_then(|()| Err(unnamed()))
     }
 }
 
@@ -217,6 +242,12 @@ fn known(schema: &Value, depth: usize) -> Result<(), InvalidSchema> {
             }
         } else if !PLAIN.contains(&keyword) {
             return Err(InvalidSchema::Keyword(keyword.to_owned()));
+        }
+        if keyword == "uniqueItems" && *value != Value::Bool(false) {
+            let most = members.get("maxItems").and_then(Value::as_u64);
+            if most.is_none_or(|most| most > MOST_UNIQUE) {
+                return Err(InvalidSchema::Unbounded);
+            }
         }
         match (keyword, value.as_str()) {
             ("$ref", Some(target)) if !target.starts_with('#') => {

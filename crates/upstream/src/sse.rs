@@ -25,6 +25,9 @@ const RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(30);
 /// How often in a row a stream is asked for again before what waits on it is given up.
 const MOST_RETRIES: u32 = 5;
+/// How long a POST may be held by a server that has said something on the stream meanwhile, before it is
+/// not waited for.
+const HELD: Duration = Duration::from_secs(1);
 
 /// What the last message was sent with, for a stream that has to be opened once more.
 #[derive(Default)]
@@ -134,7 +137,16 @@ impl SseSession {
                 posted?;
                 settled.await
             }
-            Either::Right((settled, _)) => settled,
+            Either::Right((settled, posting)) => {
+                // What came first may be about something else: a request that was not taken yet must
+                // not be given up for it.
+                if matches!(settled, Ok(Reply::Stream(_)))
+                    && let Ok(posted) = tokio::time::timeout(HELD, posting).await
+                {
+                    posted?;
+                }
+                settled
+            }
         };
         settled.map_err(|kind| http.error(kind))
     }

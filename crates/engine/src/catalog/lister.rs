@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use portcullis_policy::{Evidence, Operation, authorize_service};
 
-use super::{Catalog, Kind};
+use super::{Catalog, Kind, ListVersion};
 use crate::error::EngineError;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
@@ -41,8 +41,12 @@ impl Lister {
     }
 
     /// Which version of a list was seen last.
-    pub(crate) fn version(&self, kind: Kind) -> u64 {
-        self.catalog.shelf(kind).version.load(Ordering::Acquire)
+    pub(crate) fn version(&self, kind: Kind) -> ListVersion {
+        let shelf = self.catalog.shelf(kind);
+        ListVersion {
+            read: shelf.read.load(Ordering::Acquire),
+            shown: shelf.shown.load(Ordering::Acquire),
+        }
     }
 
     /// Ourselves.

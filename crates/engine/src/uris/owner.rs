@@ -14,6 +14,9 @@ use crate::view::View;
 /// Most templates of one server that make a URI its own: every URI is compared with each.
 const MOST_TEMPLATES: usize = 1000;
 
+/// Bytes of a URI that is held against templates: it is done for each of them, while others wait.
+const LONGEST_FITTING: usize = 8 * 1024;
+
 /// The first server in view that has this URI.
 pub(super) fn owner<'v>(view: &'v View, uri: &str) -> Option<&'v Arc<ServerEntry>> {
     view.servers().find(|entry| has(view, entry, uri))
@@ -76,6 +79,9 @@ fn beginning(template: &str) -> &str {
 }
 
 fn fits(template: &str, uri: &str) -> bool {
+    if uri.len() > LONGEST_FITTING {
+        return false;
+    }
     let mut rest = uri;
     let mut literal_first = true;
     for part in template.split('{') {

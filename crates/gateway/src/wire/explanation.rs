@@ -20,8 +20,9 @@ pub async fn explain(config: Option<&Path>, question: &Question) -> Result<Value
     let file = files::path_of(config);
     let config = files::load(&file, CommandLine::default())?.config;
     // A question makes no files.
-    let storage = if config.store.path.exists() {
-        Storage::of(&config)
+    let configured = Storage::of(&config);
+    let storage = if configured.missing().is_none() {
+        configured
     } else {
         Storage::Memory
     };

@@ -12,7 +12,7 @@ use super::functions::Patterns;
 use crate::{Caller, Circumstances, Denied, DeniedRule, Operation, ServerPolicy, arguments};
 
 /// Arguments beyond this are not looked into, and what cannot be looked into is denied.
-const MOST_ARGUMENT_BYTES: usize = 256 * 1024;
+pub(crate) const MOST_ARGUMENT_BYTES: usize = 256 * 1024;
 
 /// The variables, and what they have; empty: any member, or no members at all.
 pub(super) const VARIABLES: &[(&str, &[&str])] = &[

@@ -5,7 +5,7 @@ use super::*;
 fn refused(schema: &Value, arguments: &Value) -> (Vec<String>, String) {
     let denied = ArgumentSchema::compile(schema)
         .unwrap()
-        .admits(arguments)
+        .admits(arguments, 0)
         .unwrap_err();
     assert_eq!(denied.rule, DeniedRule::ArgumentSchemas);
     (
@@ -61,7 +61,7 @@ fn a_refusal_names_the_argument_and_the_keyword_and_no_value() {
     }
     let schema = ArgumentSchema::compile(&files()).unwrap();
     let fine = json!({"path": "/srv/a", "limit": 100, "to": ["a@b.example"], "mode": "r"});
-    assert_eq!(schema.admits(&fine), Ok(()));
+    assert_eq!(schema.admits(&fine, 0), Ok(()));
 }
 
 #[test]
@@ -136,4 +136,41 @@ fn a_pattern_takes_linear_time() {
     let schema = json!({"properties": {"a": {"pattern": "^(a+)+$"}}});
     let long = format!("{}!", "a".repeat(100_000));
     assert_eq!(refused(&schema, &json!({"a": long})).1, "pattern");
+}
+
+/// What costs the square of its length, or a note for each element, is bounded.
+#[test]
+fn no_caller_makes_a_refusal_expensive() {
+    let unique =
+        |most: Value| json!({"properties": {"a": {"uniqueItems": true, "maxItems": most}}});
+    for schema in [
+        json!({"properties": {"a": {"uniqueItems": true}}}),
+        unique(json!(1_001)),
+    ] {
+        let refused = ArgumentSchema::compile(&schema).unwrap_err();
+        assert_eq!(refused, InvalidSchema::Unbounded, "{schema}");
+    }
+    ArgumentSchema::compile(&unique(json!(1_000))).unwrap();
+    let schema = json!({"properties": {"to": {"anyOf": [{"type": "string"},
+        {"type": "array", "items": {"enum": ["a", "b"]}}]}}});
+    let schema = ArgumentSchema::compile(&schema).unwrap();
+    let many = json!({"to": vec![1; 10_000]});
+    let named = schema.admits(&many, 100).unwrap_err();
+    assert_eq!(named.arguments, ["to"]);
+    let unnamed = schema.admits(&many, 20_000).unwrap_err();
+    assert!(unnamed.arguments.is_empty());
+    assert_eq!(unnamed.keyword.unwrap().as_ref(), "schema");
+}
+
+#[test]
+fn a_refusal_repeats_only_a_little_of_what_a_caller_wrote() {
+    let schema = json!({"properties": {"a": {}}, "additionalProperties": false});
+    let schema = ArgumentSchema::compile(&schema).unwrap();
+    let mut arguments = serde_json::Map::new();
+    for n in 0..50 {
+        arguments.insert(format!("{n:02}{}", "x".repeat(500)), json!(1));
+    }
+    let refused = schema.admits(&Value::Object(arguments), 100).unwrap_err();
+    assert_eq!(refused.arguments.len(), 8);
+    assert!(refused.arguments.iter().all(|name| name.len() == 64));
 }

@@ -55,6 +55,11 @@ impl PostgresUrl {
         if !matches!(url.scheme(), "postgres" | "postgresql") || url.fragment().is_some() {
             return Err(UrlError::Form);
         }
+        // A `?` that stands unescaped in the password makes the rest of it a parameter, whose name would be
+        // told.
+        if url.query().is_some_and(|query| query.contains('@')) {
+            return Err(UrlError::Form);
+        }
         let known = |name: &str| {
             [
                 "sslmode",
@@ -209,6 +214,8 @@ mod tests {
             ("mysql://u:canary-1@h/d", UrlError::Form),
             ("postgres://u:canary-1#x@h/d", UrlError::Form),
             ("canary-1", UrlError::Form),
+            ("postgres://u:12?canary-1@h/d", UrlError::Form),
+            ("postgres://u:p@a?canary-1@h/d", UrlError::Form),
             ("postgres://u:canary-1@/d", UrlError::Form),
             ("postgres://:canary-1@h/d", UrlError::Missing("user")),
             ("postgres://u:canary-1@h", UrlError::Missing("database")),
