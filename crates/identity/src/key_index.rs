@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockWriteGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::{
@@ -17,6 +18,9 @@ use crate::{AuthnErrorKind, key_mac};
 
 /// How many changes one question to the store asks for.
 const BATCH: usize = 1000;
+/// All keys are read again this often: a database that came back without its latest commits gives change
+/// numbers out twice, and what has one of them would never be asked for.
+const READ_AGAIN: Duration = Duration::from_mins(5);
 
 /// What is known of the store's keys.
 pub struct KeyIndex {
@@ -24,10 +28,19 @@ pub struct KeyIndex {
     ring: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
     tables: RwLock<Tables>,
-    /// The last change that was read; held while reading so that two refreshes do not cross.
-    position: tokio::sync::Mutex<u64>,
+    /// Held while reading so that two refreshes do not cross.
+    reading: tokio::sync::Mutex<Reading>,
     freshness: Freshness,
     rejected: AtomicU64,
+}
+
+/// How far the changes have been read.
+#[derive(Default)]
+struct Reading {
+    /// When they were last read from the first on.
+    begun: Duration,
+    /// The last that was read.
+    position: u64,
 }
 
 #[derive(Default)]
@@ -72,14 +85,23 @@ impl KeyIndex {
             freshness: Freshness::new(Arc::clone(&clock), settings),
             clock,
             tables: RwLock::default(),
-            position: tokio::sync::Mutex::new(0),
+            reading: tokio::sync::Mutex::default(),
             rejected: AtomicU64::new(0),
         }
     }
 
-    /// Takes in everything that changed since the last time.
+    /// Takes in everything that changed since the last time, and every few minutes all there is. A
+    /// revocation that is known stays known.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let mut position = self.position.lock().await;
+        let mut reading = self.reading.lock().await;
+        let now = self.clock.monotonic();
+        if now.saturating_sub(reading.begun) >= READ_AGAIN {
+            *reading = Reading {
+                begun: now,
+                position: 0,
+            };
+        }
+        let position = &mut reading.position;
         let asked = self.freshness.asking();
         loop {
             let changes = self.store.changed_since(*position, BATCH).await?;

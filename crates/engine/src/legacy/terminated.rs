@@ -16,6 +16,9 @@ const PURGE: Duration = Duration::from_mins(1);
 /// And only this long after: another replica's clock may be behind, and its sealed ids live longer.
 const MARGIN: Duration = Duration::from_hours(1);
 const BATCH: usize = 1000;
+/// The whole list is read again this often: a database that came back without its latest commits gives
+/// numbers out twice, and what has one of them would never be asked for.
+const READ_AGAIN: Duration = Duration::from_mins(5);
 
 /// The set, kept in step with the store.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ struct Known {
     after: u64,
     /// When the store was last asked and answered.
     followed: Duration,
+    /// When the list was last read from its beginning.
+    begun: Duration,
     /// When the store was last purged.
     purged: Option<Duration>,
 }
@@ -39,6 +44,7 @@ impl Terminated {
     pub(crate) fn new(store: Arc<dyn SessionStore>, now: Duration) -> Self {
         let known = Known {
             followed: now,
+            begun: now,
             ..Known::default()
         };
         Self {
@@ -82,6 +88,7 @@ impl Terminated {
     /// Takes over what any replica ended since the last time, and now and then takes what expired
     /// out of the store.
     pub(crate) async fn follow(&self, clock: &dyn Clock) {
+        self.begin_anew(clock.monotonic());
         loop {
             let asked = clock.monotonic();
             let after = self
@@ -101,6 +108,14 @@ impl Terminated {
             if !more {
                 return self.purge(clock).await;
             }
+        }
+    }
+
+    fn begin_anew(&self, now: Duration) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_sub(known.begun) >= READ_AGAIN {
+            known.begun = now;
+            known.after = 0;
         }
     }
 

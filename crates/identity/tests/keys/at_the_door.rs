@@ -1,6 +1,7 @@
 //! Keys of every kind at the door: who is let in, who is not, and why.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::house::{FILE_KEY, House, MASTER, file_key, nobody_revoked, user_key};
@@ -136,6 +137,30 @@ async fn a_revocation_on_one_replica_reaches_the_others_by_the_feed() {
         elsewhere.knock(&key).await.unwrap_err(),
         AuthnErrorKind::Revoked
     );
+}
+
+/// A standby that took over without the latest commits gives their numbers out once more.
+#[tokio::test]
+async fn a_revocation_under_a_number_that_was_given_out_twice_is_found() {
+    let house = House::open().await;
+    let elsewhere = house.replica(FreshnessSettings::default());
+    let (key, id) = house.mint(user_key()).await;
+    for _ in 0..3 {
+        house.mint(user_key()).await;
+    }
+    elsewhere.index.refresh().await.unwrap();
+    house
+        .store
+        .revoke(&id, Timestamp::from_millis(5))
+        .await
+        .unwrap();
+    house.store.fallen_back.store(3, Ordering::SeqCst);
+    elsewhere.index.refresh().await.unwrap();
+    elsewhere.knock(&key).await.unwrap();
+    house.clock.advance(Duration::from_mins(5));
+    elsewhere.index.refresh().await.unwrap();
+    let refused = elsewhere.knock(&key).await.unwrap_err();
+    assert_eq!(refused, AuthnErrorKind::Revoked);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A door with every kind of key, a clock that stands still and a store that can be cut off.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -34,6 +34,8 @@ pub(crate) struct CutLine {
     pub(crate) damaged: Mutex<Option<KeyId>>,
     /// The key in whose row a list finds another role.
     pub(crate) altered: Mutex<Option<KeyId>>,
+    /// How far the change numbers fell back when the database lost its latest commits.
+    pub(crate) fallen_back: AtomicU64,
 }
 
 pub(crate) type Forgery = fn(&mut ApiKeyRecord);
@@ -84,7 +86,11 @@ impl ApiKeyStore for CutLine {
         self.inner()?.revoke(id, now).await
     }
     async fn changed_since(&self, after: u64, limit: usize) -> Result<Vec<KeyChange>, StoreError> {
-        let mut changes = self.inner()?.changed_since(after, limit).await?;
+        let back = self.fallen_back.load(Ordering::SeqCst);
+        let mut changes = self.inner()?.changed_since(after + back, limit).await?;
+        for (change, _) in &mut changes {
+            *change -= back;
+        }
         if let Some(forge) = *self.forgery.lock().unwrap() {
             for record in changes.iter_mut().filter_map(|(_, key)| key.as_mut().ok()) {
                 forge(record);
@@ -120,6 +126,7 @@ impl House {
             forgery: Mutex::default(),
             damaged: Mutex::default(),
             altered: Mutex::default(),
+            fallen_back: AtomicU64::new(0),
         });
         let ring = Arc::new(KeyRing::in_memory(Arc::new(SystemEntropy)).unwrap());
         let here = Replica::over(&clock, &store, &ring, FreshnessSettings::default());

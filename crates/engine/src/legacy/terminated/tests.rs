@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use portcullis_core::{ManualClock, sha256};
@@ -12,6 +12,8 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 struct Breakable {
     inner: Arc<dyn SessionStore>,
     down: AtomicBool,
+    /// How far its numbers fell back with the commits that it lost.
+    fallen_back: AtomicU64,
 }
 
 impl Breakable {
@@ -41,7 +43,12 @@ impl SessionStore for Breakable {
         limit: usize,
     ) -> Result<Vec<(u64, TerminatedSession)>, StoreError> {
         self.check()?;
-        self.inner.terminated_since(after, limit).await
+        let back = self.fallen_back.load(Ordering::SeqCst);
+        let mut news = self.inner.terminated_since(after + back, limit).await?;
+        for (number, _) in &mut news {
+            *number -= back;
+        }
+        Ok(news)
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -62,6 +69,7 @@ impl Replica {
         let store = Arc::new(Breakable {
             inner: portcullis_store::memory::stores().sessions,
             down: AtomicBool::new(false),
+            fallen_back: AtomicU64::new(0),
         });
         let terminated = Terminated::new(Arc::clone(&store) as _, clock.monotonic());
         Self {
@@ -78,6 +86,27 @@ impl Replica {
     async fn follow(&self) {
         self.terminated.follow(&self.clock).await;
     }
+}
+
+#[tokio::test]
+async fn a_session_that_ended_under_a_number_given_out_twice_is_found() {
+    let replica = Replica::new();
+    let expires_at = Timestamp::from_millis(2 * DAY);
+    for name in [b"a", b"b", b"c"] {
+        let digest = sha256(name);
+        let ended = TerminatedSession { digest, expires_at };
+        replica.store.inner.terminate(&ended).await.unwrap();
+    }
+    replica.follow().await;
+    let digest = sha256(b"late");
+    let ended = TerminatedSession { digest, expires_at };
+    replica.store.inner.terminate(&ended).await.unwrap();
+    replica.store.fallen_back.store(2, Ordering::SeqCst);
+    replica.follow().await;
+    assert_eq!(replica.ended(&digest), Ok(false));
+    replica.clock.advance(Duration::from_mins(5));
+    replica.follow().await;
+    assert_eq!(replica.ended(&digest), Ok(true));
 }
 
 #[tokio::test]
