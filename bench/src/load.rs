@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request, Response,
+    Method, Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1::SendRequest,
     header::{self, HeaderValue},
@@ -90,6 +90,16 @@ async fn one_connection(
     Ok(times)
 }
 
+/// What came for one call.
+pub(crate) struct Answer {
+    /// Whether it was a success that carried the call's number.
+    pub(crate) right: bool,
+    pub(crate) status: StatusCode,
+    /// As the answer's header says; empty without one.
+    pub(crate) request_id: String,
+    body: Bytes,
+}
+
 /// One keep-alive connection, with its session where the work has one.
 pub(crate) struct Caller {
     settings: Settings,
@@ -131,17 +141,32 @@ impl Caller {
 
     /// Sends one call; the answer has to carry its number.
     pub(crate) async fn call(&mut self, number: u64) -> anyhow::Result<()> {
-        let response = self.send(self.settings.work.body(number)).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        let wanted = format!("number {number}.");
-        if status.is_success() && contains(&body, wanted.as_bytes()) {
+        let answer = self.answer(number).await?;
+        if answer.right {
             return Ok(());
         }
         bail!(
-            "{status}, expected `{wanted}`: {}",
-            String::from_utf8_lossy(&body)
+            "{}, expected `number {number}.`: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
         )
+    }
+
+    /// Sends one call, and tells what came.
+    pub(crate) async fn answer(&mut self, number: u64) -> anyhow::Result<Answer> {
+        let response = self.send(self.settings.work.body(number)).await?;
+        let status = response.status();
+        let request_id = response.headers().get("x-request-id");
+        let request_id = request_id.and_then(|id| id.to_str().ok());
+        let request_id = request_id.unwrap_or_default().to_owned();
+        let body = response.into_body().collect().await?.to_bytes();
+        let wanted = format!("number {number}.");
+        Ok(Answer {
+            right: status.is_success() && contains(&body, wanted.as_bytes()),
+            status,
+            request_id,
+            body,
+        })
     }
 
     /// Opens the stream of messages that belong to no request: a session's, or one of its own.

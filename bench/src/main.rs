@@ -8,6 +8,7 @@ use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+mod chaos;
 mod crowd;
 mod floor;
 mod growth;
@@ -55,6 +56,8 @@ enum Role {
     Growth(growth::Settings),
     /// Thousands of streams that say nothing.
     Streams(crowd::Settings),
+    /// Three gateways while a replica, Redis and the database fail.
+    Chaos(chaos::Settings),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -66,6 +69,7 @@ async fn main() -> ExitCode {
         Role::Run(settings) => run::run(&settings).await,
         Role::Growth(settings) => growth::run(&settings).await,
         Role::Streams(settings) => crowd::run(&settings).await,
+        Role::Chaos(settings) => chaos::run(&settings).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod legacy_client;
+mod llm;
 mod modern_client;
 mod token;
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use portcullis_mcp::{Envelope, SseDecoder, SseError, SseItem};
 
 pub use legacy_client::legacy_client;
+pub use llm::{llm_passthrough, llm_request, llm_response, llm_stream};
 pub use modern_client::modern_client;
 pub use token::{TOKENS, believed, token};
 

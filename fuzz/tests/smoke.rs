@@ -26,6 +26,28 @@ const CONFIGURATIONS: &[&[u8]] = &[
     br#"{"mcp_servers": {"a": {"url": "http://127.0.0.1:1/mcp", "allowed_tools": ["x"]}}}"#,
 ];
 
+/// Bodies of models' formats, both ways.
+const CHATS: &[&[u8]] = &[
+    include_bytes!("../../crates/llm/tests/wire/fixtures/requests/chat_completions.json"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/requests/responses.json"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/requests/messages.json"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/requests/generate_content.json"),
+];
+const ANSWERS: &[&[u8]] = &[
+    include_bytes!("../../crates/llm/tests/wire/fixtures/responses/chat_completions.json"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/responses/responses.json"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/responses/messages.json"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/responses/generate_content.json"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/errors/chat_completions.json"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/errors/generate_content.json"),
+];
+const ANSWER_STREAMS: &[&[u8]] = &[
+    include_bytes!("../../crates/llm/tests/wire/fixtures/streams/chat_completions.sse"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/streams/responses.sse"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/streams/messages.sse"),
+    include_bytes!("../../crates/llm/tests/wire/fixtures/streams/generate_content.sse"),
+];
+
 /// Calls of a stateless client over a session: the client, then frames of both sides.
 const MODERN_CLIENTS: &[&[u8]] = &[
     br#"warning
@@ -85,7 +107,10 @@ fn mutated(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
 
 /// The same with frames left out, repeated and put into another order, each perhaps damaged.
 fn conversation(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
-    let frames: Vec<&'static [u8]> = seeds.iter().flat_map(|seed| seed.split(|byte| *byte == b'\n')).collect();
+    let frames: Vec<&'static [u8]> = seeds
+        .iter()
+        .flat_map(|seed| seed.split(|byte| *byte == b'\n'))
+        .collect();
     let damage = prop_oneof![3 => Just(None), 1 => (any::<Index>(), any::<u8>()).prop_map(Some)];
     vec((any::<Index>(), damage), 1..24).prop_map(move |chosen| {
         let mut input = Vec::new();
@@ -138,6 +163,30 @@ proptest! {
 proptest! {
     // Each case reads a whole file.
     #![proptest_config(ProptestConfig { cases: CASES / 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_request_to_a_model_is_refused_or_can_be_written(input in prop_oneof![4 => mutated(CHATS), 1 => noise()]) {
+        portcullis_fuzz::llm_request(&input);
+    }
+
+    #[test]
+    fn any_answer_of_a_model_is_refused_or_can_be_written(input in prop_oneof![4 => mutated(ANSWERS), 1 => noise()]) {
+        portcullis_fuzz::llm_response(&input);
+    }
+
+    #[test]
+    fn any_stream_of_a_model_is_read_alike_in_any_pieces_and_ends_once(
+        input in prop_oneof![2 => mutated(ANSWER_STREAMS), 4 => conversation(ANSWER_STREAMS), 1 => noise()],
+    ) {
+        portcullis_fuzz::llm_stream(&input);
+    }
+
+    #[test]
+    fn what_is_passed_on_is_what_came(input in prop_oneof![mutated(CHATS), mutated(ANSWER_STREAMS), noise()]) {
+        let mut input = input;
+        input.insert(0, 7);
+        portcullis_fuzz::llm_passthrough(&input);
+    }
 
     #[test]
     fn any_configuration_is_loaded_or_explained(input in prop_oneof![mutated(CONFIGURATIONS), noise()]) {

@@ -16,6 +16,7 @@ mod command;
 mod conformance;
 mod cross_era;
 mod postgres;
+mod redis;
 mod rules;
 mod sbom;
 mod steps;
@@ -61,6 +62,9 @@ enum Task {
         /// Hold thousands of idle streams open instead.
         #[arg(long, conflicts_with = "growth")]
         streams: bool,
+        /// Three gateways on PostgreSQL and Redis while a replica, Redis and the database fail instead.
+        #[arg(long, conflicts_with_all = ["growth", "streams"])]
+        chaos: bool,
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -104,12 +108,14 @@ fn main() -> ExitCode {
         Task::Bench {
             growth,
             streams,
+            chaos,
             arguments,
             ..
         } => {
-            let what = match (growth, streams) {
-                (true, _) => Measured::Growth,
-                (_, true) => Measured::Streams,
+            let what = match (growth, streams, chaos) {
+                (true, _, _) => Measured::Growth,
+                (_, true, _) => Measured::Streams,
+                (_, _, true) => Measured::Chaos,
                 _ => Measured::Calls,
             };
             steps::bench(what, &arguments)

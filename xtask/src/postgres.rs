@@ -82,14 +82,14 @@ impl Postgres {
 
 /// A server with an empty folder, that keeps nothing.
 #[derive(Debug)]
-struct Own {
+pub(crate) struct Own {
     programs: PathBuf,
     folder: PathBuf,
     url: String,
 }
 
 impl Own {
-    fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         let programs = programs().context("`initdb` is not installed")?;
         let made = as_owner(Path::new("mktemp"))
             .args(["-d", "-t", "portcullis-postgres.XXXXXX"])
@@ -126,6 +126,17 @@ impl Own {
         Ok(own)
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> anyhow::Result<String> {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
+        let id = file.lines().next().context("`postmaster.pid` is empty")?;
+        Ok(id.to_owned())
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -136,7 +147,7 @@ impl Own {
         command
     }
 
-    fn stop(self) -> anyhow::Result<()> {
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
         run(self
             .control(&["stop", "-w", "-m", "immediate"])
             .stdout(std::process::Stdio::null()))?;

@@ -7,7 +7,8 @@ use anyhow::bail;
 use crate::{
     command::{binaries, build_everything, cargo, cargo_with, in_ci, root, run, target, works},
     conformance,
-    postgres::Postgres,
+    postgres::{Own, Postgres},
+    redis::Redis,
     tidy,
 };
 
@@ -73,6 +74,10 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
             "docs/reference/eras.md",
             whole(&portcullis_eras::matrix::page()),
         ),
+        (
+            "docs/reference/openapi.json",
+            whole(portcullis_server::openapi_json()),
+        ),
     ];
     for (name, wanted) in files {
         let path = root().join(name);
@@ -93,6 +98,7 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
 
 fn tests() -> anyhow::Result<()> {
     let postgres = Postgres::find()?;
+    let redis = Redis::find()?;
     let profile = if in_ci() { "ci" } else { "default" };
     let arguments: &[&str] = if works(cargo().args(["nextest", "--version"])) {
         &[
@@ -113,8 +119,8 @@ fn tests() -> anyhow::Result<()> {
             "--no-fail-fast",
         ]
     };
-    let tested = run(postgres.tell(&mut cargo_with(arguments)));
-    let ended = postgres.end();
+    let tested = run(redis.tell(postgres.tell(&mut cargo_with(arguments))));
+    let ended = postgres.end().and(redis.end());
     tested.and(ended)
 }
 
@@ -144,6 +150,8 @@ pub(crate) enum Measured {
     Growth,
     /// Streams that say nothing.
     Streams,
+    /// Replicas while what they stand on fails.
+    Chaos,
 }
 
 impl Measured {
@@ -152,6 +160,7 @@ impl Measured {
             Self::Calls => "run",
             Self::Growth => "growth",
             Self::Streams => "streams",
+            Self::Chaos => "chaos",
         }
     }
 }
@@ -159,7 +168,22 @@ impl Measured {
 pub(crate) fn bench(what: Measured, arguments: &[String]) -> anyhow::Result<()> {
     let packages = ["--package=portcullis-gateway", "--package=portcullis-bench"];
     run(cargo_with(&["build", "--release", "--locked"]).args(packages))?;
-    run(benchmark(true, what).args(arguments))
+    match what {
+        Measured::Chaos => chaos(true, arguments),
+        _ => run(benchmark(true, what).args(arguments)),
+    }
+}
+
+/// On a database server of its own: it is held up.
+fn chaos(release: bool, arguments: &[String]) -> anyhow::Result<()> {
+    let database = Own::start()?;
+    let mut command = benchmark(release, Measured::Chaos);
+    command.args(["--database-url", database.url()]);
+    let outcome = database
+        .id()
+        .and_then(|id| run(command.args(["--database-pid", &id]).args(arguments)));
+    database.stop()?;
+    outcome
 }
 
 /// The harness with the development build and little work: whether every answer is right.

@@ -1,11 +1,14 @@
 //! The resolved configuration as an operator reads it: every value that is in force, why an
 //! inferred one is what it is, and no secret.
 
+mod audit;
 mod callers;
 mod forwarding;
 mod id_jag;
+mod limits;
 mod listening;
 mod page;
+mod people;
 mod policy;
 mod secrets;
 mod servers;
@@ -38,7 +41,9 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
             mcp_server(&mut page, server);
         }
     }
+    people::people(&mut page, &config.people);
     policy::policy(&mut page, &config.policy);
+    limits::limits(&mut page, &config.limits);
     secrets(&mut page, &config.secrets);
     if let Some(signer) = &config.jwt_signer {
         signer::guardrails(&mut page, signer);
@@ -52,10 +57,15 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
         page.value(2, "acquire_timeout", seconds(postgres.acquire_timeout));
         page.value(2, "statement_timeout", seconds(postgres.statement_timeout));
     }
-    page.heading(0, "audit");
-    page.value(2, "required", config.audit.required);
-    page.path(2, "jsonl_path", config.audit.jsonl_path.as_deref());
-    page.value(2, "log_requests", config.audit.log_requests);
+    if let Some(redis) = &config.redis {
+        page.heading(0, "redis");
+        page.value(2, "url", shown(&redis.url));
+        page.value(2, "key_prefix", quoted(&redis.key_prefix));
+        page.value(2, "timeout", seconds(redis.timeout));
+        page.path(2, "ca_file", redis.ca_file.as_deref());
+        page.value(2, "allow_unverified", redis.allow_unverified);
+    }
+    audit::explain(&mut page, &config.audit);
     page.heading(0, "telemetry");
     let format = match config.telemetry.log_format {
         LogFormat::Auto => "auto",

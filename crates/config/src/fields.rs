@@ -6,6 +6,8 @@
 mod collections;
 mod scalar;
 
+pub(crate) use scalar::json;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,6 +111,15 @@ impl<'t, 's> Fields<'t, 's> {
             self.findings.error(place, message, help);
             return;
         };
+        if self.findings.is_closed() && matches!(key.kind, Kind::FilePath) {
+            let message = format!("`{}` names a file of the gateway's machine", entry.key);
+            self.findings.error(
+                place,
+                message,
+                "what the admin API defines reads no files: write the value itself, or define the server in the file",
+            );
+            return;
+        }
         match key.standing {
             Standing::Works if key.restricts && matches!(entry.node.value, Value::Null) => {
                 self.findings.error(
@@ -150,6 +161,11 @@ impl<'t, 's> Fields<'t, 's> {
     /// Whether the key is written with a value.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.entry(name).is_some()
+    }
+
+    /// A single value as it is written, whatever it ought to be.
+    pub(crate) fn raw(&self, name: &str) -> Option<&'t str> {
+        self.entry(name)?.node.text()
     }
 
     /// Where the key's value stands, or the map if it is absent.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{ConfigError, Level, Notice};
 use crate::excerpt::Showable;
-use crate::references::{Origin, Resolved, Syntax, Unresolved, resolve};
+use crate::references::{
+    Origin, Resolved, Syntax, Unresolved, asks_for_more, resolve, scheme_of_store,
+};
 use crate::sources::{Sources, Stored};
 use crate::tree::{Node, Span};
 
@@ -25,6 +27,9 @@ pub(crate) struct Findings<'s> {
     notices: RefCell<Vec<Notice>>,
     insecure: RefCell<Vec<String>>,
     harmless: RefCell<Vec<Span>>,
+    /// What is read was not written by the operator: which secret stores it may ask; nothing else of this
+    /// machine is looked at for it.
+    closed: Option<&'s [&'static str]>,
     /// What is read now may not come from a secret store.
     stores_closed: Cell<bool>,
     /// How many values were left out because their store was not asked.
@@ -53,9 +58,23 @@ impl<'s> Findings<'s> {
             notices: RefCell::default(),
             insecure: RefCell::default(),
             harmless: RefCell::default(),
+            closed: None,
             stores_closed: Cell::default(),
             unasked: Cell::default(),
         }
+    }
+
+    /// For what was not written by the operator: `stores` are the secret stores that it may ask.
+    pub(crate) fn closed(sources: &'s Sources<'s>, stores: &'s [&'static str]) -> Self {
+        Self {
+            closed: Some(stores),
+            ..Self::new(sources)
+        }
+    }
+
+    /// Whether what is read was not written by the operator.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed.is_some()
     }
 
     pub(crate) fn sources(&self) -> &'s Sources<'s> {
@@ -73,6 +92,13 @@ impl<'s> Findings<'s> {
     }
 
     pub(crate) fn resolve(&self, raw: &str, syntax: Syntax) -> Result<Resolved, Unresolved> {
+        if self.is_closed() && asks_for_more(raw, syntax) {
+            return Err(Unresolved {
+                message: "the environment and the files of the gateway are not read for this"
+                    .to_owned(),
+                help: Some("write the value itself; `$${` is a literal `${`".to_owned()),
+            });
+        }
         resolve(
             raw,
             syntax,
@@ -102,6 +128,16 @@ impl<'s> Findings<'s> {
                 place.clone(),
                 "a secret store is not asked for what stands here",
                 "write it here, or use `file:/…` or an environment variable",
+            );
+            return None;
+        }
+        if let Some(open) = self.closed
+            && !scheme_of_store(raw).is_some_and(|scheme| open.contains(&scheme))
+        {
+            self.error(
+                place.clone(),
+                "this secret store is not asked for what the admin API defines",
+                "write the value itself, or let `server.api_secret_stores` name the store",
             );
             return None;
         }

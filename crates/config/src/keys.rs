@@ -1,15 +1,19 @@
 //! The one table of keys. The reader knows no other keys, and the reference page and the editors'
 //! schema are printed from it, so that the three cannot drift apart.
 
+pub(crate) mod audit;
 pub(crate) mod authorization_server;
 pub(crate) mod aws;
 pub(crate) mod certificates;
 pub(crate) mod issuers;
 pub(crate) mod jwt_auth;
+pub(crate) mod limits;
 pub(crate) mod litellm;
 pub(crate) mod login;
 pub(crate) mod ours;
+pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod redis;
 pub(crate) mod secrets;
 pub(crate) mod servers;
 pub(crate) mod signer;

@@ -1,20 +1,25 @@
 //! The configuration, resolved: no reference left to follow, no form of LiteLLM's or a guide's
 //! left to interpret.
 
+mod audit;
 mod authorization_server;
 mod aws;
 mod forwarding;
 mod id_jag;
 mod identity;
 mod issuer;
+mod limits;
 mod login;
+mod people;
 mod policy;
 mod process;
+mod redis;
 mod secrets;
 mod server;
 mod signer;
 mod transport;
 
+pub use audit::{Audit, AuditReceiver, AuditSink, AuditSinkKind, AuditSpool, SyslogTransport};
 pub use authorization_server::{AuthorizationServer, KnownClient};
 pub use aws::{AwsIdentity, AwsRole, AwsSigV4, AwsSource};
 pub use forwarding::{CallerHeaders, Cookies, Delegation, Forwarding, HeaderTemplate};
@@ -23,12 +28,15 @@ pub use identity::{ClientCertificate, FileKey, Identity, KeyMaterial};
 pub use issuer::{
     ClaimNames, ClientAuth, Introspection, IssuerGrants, JWS_ALGORITHMS, TokenIssuer, TokenTypeName,
 };
+pub use limits::{CallerLimits, DefaultLimits, StoreFault};
 pub use login::{GrantedScopes, Login, LoginProvider};
-pub use policy::Policy;
+pub use people::{People, WrittenLevel, WrittenToolset};
+pub use policy::{Approvals, Policy};
 pub use process::{
-    Audit, ClientCa, DebugHeaders, Forwarded, Limits, Listen, LogFormat, LogLevel, Postgres,
-    Server, Store, Telemetry, Tls,
+    ClientCa, DebugHeaders, DefinedServers, Forwarded, Limits, Listen, LogFormat, LogLevel,
+    Postgres, Server, Store, Telemetry, Tls,
 };
+pub use redis::Redis;
 pub use secrets::{AwsStore, Secrets, VaultAuth, VaultStore};
 pub use server::{
     ActorSource, AssertionAudience, Auth, AuthorizationCode, ClientCredentials, ClientKey,
@@ -58,14 +66,20 @@ pub struct Config {
     pub mcp_servers: Vec<McpServer>,
     /// Most processes of stdio servers at once (`general_settings.max_stdio_processes`).
     pub max_stdio_processes: usize,
+    /// `teams`, `organizations`, `users`, `end_users`, `toolsets`
+    pub people: People,
     /// `policy`
     pub policy: Policy,
+    /// `limits`
+    pub limits: CallerLimits,
     /// `secrets`
     pub secrets: Secrets,
     /// The `mcp_jwt_signer` of `guardrails`.
     pub jwt_signer: Option<JwtSigner>,
     /// `store`
     pub store: Store,
+    /// `redis`, or where LiteLLM's settings name it
+    pub redis: Option<Redis>,
     /// `audit`
     pub audit: Audit,
     /// `telemetry`

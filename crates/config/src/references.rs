@@ -44,10 +44,24 @@ pub(crate) enum Syntax {
 
 /// Whether this is a reference into a secret store.
 pub(crate) fn is_stored(raw: &str) -> bool {
-    ["vault:", "aws-sm:"]
-        .iter()
-        .any(|scheme| raw.starts_with(scheme))
-        && raw.contains('#')
+    scheme_of_store(raw).is_some()
+}
+
+/// The secret stores that references lead into.
+pub(crate) const STORE_SCHEMES: &[&str] = &["vault", "aws-sm"];
+
+/// Which secret store a reference leads into; `None`: it is none.
+pub(crate) fn scheme_of_store(raw: &str) -> Option<&'static str> {
+    let (scheme, rest) = raw.split_once(':')?;
+    let known = STORE_SCHEMES.iter().find(|known| **known == scheme)?;
+    rest.contains('#').then_some(*known)
+}
+
+/// Whether a text asks for what stands in the environment or in a file. What is escaped does not.
+pub(crate) fn asks_for_more(raw: &str, syntax: Syntax) -> bool {
+    let file = matches!(syntax, Syntax::All | Syntax::Secret) && raw.starts_with("file:");
+    let variable = syntax != Syntax::EnvironOnly && raw.replace("$${", "").contains("${");
+    file || variable || raw.starts_with("os.environ/")
 }
 
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

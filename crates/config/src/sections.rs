@@ -1,7 +1,9 @@
 //! One reader for each section of the file.
 
 pub(crate) mod addresses;
+pub(crate) mod approval;
 pub(crate) mod argument_schemas;
+pub(crate) mod audit;
 pub(crate) mod authorization_code;
 pub(crate) mod authorization_server;
 pub(crate) mod aws_identity;
@@ -15,12 +17,15 @@ pub(crate) mod headers;
 pub(crate) mod id_jag;
 pub(crate) mod identity;
 pub(crate) mod issuers;
+pub(crate) mod limits;
 pub(crate) mod login;
 pub(crate) mod mcp_server;
 pub(crate) mod oauth_client;
 pub(crate) mod openapi;
+pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod process;
+pub(crate) mod redis;
 pub(crate) mod scopes;
 pub(crate) mod secrets;
 pub(crate) mod server;

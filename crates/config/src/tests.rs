@@ -1,18 +1,23 @@
 //! The room's promises, from text to configuration or to messages.
 
+mod audit;
 mod aws;
 mod callers;
 mod certificates;
 mod credential_forms;
+mod defined;
 mod exposure;
 mod forms;
 mod forwarding;
 mod issuers;
 mod jwt_auth;
+mod limits;
 mod login;
 mod overrides;
+mod people;
 mod people_forms;
 mod policy;
+mod redis;
 mod rendering;
 mod semantics;
 mod signer;

@@ -23,6 +23,8 @@ pub enum ErrorKind {
     RateLimited,
     /// The user has to connect an upstream account first.
     ConsentRequired,
+    /// Somebody has to approve the call first.
+    ApprovalRequired,
     /// The upstream answered, and refused.
     UpstreamRefused,
     /// No usable answer from the upstream.
@@ -46,6 +48,7 @@ impl ErrorKind {
             Self::Conflict => "conflict",
             Self::RateLimited => "rate_limited",
             Self::ConsentRequired => "consent_required",
+            Self::ApprovalRequired => "approval_required",
             Self::UpstreamRefused => "upstream_refused",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::Timeout => "timeout",

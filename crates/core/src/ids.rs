@@ -71,6 +71,11 @@ text_id! {
 }
 
 text_id! {
+    /// One call that waits for somebody's approval. No secret: who may see it is asked of whoever comes.
+    ApprovalId
+}
+
+text_id! {
     /// One process of the gateway, for as long as it runs. No secret: it stands in handles that clients
     /// get, so that they find their way back.
     ReplicaId

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::ids::{KeyId, PrincipalId, ServerId};
+use crate::grants::{Level, ServerGrants};
+use crate::ids::{KeyId, PrincipalId};
 use crate::scope::ScopeSet;
 
 /// How a principal proved who it is.
@@ -41,21 +42,42 @@ pub enum SubjectKind {
 pub enum Role {
     /// May call what it is granted.
     User,
-    /// May also read everything.
+    /// May also see and decide the approvals that calls wait for, and nothing else.
+    Approver,
+    /// May also read everything, and decides no approvals.
     Viewer,
     /// May also change everything.
     Admin,
 }
 
-/// Which servers a principal may see. The empty set sees nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerGrants {
-    /// Every server, now and later: the master key, or a key that says so in words.
-    pub all: bool,
-    /// Single servers.
-    pub servers: BTreeSet<ServerId>,
-    /// Every server that carries one of these access groups.
-    pub access_groups: BTreeSet<String>,
+impl Role {
+    /// All of them, the least first.
+    pub const ALL: [Self; 4] = [Self::User, Self::Approver, Self::Viewer, Self::Admin];
+
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Approver => "approver",
+            Self::Viewer => "viewer",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// Whether it sees what waits for approval, whoever asked for it.
+    pub const fn sees_approvals(self) -> bool {
+        matches!(self, Self::Approver | Self::Viewer | Self::Admin)
+    }
+
+    /// Whether it decides about what waits for approval. A viewer changes nothing.
+    pub const fn decides_approvals(self) -> bool {
+        matches!(self, Self::Approver | Self::Admin)
+    }
 }
 
 /// What tells one credential of a subject from another, as far as it says so: what a revocation can
@@ -121,8 +143,10 @@ pub struct Principal {
     pub issuer: Option<Arc<str>>,
     /// Rights over the gateway itself.
     pub role: Role,
-    /// Rights over upstream servers.
+    /// Rights over upstream servers: its own, which what stands above it narrows.
     pub grants: ServerGrants,
+    /// Team, organization, person and end user that it acts for, as far as they are defined.
+    pub levels: Vec<Arc<Level>>,
     /// When the credential ends: long streams end with it.
     pub expires_at: Option<crate::Timestamp>,
     /// Which of its subject's credentials it is.

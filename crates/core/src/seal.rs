@@ -32,6 +32,10 @@ pub enum Purpose {
     HandOver,
     /// What the client of a legacy session set, for whichever replica has the session next.
     SessionHome,
+    /// A call that waits for an approval, with its arguments.
+    Approval,
+    /// What was decided about it.
+    ApprovalDecision,
 }
 
 impl Purpose {
@@ -50,6 +54,8 @@ impl Purpose {
             Self::ReplicaAddress => "replica-address",
             Self::HandOver => "hand-over",
             Self::SessionHome => "session-home",
+            Self::Approval => "approval",
+            Self::ApprovalDecision => "approval-decision",
         }
     }
 }

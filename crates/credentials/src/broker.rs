@@ -19,6 +19,7 @@ use crate::credential::Signing;
 use crate::directory::Directory;
 use crate::discovery::{Anchor, discover, not_discovered};
 use crate::error::Failure;
+use crate::shared::SharedTokens;
 use crate::slot::{Grant, Next, Outcome, Slot};
 use crate::subjects::Subjects;
 use crate::token::{Moment, Presented, Token};
@@ -41,6 +42,7 @@ pub struct Broker {
     subjects: Mutex<Subjects>,
     judge: Option<Arc<dyn JudgesSubjects>>,
     connections: Option<Connections>,
+    shared: Option<SharedTokens>,
 }
 
 /// What a token request needs of the world.
@@ -120,6 +122,7 @@ impl Broker {
             subjects: Mutex::default(),
             judge: None,
             connections: None,
+            shared: None,
         }
     }
 
@@ -136,6 +139,13 @@ impl Broker {
     #[must_use]
     pub fn with_connections(mut self, connections: Connections) -> Self {
         self.connections = Some(connections);
+        self
+    }
+
+    /// The same, whose tokens for clients of ours serve other replicas too, and theirs this one.
+    #[must_use]
+    pub fn sharing(mut self, shared: Option<SharedTokens>) -> Self {
+        self.shared = shared;
         self
     }
 
@@ -247,9 +257,17 @@ impl Broker {
     }
 
     fn fetch(&self, slot: &Arc<Slot>, sender: tokio::sync::watch::Sender<Option<Outcome>>) {
-        let (door, slot) = (self.door.clone(), slot.clone());
+        let (door, slot, shared) = (self.door.clone(), slot.clone(), self.shared.clone());
         self.tasks.spawn(async move {
-            let outcome = door.fetch(&slot).await;
+            let outcome = match (&shared, &slot.grant) {
+                // What is got for a caller is for this caller's replica.
+                (Some(shared), Grant::ClientCredentials(client)) => {
+                    let key = client.cache_key();
+                    let place = shared.place(&key, &*door.clock, &*door.entropy);
+                    place.token_or(&slot, async || door.fetch(&slot).await).await
+                }
+                _ => door.fetch(&slot).await,
+            };
             if let Err(failure) = &outcome {
                 // A refresh ahead of time has no caller to tell.
                 tracing::warn!(client_id = slot.grant.client_id(), kind = %failure.kind, "no token");

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use portcullis_aws::{AccessKeys, Scope, SigningError, sign};
-use portcullis_core::Clock;
+use portcullis_core::{Clock, found_in_json};
 
 use crate::interactive::Granted;
 use crate::slot::Slot;
@@ -290,20 +290,8 @@ fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
 const SHORTEST: usize = 8;
 
 fn holds(text: &[u8], value: &[u8]) -> bool {
-    let found = |value: &[u8]| memchr::memmem::find(text, value).is_some();
-    value.len() >= SHORTEST && (found(value) || (value.contains(&b'/') && found(&escaped(value))))
-}
-
-/// As some servers write it in JSON, where `/` may be `\/` (RFC 8259 §7).
-fn escaped(value: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(value.len() + 8);
-    for byte in value {
-        if *byte == b'/' {
-            text.push(b'\\');
-        }
-        text.push(*byte);
-    }
-    text
+    let found = |text: &[u8]| memchr::memmem::find(text, value).is_some();
+    value.len() >= SHORTEST && found_in_json(text, found)
 }
 
 fn is_secret(name: &HeaderName) -> bool {
@@ -345,6 +333,10 @@ mod tests {
         assert!(key.appears_in(b"key canary-key is unknown"));
         let slashed = presenting(AUTHORIZATION, "Bearer ab/cd-canary");
         assert!(slashed.appears_in(br#"{"error":"bad ab\/cd-canary"}"#));
+        // As Go writes it, and as others may.
+        let password = presenting(HeaderName::from_static("x-api-key"), "canary<&>key");
+        assert!(password.appears_in(br#"{"error":"bad canary\u003c\u0026\u003ekey"}"#));
+        assert!(password.appears_in(br#"{"error":"bad canary\u003C&>key"}"#));
     }
 
     #[test]

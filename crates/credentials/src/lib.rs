@@ -18,6 +18,7 @@ mod forwarding;
 mod id_jag;
 mod interactive;
 mod mapped_keys;
+mod shared;
 mod signing;
 mod slot;
 mod static_auth;
@@ -47,6 +48,7 @@ pub use interactive::{
     client_document, find_authorization_server,
 };
 pub use mapped_keys::MappedKeys;
+pub use shared::SharedTokens;
 pub use signing::{
     Audience, ChannelToken, JudgesSubjects, KeyBook, PublishedKey, Scopes, Signer, SignerTerms,
     SigningBroker, SubjectFault, VerifiesSubjects,

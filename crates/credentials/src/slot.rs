@@ -63,6 +63,8 @@ struct Flight {
     failures: u32,
     pause: Option<(Duration, Failure)>,
     last_rejection: Option<Duration>,
+    /// The token that was dropped last.
+    rejected: Option<[u8; 32]>,
     discovered: Option<(Duration, Discovered)>,
     /// Outlives `discovered`: the issuer whose tokens we have used.
     issuer: Option<String>,
@@ -158,8 +160,14 @@ impl Slot {
             return false;
         }
         flight.last_rejection = Some(now.monotonic);
+        flight.rejected = Some(*fingerprint);
         self.token.store(None);
         true
+    }
+
+    /// Whether this is the token that was dropped last.
+    pub(crate) fn was_rejected(&self, fingerprint: &[u8; 32]) -> bool {
+        self.flight().rejected.as_ref() == Some(fingerprint)
     }
 
     pub(crate) fn discovered(&self, now: Moment) -> Option<Discovered> {

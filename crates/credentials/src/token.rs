@@ -74,6 +74,41 @@ impl Token {
         })
     }
 
+    /// A token that another replica obtained. `None` when it does not fit into a header, or comes from a
+    /// future that no two clocks are apart.
+    pub(crate) fn shared(
+        token: &AccessToken,
+        obtained_at: Timestamp,
+        usable: Duration,
+        now: Moment,
+    ) -> Option<Self> {
+        if obtained_at.since(now.wall) > MARGIN {
+            return None;
+        }
+        Some(Self {
+            renewable: true,
+            presented: Presented::Bearer(bearer(token)?),
+            fingerprint: token.fingerprint(),
+            obtained: Moment {
+                wall: obtained_at,
+                // As if it had been obtained here, as long ago as the wall clocks say.
+                monotonic: now.monotonic.saturating_sub(now.wall.since(obtained_at)),
+            },
+            usable,
+        })
+    }
+
+    /// Its text, when it was obtained and how long it is good from then on: what another replica needs.
+    /// `None`: it is none that is shared.
+    pub(crate) fn to_share(&self) -> Option<(String, Timestamp, Duration)> {
+        let Presented::Bearer(value) = &self.presented else {
+            return None;
+        };
+        let text = std::str::from_utf8(value.as_bytes()).ok()?;
+        let token = text.strip_prefix("Bearer ")?;
+        Some((token.to_owned(), self.obtained.wall, self.usable))
+    }
+
     /// Keys that end.
     pub(crate) fn from_aws(temporary: TemporaryKeys, requested: Moment) -> Self {
         let lifetime = temporary.ends.since(requested.wall);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portcullis_mcp::eras::modern_client::tool;
 use portcullis_mcp::{Edits, Envelope, Members, Method, code, meta_key};
-use portcullis_policy::{Evidence, Operation, authorize_service};
+use portcullis_policy::{Evidence, Operation, authorize_service, has_tools_only};
 use portcullis_upstream::UpstreamErrorKind;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -60,6 +60,7 @@ impl Gateway {
         envelope: &Envelope<'_>,
         asker: Asker<'_>,
     ) -> Result<String, EngineError> {
+        self.count(call).await?;
         let modern = matches!(asker, Asker::Stateless(_));
         let asked: Vec<Asked> = match envelope.params().and_then(|params| params.get("cursor")) {
             None => view
@@ -70,7 +71,7 @@ impl Gateway {
         };
         call.audit.allowed("aggregate");
         self.know_owners(view, method).await;
-        let (principal, called) = (&call.principal, &*call);
+        let (principal, called) = (view.principal(), &*call);
         let shares = asked.iter().map(|(entry, cursor)| async move {
             let limit = SHARE.min(entry.upstream.server().timeout);
             let share = self.share(
@@ -312,7 +313,11 @@ fn show(view: &View, filter: &AnswerFilter, raw: &RawValue) -> Option<String> {
         Method::ResourceTemplatesList => Kind::Templates,
         _ => return Some(raw.get().to_owned()),
     };
-    if kind == Kind::Tools && !filter.admits(raw) {
+    let is_shown = match kind {
+        Kind::Tools => filter.admits(raw),
+        _ => !has_tools_only(view.caller(), &filter.entry.policy),
+    };
+    if !is_shown {
         return None;
     }
     let (entry, members) = (&filter.entry, Members::of(raw).ok()?);

@@ -45,6 +45,13 @@ pub enum Answer {
         /// What the caller is asked for, and by whom.
         challenge: Challenge,
     },
+    /// 429 with one JSON document (RFC 6585 §4): a limit is reached.
+    Limited {
+        /// The text.
+        body: Bytes,
+        /// When it may help to come again, in seconds (`Retry-After`).
+        retry_after_secs: Option<u64>,
+    },
     /// Another replica holds what the request is about.
     Elsewhere(Box<Elsewhere>),
     /// `text/event-stream`. Dropping it cancels what feeds it.
@@ -114,6 +121,7 @@ impl fmt::Debug for Answer {
             Self::Unauthenticated { challenge, .. } => {
                 f.debug_tuple("Unauthenticated").field(challenge).finish()
             }
+            Self::Limited { .. } => f.write_str("Limited"),
             Self::Elsewhere(elsewhere) => {
                 f.debug_tuple("Elsewhere").field(&elsewhere.owner).finish()
             }

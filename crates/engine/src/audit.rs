@@ -8,12 +8,18 @@
 mod access;
 mod batch;
 mod chain;
+mod courier;
 mod event;
 mod guard;
 mod lines;
 mod log;
 mod question;
 mod resolution;
+mod retention;
+mod rotation;
+mod shipping;
+mod sinks;
+mod spool;
 mod text;
 mod trail;
 mod verify;
@@ -21,6 +27,7 @@ mod writer;
 
 pub use batch::BatchedMessage;
 pub use chain::{ChainMac, WriterId};
+pub use courier::{Courier, Undelivered, UndeliveredKind};
 pub use event::{
     AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target, trace_id_of_traceparent,
 };
@@ -28,6 +35,9 @@ pub use guard::AuditGuard;
 pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
 pub use question::TrailQuestion;
 pub use resolution::Resolution;
+pub use retention::{Pruned, Retention};
+pub use rotation::Rotation;
+pub use sinks::{FileSink, RemoteSink};
 pub use text::CallerText;
 pub use trail::{AuditTrail, LatestEvents, TrailPage};
 pub use verify::{Finding, FindingKind, VerifyReport, verify, verify_with_keys};

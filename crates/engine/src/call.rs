@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use portcullis_core::{Brought, Principal, RequestId, Side, Timestamp};
-use portcullis_policy::{Caller, Circumstances};
+use portcullis_core::{ApprovalId, Brought, Principal, RequestId, Side, Timestamp, Toolsets};
+use portcullis_policy::{Caller, Circumstances, sees};
 
 use crate::audit::{AuditGuard, Outcome};
+use crate::limits::{Allowance, Held};
+use crate::snapshot::ServerEntry;
 
 /// What a connection proved of its caller, such as a certificate.
 pub trait Proof: Send + Sync + fmt::Debug {
@@ -51,11 +53,19 @@ pub struct Call {
     pub admission: Admission,
     /// What it brought for servers that ask for it.
     pub brought: Arc<Brought>,
+    /// The toolsets that it may address by name.
+    pub toolsets: Arc<Toolsets>,
     /// The origin (RFC 6454 §6.2) under which it reached us, if that can be told: what its person is
     /// sent to.
     pub origin: Option<Arc<str>>,
+    /// The approval that the caller says it was given for this call.
+    pub approval: Option<ApprovalId>,
     /// Its audit event, still open.
     pub audit: AuditGuard,
+    /// What its caller may, once it was counted.
+    pub(crate) allowances: Option<Vec<Allowance>>,
+    /// What it holds until it ends.
+    pub(crate) held: Held,
 }
 
 impl Call {
@@ -72,9 +82,20 @@ impl Call {
             principal,
             admission,
             brought: Arc::default(),
+            toolsets: Arc::default(),
             origin: None,
+            approval: None,
             audit,
+            allowances: None,
+            held: Held::default(),
         }
+    }
+
+    /// The same request, while these toolsets are there.
+    #[must_use]
+    pub fn among(mut self, toolsets: Arc<Toolsets>) -> Self {
+        self.toolsets = toolsets;
+        self
     }
 
     /// The same request, which came to this origin of ours.
@@ -90,6 +111,11 @@ impl Call {
             principal: &self.principal,
             side: self.admission.side,
         }
+    }
+
+    /// Whether the caller sees a server.
+    pub fn sees(&self, server: &ServerEntry) -> bool {
+        sees(self.caller(), &server.policy).is_some()
     }
 
     /// The same request, of a caller who brought this.
@@ -114,15 +140,20 @@ impl Call {
             principal: Arc::clone(&self.principal),
             admission: self.admission.clone(),
             brought: Arc::clone(&self.brought),
+            toolsets: Arc::clone(&self.toolsets),
             origin: self.origin.clone(),
+            approval: self.approval.clone(),
             audit: self.audit.part(),
+            allowances: None,
+            held: Held::default(),
         }
     }
 
-    /// Ends the request before its answer is given. `false`: the event is required and could not be
-    /// made durable, so the answer must not be given.
+    /// Ends the request before its answer is given: what it holds is free again. `false`: the event is
+    /// required and could not be made durable, so the answer must not be given.
     #[must_use = "an answer that is not on record must not be given"]
-    pub async fn close(self, outcome: Outcome) -> bool {
+    pub async fn close(mut self, outcome: Outcome) -> bool {
+        self.held.give_back(outcome).await;
         self.audit.finish_before_answer(outcome).await.is_ok()
     }
 }

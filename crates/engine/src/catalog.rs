@@ -69,6 +69,8 @@ pub(crate) struct Item {
     pub(crate) headers: Option<ParamHeaders>,
     /// A tool that answers with tasks, which nobody is offered.
     pub(crate) tasks_only: bool,
+    /// A tool that only reads, as its server says.
+    pub(crate) read_only: bool,
 }
 
 /// One list.
@@ -258,6 +260,18 @@ impl Gateway {
             }
         }
         lister.catalog.seen(kind)
+    }
+
+    /// The tools of a server that is not in force: asked for once, as ourselves, and kept nowhere.
+    pub async fn try_out(
+        self: &Arc<Self>,
+        entry: Arc<ServerEntry>,
+    ) -> Result<Vec<Box<RawValue>>, EngineError> {
+        let listed = Box::pin(self.refresh(&Lister::service(&entry), Kind::Tools)).await;
+        // Its session is closed like that of a server that was taken away.
+        self.leaves(entry);
+        let listing = listed?;
+        Ok(listing.items.iter().map(|item| item.raw.clone()).collect())
     }
 
     /// Fetches the tools anew.

@@ -17,7 +17,7 @@ mod elicitations;
 mod invitation;
 mod people;
 
-use portcullis_core::{ErrorKind, ServerId};
+use portcullis_core::{ApprovalId, ErrorKind, ServerId};
 use portcullis_credentials::CredentialErrorKind;
 use portcullis_mcp::{Method, RpcError, code};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ use crate::error::EngineError;
 use crate::gateway::Gateway;
 use crate::legacy::LegacyClient;
 
-pub(crate) use self::asking::Resumed;
+pub(crate) use self::asking::{Declined, Resumed};
 pub(crate) use self::elicitations::Elicitations;
 pub use self::invitation::{Invitation, InvitationRefused};
 
@@ -63,6 +63,34 @@ impl Wanted {
             self.server
         )
     }
+}
+
+/// An address of ours that a caller's person is to open before a call can be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    /// What it is about, among all that are asked for at once.
+    pub(crate) key: String,
+    /// For a call of which server.
+    pub(crate) server: ServerId,
+    /// The approval that it shows, where it does not lead to an account.
+    pub(crate) approval: Option<ApprovalId>,
+    pub(crate) url: String,
+    /// Why, for a client that shows the address by itself.
+    pub(crate) reason: String,
+}
+
+/// What is to be opened; `None` when we do not know under which origin we are reached.
+pub(crate) fn openings(wanted: &[Wanted]) -> Option<Vec<Opening>> {
+    let opening = |one: &Wanted| {
+        Some(Opening {
+            key: format!("connect/{}", one.server),
+            server: one.server.clone(),
+            approval: None,
+            url: one.url.clone()?,
+            reason: one.reason(),
+        })
+    };
+    wanted.iter().map(opening).collect()
 }
 
 /// The message that names everything that is to be connected.
@@ -134,12 +162,13 @@ impl Gateway {
         wanted: &[Wanted],
         id: &str,
     ) -> String {
-        if let Some(error) = self.url_elicitations(call, client, wanted) {
+        let (openings, text) = (openings(wanted), message(wanted));
+        if let Some(error) = self.url_elicitations(call, client, openings.as_deref(), &text) {
             return error.response(Some(id));
         }
         let method = Method::lookup(method, client.revision);
         let error = rpc_error(wanted, &call.id.to_string());
-        answered(method, false, id, &message(wanted), &error)
+        answered(method, false, id, &text, &error)
     }
 
     /// The answer to a stateless request whose client cannot be asked.
@@ -157,14 +186,20 @@ impl Gateway {
     pub(crate) fn declined(
         call: &Call,
         method: Option<Method>,
-        word: &'static str,
+        declined: &Declined,
         id: &str,
     ) -> String {
-        let text = format!(
-            "Nothing was asked of the server: it is called with the user's own account, and the user {word} connecting it."
-        );
+        let word = declined.word;
+        let text = match declined.kind {
+            ErrorKind::ApprovalRequired => format!(
+                "Nothing was asked of the server: the call needs an approval, and the user {word} waiting for it."
+            ),
+            _ => format!(
+                "Nothing was asked of the server: it is called with the user's own account, and the user {word} connecting it."
+            ),
+        };
         let error = RpcError::new(code::INTERNAL_ERROR, text.as_str()).with_data(&json!({
-            "kind": ErrorKind::ConsentRequired.as_str(),
+            "kind": declined.kind.as_str(),
             "request_id": call.id.to_string(),
         }));
         answered(method, true, id, &text, &error)

@@ -9,7 +9,9 @@ use portcullis_policy::{Denied, DeniedRule, MissingScopes};
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 use serde_json::json;
 
+use crate::approvals::Held;
 use crate::consent::{self, Wanted};
+use crate::limits::Limited;
 
 /// A call that did not get its answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,12 @@ pub enum EngineError {
     /// The caller has to connect accounts of theirs first.
     #[error("the caller's own account is not connected")]
     ConsentRequired(Box<[Wanted]>),
+    /// Somebody has to approve the call first, or has refused to.
+    #[error("the call is not approved")]
+    ApprovalRequired(Box<Held>),
+    /// Whether the call is approved cannot be told.
+    #[error("approvals cannot be looked at")]
+    ApprovalsUnavailable,
     /// The server speaks only revisions of the era that the caller does not.
     #[error("server `{server}` speaks revisions of the other era only")]
     OtherEra {
@@ -67,6 +75,12 @@ pub enum EngineError {
     /// More of something than one caller may have at a time.
     #[error("too many {0}")]
     TooMany(&'static str),
+    /// A limit of the caller's, or of what it calls, is reached.
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    /// There are limits, and what was done cannot be counted against them.
+    #[error("what the caller does cannot be counted against its limits")]
+    NotCounted,
     /// Another replica of this gateway holds what the request is about. Reported only where it cannot
     /// be handed over to it.
     #[error("replica {0} holds what this is about, and it was not handed over to it")]
@@ -103,12 +117,17 @@ impl EngineError {
             Self::Credential(error) => error.error_kind(),
             Self::Upstream(error) => error.error_kind(),
             Self::ConsentRequired(_) => ErrorKind::ConsentRequired,
+            Self::ApprovalRequired(held) => held.kind(),
             Self::OtherEra { .. } => ErrorKind::UpstreamRefused,
             Self::NoneAnswered(_) => ErrorKind::UpstreamUnreachable,
             Self::PushNotAllowed { .. } => ErrorKind::Forbidden,
-            Self::TooMany(_) => ErrorKind::RateLimited,
+            Self::TooMany(_) | Self::Limited(_) => ErrorKind::RateLimited,
             Self::NoLongerStands | Self::Challenged { .. } => ErrorKind::Unauthenticated,
-            Self::Elsewhere(_) | Self::AuditUnavailable | Self::KeyRing => ErrorKind::Unavailable,
+            Self::NotCounted
+            | Self::Elsewhere(_)
+            | Self::AuditUnavailable
+            | Self::ApprovalsUnavailable
+            | Self::KeyRing => ErrorKind::Unavailable,
         }
     }
 
@@ -120,6 +139,14 @@ impl EngineError {
         }
     }
 
+    /// The approval that the call waits for.
+    pub fn held(&self) -> Option<&Held> {
+        match self {
+            Self::ApprovalRequired(held) => Some(held),
+            _ => None,
+        }
+    }
+
     /// The scopes that the call needs, when some of them are missing.
     pub const fn required_scopes(&self) -> Option<&ScopeSet> {
         match self {
@@ -127,6 +154,14 @@ impl EngineError {
                 scopes: Some(scopes),
                 ..
             }) => Some(&scopes.required),
+            _ => None,
+        }
+    }
+
+    /// The limit that is reached, if that is it.
+    pub const fn limited(&self) -> Option<&Limited> {
+        match self {
+            Self::Limited(limited) => Some(limited),
             _ => None,
         }
     }
@@ -242,11 +277,18 @@ impl EngineError {
                 StatusCode::TOO_MANY_REQUESTS,
                 RpcError::new(code::INTERNAL_ERROR, self.to_string()),
             ),
+            Self::Limited(limited) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                limited.rpc(&request_id.to_string()),
+            ),
             // In-band: with any other status a client would look for a token of ours, which it has.
             Self::ConsentRequired(wanted) => (
                 StatusCode::OK,
                 consent::rpc_error(wanted, &request_id.to_string()),
             ),
+            Self::ApprovalRequired(held) => {
+                (StatusCode::OK, held.rpc_error(&request_id.to_string()))
+            }
             Self::NoneAnswered(outcomes) => {
                 let servers: serde_json::Map<String, serde_json::Value> = outcomes
                     .iter()
@@ -316,7 +358,9 @@ impl EngineError {
             Self::NoLongerStands
             | Self::Credential(_)
             | Self::Upstream(_)
+            | Self::NotCounted
             | Self::AuditUnavailable
+            | Self::ApprovalsUnavailable
             | Self::KeyRing => (
                 status_of(kind),
                 RpcError::new(code::INTERNAL_ERROR, message_of(kind)),
@@ -409,6 +453,7 @@ const fn message_of(kind: ErrorKind) -> &'static str {
         ErrorKind::UpstreamUnreachable => "the upstream server is unreachable",
         ErrorKind::Unauthenticated => "the credential is no longer valid",
         ErrorKind::ConsentRequired => "an account of the caller's own has to be connected first",
+        ErrorKind::ApprovalRequired => "somebody has to approve the call first",
         ErrorKind::Unavailable => "something this call needs is unavailable",
         _ => "internal error",
     }

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use portcullis_core::{ErrorKind, Principal, Side, Timestamp};
 use portcullis_policy::{
-    Caller, Circumstances, Denied, Explanation, Operation, ServerPolicy, explain,
+    Caller, Circumstances, Denied, DeniedRule, Described, Explanation, Operation, ServerPolicy,
+    explain,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,31 +39,36 @@ impl Gateway {
     pub fn explain(&self, principal: &Principal, side: Side, question: &Question) -> Option<Value> {
         let caller = Caller { principal, side };
         let snapshot = self.snapshot();
-        let servers = snapshot.servers().iter().map(|entry| &entry.policy);
+        let servers = snapshot.servers().iter().map(|entry| {
+            let described = crate::snapshot::described_in(&entry.catalog, &question.tool);
+            (&entry.policy, described)
+        });
         explain_on(caller, question, self.clock.now(), servers)
     }
 }
 
-/// The answer for these servers; `None`: none of them is the one that was asked about.
+/// The answer for these servers, each with what is known of the tool by what it lists; `None`: none of
+/// them is the one that was asked about.
 pub fn explain_on<'s>(
     caller: Caller<'_>,
     question: &Question,
     now: Timestamp,
-    servers: impl Iterator<Item = &'s ServerPolicy>,
+    servers: impl Iterator<Item = (&'s ServerPolicy, Described)>,
 ) -> Option<Value> {
     let circumstances = Circumstances {
         address: question.address,
         now,
     };
     let wanted = question.server.as_deref();
-    let operation = Operation::CallTool {
+    let operation = |described| Operation::CallTool {
         tool: &question.tool,
         arguments: question.arguments.as_deref().map(RawValue::get),
+        described,
     };
     let told: Vec<Value> = servers
-        .filter(|server| wanted.is_none_or(|wanted| wanted == server.id.as_str()))
-        .map(|server| {
-            let explanation = explain(caller, server, operation, circumstances);
+        .filter(|(server, _)| wanted.is_none_or(|wanted| wanted == server.id.as_str()))
+        .map(|(server, described)| {
+            let explanation = explain(caller, server, operation(described), circumstances);
             one(server, &explanation)
         })
         .collect();
@@ -95,7 +101,13 @@ fn one(server: &ServerPolicy, explanation: &Explanation) -> Value {
         .collect();
     let (decision, rule, why) = match &explanation.decision {
         Ok(rule) => ("allow", rule.clone(), String::new()),
-        Err(denied) => ("deny", denied.label().into_owned(), why(server, denied)),
+        Err(denied) => {
+            let decision = match denied.rule {
+                DeniedRule::ApprovalRequired => "require_approval",
+                _ => "deny",
+            };
+            (decision, denied.label().into_owned(), why(server, denied))
+        }
     };
     let looks_absent = explanation
         .decision
@@ -117,13 +129,27 @@ fn why(server: &ServerPolicy, denied: &Denied) -> String {
     let arguments = denied.arguments.join(", ");
     let named = denied.named.as_deref().unwrap_or_default();
     match denied.rule {
+        Rule::NotGranted if !named.is_empty() => {
+            format!("what `{named}` lists leaves the server out")
+        }
+        Rule::BlockedTools => format!("`blocked_tools` of `{named}` names the tool"),
+        Rule::ToolPermissions => format!(
+            "`mcp_tool_permissions` or the toolsets of `{named}` do not name the tool on this server"
+        ),
+        Rule::ToolsOnly => format!("the toolsets of `{named}` grant tools and nothing else"),
         Rule::NotGranted if server.inside_only => {
             "no grant covers the server, or the caller is outside and the server is for the inside"
                 .to_owned()
         }
-        Rule::NotGranted => "no grant of the key covers the server".to_owned(),
+        Rule::NotGranted => {
+            "no grant of the key covers the server, and none of its team where it has no list of its own"
+                .to_owned()
+        }
         Rule::DisallowedTools => "`disallowed_tools` names the tool".to_owned(),
         Rule::AllowedTools => "`allowed_tools` does not name the tool".to_owned(),
+        Rule::ApprovalRequired => {
+            format!("nothing forbids it, and somebody has to approve it: {named}")
+        }
         Rule::UnmappedScope => "`tool_scopes` does not say what the tool needs".to_owned(),
         Rule::InsufficientScope => {
             let missing = denied

@@ -20,7 +20,7 @@ use crate::presented::Presented;
 use crate::snapshot::ServerEntry;
 use crate::tasks;
 use crate::uris::Abroad;
-use portcullis_policy::Operation;
+use portcullis_policy::{Caller, Operation, shows_tool};
 
 /// What a subscription's stream must begin with.
 pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
@@ -57,17 +57,34 @@ pub(crate) struct AnswerFilter {
 /// The digest of what a stateless client asks, made only where a server asks back before it answers.
 pub(crate) type Asks<'a> = &'a (dyn Fn() -> Option<[u8; 32]> + Sync);
 
+/// What the state of one request is bound to.
+pub(crate) fn state_binding(
+    principal: &Principal,
+    entry: &ServerEntry,
+    method: Method,
+    subject: &str,
+    asked: &[u8; 32],
+) -> [u8; 32] {
+    let binding = Sha256::new()
+        .part(principal.id.as_str().as_bytes())
+        .part(entry.id.as_str().as_bytes())
+        .part(method.as_str().as_bytes())
+        .part(subject.as_bytes())
+        .part(asked);
+    binding.finish()
+}
+
 impl AnswerFilter {
     /// What `requestState` is bound to: nobody else, no other server, no other call, and not this
     /// one with other arguments either, may present it.
     pub(crate) fn state_binding(&self, asked: &[u8; 32]) -> [u8; 32] {
-        let binding = Sha256::new()
-            .part(self.principal.id.as_str().as_bytes())
-            .part(self.entry.id.as_str().as_bytes())
-            .part(self.method.as_str().as_bytes())
-            .part(self.subject.as_bytes())
-            .part(asked);
-        binding.finish()
+        state_binding(
+            &self.principal,
+            &self.entry,
+            self.method,
+            &self.subject,
+            asked,
+        )
     }
 
     /// Whether an answer to this method can need a change at all.
@@ -181,6 +198,13 @@ impl AnswerFilter {
         Ok(())
     }
 
+    fn caller(&self) -> Caller<'_> {
+        Caller {
+            principal: &self.principal,
+            side: self.admission.side,
+        }
+    }
+
     /// Whether a listed tool may be shown: the same decision that a call of it gets.
     pub(crate) fn admits(&self, tool: &RawValue) -> bool {
         let Ok(members) = Members::of(tool) else {
@@ -188,7 +212,7 @@ impl AnswerFilter {
         };
         members
             .string("name")
-            .is_some_and(|name| self.entry.policy.admits_tool(&name))
+            .is_some_and(|name| shows_tool(self.caller(), &self.entry.policy, &name))
             && if self.modern {
                 param_headers(&members).is_ok()
             } else {

@@ -8,16 +8,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use portcullis_core::{Clock, Principal, ReplicaId, Sealer, Side};
 use portcullis_credentials::CredentialBroker;
-use portcullis_policy::{Caller, Circumstances, Operation, authorize};
-use portcullis_store::{ReplicaStore, SessionHomeStore, SessionStore};
+use portcullis_policy::{
+    Approval, Caller, Circumstances, Operation, authorize, authorize_approved,
+};
+use portcullis_store::{ApprovalStore, ReplicaStore, SessionHomeStore, SessionStore};
 use portcullis_upstream::Closing;
 use tokio_util::task::TaskTracker;
 
+use crate::approvals::Approvals;
 use crate::audit::{AuditLog, ChainMac};
 use crate::call::Admission;
 use crate::capable::SessionTools;
 use crate::consent::Elicitations;
 use crate::legacy::{Listeners, OpenedSessions, Pushes, SseSessions, Terminated, Translation};
+use crate::limits::{LimitDeps, Limiter};
 use crate::modern::{Ears, ParkedCalls};
 use crate::replicas::{ReplicaDeps, Replicas};
 use crate::snapshot::{ServerEntry, Snapshot};
@@ -52,8 +56,12 @@ pub struct GatewayDeps {
     pub handles: Arc<dyn ChainMac>,
     /// Remembers terminated sessions.
     pub sessions: Arc<dyn SessionStore>,
+    /// Keeps what waits for approvals.
+    pub approvals: Arc<dyn ApprovalStore>,
     /// Whether open streams may go on.
     pub standing: Arc<dyn Standing>,
+    /// What is counted with.
+    pub limits: LimitDeps,
     /// Where events go.
     pub audit: AuditLog,
     /// Time.
@@ -73,9 +81,11 @@ pub struct Gateway {
     pub(crate) sealer: Arc<dyn Sealer>,
     pub(crate) handles: Arc<dyn ChainMac>,
     pub(crate) standing: Arc<dyn Standing>,
+    pub(crate) limits: Arc<Limiter>,
     pub(crate) audit: AuditLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tracker: TaskTracker,
+    pub(crate) approvals: Approvals,
     pub(crate) terminated: Terminated,
     pub(crate) opened: OpenedSessions,
     pub(crate) pushes: Pushes,
@@ -93,6 +103,12 @@ pub struct Gateway {
 impl Gateway {
     /// Builds the gateway; nothing is connected yet.
     pub fn new(deps: GatewayDeps) -> Arc<Self> {
+        let limits = Limiter::new(
+            deps.limits,
+            deps.replica.clone(),
+            Arc::clone(&deps.clock),
+            deps.tracker.clone(),
+        );
         let replicas = Replicas::new(ReplicaDeps {
             own: deps.replica,
             store: deps.replicas,
@@ -108,7 +124,9 @@ impl Gateway {
             sealer: deps.sealer,
             handles: deps.handles,
             standing: deps.standing,
+            limits,
             audit: deps.audit,
+            approvals: Approvals::new(deps.approvals),
             terminated: Terminated::new(deps.sessions, deps.clock.monotonic()),
             clock: deps.clock,
             tracker: deps.tracker,
@@ -169,6 +187,18 @@ impl Gateway {
         entry: &ServerEntry,
         operation: Operation<'_>,
     ) -> bool {
+        self.still_serves_approved(principal, admission, entry, operation, None)
+    }
+
+    /// The same for a call that began with an approval, if it did.
+    pub(crate) fn still_serves_approved(
+        &self,
+        principal: &Principal,
+        admission: &Admission,
+        entry: &ServerEntry,
+        operation: Operation<'_>,
+        approval: Option<&Approval>,
+    ) -> bool {
         let side = match admission.side {
             Side::Inside => self.standing.side(admission.address),
             // What was opened from outside gains nothing.
@@ -184,11 +214,30 @@ impl Gateway {
             .named(entry.id.as_str())
             .map(|(_, now)| now)
             .filter(|now| Arc::ptr_eq(&now.upstream, &entry.upstream))
-            .is_some_and(|now| authorize(caller, &now.policy, operation, circumstances, ()).is_ok())
+            .is_some_and(|now| {
+                let policy = &now.policy;
+                let decided = match approval {
+                    None => authorize(caller, policy, operation, circumstances, ()),
+                    Some(approval) => {
+                        authorize_approved(caller, policy, operation, circumstances, approval, ())
+                    }
+                };
+                decided.is_ok()
+            })
+    }
+
+    /// A server that stands in no picture: its sessions are closed when nobody uses it.
+    pub(crate) fn leaves(&self, entry: Arc<ServerEntry>) {
+        self.leaving().push(entry);
     }
 
     fn leaving(&self) -> MutexGuard<'_, Vec<Arc<ServerEntry>>> {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What counts what callers do.
+    pub fn limits(&self) -> &Limiter {
+        &self.limits
     }
 
     /// The audit trail.
@@ -213,9 +262,16 @@ impl Gateway {
             .await;
     }
 
+    /// Takes over what other replicas terminated: at once when that is announced, and with
+    /// [`keep_house`](Self::keep_house) in any case.
+    pub async fn follow_terminated(&self) {
+        self.terminated.follow(&*self.clock).await;
+    }
+
     /// Keeps house once: forgets what expired, takes over what other replicas terminated, closes
     /// sessions that nobody used for long. Called every second.
     pub async fn keep_house(self: &Arc<Self>) {
+        self.limits.keep_house(self.replicas.others().len()).await;
         self.terminated.follow(&*self.clock).await;
         self.pushes.expire(self.clock.monotonic());
         self.elicitations.expire(self.clock.monotonic());

@@ -13,7 +13,7 @@ mod stream;
 mod terminated;
 mod translated;
 
-pub(crate) use ending::{accepted, answer, challenged, step_up};
+pub(crate) use ending::{accepted, answer, challenged, limited, step_up};
 pub(crate) use initialize::{aggregate_capabilities, merged_instructions, server_info};
 pub(crate) use listeners::Listeners;
 pub(crate) use pushes::{NOBODY, Pushes};

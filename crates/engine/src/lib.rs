@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod answer;
+mod approvals;
 pub mod audit;
 mod backlog;
 mod barred;
@@ -20,6 +21,7 @@ mod exposed;
 mod filter;
 mod gateway;
 mod legacy;
+mod limits;
 mod messages;
 pub mod metrics;
 mod modern;
@@ -36,6 +38,7 @@ mod replicas;
 mod rest;
 mod resuming;
 mod routing;
+mod selection;
 mod snapshot;
 mod tasks;
 mod try_out;
@@ -44,6 +47,10 @@ mod view;
 mod vigil;
 
 pub use answer::{Answer, ByteStream, Elsewhere};
+pub use approvals::{
+    ApprovalError, ApprovalSettings, Held, Refused, ShownApproval, ShownCall, ShownDecision,
+    Verdict,
+};
 pub use call::{Admission, Call, Proof};
 pub use challenge::Challenge;
 pub use consent::{Invitation, InvitationRefused, Wanted};
@@ -51,7 +58,14 @@ pub use error::{EngineError, Reported};
 pub use explanation::{Question, explain_on};
 pub use gateway::{Gateway, GatewayDeps, Standing};
 pub use legacy::{LegacyClient, SessionRefusal, SseRefusal, SseSession};
-pub use portcullis_policy::Rate;
+pub use limits::{
+    Allowance, Allowances, AllowancesUnknown, FileLimits, LimitAdmin, LimitAdminError, LimitDeps,
+    LimitIndex, LimitKind, LimitStanding, Limited, Limiter, OnStoreFault, ScopeKind, budget_scope,
+};
+pub use portcullis_core::Rate;
+pub use portcullis_policy::{Limits, usd};
+pub use portcullis_store::UsageRow as LimitUsage;
+pub use portcullis_store::{ApprovalState, Page, PageRequest};
 pub use presenting::Presenting;
 pub use quotas::{Quota, QuotaRates, Quotas};
 pub use replicas::{BEAT, Home, Replicas};

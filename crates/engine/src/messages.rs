@@ -21,7 +21,8 @@ pub(crate) fn messages_of(answer: Answer) -> Messages {
         Answer::Accepted => Box::pin(stream::empty()),
         Answer::Json { body, .. }
         | Answer::InsufficientScope { body, .. }
-        | Answer::Unauthenticated { body, .. } => {
+        | Answer::Unauthenticated { body, .. }
+        | Answer::Limited { body, .. } => {
             let body = (!body.is_empty()).then_some(body);
             Box::pin(stream::iter(body))
         }

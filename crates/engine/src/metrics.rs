@@ -7,7 +7,7 @@ mod name;
 mod requests;
 mod server;
 
-pub use audit::AuditMeters;
+pub use audit::{AuditMeters, SinkMeters};
 pub use name::MetricName;
 pub use server::{ServerMeters, TokenOutcome, UpstreamOutcome};
 

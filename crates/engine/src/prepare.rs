@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use portcullis_mcp::{Edits, Envelope, Members, Method, RpcError, Subject, code};
-use portcullis_policy::{Evidence, Operation};
+use portcullis_policy::{Approval, Denied, DeniedRule, Evidence, Operation, has_tools_only};
 use serde_json::value::RawValue;
 
 use crate::aggregate::Asker;
+use crate::approvals::Waiting;
 use crate::audit::Target;
 use crate::call::Call;
 use crate::catalog::Kind;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
+use crate::limits::Going;
 use crate::snapshot::ServerEntry;
 use crate::tasks;
 use crate::uris::Abroad;
@@ -51,8 +53,9 @@ pub(crate) fn listening(envelope: &Envelope<'_>) -> Operation<'static> {
 }
 
 impl Gateway {
-    /// Finds the server, asks the policy, and notes both in the audit event. `asker`: the client, where a
-    /// server may show it more than it shows us.
+    /// Counts the request, finds the server, asks the policy, and takes what the request needs of what is
+    /// limited; what was decided stands in the audit event. `asker`: the client, where a server may show it
+    /// more than it shows us.
     pub(crate) async fn prepare<'a>(
         self: &Arc<Self>,
         call: &mut Call,
@@ -61,6 +64,7 @@ impl Gateway {
         envelope: &Envelope<'a>,
         asker: Option<Asker<'_>>,
     ) -> Result<Prepared<'a>, EngineError> {
+        self.count(call).await?;
         let params = envelope.params();
         let subject = method.subject(params).map_err(|member| {
             protocol(
@@ -82,6 +86,7 @@ impl Gateway {
             Method::ToolsCall => Operation::CallTool {
                 tool: &own,
                 arguments: arguments.map(RawValue::get),
+                described: entry.described(view, &own),
             },
             Method::PromptsGet
             | Method::ResourcesRead
@@ -90,30 +95,47 @@ impl Gateway {
             | Method::SkillsGet
             | Method::Complete => Operation::Read,
             Method::Listen => listening(envelope),
+            // Whoever has single tools of the server is not told what else there is.
+            Method::PromptsList | Method::ResourcesList | Method::ResourceTemplatesList
+                if has_tools_only(view.caller(), &entry.policy) =>
+            {
+                Operation::Read
+            }
             _ => Operation::Use,
         };
-        let permit = match view.authorize(&entry, operation) {
-            Ok(permit) => permit,
-            Err(denied) => {
-                call.audit.denied(denied.label());
-                // A tool that the lists do not show is answered like one that does not exist.
-                return Err(match &subject {
-                    Subject::Tool(name)
-                        if denied.kind() == portcullis_core::ErrorKind::NotFound =>
+        let decided = match view.authorize(&entry, operation) {
+            Err(denied) if denied.rule == DeniedRule::ApprovalRequired => {
+                require_an_answer(view, &entry, &own)?;
+                let waiting = Waiting {
+                    entry: &entry,
+                    tool: &own,
+                    arguments,
+                    denied: &denied,
+                };
+                let approval = match (method, asker) {
+                    (Method::ToolsCall, Some(Asker::Stateless(_)))
+                        if self.goes_on(call, &entry, &own, envelope) =>
                     {
-                        EngineError::Unknown {
-                            what: "tool",
-                            name: name.clone().into_owned(),
-                        }
+                        answering(call, &entry, &own)
                     }
-                    _ => denied.into(),
-                });
+                    // Boxed: every call would carry its room otherwise.
+                    _ => Box::pin(self.approved(call, &waiting)).await?,
+                };
+                view.authorize_approved(&entry, operation, &approval)
             }
+            decided => decided,
         };
+        let permit = decided.map_err(|denied| refused(call, &subject, denied))?;
         call.audit.allowed(permit.evidence().rule());
         if matches!(subject, Subject::Tool(_)) {
             require_an_answer(view, &entry, &own)?;
         }
+        let going = match method {
+            Method::ToolsCall => Going::Tool(&own),
+            Method::Listen => Going::Listening,
+            _ => Going::Request,
+        };
+        self.reserve(call, &entry, going).await?;
 
         let mut edits = Edits::of(envelope.text);
         let given = match &subject {
@@ -189,6 +211,31 @@ impl Gateway {
                 )),
             },
         }
+    }
+}
+
+/// What the policy said no to, as the caller may know it, and on record.
+fn refused(call: &mut Call, subject: &Subject<'_>, denied: Denied) -> EngineError {
+    call.audit.denied(denied.label());
+    // A tool that the lists do not show is answered like one that does not exist.
+    match subject {
+        Subject::Tool(name) if denied.kind() == portcullis_core::ErrorKind::NotFound => {
+            EngineError::Unknown {
+                what: "tool",
+                name: name.clone().into_owned(),
+            }
+        }
+        _ => denied.into(),
+    }
+}
+
+/// What the answer to a question of a call that runs goes with: the call was approved when it began.
+fn answering(call: &Call, entry: &ServerEntry, tool: &str) -> Approval {
+    Approval {
+        id: "of-the-call-that-asked".into(),
+        principal: call.principal.id.clone(),
+        server: entry.id.clone(),
+        tool: tool.to_owned(),
     }
 }
 

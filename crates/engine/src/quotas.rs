@@ -5,8 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis_core::network_of;
-use portcullis_policy::{Rate, gcra};
+use portcullis_core::{Rate, gcra, network_of};
 
 /// Networks that are remembered for each quota; those with nothing to forgive make room.
 const MOST_NETWORKS: usize = 10_000;

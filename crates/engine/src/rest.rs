@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use portcullis_mcp::{Edits, Envelope, Members, Method, Revision, code};
-use portcullis_policy::Operation;
+use portcullis_policy::{Operation, shows_tool};
 use portcullis_upstream::UpstreamErrorKind;
 use serde_json::value::RawValue;
 
@@ -51,6 +51,7 @@ impl Gateway {
     ) -> Result<ToolListing, EngineError> {
         call.audit
             .method(CallerText::new(Method::ToolsList.as_str()));
+        self.count(call).await?;
         call.audit.allowed("aggregate");
         let called = &*call;
         let listing = view.servers().map(|entry| async move {
@@ -77,7 +78,9 @@ impl Gateway {
                 listing
                     .items
                     .iter()
-                    .filter(|item| entry.policy.admits_tool(&item.name) && !item.tasks_only)
+                    .filter(|item| {
+                        shows_tool(view.caller(), &entry.policy, &item.name) && !item.tasks_only
+                    })
                     .map(|item| ListedTool {
                         server: Arc::clone(entry),
                         raw: item.raw.clone(),
@@ -115,6 +118,7 @@ impl Gateway {
     ) -> Result<String, EngineError> {
         call.audit
             .method(CallerText::new(Method::ToolsCall.as_str()));
+        self.count(call).await?;
         let (entry, own) = match self.resolve_name(view, Kind::Tools, name).await {
             Err(unknown @ EngineError::Unknown { .. }) => match view.named() {
                 None => self.unprefixed(view, name).await?,
@@ -191,7 +195,7 @@ impl Gateway {
         let mut unasked = Vec::new();
         for (entry, asked) in self.who_lists(view, Kind::Tools, name).await {
             match asked {
-                Ok(true) if entry.policy.admits_tool(name) => found.push(entry),
+                Ok(true) if shows_tool(view.caller(), &entry.policy, name) => found.push(entry),
                 Ok(_) => {}
                 Err(error) => unasked.push((entry, error)),
             }

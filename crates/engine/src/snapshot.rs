@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use portcullis_core::{ForwardedHeaders, Principal, ServerId, Side};
+use portcullis_core::{ForwardedHeaders, Principal, ServerId, Side, Toolsets};
 use portcullis_credentials::ServerAuth;
 use portcullis_mcp::Method;
-use portcullis_policy::{Caller, Evidence, Operation, ServerPolicy, sees};
+use portcullis_policy::{Caller, Described, Evidence, Operation, ServerLimits, ServerPolicy, sees};
 use portcullis_upstream::Upstream;
 
+use crate::approvals::ApprovalSettings;
 use crate::catalog::{CallerCatalogs, Catalog};
 use crate::metrics::ServerMeters;
 use crate::names::HandedOn;
@@ -40,6 +41,8 @@ pub struct ServerEntry {
     pub auth: ServerAuth,
     /// The connections; shared with earlier snapshots in which the server was the same.
     pub upstream: Arc<Upstream>,
+    /// What all callers together may ask of it.
+    pub limits: ServerLimits,
     /// For display.
     pub info: ServerInfo,
     /// Counts what is asked of it.
@@ -66,11 +69,18 @@ impl ServerEntry {
             policy,
             auth,
             upstream,
+            limits: ServerLimits::default(),
             info,
             meters,
             catalog: Arc::default(),
             callers: Arc::default(),
         }
+    }
+
+    /// The same server, of which no more than this may be asked.
+    #[must_use]
+    pub fn limited_to(self, limits: ServerLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// What it is called in sentences: its alias, or its id when its names carry no prefix.
@@ -113,6 +123,11 @@ impl ServerEntry {
         } else {
             Arc::clone(&self.catalog)
         }
+    }
+
+    /// What is known of a tool by what the server lists to this caller.
+    pub(crate) fn described(&self, view: &View, tool: &str) -> Described {
+        described_in(&self.catalog_of(view), tool)
     }
 
     /// Whether a request of this view could make a difference to what the server lists.
@@ -163,6 +178,7 @@ pub struct Snapshot {
     groups: BTreeSet<String>,
     handed_on: HandedOn,
     asks_for_login_assertions: bool,
+    approvals: ApprovalSettings,
     generation: u64,
 }
 
@@ -193,8 +209,21 @@ impl Snapshot {
             names,
             aliases,
             groups,
+            approvals: ApprovalSettings::default(),
             generation,
         }
+    }
+
+    /// The same picture, with how long approvals last in it.
+    #[must_use]
+    pub fn approving(mut self, approvals: ApprovalSettings) -> Self {
+        self.approvals = approvals;
+        self
+    }
+
+    /// How long approvals last, and who may give them.
+    pub const fn approvals(&self) -> &ApprovalSettings {
+        &self.approvals
     }
 
     /// Which configuration this is; rises with every reload.
@@ -215,7 +244,13 @@ impl Snapshot {
 
     /// Whether a principal sees anything at the endpoint of this name from there. Whoever asks from
     /// outside is not told what only the inside sees.
-    pub fn leads_somewhere(&self, name: &str, principal: &Principal, side: Side) -> bool {
+    pub fn leads_somewhere(
+        &self,
+        name: &str,
+        principal: &Principal,
+        side: Side,
+        toolsets: &Toolsets,
+    ) -> bool {
         let caller = Caller { principal, side };
         let seen = |server: &ServerEntry| sees(caller, &server.policy).is_some();
         if let Some((_, server)) = self.named(name) {
@@ -227,7 +262,14 @@ impl Snapshot {
                 return seen(server);
             }
             let mut servers = self.servers().iter();
-            servers.any(|server| server.policy.access_groups.contains(name) && seen(server))
+            if self.has_group(name) {
+                return servers
+                    .any(|server| server.policy.access_groups.contains(name) && seen(server));
+            }
+            let tools = toolsets.get(name);
+            servers.any(|server| {
+                tools.is_some_and(|tools| tools.contains_key(&server.id)) && seen(server)
+            })
         })
     }
 
@@ -260,5 +302,14 @@ impl Snapshot {
 
     pub(crate) fn has_group(&self, group: &str) -> bool {
         self.groups.contains(group)
+    }
+}
+
+/// What is known of a tool by one of its server's lists.
+pub(crate) fn described_in(catalog: &Catalog, tool: &str) -> Described {
+    let listing = catalog.seen(crate::catalog::Kind::Tools);
+    let item = listing.as_deref().and_then(|listing| listing.get(tool));
+    Described {
+        read_only: item.is_some_and(|item| item.read_only),
     }
 }

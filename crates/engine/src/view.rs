@@ -4,12 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_core::{Brought, ForwardedHeaders, Principal};
+use portcullis_core::{Brought, ForwardedHeaders, LevelKind, Principal};
 use portcullis_credentials::{Addressed, Forwarding};
-use portcullis_policy::{Acting, Caller, Denied, Operation, Permit, authorize, is_let_in, sees};
+use portcullis_policy::{
+    Acting, Approval, Caller, Denied, Operation, Permit, authorize, authorize_approved, is_let_in,
+    sees,
+};
 
 use crate::call::{Admission, Call};
 use crate::names::REQUEST_WIDE;
+use crate::selection::Selection;
 use crate::snapshot::{ServerEntry, Snapshot};
 
 /// Most names in a selector.
@@ -25,15 +29,17 @@ pub enum Target<'a> {
         /// `x-mcp-access-groups`, likewise.
         groups: Option<&'a str>,
     },
-    /// `/mcp/{name}` or `/{name}/mcp`: a server, a comma list, or an access group.
+    /// `/mcp/{name}` or `/{name}/mcp`: a server, a comma list, an access group or a toolset.
     Path(&'a str),
+    /// `/toolset/{name}/mcp`: a toolset, whatever else is called so.
+    Toolset(&'a str),
 }
 
 /// The target does not exist, or must look as if it did not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownTarget {
     /// Nothing of this name that the caller can see.
-    #[error("no such server or access group")]
+    #[error("no such server, access group or toolset")]
     NotFound,
     /// Not a list of names at all.
     #[error("not a list of at most {MAX_NAMES} names")]
@@ -69,6 +75,7 @@ impl View {
         call: &Call,
         target: Target<'_>,
     ) -> Result<Self, UnknownTarget> {
+        let mut selection = Selection::of(snapshot, call);
         let caller = call.caller();
         let shape = match target {
             Target::Aggregate {
@@ -76,14 +83,17 @@ impl View {
                 groups: None,
             } => Shape::All,
             Target::Aggregate { servers, groups } => {
-                let mut positions = BTreeSet::new();
                 for name in names(servers)? {
-                    positions.extend(server_or_group(snapshot, caller, name)?);
+                    selection.add(name)?;
                 }
                 for group in names(groups)? {
-                    positions.extend(members(snapshot, caller, group)?);
+                    selection.add_group(group)?;
                 }
-                Shape::Some(positions)
+                Shape::Some(selection.positions())
+            }
+            Target::Toolset(name) => {
+                selection.add_toolset(name)?;
+                Shape::Some(selection.positions())
             }
             Target::Path(path) => match snapshot.named(path) {
                 Some((_, server)) if sees(caller, &server.policy).is_some() => {
@@ -91,11 +101,10 @@ impl View {
                 }
                 Some(_) => return Err(UnknownTarget::NotFound),
                 None => {
-                    let mut positions = BTreeSet::new();
                     for name in names(Some(path))? {
-                        positions.extend(server_or_group(snapshot, caller, name)?);
+                        selection.add(name)?;
                     }
-                    Shape::Some(positions)
+                    Shape::Some(selection.positions())
                 }
             },
         };
@@ -106,7 +115,7 @@ impl View {
         };
         Ok(Self {
             snapshot: Arc::clone(snapshot),
-            principal: Arc::clone(&call.principal),
+            principal: selection.narrowing(&call.principal),
             admission: call.admission.clone(),
             brought: Arc::clone(&call.brought),
             shape,
@@ -114,7 +123,7 @@ impl View {
         })
     }
 
-    /// Who sees this.
+    /// Who sees this, and no more of it than is addressed.
     pub(crate) const fn principal(&self) -> &Arc<Principal> {
         &self.principal
     }
@@ -131,13 +140,31 @@ impl View {
         entry: &ServerEntry,
         operation: Operation<'_>,
     ) -> Result<Permit<()>, Denied> {
-        let mut permit = authorize(
-            self.caller(),
-            &entry.policy,
-            operation,
-            self.admission.circumstances(),
-            (),
-        )?;
+        let circumstances = self.admission.circumstances();
+        let permit = authorize(self.caller(), &entry.policy, operation, circumstances, ())?;
+        Ok(self.carrying(entry, operation, permit))
+    }
+
+    /// The same for a call with an approval, which is used up by it.
+    pub(crate) fn authorize_approved(
+        &self,
+        entry: &ServerEntry,
+        operation: Operation<'_>,
+        approval: &Approval,
+    ) -> Result<Permit<()>, Denied> {
+        let circumstances = self.admission.circumstances();
+        let (caller, policy) = (self.caller(), &entry.policy);
+        let permit = authorize_approved(caller, policy, operation, circumstances, approval, ())?;
+        Ok(self.carrying(entry, operation, permit))
+    }
+
+    /// A permit with what goes along.
+    fn carrying(
+        &self,
+        entry: &ServerEntry,
+        operation: Operation<'_>,
+        mut permit: Permit<()>,
+    ) -> Permit<()> {
         if entry.auth.reads_login_assertion() {
             let signed_in_as = self.brought.login_assertion.clone();
             permit = permit.on_behalf(signed_in_as, &self.principal.scopes);
@@ -147,7 +174,7 @@ impl View {
         if entry.auth.tells_errands() {
             permit = permit.naming(&self.principal, operation);
         }
-        Ok(permit.forwarding(self.handed_to(entry)))
+        permit.forwarding(self.handed_to(entry))
     }
 
     /// What of the caller's request a server is handed.
@@ -255,7 +282,14 @@ impl View {
                         Some(self.snapshot.servers().get(*position)?.id.as_str())
                     })
                     .collect();
-                format!("s:{}", ids.join(","))
+                let addressed = self.principal.levels.iter();
+                let toolsets = addressed.filter(|level| level.kind == LevelKind::Request);
+                let mut named = String::new();
+                for level in toolsets {
+                    named.push_str(";t:");
+                    named.push_str(level.id.as_ref());
+                }
+                format!("s:{}{named}", ids.join(","))
             }
         }
     }
@@ -285,41 +319,4 @@ fn names(list: Option<&str>) -> Result<Vec<&str>, UnknownTarget> {
         return Err(UnknownTarget::Malformed);
     }
     Ok(names)
-}
-
-fn server_or_group(
-    snapshot: &Snapshot,
-    caller: Caller<'_>,
-    name: &str,
-) -> Result<Vec<usize>, UnknownTarget> {
-    match snapshot.named(name) {
-        Some((position, server)) if sees(caller, &server.policy).is_some() => Ok(vec![position]),
-        Some(_) => Err(UnknownTarget::NotFound),
-        None => members(snapshot, caller, name),
-    }
-}
-
-/// The visible servers of an access group. A group of which nothing is visible does not exist.
-fn members(
-    snapshot: &Snapshot,
-    caller: Caller<'_>,
-    group: &str,
-) -> Result<Vec<usize>, UnknownTarget> {
-    if !snapshot.has_group(group) {
-        return Err(UnknownTarget::NotFound);
-    }
-    let positions: Vec<usize> = snapshot
-        .servers()
-        .iter()
-        .enumerate()
-        .filter(|(_, server)| {
-            server.policy.access_groups.contains(group) && sees(caller, &server.policy).is_some()
-        })
-        .map(|(position, _)| position)
-        .collect();
-    if positions.is_empty() {
-        Err(UnknownTarget::NotFound)
-    } else {
-        Ok(positions)
-    }
 }

@@ -5,6 +5,7 @@ pub mod exit;
 pub mod output;
 pub mod progress;
 
+mod approvals;
 mod audit;
 mod check;
 mod completions;
@@ -24,6 +25,7 @@ mod servers;
 mod stdio;
 pub(crate) mod target;
 mod tools;
+mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ use crate::telemetry::{LogControl, LogFormat};
 use exit::{CommandError, Exit};
 use output::{Format, Output};
 
+pub use approvals::{ApprovalsArgs, ApprovalsVerb, DecideArgs};
 pub use audit::{AuditArgs, AuditVerb};
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
@@ -53,6 +56,7 @@ pub use servers::ServersArgs;
 pub use stdio::StdioArgs;
 pub use target::TargetArgs;
 pub use tools::{CallArgs, ToolsArgs, ToolsVerb};
+pub use usage::UsageArgs;
 
 /// One credential in front of every MCP server.
 #[derive(Debug, Parser)]
@@ -125,8 +129,12 @@ pub enum Verb {
     Servers(ServersArgs),
     /// List and call tools through a running gateway
     Tools(ToolsArgs),
+    /// Look at and decide about calls that wait for somebody's approval
+    Approvals(ApprovalsArgs),
     /// Tell why, or why not, a caller may call a tool
     Explain(ExplainArgs),
+    /// Show what was called and spent
+    Usage(UsageArgs),
     /// Read and verify the audit trail
     Audit(AuditArgs),
     /// Bring the database up to date, before a new version starts on PostgreSQL
@@ -169,7 +177,9 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Revoke(args) => Box::pin(revoke::run(&global, *args, &mut out)).await,
         Verb::Servers(args) => servers::run(args, &mut out).await,
         Verb::Tools(args) => tools::run(args, &mut out).await,
+        Verb::Usage(args) => usage::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,
+        Verb::Approvals(args) => approvals::run(args, &mut out).await,
         Verb::Explain(args) => Box::pin(explain::run(&global, args, &mut out)).await,
         Verb::Migrate => migrate::run(&global, &mut out).await,
         Verb::Rotate(args) => rotate::run(&global, &args, &mut out).await,

@@ -3,6 +3,7 @@
 
 pub mod bridge;
 pub mod cli;
+mod couriers;
 pub mod lifecycle;
 pub mod mock;
 pub mod telemetry;

@@ -22,6 +22,8 @@ pub enum ReloadCause {
     Request,
     /// A secret store gives another value, or none any more.
     SecretChanged,
+    /// Servers that the admin API defines are others than before; the file is not looked at.
+    ServersChanged,
 }
 
 /// What became of a reload: the generation in force, or why the file was refused.
@@ -31,20 +33,30 @@ pub type Reloaded = Result<u64, String>;
 #[derive(Clone, Debug)]
 pub struct ReloadRequester {
     causes: mpsc::Sender<ReloadCause>,
-    questions: mpsc::Sender<oneshot::Sender<Reloaded>>,
+    /// Apart, because the file is not looked at for it: whoever waits here stands for no other cause.
+    servers: mpsc::Sender<()>,
+    questions: mpsc::Sender<(ReloadCause, oneshot::Sender<Reloaded>)>,
 }
 
 impl ReloadRequester {
     /// Asks; never waits.
     pub fn request(&self, cause: ReloadCause) {
         // Full means that a reload is due already and will see this change too.
-        let _ = self.causes.try_send(cause);
+        let _ = match cause {
+            ReloadCause::ServersChanged => self.servers.try_send(()).is_ok(),
+            cause => self.causes.try_send(cause).is_ok(),
+        };
     }
 
     /// Asks, and waits for what becomes of it; `None` when nobody performs reloads any more.
     pub async fn ask(&self) -> Option<Reloaded> {
+        self.ask_because(ReloadCause::Request).await
+    }
+
+    /// The same for another reason.
+    pub async fn ask_because(&self, cause: ReloadCause) -> Option<Reloaded> {
         let (answer, answered) = oneshot::channel();
-        self.questions.send(answer).await.ok()?;
+        self.questions.send((cause, answer)).await.ok()?;
         answered.await.ok()
     }
 }
@@ -62,7 +74,8 @@ pub struct DueReload {
 #[derive(Debug)]
 pub struct Reloads {
     causes: mpsc::Receiver<ReloadCause>,
-    questions: mpsc::Receiver<oneshot::Sender<Reloaded>>,
+    servers: mpsc::Receiver<()>,
+    questions: mpsc::Receiver<(ReloadCause, oneshot::Sender<Reloaded>)>,
 }
 
 impl Reloads {
@@ -70,8 +83,12 @@ impl Reloads {
     pub async fn next(&mut self) -> Option<DueReload> {
         tokio::select! {
             Some(cause) = self.causes.recv() => Some(DueReload { cause, answer: None }),
-            Some(answer) = self.questions.recv() => Some(DueReload {
-                cause: ReloadCause::Request,
+            Some(()) = self.servers.recv() => Some(DueReload {
+                cause: ReloadCause::ServersChanged,
+                answer: None,
+            }),
+            Some((cause, answer)) = self.questions.recv() => Some(DueReload {
+                cause,
                 answer: Some(answer),
             }),
             else => None,
@@ -82,12 +99,19 @@ impl Reloads {
 /// A channel for reloads.
 pub fn reloads() -> (ReloadRequester, Reloads) {
     let (cause, causes) = mpsc::channel(1);
+    let (server, servers) = mpsc::channel(1);
     let (question, questions) = mpsc::channel(1);
     let requester = ReloadRequester {
         causes: cause,
+        servers: server,
         questions: question,
     };
-    (requester, Reloads { causes, questions })
+    let reloads = Reloads {
+        causes,
+        servers,
+        questions,
+    };
+    (requester, reloads)
 }
 
 /// What lives as long as the process.

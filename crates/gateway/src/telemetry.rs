@@ -4,6 +4,7 @@
 //! appear at all, their types have no `Display` and a `Debug` that says nothing.
 
 mod control;
+pub(crate) mod otlp;
 mod writer;
 
 use std::io::IsTerminal;

@@ -1,7 +1,9 @@
 //! From configuration to rooms: the only place that names concrete backends.
 
 mod authorization;
+mod beside;
 mod check;
+mod defined;
 mod demo;
 mod desk;
 mod doctor;
@@ -18,14 +20,17 @@ mod identity;
 mod interactive;
 mod issuers;
 mod keys;
+mod limits;
 mod macs;
 mod mapped_keys;
 mod oauth_client;
 mod openapi;
 mod outbound;
+mod people;
 mod proxy;
 mod reload;
 mod replicas;
+mod retention;
 mod revocations;
 mod rooms;
 mod rotation;
@@ -34,6 +39,7 @@ mod servers;
 mod sign_in;
 mod signer;
 mod signing_keys;
+mod sinks;
 mod standing;
 mod storage;
 mod stored;
@@ -62,6 +68,7 @@ pub use first_start::init;
 pub use keys::generate_key;
 pub use outbound::http_client;
 pub use proxy::{ProxyOptions, proxy};
+pub use retention::{PrunedTrail, prune_audit};
 pub use revocations::{StoreOf, lift_revocation, revocations, revoke};
 pub use rotation::{RotatedKey, rotate_ring, rotate_signer, rotate_tokens};
 pub use serve::serve;
@@ -108,6 +115,8 @@ pub struct FirstKey {
 pub struct Verification {
     /// Events whose place in their chain was proven.
     pub verified: u64,
+    /// Chains whose beginning was removed because it was old enough.
+    pub pruned: u64,
     /// What does not fit, one sentence each; empty: nothing was changed, removed or reordered.
     pub broken: Vec<String>,
 }

@@ -2,7 +2,10 @@
 
 #[cfg(test)]
 mod audit_query {
+    use std::collections::BTreeSet;
+
     use portcullis_testkit::gateway::{Ask, TestGateway};
+    use serde_json::json;
 
     #[tokio::test]
     async fn a_filter_that_would_be_ignored_is_refused() {
@@ -78,5 +81,41 @@ mod audit_query {
                 assert_eq!(count(&format!("{of}{also}")).await, 0, "{of}{also}");
             }
         }
+    }
+
+    /// Names that callers make up are on record, and make no series of metrics.
+    #[tokio::test]
+    async fn a_thousand_made_up_names_make_no_new_series() {
+        let gateway = TestGateway::with_support().await;
+        let (admin, caller) = (gateway.admin().await, gateway.working_key().await);
+        let made_up = async |number: usize| {
+            let name = format!("made_up_{number}");
+            let arguments = json!({"name": name, "arguments": {}});
+            let ask = match number % 4 {
+                0 => Ask::post("/mcp-rest/tools/call", &arguments),
+                1 => Ask::rpc("/mcp", "tools/call", &arguments),
+                2 => Ask::rpc("/mcp", &name, &json!({})),
+                _ => Ask::rpc(&format!("/mcp/{name}"), "tools/list", &json!({})),
+            };
+            let reply = caller.ask(ask).await;
+            assert!(!reply.text().contains("\"result\""), "{reply:?}");
+        };
+        let series = async || {
+            let scraped = admin.ask(Ask::get("/metrics")).await.text();
+            let names = scraped.lines().filter(|line| !line.starts_with('#'));
+            let names = names.filter_map(|line| line.rsplit_once(' '));
+            names
+                .map(|(name, _)| name.to_owned())
+                .collect::<BTreeSet<_>>()
+        };
+        for number in 0..4 {
+            made_up(number).await;
+        }
+        let before = series().await;
+        assert!(before.len() > 100);
+        for number in 4..1_000 {
+            made_up(number).await;
+        }
+        assert_eq!(series().await, before);
     }
 }

@@ -7,11 +7,13 @@ use http::HeaderMap;
 use portcullis_core::Principal;
 
 use crate::authorization_server::AuthorizationServer;
+use crate::end_user::end_user;
 use crate::extract::presents;
 use crate::person::signed_in;
 use crate::{
     Arrival, Authenticated, Authenticator, AuthnError, AuthnErrorKind, ClientCertificates,
-    IdTokens, KeyHolder, Person, Presented, Proved, Revocations, Revoke, TrustedProvider, extract,
+    Directory, IdTokens, KeyHolder, Person, Presented, Proved, Revocations, Revoke,
+    TrustedProvider, extract,
 };
 
 /// All ways of recognising callers, in the order in which they are tried.
@@ -31,6 +33,8 @@ pub struct Authentication {
     /// What providers said of people who signed in.
     id_tokens: Option<IdTokens>,
     revocations: Arc<Revocations>,
+    /// What stands above credentials.
+    directory: Option<Arc<Directory>>,
     generation: u64,
 }
 
@@ -49,7 +53,17 @@ impl Authentication {
             own_tokens: None,
             id_tokens: None,
             revocations,
+            directory: None,
             generation: 0,
+        }
+    }
+
+    /// And puts whom it recognises under what this says of teams, organizations, people and end users.
+    #[must_use]
+    pub fn with_directory(self, directory: Arc<Directory>) -> Self {
+        Self {
+            directory: Some(directory),
+            ..self
         }
     }
 
@@ -141,24 +155,49 @@ impl Authentication {
         {
             let principal = certificates.recognise(certificate)?;
             self.revocations.judge(&principal).await?;
+            let principal = self.placed(principal, end_user(headers)?).await?;
             return Ok(Authenticated { principal });
         }
-        self.recognise(&extract(headers)?.arriving(arrival)).await
+        let presented = extract(headers)?.arriving(arrival);
+        let principal = self.known(&presented).await?;
+        let principal = self.placed(principal, end_user(headers)?).await?;
+        Ok(Authenticated { principal })
     }
 
     /// Whose credential this is. The first authenticator that knows its form decides; a credential
     /// that no one knows is nobody's. However it was verified, anew or from what is remembered, the
     /// revocation list has the last word.
     pub async fn recognise(&self, presented: &Presented) -> Result<Authenticated, AuthnError> {
+        let known = self.known(presented).await?;
+        let principal = self.placed(known, None).await?;
+        Ok(Authenticated { principal })
+    }
+
+    /// The same, before anything that stands above the credential is looked at.
+    async fn known(&self, presented: &Presented) -> Result<Arc<Principal>, AuthnError> {
         if let Some(server) = &self.own_tokens
             && let Some(principal) = server.recognise(presented, self).await?
         {
             self.revocations.judge(&principal).await?;
-            return Ok(Authenticated { principal });
+            return Ok(principal);
         }
         let authenticated = first(&self.authenticators, presented).await?;
         self.revocations.judge(&authenticated.principal).await?;
-        Ok(authenticated)
+        Ok(authenticated.principal)
+    }
+
+    async fn placed(
+        &self,
+        principal: Arc<Principal>,
+        end_user: Option<&str>,
+    ) -> Result<Arc<Principal>, AuthnErrorKind> {
+        match &self.directory {
+            Some(directory) => {
+                directory.ask_if_old().await;
+                directory.place(principal, end_user)
+            }
+            None => Ok(principal),
+        }
     }
 
     /// Who somebody is by now who signed in earlier. A key that is gone, a provider that is not asked
@@ -173,7 +212,7 @@ impl Authentication {
             }
         };
         self.revocations.judge(&principal).await?;
-        Ok(principal)
+        Ok(self.placed(principal, None).await?)
     }
 
     /// Whom the key of this id, or under this alias, stands for: told to administrators who ask what it
@@ -182,7 +221,7 @@ impl Authentication {
         let found = self.keys.iter().find_map(|one| one.named(name));
         let principal = found.ok_or(AuthnErrorKind::Unknown)??;
         self.revocations.judge(&principal).await?;
-        Ok(principal)
+        Ok(self.placed(principal, None).await?)
     }
 
     async fn holder(&self, holder: &KeyHolder) -> Result<Arc<Principal>, AuthnErrorKind> {

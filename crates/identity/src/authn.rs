@@ -1,7 +1,7 @@
 //! From a credential to a principal. There is no path from doubt to a principal.
 
 use async_trait::async_trait;
-use portcullis_core::{ApiKey, ErrorKind, Principal, SubjectToken};
+use portcullis_core::{ApiKey, ErrorKind, LevelKind, Principal, SubjectToken};
 use portcullis_oauth::jose::TokenFault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +124,14 @@ pub enum AuthnErrorKind {
     CertificateOver,
     /// The store or the issuer that would know is down or too stale: the closed answer.
     Unavailable,
+    /// The credential names a team, an organization or a person that is not defined, although others are.
+    Undefined(LevelKind),
+    /// What the credential names, or the end user, is blocked.
+    Blocked(LevelKind),
+    /// What is known of one that the credential names cannot be believed.
+    UnreadableLevel(LevelKind),
+    /// The key's person is not among the members of the key's team.
+    NotAMember,
     /// Too many callers of its network have tokens asked about at one time.
     NoTurn,
 }
@@ -142,6 +150,25 @@ impl AuthnErrorKind {
             Self::CertificateUnknown => "certificate_unknown",
             Self::CertificateOver => "certificate_over",
             Self::Unavailable => "unavailable",
+            Self::Undefined(kind) => match kind {
+                LevelKind::Team => "team_undefined",
+                LevelKind::Organization => "organization_undefined",
+                LevelKind::User => "user_undefined",
+                LevelKind::EndUser | LevelKind::Request => "end_user_undefined",
+            },
+            Self::Blocked(kind) => match kind {
+                LevelKind::Team => "team_blocked",
+                LevelKind::Organization => "organization_blocked",
+                LevelKind::User => "user_blocked",
+                LevelKind::EndUser | LevelKind::Request => "end_user_blocked",
+            },
+            Self::UnreadableLevel(kind) => match kind {
+                LevelKind::Team => "team_unreadable",
+                LevelKind::Organization => "organization_unreadable",
+                LevelKind::User => "user_unreadable",
+                LevelKind::EndUser | LevelKind::Request => "end_user_unreadable",
+            },
+            Self::NotAMember => "not_a_member",
             Self::NoTurn => "no_turn",
         }
     }
@@ -150,7 +177,8 @@ impl AuthnErrorKind {
     pub const fn error_kind(self) -> ErrorKind {
         match self {
             Self::Ambiguous => ErrorKind::Invalid,
-            Self::Unavailable | Self::NoTurn => ErrorKind::Unavailable,
+            Self::Unavailable | Self::NoTurn | Self::UnreadableLevel(_) => ErrorKind::Unavailable,
+            Self::Undefined(_) | Self::Blocked(_) | Self::NotAMember => ErrorKind::Forbidden,
             _ => ErrorKind::Unauthenticated,
         }
     }

@@ -207,6 +207,7 @@ mod tests {
             expires_at: None,
             marks: portcullis_core::CredentialMarks::default(),
             subject_kind: portcullis_core::SubjectKind::Holder,
+            levels: Vec::new(),
         })
     }
 

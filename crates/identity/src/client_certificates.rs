@@ -79,6 +79,7 @@ impl ClientCertificates {
                 ..CredentialMarks::default()
             },
             subject_kind: portcullis_core::SubjectKind::Holder,
+            levels: Vec::new(),
         }))
     }
 }

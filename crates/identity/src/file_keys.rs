@@ -180,6 +180,7 @@ fn principal(key: FileKey) -> Principal {
         expires_at: key.expires_at,
         marks: portcullis_core::CredentialMarks::default(),
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::Clock;
-use portcullis_store::StoreError;
+use portcullis_store::{Announcements, StoreError, Topic};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,29 +33,38 @@ impl Default for FreshnessSettings {
 /// Something that follows a change feed.
 #[async_trait]
 pub trait Followed: Send + Sync + std::fmt::Debug {
-    /// What it is, for the log.
+    /// What it is: for the log, and the topic of announcements that it listens to.
     fn name(&self) -> &'static str;
 
     /// Takes in everything that changed since the last time.
     async fn take_in(&self) -> Result<(), StoreError>;
 }
 
-/// Keeps all of them fresh, with one pulse, until the token is cancelled.
+/// After news one listens no sooner than this again: whoever can announce cannot keep the store busy.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// Keeps all of them fresh until the token is cancelled: each looks with one pulse, and at once when a
+/// change of it is announced.
 pub fn follow(
     followed: Vec<Arc<dyn Followed>>,
+    announcements: &dyn Announcements,
     settings: FreshnessSettings,
     tracker: &TaskTracker,
     token: &CancellationToken,
 ) {
     for one in followed {
         let token = token.clone();
+        let mut heard = announcements.hear(Topic::named(one.name()));
         tracker.spawn(async move {
             let mut ticks = tokio::time::interval(settings.refresh_every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut failing = false;
             let with_the_clock = async {
                 loop {
-                    ticks.tick().await;
+                    tokio::select! {
+                        _ = ticks.tick() => {}
+                        () = heard.changed() => tokio::time::sleep(BREATH).await,
+                    }
                     failing = take_in_and_report(&*one, settings, failing).await;
                 }
             };

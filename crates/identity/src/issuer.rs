@@ -58,6 +58,7 @@ impl IssuerGrants {
             sum.servers.extend(granted.servers.iter().cloned());
             sum.access_groups
                 .extend(granted.access_groups.iter().cloned());
+            sum.toolsets.extend(granted.toolsets.iter().cloned());
         }
         sum
     }
@@ -107,6 +108,7 @@ impl TrustedIssuer {
             email,
             org: text(&self.claims.org),
             grants: self.grants.of(&groups, team.as_deref()),
+            levels: Vec::new(),
             team,
             groups,
             scopes: claims.scopes(),

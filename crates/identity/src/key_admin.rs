@@ -8,10 +8,12 @@ use portcullis_core::{
     ServerGrants,
 };
 use portcullis_store::{
-    ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, ReadKey, StoreError, StoreErrorKind,
+    ApiKeyRecord, ApiKeyStore, Inserted, Page, PageRequest, ReadKey, Replaced, StoreError,
+    StoreErrorKind,
 };
 use portcullis_vault::KeyRing;
 
+use crate::directory::is_unlimited;
 use crate::key_index::principal_id;
 use crate::key_seal::{is_genuine, key_seal};
 use crate::{KeyForm, KeyIndex, key_mac, mint};
@@ -37,6 +39,27 @@ pub struct NewKey {
     pub expires_in: Option<Duration>,
     /// Whatever the operator wants to keep with it.
     pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What shall be different about a key; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct KeyChange {
+    /// What people call it, or nothing.
+    pub alias: Option<Option<String>>,
+    /// The user that it acts for, or nobody.
+    pub user_id: Option<Option<String>>,
+    /// Team, or none.
+    pub team: Option<Option<String>>,
+    /// Organization, or none.
+    pub org: Option<Option<String>>,
+    /// Which servers it sees.
+    pub grants: Option<ServerGrants>,
+    /// OAuth scopes that it carries.
+    pub scopes: Option<ScopeSet>,
+    /// How long it works from now on, or until it is revoked.
+    pub expires_in: Option<Option<Duration>>,
+    /// Whatever the operator wants to keep with it.
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// A key and its record. The key is shown now and never again.
@@ -99,6 +122,12 @@ pub enum KeyAdminError {
     /// Some key has this alias, perhaps a revoked one.
     #[error("the alias is taken")]
     AliasTaken,
+    /// It was changed or revoked since.
+    #[error("the key was changed or revoked meanwhile: read it again")]
+    Stale,
+    /// What its row says cannot be believed.
+    #[error("the key's row is not as it was sealed: delete the key")]
+    Damaged,
     /// There is no such key.
     #[error("no such key")]
     NotFound,
@@ -118,7 +147,7 @@ impl KeyAdminError {
     pub const fn error_kind(&self) -> ErrorKind {
         match self {
             Self::Forbidden => ErrorKind::Forbidden,
-            Self::AliasTaken => ErrorKind::Conflict,
+            Self::AliasTaken | Self::Stale | Self::Damaged => ErrorKind::Conflict,
             Self::NotFound => ErrorKind::NotFound,
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::Entropy => ErrorKind::Unavailable,
@@ -162,13 +191,7 @@ impl KeyAdmin {
     /// Makes a key. Only an administrator may, and no key exceeds its creator in role, servers or
     /// scopes, nor outlives it: a key that expires makes keys that expire no later.
     pub async fn create(&self, new: NewKey, by: &Principal) -> Result<CreatedKey, KeyAdminError> {
-        // The master key carries no scopes because it is bound by none.
-        let scopes = by.kind == PrincipalKind::MasterKey || by.scopes.covers(&new.scopes);
-        if by.role < Role::Admin
-            || new.role > by.role
-            || !scopes
-            || !within(&new.grants, &by.grants)
-        {
+        if !may_give(by, new.role, &new.scopes, &new.grants, new.team.as_ref()) {
             return Err(KeyAdminError::Forbidden);
         }
         if new
@@ -193,6 +216,87 @@ impl KeyAdmin {
             }
         }
         Err(KeyAdminError::Entropy)
+    }
+
+    /// Changes a key: the one whose row `seen` recognises, or what is there now where nobody says what they
+    /// saw. Only an administrator may, and the key is then no more than they could have made.
+    pub async fn change(
+        &self,
+        selector: &KeySelector,
+        seen: impl FnOnce(&ApiKeyRecord) -> bool,
+        change: KeyChange,
+        by: &Principal,
+    ) -> Result<ApiKeyRecord, KeyAdminError> {
+        if by.role < Role::Admin {
+            return Err(KeyAdminError::Forbidden);
+        }
+        let id = self.select(selector, by, Role::Admin).await?;
+        let before = self.store.get(&id).await?;
+        let before = before.ok_or(KeyAdminError::NotFound)?;
+        if !is_genuine(&self.ring, &before) {
+            return Err(KeyAdminError::Damaged);
+        }
+        if before.revoked_at.is_some() || !seen(&before) {
+            return Err(KeyAdminError::Stale);
+        }
+        let after = self.changed(&before, change, by)?;
+        if !may_give(
+            by,
+            after.role,
+            &after.scopes,
+            &after.grants,
+            after.team.as_ref(),
+        ) {
+            return Err(KeyAdminError::Forbidden);
+        }
+        match self.store.replace(&after, &before.seal).await? {
+            Replaced::Stored => {
+                self.index.learn(&after)?;
+                Ok(after)
+            }
+            Replaced::Stale => Err(KeyAdminError::Stale),
+            Replaced::AliasTaken => Err(KeyAdminError::AliasTaken),
+        }
+    }
+
+    fn changed(
+        &self,
+        before: &ApiKeyRecord,
+        change: KeyChange,
+        by: &Principal,
+    ) -> Result<ApiKeyRecord, KeyAdminError> {
+        let alias = change.alias.unwrap_or_else(|| before.alias.clone());
+        if alias.as_ref().is_some_and(|alias| alias.trim().is_empty()) {
+            return Err(KeyAdminError::Invalid("the alias is empty"));
+        }
+        let expires_at = match change.expires_in {
+            None => before.expires_at,
+            Some(Some(span)) if span.as_millis() == 0 => {
+                return Err(KeyAdminError::Invalid("the key would expire at once"));
+            }
+            Some(span) => [span.map(|span| self.clock.now().after(span)), by.expires_at]
+                .into_iter()
+                .flatten()
+                .min(),
+        };
+        let metadata = match change.metadata {
+            None => before.metadata.clone(),
+            Some(metadata) => serde_json::to_string(&metadata)
+                .map_err(|_| KeyAdminError::Invalid("the metadata is not a JSON object"))?,
+        };
+        let mut after = ApiKeyRecord {
+            alias,
+            user_id: change.user_id.unwrap_or_else(|| before.user_id.clone()),
+            team: change.team.unwrap_or_else(|| before.team.clone()),
+            org: change.org.unwrap_or_else(|| before.org.clone()),
+            grants: change.grants.unwrap_or_else(|| before.grants.clone()),
+            scopes: change.scopes.unwrap_or_else(|| before.scopes.clone()),
+            expires_at,
+            metadata,
+            ..before.clone()
+        };
+        after.seal = key_seal(&self.ring, &after);
+        Ok(after)
     }
 
     /// All keys, for those who may read everything. A damaged row is told from the others.
@@ -325,9 +429,28 @@ impl KeyAdmin {
     }
 }
 
-fn within(wanted: &ServerGrants, own: &ServerGrants) -> bool {
-    own.all
-        || (!wanted.all
-            && wanted.servers.is_subset(&own.servers)
-            && wanted.access_groups.is_subset(&own.access_groups))
+/// Whether somebody may make a key that is this. No key exceeds its creator: whoever is limited gives
+/// away what they have by name, and never what a team of others has.
+fn may_give(
+    by: &Principal,
+    role: Role,
+    scopes: &ScopeSet,
+    grants: &ServerGrants,
+    team: Option<&String>,
+) -> bool {
+    // The master key carries no scopes because it is bound by none.
+    let scopes = by.kind == PrincipalKind::MasterKey || by.scopes.covers(scopes);
+    let inherits = grants.of_team || (team.is_some() && !grants.is_list());
+    by.role >= Role::Admin
+        && role <= by.role
+        && scopes
+        && (is_unlimited(by) || (!inherits && is_within(grants, by)))
+}
+
+/// Whether grants are no more than what somebody has, by themselves and under what stands above them.
+fn is_within(grants: &ServerGrants, by: &Principal) -> bool {
+    let limits = |level: &ServerGrants| level.is_list() || !level.tools.is_empty();
+    let above = by.levels.iter().map(|level| &level.grants);
+    let mut above = above.filter(|level| limits(level));
+    grants.is_within(&by.grants) && above.all(|level| grants.is_within(level))
 }

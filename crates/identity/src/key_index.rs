@@ -178,6 +178,17 @@ impl KeyIndex {
         self.is_fresh() && known.is_some_and(|entry| !entry.revoked && !self.is_over(&entry))
     }
 
+    /// Whether a key that was accepted earlier would be accepted still, as what it was then.
+    pub fn stands_as(&self, id: &KeyId, principal: &Principal) -> bool {
+        let known = self
+            .tables
+            .read()
+            .ok()
+            .and_then(|tables| tables.ids.get(id).cloned());
+        let same = known.is_some_and(|entry| says_the_same(&entry.principal, principal));
+        same && self.stands(id)
+    }
+
     /// Whether what the index knows may still be trusted.
     pub fn is_fresh(&self) -> bool {
         self.freshness.is_fresh()
@@ -296,7 +307,21 @@ impl Entry {
     }
 }
 
-/// The name of a store key's principal.
+/// Whether a key's rights are still what somebody has who came with it. Whoever signed in with it has a
+/// role and scopes of their own; what the directory added is not the key's.
+fn says_the_same(key: &Principal, principal: &Principal) -> bool {
+    let mut grants = principal.grants.clone();
+    grants.toolset_tools = Arc::default();
+    if !key.grants.is_list() {
+        grants.all = false;
+    }
+    let signed_in = principal.kind == PrincipalKind::SignedIn;
+    key.grants == grants
+        && (signed_in || (key.role == principal.role && key.scopes == principal.scopes))
+        && (&key.team, &key.org, &key.user_id)
+            == (&principal.team, &principal.org, &principal.user_id)
+}
+
 /// Which of our keys a principal is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnKey {
@@ -343,5 +368,6 @@ fn principal_of(record: &ApiKeyRecord) -> Principal {
             ..CredentialMarks::default()
         },
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! The seal of a stored key's row: what the row says is what an administrator decided.
 
-use portcullis_core::{Role, constant_time_eq};
+use portcullis_core::{ServerGrants, ToolGrants, constant_time_eq};
 use portcullis_store::ApiKeyRecord;
 use portcullis_vault::{KeyRing, MacPurpose};
 
@@ -34,19 +34,41 @@ pub fn key_seal(ring: &KeyRing, record: &ApiKeyRecord) -> [u8; 32] {
     for text in [alias, user_id, team, org] {
         parts.optional(text.as_ref());
     }
-    parts.push(match role {
-        Role::User => "user",
-        Role::Viewer => "viewer",
-        Role::Admin => "admin",
-    });
-    parts.push([u8::from(grants.all)]);
-    parts.set(grants.servers.iter().map(portcullis_core::ServerId::as_str));
-    parts.set(grants.access_groups.iter().map(String::as_str));
+    parts.push(role.as_str());
+    // Taken apart as well.
+    let ServerGrants {
+        all,
+        none,
+        of_team,
+        servers,
+        access_groups,
+        toolsets,
+        // It is kept nowhere.
+        toolset_tools: _,
+        tools,
+    } = grants;
+    parts.push([u8::from(*all)]);
+    parts.set(servers.iter().map(portcullis_core::ServerId::as_str));
+    parts.set(access_groups.iter().map(String::as_str));
     parts.push(scopes.to_string());
     parts.push(created_at.as_millis().to_be_bytes());
     parts.push(created_by);
     parts.optional(expires_at.map(|end| end.as_millis().to_be_bytes()));
     parts.push(metadata);
+    if *none || *of_team || !toolsets.is_empty() || !tools.is_empty() {
+        // Behind everything else: a key that was made before there was any of it has the seal that it had.
+        let ToolGrants {
+            permissions,
+            blocked,
+        } = tools;
+        parts.push([u8::from(*none), u8::from(*of_team)]);
+        parts.set(toolsets.iter().map(String::as_str));
+        parts.set(permissions.keys().map(portcullis_core::ServerId::as_str));
+        for tools in permissions.values() {
+            parts.set(tools.iter().map(String::as_str));
+        }
+        parts.set(blocked.iter().map(String::as_str));
+    }
     parts.seal(ring, MacPurpose::ApiKeyRecord)
 }
 

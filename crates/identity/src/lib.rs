@@ -10,7 +10,9 @@ mod brought;
 mod certificate;
 mod client_certificates;
 mod cookies;
+mod directory;
 mod document;
+mod end_user;
 mod extract;
 mod failures;
 mod file_keys;
@@ -49,6 +51,11 @@ pub use authn::{
 };
 pub use certificate::{ClientCertificate, UnreadableCertificate, certificate_end};
 pub use client_certificates::{CertificateRule, ClientCertificates, certificate_id};
+pub use directory::{
+    Defined, Directory, DirectoryAdmin, DirectoryError, FileDirectory, Listed, MemberRole, Shown,
+    Toolset, entry_seal,
+};
+pub use end_user::END_USER;
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
 pub use failures::FailureThrottle;
 pub use file_keys::{FileKey, FileKeyError, FileKeySecret, FileKeys};
@@ -59,7 +66,7 @@ pub use issuers::TokenIssuers;
 pub use jwks_cache::{JwksCache, JwksSettings, JwksUnavailable};
 pub use jwks_fetch::JwksSource;
 pub use key_admin::{
-    CreatedKey, KeyAdmin, KeyAdminError, KeySelector, ListedKey, NewKey, Revocable,
+    CreatedKey, KeyAdmin, KeyAdminError, KeyChange, KeySelector, ListedKey, NewKey, Revocable,
 };
 pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::{KeyIndex, OwnKey};
@@ -82,4 +89,6 @@ pub use subject_check::SubjectCheck;
 pub use try_out::NoAnswer;
 
 // What the administrations speak in, so that a surface needs no store to use them.
-pub use portcullis_store::{ApiKeyRecord, Page, PageRequest, RevocationRecord, RevokedTarget};
+pub use portcullis_store::{
+    ApiKeyRecord, EntryKind, Page, PageRequest, RevocationRecord, RevokedTarget,
+};

@@ -59,6 +59,7 @@ impl MasterKey {
             expires_at: None,
             marks: portcullis_core::CredentialMarks::default(),
             subject_kind: portcullis_core::SubjectKind::Holder,
+            levels: Vec::new(),
         }
     }
 }

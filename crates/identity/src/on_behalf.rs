@@ -156,6 +156,7 @@ pub(crate) mod tests {
             expires_at: None,
             marks: portcullis_core::CredentialMarks::default(),
             subject_kind: portcullis_core::SubjectKind::Holder,
+            levels: Vec::new(),
         })
     }
 

@@ -108,6 +108,10 @@ impl AuthnErrorKind {
             | Self::CertificateUnknown
             | Self::CertificateOver
             | Self::Unavailable
+            | Self::Undefined(_)
+            | Self::Blocked(_)
+            | Self::UnreadableLevel(_)
+            | Self::NotAMember
             | Self::NoTurn => false,
         }
     }

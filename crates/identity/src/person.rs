@@ -143,6 +143,7 @@ impl TrustedProvider {
             ),
             subject: Arc::from(asserted.subject.as_str()),
             subject_kind: SubjectKind::Holder,
+            levels: Vec::new(),
             kind: PrincipalKind::SignedIn,
             user_id: text(&asserted.user_id),
             client_id: None,

@@ -68,13 +68,13 @@ impl Stranger {
             issuer: None,
             role: Role::User,
             grants: ServerGrants {
-                all: false,
                 servers: addressed,
-                access_groups: BTreeSet::new(),
+                ..ServerGrants::default()
             },
             expires_at: None,
             marks: CredentialMarks::default(),
             subject_kind: portcullis_core::SubjectKind::Holder,
+            levels: Vec::new(),
         }
     }
 }

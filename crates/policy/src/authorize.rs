@@ -1,49 +1,30 @@
 //! The decision, top to bottom, and why in that order: sight first, so that what a principal may
-//! not see answers exactly like what does not exist; then the key that would be presented, the
-//! server's deny list, its allow list, the scopes, the arguments, and last the operator's own rules, which
-//! may ask about all of it.
+//! not see answers exactly like what does not exist; then the key that would be presented, the tools
+//! that the caller's own levels leave, the server's deny list, its allow list, the scopes, the arguments,
+//! the operator's own rules, which may ask about all of it, and last whether somebody has to approve the
+//! call: nobody is asked to approve what would be denied anyway.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use portcullis_core::{Principal, PrincipalKind, ServerId, Side};
+use portcullis_core::{Principal, PrincipalKind, ServerId};
 
 use crate::explain::{Check, Silent, Trace};
 use crate::rules::{Facts, MOST_ARGUMENT_BYTES};
 use crate::scopes::{Counting, Lacking};
+use crate::sight::sight;
+use crate::tools::{has_more_than_tools, is_not_blocked, is_permitted};
 use crate::{
-    Acting, Caller, Circumstances, Denied, DeniedRule, Evidence, KeyRule, Operation, Permit,
-    ServerPolicy, arguments,
+    Acting, Approval, Caller, Circumstances, Denied, DeniedRule, Evidence, KeyRule, Operation,
+    Permit, ServerPolicy, arguments,
 };
 
 /// Most argument names that a refusal repeats, and most characters of each.
 const MOST_NAMED: usize = 8;
 const LONGEST_NAMED: usize = 64;
 
-/// Whether, and by which rule, the caller sees the server at all. Lists and calls both ask here.
-pub fn sees(caller: Caller<'_>, server: &ServerPolicy) -> Option<&'static str> {
-    let grants = &caller.principal.grants;
-    if caller.principal.kind == PrincipalKind::Delegated {
-        // A stranger: no rule about callers whom we know applies.
-        return server.delegates(caller.side, &grants.servers);
-    }
-    if server.inside_only && caller.side == Side::Outside {
-        // No grant, not even the operator's own key, opens it from there.
-        None
-    } else if grants.all {
-        Some("grant_all")
-    } else if grants.servers.contains(&server.id) {
-        Some("grant_server")
-    } else if !grants.access_groups.is_disjoint(&server.access_groups) {
-        Some("grant_access_group")
-    } else if server.allow_all_keys {
-        Some("allow_all_keys")
-    } else {
-        None
-    }
-}
-
-/// Decides one request of a caller on one server.
+/// Decides one request of a caller on one server. A call that somebody has to approve is denied by
+/// [`DeniedRule::ApprovalRequired`], and by nothing else.
 pub fn authorize<T>(
     caller: Caller<'_>,
     server: &ServerPolicy,
@@ -51,15 +32,40 @@ pub fn authorize<T>(
     circumstances: Circumstances,
     target: T,
 ) -> Result<Permit<T>, Denied> {
-    let granted = decide(caller, server, operation, circumstances, &mut Silent)?;
+    let granted = decide(caller, server, operation, circumstances, None, &mut Silent)?;
+    Ok(permit(caller, server, granted, target))
+}
+
+/// Decides anew about a call for which an approval was redeemed. Everything else that could deny it is
+/// asked again; the approval is good for its own caller, server and tool only.
+pub fn authorize_approved<T>(
+    caller: Caller<'_>,
+    server: &ServerPolicy,
+    operation: Operation<'_>,
+    circumstances: Circumstances,
+    approval: &Approval,
+    target: T,
+) -> Result<Permit<T>, Denied> {
+    let used = Some(approval);
+    let granted = decide(caller, server, operation, circumstances, used, &mut Silent)?;
+    Ok(permit(caller, server, granted, target))
+}
+
+fn permit<T>(
+    caller: Caller<'_>,
+    server: &ServerPolicy,
+    granted: Granted<'_>,
+    target: T,
+) -> Permit<T> {
     let principal = caller.principal;
     let acting = match (granted.key, principal.kind) {
         (Some(key), _) => Acting::Keyed(principal.id.clone(), Arc::clone(&key.name)),
         (None, PrincipalKind::Delegated) => Acting::Delegated(principal.id.clone(), [0; 32]),
         (None, _) => Acting::Principal(principal.id.clone()),
     };
-    let evidence = Evidence::new(server.id.clone(), acting, granted.rule);
-    Ok(Permit::new(target, evidence))
+    let mut evidence = Evidence::new(server.id.clone(), acting, granted.rule);
+    evidence.approved_by(granted.approval.map(|approval| Arc::new(approval.clone())));
+    Permit::new(target, evidence)
 }
 
 /// What a decision that allows rests on.
@@ -68,6 +74,8 @@ pub(crate) struct Granted<'s> {
     pub(crate) rule: Cow<'static, str>,
     /// The one of the server's keys that is used.
     key: Option<&'s KeyRule>,
+    /// The approval that it takes.
+    approval: Option<&'s Approval>,
 }
 
 /// The decision itself, told step by step to whoever wants to know: what explains is what decides.
@@ -76,16 +84,20 @@ pub(crate) fn decide<'s>(
     server: &'s ServerPolicy,
     operation: Operation<'_>,
     circumstances: Circumstances,
+    approval: Option<&'s Approval>,
     trace: &mut impl Trace,
 ) -> Result<Granted<'s>, Denied> {
     let principal = caller.principal;
-    let seen = sees(caller, server).ok_or_else(|| Denied::by(DeniedRule::NotGranted));
+    let seen = sight(caller, server);
     let grant = trace.step(Check::Sight, seen, |rule| (*rule).to_owned())?;
     let key = trace.step(Check::UpstreamKey, upstream_key(principal, server), |key| {
         key.map_or_else(String::new, |key| key.name.as_ref().to_owned())
     })?;
     let scopes = Counting::of(principal, key);
-    if let Operation::CallTool { tool, arguments } = operation {
+    if let Operation::CallTool {
+        tool, arguments, ..
+    } = operation
+    {
         let listed = |admitted, rule| {
             if admitted {
                 Ok(())
@@ -93,6 +105,8 @@ pub(crate) fn decide<'s>(
                 Err(Denied::by(rule))
             }
         };
+        trace.check(Check::BlockedTools, is_not_blocked(caller, server, tool))?;
+        trace.check(Check::ToolPermissions, is_permitted(caller, server, tool))?;
         let not_disallowed = !server.disallowed_tools.contains(tool);
         let lists = listed(not_disallowed, DeniedRule::DisallowedTools);
         trace.check(Check::DisallowedTools, lists)?;
@@ -109,9 +123,11 @@ pub(crate) fn decide<'s>(
         )?;
     }
     if operation == Operation::Read {
+        trace.check(Check::ToolPermissions, has_more_than_tools(caller, server))?;
         trace.check(Check::Scopes, covers_scopes(&scopes, server, None))?;
     }
     let mut rule = Cow::Borrowed(grant);
+    let mut holding = None;
     if operation != Operation::Use {
         let facts = Facts {
             caller,
@@ -119,14 +135,42 @@ pub(crate) fn decide<'s>(
             operation,
             circumstances,
         };
-        let allowing = trace.step(Check::Rules, server.rules.judge(&facts), |rule| {
-            rule.as_deref().unwrap_or_default().to_owned()
+        let judged = trace.step(Check::Rules, server.rules.judge(&facts), |judged| {
+            judged.allowing.as_deref().unwrap_or_default().to_owned()
         })?;
-        if let Some(allowing) = allowing {
+        if let Some(allowing) = judged.allowing {
             rule = Cow::Owned(allowing.as_ref().to_owned());
         }
+        holding = judged.holding;
     }
-    Ok(Granted { rule, key })
+    let mut used = None;
+    if let Operation::CallTool {
+        tool, described, ..
+    } = operation
+    {
+        let needed = server.approval.needed(tool, described).map(Arc::from);
+        let needed = needed.or(holding);
+        let covering = approval.filter(|one| one.covers(&principal.id, &server.id, tool));
+        let decided = match (needed, covering) {
+            (None, _) => Ok(None),
+            (Some(_), Some(approval)) => Ok(Some(approval)),
+            (Some(by), None) => Err(Denied {
+                named: Some(by),
+                ..Denied::by(DeniedRule::ApprovalRequired)
+            }),
+        };
+        used = trace.step(Check::Approval, decided, |used| {
+            used.map_or_else(String::new, |approval| approval.label().into_owned())
+        })?;
+    }
+    if let Some(approval) = used {
+        rule = approval.label();
+    }
+    Ok(Granted {
+        rule,
+        key,
+        approval: used,
+    })
 }
 
 /// Only listed arguments, for a tool that has a list.

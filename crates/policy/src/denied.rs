@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use portcullis_core::ErrorKind;
+use portcullis_core::{ErrorKind, Level};
 
 use crate::MissingScopes;
 
@@ -19,7 +19,9 @@ pub struct Denied {
     /// The keyword that they do not keep to, for [`DeniedRule::ArgumentSchemas`].
     pub keyword: Option<Arc<str>>,
     /// How the operator called the rule, for [`DeniedRule::PolicyRule`] and
-    /// [`DeniedRule::PolicyRuleFailed`].
+    /// [`DeniedRule::PolicyRuleFailed`]; for what levels decide, which of them it was: `credential`, or
+    /// `team:…`, `organization:…`, `user:…`, `end_user:…`, absent where no level in particular did; by
+    /// what an approval is needed, for [`DeniedRule::ApprovalRequired`].
     pub named: Option<Arc<str>>,
     /// What would help, for [`DeniedRule::InsufficientScope`].
     pub scopes: Option<MissingScopes>,
@@ -30,6 +32,12 @@ pub struct Denied {
 pub enum DeniedRule {
     /// No grant covers the server, or it is hidden from where the caller is: it must look absent.
     NotGranted,
+    /// The caller's credential, or a level above it, blocks the tool.
+    BlockedTools,
+    /// The caller's credential, or a level above it, lists tools of the server, and not this one.
+    ToolPermissions,
+    /// The caller has tools of the server by a toolset, and nothing else of it.
+    ToolsOnly,
     /// The tool is on the server's deny list.
     DisallowedTools,
     /// The tool is not on the server's allow list.
@@ -51,6 +59,8 @@ pub enum DeniedRule {
     PolicyRuleFailed,
     /// Rules of the operator's say what is allowed here, and none of them holds.
     NoRuleAllows,
+    /// Nothing forbids it, and somebody has to approve it first.
+    ApprovalRequired,
     /// None of the server's keys was set apart for the caller.
     NoUpstreamKey,
     /// Several were, and none of them is the one that was meant.
@@ -62,6 +72,9 @@ impl DeniedRule {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotGranted => "not_granted",
+            Self::BlockedTools => "blocked_tools",
+            Self::ToolPermissions => "tool_permissions",
+            Self::ToolsOnly => "tools_only",
             Self::DisallowedTools => "disallowed_tools",
             Self::AllowedTools => "allowed_tools",
             Self::UnmappedScope => "unmapped_scope",
@@ -72,6 +85,7 @@ impl DeniedRule {
             Self::PolicyRule => "policy_rule",
             Self::PolicyRuleFailed => "policy_rule_failed",
             Self::NoRuleAllows => "no_rule_allows",
+            Self::ApprovalRequired => "approval_required",
             Self::NoUpstreamKey => "no_upstream_key",
             Self::AmbiguousUpstreamKey => "ambiguous_upstream_key",
         }
@@ -89,6 +103,22 @@ impl Denied {
         }
     }
 
+    /// A rule of which this level decided.
+    pub(crate) fn at(rule: DeniedRule, level: &Level) -> Self {
+        Self {
+            named: Some(level.to_string().into()),
+            ..Self::by(rule)
+        }
+    }
+
+    /// A rule of which the credential itself decided.
+    pub(crate) fn of_credential(rule: DeniedRule) -> Self {
+        Self {
+            named: Some("credential".into()),
+            ..Self::by(rule)
+        }
+    }
+
     /// What goes on record: the rule, and which one of the operator's it was.
     pub fn label(&self) -> Cow<'static, str> {
         match &self.named {
@@ -101,11 +131,15 @@ impl Denied {
     /// list does not show, does not exist; what it sees and may not do is forbidden.
     pub const fn kind(&self) -> ErrorKind {
         match self.rule {
-            DeniedRule::NotGranted | DeniedRule::DisallowedTools | DeniedRule::AllowedTools => {
-                ErrorKind::NotFound
-            }
+            DeniedRule::NotGranted
+            | DeniedRule::BlockedTools
+            | DeniedRule::ToolPermissions
+            | DeniedRule::DisallowedTools
+            | DeniedRule::AllowedTools => ErrorKind::NotFound,
+            DeniedRule::ApprovalRequired => ErrorKind::ApprovalRequired,
             DeniedRule::UnreadableArguments => ErrorKind::Invalid,
-            DeniedRule::UnmappedScope
+            DeniedRule::ToolsOnly
+            | DeniedRule::UnmappedScope
             | DeniedRule::InsufficientScope
             | DeniedRule::AllowedParams
             | DeniedRule::ArgumentSchemas

@@ -10,6 +10,10 @@ pub enum Check {
     Sight,
     /// Which of the server's own keys is used.
     UpstreamKey,
+    /// The tools that the credential and the levels above it block.
+    BlockedTools,
+    /// The tools that they list.
+    ToolPermissions,
     /// The server's deny list.
     DisallowedTools,
     /// The server's allow list.
@@ -22,6 +26,8 @@ pub enum Check {
     ArgumentSchemas,
     /// The operator's rules.
     Rules,
+    /// Whether somebody has to approve it.
+    Approval,
 }
 
 impl Check {
@@ -30,12 +36,15 @@ impl Check {
         match self {
             Self::Sight => "sight",
             Self::UpstreamKey => "upstream_key",
+            Self::BlockedTools => "blocked_tools",
+            Self::ToolPermissions => "tool_permissions",
             Self::DisallowedTools => "disallowed_tools",
             Self::AllowedTools => "allowed_tools",
             Self::Scopes => "scopes",
             Self::AllowedParams => "allowed_params",
             Self::ArgumentSchemas => "argument_schemas",
             Self::Rules => "rules",
+            Self::Approval => "approval",
         }
     }
 }
@@ -67,7 +76,7 @@ pub fn explain(
     circumstances: Circumstances,
 ) -> Explanation {
     let mut steps = Steps(Vec::new());
-    let decision = decide(caller, server, operation, circumstances, &mut steps);
+    let decision = decide(caller, server, operation, circumstances, None, &mut steps);
     Explanation {
         steps: steps.0,
         decision: decision.map(|granted| granted.rule.into_owned()),

@@ -8,7 +8,7 @@ use portcullis_core::{
     sha256,
 };
 
-use crate::Operation;
+use crate::{Approval, Operation};
 
 /// For whom an upstream request is made. Upstream sessions and credentials are never shared
 /// between two different values.
@@ -98,6 +98,7 @@ pub struct Evidence {
     on_behalf: Option<Arc<OnBehalf>>,
     named: Option<Arc<Named>>,
     forwarded: Option<Arc<ForwardedHeaders>>,
+    approval: Option<Arc<Approval>>,
 }
 
 /// Who asks for what, for a server that is told.
@@ -116,7 +117,17 @@ impl Evidence {
             on_behalf: None,
             named: None,
             forwarded: None,
+            approval: None,
         }
+    }
+
+    pub(crate) fn approved_by(&mut self, approval: Option<Arc<Approval>>) {
+        self.approval = approval;
+    }
+
+    /// The approval that was used up for this, where it took one.
+    pub fn approval(&self) -> Option<&Approval> {
+        self.approval.as_deref()
     }
 
     /// The one server that may be called.
@@ -240,6 +251,7 @@ mod tests {
     use portcullis_core::{CredentialMarks, PrincipalKind, Role, ServerGrants};
 
     use super::*;
+    use crate::Described;
 
     fn alice() -> Arc<Principal> {
         Arc::new(Principal {
@@ -260,6 +272,7 @@ mod tests {
             expires_at: None,
             marks: CredentialMarks::default(),
             subject_kind: portcullis_core::SubjectKind::Holder,
+            levels: Vec::new(),
         })
     }
 
@@ -280,6 +293,7 @@ mod tests {
             let tool = Operation::CallTool {
                 tool: "echo",
                 arguments: None,
+                described: Described::default(),
             };
             let permit = Permit::new((), evidence).naming(&alice(), tool);
             let evidence = permit.evidence();

@@ -2,7 +2,8 @@
 //!
 //! A rule is asked about every call of a tool and every reading that it concerns. One that denies beats
 //! all others. Rules that allow open nothing: where any of them concerns what is asked, one of them must
-//! hold, beside everything else that is required. A rule that cannot be evaluated denies.
+//! hold, beside everything else that is required. One that requires an approval is asked last, about calls
+//! only. A rule that cannot be evaluated denies.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,6 +30,8 @@ pub enum Effect {
     Allow,
     /// What it concerns is denied.
     Deny,
+    /// A call that it concerns is made with an approval only.
+    RequireApproval,
 }
 
 /// A rule as its operator wrote it.
@@ -144,8 +147,8 @@ impl Rules {
         self.rules.iter()
     }
 
-    /// What the rules say: the label of the one that allows, where one had to.
-    pub(crate) fn judge(&self, facts: &Facts<'_>) -> Result<Option<Arc<str>>, Denied> {
+    /// What the rules say.
+    pub(crate) fn judge(&self, facts: &Facts<'_>) -> Result<Judged, Denied> {
         let mut room = Room {
             facts,
             patterns: &self.patterns,
@@ -161,18 +164,37 @@ impl Rules {
                 return Err(rule.denies(DeniedRule::PolicyRule));
             }
         }
-        let mut required = false;
+        let (mut required, mut judged) = (false, Judged::default());
         for rule in concerned(Effect::Allow) {
             if rule.holds(room.of(rule)?)? {
-                return Ok(Some(Arc::clone(&rule.label)));
+                judged.allowing = Some(Arc::clone(&rule.label));
+                break;
             }
             required = true;
         }
-        if required {
+        if required && judged.allowing.is_none() {
             return Err(Denied::by(DeniedRule::NoRuleAllows));
         }
-        Ok(None)
+        if facts.tool().is_none() {
+            return Ok(judged);
+        }
+        for rule in concerned(Effect::RequireApproval) {
+            if rule.holds(room.of(rule)?)? {
+                judged.holding = Some(Arc::clone(&rule.label));
+                break;
+            }
+        }
+        Ok(judged)
     }
+}
+
+/// What rules that do not deny came to.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// The label of the one that allows, where one had to.
+    pub(crate) allowing: Option<Arc<str>>,
+    /// The label of the one that requires an approval.
+    pub(crate) holding: Option<Arc<str>>,
 }
 
 /// What the conditions of one decision are evaluated in: made once, for the first rule that is asked, and

@@ -68,6 +68,64 @@ const PLAIN: &[&str] = &[
     "uniqueItems",
 ];
 
+/// Keywords that say something about values of one type, and let every other value pass.
+const OF_TYPE: &[(&str, &[&str])] = &[
+    (
+        "array",
+        &[
+            "contains",
+            "items",
+            "maxContains",
+            "maxItems",
+            "minContains",
+            "minItems",
+            "prefixItems",
+            "unevaluatedItems",
+            "uniqueItems",
+        ],
+    ),
+    (
+        "number",
+        &[
+            "exclusiveMaximum",
+            "exclusiveMinimum",
+            "maximum",
+            "minimum",
+            "multipleOf",
+        ],
+    ),
+    (
+        "object",
+        &[
+            "additionalProperties",
+            "dependentRequired",
+            "dependentSchemas",
+            "maxProperties",
+            "minProperties",
+            "patternProperties",
+            "properties",
+            "propertyNames",
+            "required",
+            "unevaluatedProperties",
+        ],
+    ),
+    ("string", &["format", "maxLength", "minLength", "pattern"]),
+];
+
+/// Keywords after which it is settled of which types a value is.
+const SETTLES: &[&str] = &["const", "enum", "type"];
+
+/// Keywords whose schemas are held against the same value.
+const SAME_VALUE: &[&str] = &[
+    "allOf",
+    "anyOf",
+    "dependentSchemas",
+    "else",
+    "if",
+    "oneOf",
+    "then",
+];
+
 /// Formats that are held to, in time that grows with the text alone.
 const FORMATS: &[&str] = &[
     "date",
@@ -109,6 +167,14 @@ pub enum InvalidSchema {
     /// Lists that callers make as long as they like, and that cost the square of it.
     #[error("`uniqueItems` without a `maxItems` of at most {MOST_UNIQUE} beside it")]
     Unbounded,
+    /// A keyword that lets every value of another type pass, where any type may stand.
+    #[error("`{keyword}` without `type` lets everything pass that is not of type {of}")]
+    Untyped {
+        /// What constrains nothing else.
+        keyword: String,
+        /// The type of which it says something.
+        of: &'static str,
+    },
     /// Schemas within schemas without end.
     #[error("more than {MOST_DEPTH} schemas within each other")]
     TooDeep,
@@ -125,6 +191,9 @@ impl InvalidSchema {
             Self::Format(_) => format!("write one of {}, or a `pattern`", FORMATS.join(", ")),
             Self::Reference => "write `$ref: '#/$defs/name'`".to_owned(),
             Self::Unbounded => format!("write `maxItems: {MOST_UNIQUE}`, or less, beside it"),
+            Self::Untyped { of, .. } => {
+                format!("write `type: {of}` beside it; a list of types where several may stand")
+            }
             Self::TooDeep => "name parts of it under `$defs`".to_owned(),
             Self::Malformed(_) => "patterns are of linear time: without look-around and back-references".to_owned(),
         }
@@ -155,7 +224,7 @@ impl Eq for ArgumentSchema {}
 impl ArgumentSchema {
     /// Compiles a schema of the whole `arguments` object.
     pub fn compile(schema: &Value) -> Result<Self, InvalidSchema> {
-        known(schema, 0)?;
+        known(schema, true, 0)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .should_validate_formats(true)
@@ -215,8 +284,10 @@ fn top_level(kind: &ValidationErrorKind) -> Vec<String> {
     }
 }
 
-/// A keyword that the validator does not know constrains nothing: a slip of the pen would open.
-fn known(schema: &Value, depth: usize) -> Result<(), InvalidSchema> {
+/// A keyword that the validator does not know constrains nothing: a slip of the pen would open. Nor does
+/// one that says something of texts alone where numbers may stand. `settled`: of which types the value can
+/// be was said further out, as it is of the arguments as a whole.
+fn known(schema: &Value, settled: bool, depth: usize) -> Result<(), InvalidSchema> {
     if depth > MOST_DEPTH {
         return Err(InvalidSchema::TooDeep);
     }
@@ -224,25 +295,14 @@ fn known(schema: &Value, depth: usize) -> Result<(), InvalidSchema> {
         // `true` and `false` are schemas; what else stands here the meta-schema refuses.
         return Ok(());
     };
+    let settled = settled || SETTLES.iter().any(|keyword| members.contains_key(*keyword));
     for (keyword, value) in members {
         let keyword = keyword.as_str();
-        if ONE.contains(&keyword) {
-            known(value, depth + 1)?;
-        } else if LISTS.contains(&keyword) {
-            for inner in value.as_array().into_iter().flatten() {
-                known(inner, depth + 1)?;
-            }
-        } else if MAPS.contains(&keyword) {
-            for inner in value
-                .as_object()
-                .into_iter()
-                .flat_map(serde_json::Map::values)
-            {
-                known(inner, depth + 1)?;
-            }
-        } else if !PLAIN.contains(&keyword) {
-            return Err(InvalidSchema::Keyword(keyword.to_owned()));
+        if !settled && let Some(of) = type_of(keyword) {
+            let keyword = keyword.to_owned();
+            return Err(InvalidSchema::Untyped { keyword, of });
         }
+        within(keyword, value, settled_within(keyword, settled), depth + 1)?;
         if keyword == "uniqueItems" && *value != Value::Bool(false) {
             let most = members.get("maxItems").and_then(Value::as_u64);
             if most.is_none_or(|most| most > MOST_UNIQUE) {
@@ -260,6 +320,40 @@ fn known(schema: &Value, depth: usize) -> Result<(), InvalidSchema> {
         }
     }
     Ok(())
+}
+
+/// The schemas that a keyword holds.
+fn within(keyword: &str, value: &Value, settled: bool, depth: usize) -> Result<(), InvalidSchema> {
+    if ONE.contains(&keyword) {
+        known(value, settled, depth)
+    } else if LISTS.contains(&keyword) {
+        let mut inner = value.as_array().into_iter().flatten();
+        inner.try_for_each(|inner| known(inner, settled, depth))
+    } else if MAPS.contains(&keyword) {
+        let named = value.as_object().into_iter();
+        let mut inner = named.flat_map(serde_json::Map::values);
+        inner.try_for_each(|inner| known(inner, settled, depth))
+    } else if PLAIN.contains(&keyword) {
+        Ok(())
+    } else {
+        Err(InvalidSchema::Keyword(keyword.to_owned()))
+    }
+}
+
+/// The one type of whose values a keyword says something.
+fn type_of(keyword: &str) -> Option<&'static str> {
+    let mut types = OF_TYPE.iter();
+    let found = types.find(|(_, keywords)| keywords.contains(&keyword));
+    found.map(|(of, _)| *of)
+}
+
+/// Whether it is settled of which types the values are that a keyword's schemas are held against.
+fn settled_within(keyword: &str, settled: bool) -> bool {
+    match keyword {
+        // Names are texts. And what lets every other value pass refuses it when it is turned round.
+        "propertyNames" | "not" => true,
+        _ => settled && SAME_VALUE.contains(&keyword),
+    }
 }
 
 #[cfg(test)]

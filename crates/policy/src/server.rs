@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::{ServerId, Side};
 
-use crate::{ArgumentSchema, KeyRules, Rules, ScopeRules};
+use crate::{ApprovalRules, ArgumentSchema, Described, KeyRules, Rules, ScopeRules};
 
 /// The rules of one server.
 #[derive(Clone, Debug)]
@@ -15,6 +15,9 @@ pub struct ServerPolicy {
     pub access_groups: BTreeSet<String>,
     /// Any authenticated principal sees it (LiteLLM's `allow_all_keys`).
     pub allow_all_keys: bool,
+    /// The same where the list of a team, an organization, a person or an end user leaves it out
+    /// (`compat: litellm`). A level that lets no server through lets none through.
+    pub allow_all_keys_uncapped: bool,
     /// Nobody outside the operator's network sees it (`available_on_public_internet: false`).
     pub inside_only: bool,
     /// It judges its callers itself, known to us or not (`delegate_auth_to_upstream`).
@@ -35,6 +38,8 @@ pub struct ServerPolicy {
     pub keys: Option<KeyRules>,
     /// The operator's rules with conditions. They decide about calls and readings, as scopes do.
     pub rules: Rules,
+    /// Which of its tools are called with an approval only.
+    pub approval: ApprovalRules,
 }
 
 /// Who may come to a server without being known to us.
@@ -61,8 +66,8 @@ impl ServerPolicy {
         (open && addressed.contains(&self.id)).then_some("delegated")
     }
 
-    /// Whether the server's own lists let this tool through: what `tools/list` shows and
-    /// `tools/call` accepts, one decision for both.
+    /// Whether the server's own lists let this tool through to anybody; who may have it is
+    /// [`shows_tool`](crate::shows_tool).
     pub fn admits_tool(&self, tool: &str) -> bool {
         !self.disallowed_tools.contains(tool)
             && self
@@ -81,6 +86,8 @@ pub enum Operation<'a> {
         tool: &'a str,
         /// `params.arguments` as they were written (JSON); `None`: there are none.
         arguments: Option<&'a str>,
+        /// What is known of it by what its server lists.
+        described: Described,
     },
     /// Something else that a server holds: a prompt, a resource, a completion.
     Read,

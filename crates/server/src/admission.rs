@@ -28,6 +28,16 @@ use crate::protected_resource;
 use crate::reply::text_error;
 use crate::state::ServerState;
 
+/// How paths of the admin API begin.
+const ADMIN: [&str; 6] = [
+    "/key/",
+    "/team/",
+    "/organization/",
+    "/user/",
+    "/customer/",
+    "/v1/",
+];
+
 /// The governed surface behind a path, for requests that are refused before they are routed.
 pub(crate) fn surface_of(path: &str) -> Option<Surface> {
     if path.starts_with(protected_resource::WELL_KNOWN) {
@@ -46,7 +56,9 @@ pub(crate) fn surface_of(path: &str) -> Option<Surface> {
         || path.ends_with("/sse/messages")
     {
         Some(Surface::Mcp)
-    } else if path.starts_with("/key/") || path.starts_with("/v1/") || path == "/metrics" {
+    } else if ADMIN.iter().any(|first| path.starts_with(first))
+        || matches!(path, "/metrics" | crate::openapi::PATH)
+    {
         Some(Surface::Admin)
     } else {
         None
@@ -105,6 +117,7 @@ impl ServerState {
                         .await;
                 }
                 let call = Call::begin(id, caller.principal, admission, audit).with(brought);
+                let call = call.among(self.defining.directory().toolsets());
                 return Ok(call.reaching(self.public_origin(parts)));
             }
             Err(error) => error,
@@ -329,6 +342,8 @@ fn refusal(reason: AuthnErrorKind, challenge: impl FnOnce() -> HeaderValue) -> R
     match reason.error_kind() {
         ErrorKind::Invalid => text_error(StatusCode::BAD_REQUEST, "ambiguous_credentials"),
         ErrorKind::Unavailable => text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        // The credential is good: another one of the same caller would fare alike.
+        ErrorKind::Forbidden => text_error(StatusCode::FORBIDDEN, "forbidden"),
         _ => {
             let mut response = text_error(StatusCode::UNAUTHORIZED, "unauthorized");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge());

@@ -1,19 +1,26 @@
 //! Liveness, readiness and metrics. None of them calls an upstream.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Response, StatusCode};
-use portcullis_core::{ErrorKind, Role};
+use portcullis_core::ErrorKind;
 use portcullis_engine::audit::{CallerText, Outcome, Surface};
 use serde_json::json;
 
+use crate::admin::roles::least_of;
 use crate::admin::rule;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
+
+/// Something that the gateway can do without for a while.
+pub trait Probe: Send + Sync + std::fmt::Debug {
+    /// Whether it answers, as far as is known without asking it.
+    fn is_up(&self) -> bool;
+}
 
 /// What decides whether requests may come.
 #[derive(Debug, Default)]
@@ -22,6 +29,7 @@ pub struct Readiness {
     draining: AtomicBool,
     generation: AtomicU64,
     config_error: Mutex<Option<String>>,
+    redis: OnceLock<Box<dyn Probe>>,
 }
 
 /// A picture of the readiness.
@@ -33,6 +41,8 @@ pub struct ReadinessReport {
     pub generation: u64,
     /// Why a newer one was refused; names keys and lines, never values.
     pub config_error: Option<String>,
+    /// Whether Redis answers; `None`: none is used.
+    pub redis: Option<bool>,
 }
 
 impl Readiness {
@@ -54,6 +64,12 @@ impl Readiness {
             .unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
+    /// Redis is used: whether it answers is told, and makes nothing unready.
+    pub fn watch_redis(&self, probe: Box<dyn Probe>) {
+        // There is one for as long as the process runs.
+        let _ = self.redis.set(probe);
+    }
+
     /// The process is going down.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
@@ -69,6 +85,7 @@ impl Readiness {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone(),
+            redis: self.redis.get().map(|probe| probe.is_up()),
         }
     }
 }
@@ -90,17 +107,28 @@ pub(crate) async fn ready(State(state): State<ServerState>) -> Response<Body> {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let body = json!({
+    let mut body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "generation": report.generation,
         "config": if report.config_error.is_some() { "last_reload_refused" } else { "ok" },
         "audit": if audit.is_available() { "ok" } else { "unavailable" },
+        "audit_copies": if audit.copies_are_well() { "ok" } else { "failing" },
         "revocations": if revocations { "ok" } else { "stale" },
     });
+    if let (Some(up), Some(body)) = (report.redis, body.as_object_mut()) {
+        let state = if up { "ok" } else { "unavailable" };
+        body.insert("redis".to_owned(), state.into());
+    }
     reply(status, body.to_string())
 }
 
-/// `/metrics`, for administrators: its labels name every server, and who may see which is not asked.
+/// OpenMetrics. For administrators: its labels name every server, and who may see which is not asked. Absent with
+/// `telemetry.metrics: false`.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses((status = 200, description = "What is measured.", body = String,
+               content_type = "application/openmetrics-text")),
+)]
 pub(crate) async fn metrics(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let mut call = match state.admit(&parts, Surface::Admin).await {
@@ -108,7 +136,7 @@ pub(crate) async fn metrics(State(state): State<ServerState>, request: Request) 
         Err(refusal) => return *refusal,
     };
     call.audit.method(CallerText::new("metrics"));
-    if call.principal.role < Role::Admin {
+    if !least_of(&parts).is_some_and(|least| least.is_met_by(call.principal.role)) {
         call.audit.denied(rule(call.principal.role));
         return if call.close(ErrorKind::Forbidden.into()).await {
             text_error(StatusCode::FORBIDDEN, "forbidden")

@@ -15,6 +15,7 @@ mod layers;
 pub mod listen;
 mod mcp;
 mod oauth;
+mod openapi;
 mod origin;
 mod own_credential;
 mod pages;
@@ -23,6 +24,7 @@ mod query;
 mod reply;
 mod rest;
 mod router;
+mod server_book;
 mod signer_documents;
 mod state;
 mod wrong_method;
@@ -33,8 +35,13 @@ pub use admin::revocation_bodies;
 pub use debug::DebugHeaders;
 pub use forwarded::Forwarded;
 pub use frontage::{Frontage, ResourceFacts};
-pub use health::{Readiness, ReadinessReport};
+pub use health::{Probe, Readiness, ReadinessReport};
 pub use layers::{Guarded, HostRule, OriginRule};
+pub use openapi::openapi_json;
 pub use router::{admin_router, router, sole_server_router};
+pub use server_book::{
+    Approval, BookError, ChangedKey, ConfigurationDiff, DefinedServer, NewServer, Provenance,
+    ServerBook, Verdict,
+};
 pub use signer_documents::{PublishedKeys, SignerFacts};
 pub use state::{ServerDeps, ServerState};

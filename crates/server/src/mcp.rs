@@ -31,7 +31,7 @@ pub(crate) async fn aggregate(
     State(state): State<ServerState>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, None, Door::Streamable, request).await
+    serve(&state, Named::All, Door::Streamable, request).await
 }
 
 /// `/mcp/{name}` and `/{name}/mcp`.
@@ -40,7 +40,28 @@ pub(crate) async fn named(
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, Some(&named_in(name)), Door::Streamable, request).await
+    serve(
+        &state,
+        Named::Path(&named_in(name)),
+        Door::Streamable,
+        request,
+    )
+    .await
+}
+
+/// `/toolset/{name}/mcp`.
+pub(crate) async fn toolset(
+    State(state): State<ServerState>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response<Body> {
+    serve(
+        &state,
+        Named::Toolset(&named_in(name)),
+        Door::Streamable,
+        request,
+    )
+    .await
 }
 
 /// `/mcp/sse`.
@@ -48,7 +69,7 @@ pub(crate) async fn aggregate_sse(
     State(state): State<ServerState>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, None, Door::Sse, request).await
+    serve(&state, Named::All, Door::Sse, request).await
 }
 
 /// `/mcp/sse/messages`.
@@ -56,7 +77,7 @@ pub(crate) async fn aggregate_messages(
     State(state): State<ServerState>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, None, Door::Messages, request).await
+    serve(&state, Named::All, Door::Messages, request).await
 }
 
 /// `/mcp/{name}/sse`, `/{name}/mcp/sse` and `/{name}/sse`.
@@ -65,7 +86,7 @@ pub(crate) async fn named_sse(
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, Some(&named_in(name)), Door::Sse, request).await
+    serve(&state, Named::Path(&named_in(name)), Door::Sse, request).await
 }
 
 /// The same with `/messages`.
@@ -74,12 +95,40 @@ pub(crate) async fn named_messages(
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, Some(&named_in(name)), Door::Messages, request).await
+    serve(
+        &state,
+        Named::Path(&named_in(name)),
+        Door::Messages,
+        request,
+    )
+    .await
 }
 
 /// What is not UTF-8 is no name, and neither is the empty text; who asks comes before that.
 fn named_in(name: Result<Path<String>, PathRejection>) -> String {
     name.map(|Path(name)| name).unwrap_or_default()
+}
+
+/// What a path names.
+#[derive(Clone, Copy, Debug)]
+enum Named<'r> {
+    /// Nothing: whatever the caller may see.
+    All,
+    /// A server, several, an access group or a toolset.
+    Path(&'r str),
+    /// A toolset and nothing else.
+    Toolset(&'r str),
+}
+
+impl<'r> Named<'r> {
+    /// Whom a stranger's request could lead to: a toolset is for callers whom we know.
+    const fn behind(self) -> Behind<'r> {
+        match self {
+            Self::All => Behind::Servers(None),
+            Self::Path(name) => Behind::Servers(Some(name)),
+            Self::Toolset(_) => Behind::Us,
+        }
+    }
 }
 
 /// Through which of an endpoint's doors a request comes.
@@ -116,7 +165,13 @@ pub(crate) async fn sole_server(
     Extension(Sole(name)): Extension<Sole>,
     request: Request,
 ) -> Response<Body> {
-    serve(&state, Some(name.as_str()), Door::Streamable, request).await
+    serve(
+        &state,
+        Named::Path(name.as_str()),
+        Door::Streamable,
+        request,
+    )
+    .await
 }
 
 /// The one server.
@@ -125,15 +180,12 @@ pub(crate) struct Sole(pub(crate) ServerId);
 
 async fn serve(
     state: &ServerState,
-    name: Option<&str>,
+    name: Named<'_>,
     door: Door,
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut call = match state
-        .admit_to(&parts, Surface::Mcp, Behind::Servers(name))
-        .await
-    {
+    let mut call = match state.admit_to(&parts, Surface::Mcp, name.behind()).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
@@ -151,7 +203,7 @@ async fn serve(
 async fn admitted(
     state: &ServerState,
     call: Call,
-    name: Option<&str>,
+    name: Named<'_>,
     door: Door,
     parts: &Parts,
     body: Body,
@@ -200,7 +252,7 @@ async fn without_body(
 async fn view(
     state: &ServerState,
     mut call: Call,
-    name: Option<&str>,
+    name: Named<'_>,
     parts: &Parts,
 ) -> Result<(Call, View), Box<Response<Body>>> {
     let selectors = (
@@ -220,8 +272,9 @@ async fn view(
     };
     let target = match name {
         // A path says exactly what is meant; selectors beside it add nothing.
-        Some(name) => Target::Path(name),
-        None => Target::Aggregate { servers, groups },
+        Named::Path(name) => Target::Path(name),
+        Named::Toolset(name) => Target::Toolset(name),
+        Named::All => Target::Aggregate { servers, groups },
     };
     match View::of(&state.gateway.snapshot(), &call, target) {
         Ok(view) => Ok((call, view)),

@@ -4,26 +4,46 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{Response, StatusCode};
-use axum::routing::get;
 use portcullis_core::ErrorKind;
-use portcullis_credentials::{CredentialError, NotKept};
+use portcullis_credentials::{Connection, CredentialError, NotKept};
 use portcullis_engine::audit::{CallerText, Outcome, Surface};
 use portcullis_engine::{Call, ServerEntry};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::challenge::challenged;
+use crate::openapi;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
-pub(crate) fn routes() -> Router<ServerState> {
-    let path = "/v1/mcp/server/{id}/oauth-user-credential";
-    Router::new()
-        .route(path, get(tell).post(keep).delete(end))
-        .route(&format!("{path}/status"), get(tell))
+pub(crate) fn routes() -> OpenApiRouter<ServerState> {
+    OpenApiRouter::with_openapi(openapi::beginning())
+        .routes(routes!(tell, keep, end))
+        .routes(routes!(tell_status))
+}
+
+/// A caller's connection, in LiteLLM's shape: never the tokens.
+#[derive(Serialize, ToSchema)]
+struct OwnCredential {
+    server_id: String,
+    has_credential: bool,
+    /// RFC 3339.
+    expires_at: Option<String>,
+    is_expired: bool,
+    connected_at: Option<String>,
+}
+
+/// LiteLLM's refusal.
+#[derive(Serialize, ToSchema)]
+struct CredentialRefusal {
+    #[schema(value_type = Object)]
+    detail: Value,
 }
 
 /// What a request comes to that is not answered with the credential's state.
@@ -81,20 +101,63 @@ impl From<CredentialError> for Refused {
     }
 }
 
+/// The caller's own connection to a server.
+#[utoipa::path(
+    get, path = "/v1/mcp/server/{id}/oauth-user-credential", tag = "own credentials",
+    params(("id" = String, Path, description = "The server.")),
+    responses(
+        (status = 200, description = "Whether there is one.", body = OwnCredential),
+        (status = 404, description = "No such server that takes accounts of people is in view.", body = CredentialRefusal),
+    ),
+)]
 async fn tell(
     State(state): State<ServerState>,
     Path(id): Path<String>,
     request: Request,
 ) -> Response<Body> {
-    let (mut call, entry) = match begun(&state, request, &id, "oauth-user-credential/status").await
-    {
+    told(&state, request, &id).await
+}
+
+/// The same, where LiteLLM has it too.
+#[utoipa::path(
+    get, path = "/v1/mcp/server/{id}/oauth-user-credential/status", tag = "own credentials",
+    params(("id" = String, Path, description = "The server.")),
+    responses(
+        (status = 200, description = "Whether there is one.", body = OwnCredential),
+        (status = 404, description = "No such server that takes accounts of people is in view.", body = CredentialRefusal),
+    ),
+)]
+async fn tell_status(
+    State(state): State<ServerState>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response<Body> {
+    told(&state, request, &id).await
+}
+
+async fn told(state: &ServerState, request: Request, id: &str) -> Response<Body> {
+    let (mut call, entry) = match begun(state, request, id, "oauth-user-credential/status").await {
         Ok((call, entry, _)) => (call, entry),
         Err(refusal) => return *refusal,
     };
-    let said = status(&state, &mut call, &entry).await;
+    let said = status(state, &mut call, &entry).await;
     ended(call, said).await
 }
 
+/// Keep a grant that was given to the server's `client_id`: `access_token`, and `refresh_token`, `expires_in`
+/// (seconds) and `scopes` where there are some.
+#[utoipa::path(
+    post, path = "/v1/mcp/server/{id}/oauth-user-credential", tag = "own credentials",
+    params(("id" = String, Path, description = "The server.")), request_body = Object,
+    responses(
+        (status = 200, description = "It is kept.", body = OwnCredential),
+        (status = 404, description = "No such server that takes accounts of people is in view.", body = CredentialRefusal),
+        (status = 408, description = "The body took too long to arrive.", body = CredentialRefusal),
+        (status = 413, description = "The body is too large.", body = CredentialRefusal),
+        (status = 415, description = "The body is no JSON.", body = CredentialRefusal),
+        (status = 502, description = "The server's authorization server gives no usable answer.", body = CredentialRefusal),
+    ),
+)]
 async fn keep(
     State(state): State<ServerState>,
     Path(id): Path<String>,
@@ -186,6 +249,16 @@ async fn kept(
     status(state, call, entry).await
 }
 
+/// Disconnect, and revoke upstream.
+#[utoipa::path(
+    delete, path = "/v1/mcp/server/{id}/oauth-user-credential", tag = "own credentials",
+    params(("id" = String, Path, description = "The server.")),
+    responses(
+        (status = 200, description = "There is none any more.", body = OwnCredential),
+        (status = 404, description = "No such server that takes accounts of people is in view.", body = CredentialRefusal),
+        (status = 502, description = "The server's authorization server gives no usable answer.", body = CredentialRefusal),
+    ),
+)]
 async fn end(
     State(state): State<ServerState>,
     Path(id): Path<String>,
@@ -239,23 +312,16 @@ async fn status(
     let connection = state.connections.status(&entry.id, whose).await?;
     call.audit.allowed("own_credential");
     let now = state.clock.now();
-    Ok(match connection {
-        None => json!({
-            "server_id": entry.id.as_str(),
-            "has_credential": false,
-            "expires_at": null,
-            "is_expired": false,
-            "connected_at": null,
-        }),
-        Some(connection) => json!({
-            "server_id": entry.id.as_str(),
-            "has_credential": true,
-            "expires_at": connection.expires_at.map(|at| at.to_string()),
-            "is_expired": connection.is_over
-                || connection.expires_at.is_some_and(|ends| ends <= now),
-            "connected_at": connection.connected_at.to_string(),
-        }),
-    })
+    let is_over = |one: &Connection| one.is_over || one.expires_at.is_some_and(|ends| ends <= now);
+    Ok(json!(OwnCredential {
+        server_id: entry.id.to_string(),
+        has_credential: connection.is_some(),
+        is_expired: connection.as_ref().is_some_and(is_over),
+        expires_at: connection
+            .as_ref()
+            .and_then(|one| one.expires_at.map(|at| at.to_string())),
+        connected_at: connection.map(|one| one.connected_at.to_string()),
+    }))
 }
 
 async fn ended(mut call: Call, said: Result<Value, Refused>) -> Response<Body> {
@@ -263,7 +329,9 @@ async fn ended(mut call: Call, said: Result<Value, Refused>) -> Response<Body> {
         Ok(body) => (StatusCode::OK, Outcome::Ok, body),
         Err(refused) => {
             call.audit.denied(refused.rule);
-            let body = json!({"detail": refused.detail});
+            let body = json!(CredentialRefusal {
+                detail: refused.detail
+            });
             (refused.status, refused.kind.into(), body)
         }
     };

@@ -4,6 +4,7 @@
 //! the audit event, a plain function says what is to be answered or what is the [`Trouble`], and the
 //! visit ends with that.
 
+mod approval;
 mod authorize;
 mod connect;
 mod cookies;
@@ -13,6 +14,7 @@ mod login;
 mod logout;
 mod overview;
 mod provider;
+mod reference;
 mod relay;
 mod return_to;
 mod session;
@@ -36,7 +38,15 @@ pub(crate) use visit::{Answer, Visit};
 const CALLBACK: &str = "/login/callback";
 
 /// First segments of the paths of pages.
-const PAGES: [&str; 5] = ["login", "logout", "authorize", "connect", "callback"];
+const PAGES: [&str; 7] = [
+    "login",
+    "logout",
+    "authorize",
+    "connect",
+    "callback",
+    "approvals",
+    "docs",
+];
 
 /// Whether a path is that of a page.
 pub(crate) fn is_page(path: &str) -> bool {
@@ -58,6 +68,10 @@ pub(crate) fn routes() -> Router<ServerState> {
             "/authorize/{flow}",
             get(authorize::ask).post(authorize::decide),
         )
+        .route(
+            "/approvals/{id}",
+            get(approval::show).post(approval::decide),
+        )
         .route("/connect", get(overview::show).post(overview::remove))
         .route("/connect/{name}", get(connect::show).post(connect::change))
         .route("/{name}/authorize", get(relay::begin))
@@ -69,4 +83,9 @@ pub(crate) fn routes() -> Router<ServerState> {
         )
         .route(connect::LITELLMS_CALLBACK, get(connect::arrive))
         .route(style::path(), get(style::sheet))
+}
+
+/// Pages that are there where the admin API is.
+pub(crate) fn for_administrators() -> Router<ServerState> {
+    Router::new().route("/docs", get(reference::show))
 }

@@ -1,7 +1,7 @@
 //! Small responses that several surfaces give.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
@@ -50,6 +50,16 @@ pub(crate) fn answer(state: &ServerState, parts: &Parts, answer: Answer) -> Resp
             let value = told(state, parts, Surface::Mcp, whose);
             let mut response = json(StatusCode::UNAUTHORIZED, body);
             response.headers_mut().insert(WWW_AUTHENTICATE, value);
+            response
+        }
+        Answer::Limited {
+            body,
+            retry_after_secs,
+        } => {
+            let mut response = json(StatusCode::TOO_MANY_REQUESTS, body);
+            if let Some(secs) = retry_after_secs {
+                response.headers_mut().insert(RETRY_AFTER, secs.into());
+            }
             response
         }
         Answer::Accepted => {

@@ -1,16 +1,18 @@
 //! Every route there is. What is not here is 404 before anybody is asked who they are.
 
 use axum::middleware::from_fn;
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use portcullis_core::ServerId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::layers::Guarded;
 use crate::protected_resource::WELL_KNOWN;
 use crate::state::ServerState;
 use crate::{
-    admin, client_metadata, health, mcp, oauth, own_credential, pages, protected_resource, rest,
-    signer_documents, wrong_method,
+    admin, client_metadata, health, mcp, oauth, openapi, own_credential, pages, protected_resource,
+    rest, signer_documents, wrong_method,
 };
 
 /// The data listener.
@@ -23,19 +25,24 @@ pub fn router(state: ServerState) -> Guarded {
         .route("/mcp/{name}/", any(mcp::named))
         .route("/{name}/mcp", any(mcp::named))
         .route("/{name}/mcp/", any(mcp::named))
+        .route("/toolset/{name}/mcp", any(mcp::toolset))
+        .route("/toolset/{name}/mcp/", any(mcp::toolset))
         .merge(sse_routes())
         .route("/mcp-rest/tools/list", get(rest::list))
         .route("/mcp-rest/tools/call", post(rest::call))
+        .route("/mcp-rest/approvals/{id}", get(rest::approval))
         .route(client_metadata::PATH, get(client_metadata::document))
         .route(client_metadata::OF_SERVERS, get(client_metadata::of_server))
         .route(signer_documents::JWKS, get(signer_documents::jwks))
         .merge(documents_for_pages())
         .merge(health_routes())
-        .merge(own_credential::routes())
+        .merge(Router::from(own_credential::routes()))
         .merge(pages::routes())
         .merge(oauth::routes());
     if admin {
-        router = router.merge(admin_routes(&state));
+        router = router
+            .merge(admin_routes(&state))
+            .merge(pages::for_administrators());
     }
     finish(router, state)
 }
@@ -106,26 +113,102 @@ fn health_routes() -> Router<ServerState> {
 }
 
 fn admin_routes(state: &ServerState) -> Router<ServerState> {
-    let routes = if state.metrics_here {
-        Router::new().route("/metrics", get(health::metrics))
-    } else {
-        Router::new()
-    };
-    routes
-        .route("/key/generate", post(admin::keys::generate))
-        .route("/key/list", get(admin::keys::list))
-        .route("/key/info", get(admin::keys::info))
-        .route("/key/delete", post(admin::keys::delete))
-        .route("/v1/mcp/server", get(admin::servers::list))
-        .route("/v1/audit", get(admin::audit::list))
-        .route(
-            "/v1/revocations",
-            get(admin::revocations::list).post(admin::revocations::add),
-        )
-        .route("/v1/revocations/{id}", delete(admin::revocations::lift))
-        .route("/v1/oauth/clients/end", post(admin::clients::end))
-        .route("/v1/policy/explain", post(admin::explain::explain))
-        .route("/v1/config/reload", post(admin::reload::reload))
+    let mut routes = administration();
+    if state.metrics_here {
+        routes = routes.routes(routes!(health::metrics));
+    }
+    routes.into()
+}
+
+/// Every route of the OpenAPI document, wherever it is served.
+pub(crate) fn described() -> OpenApiRouter<ServerState> {
+    administration()
+        .routes(routes!(health::metrics))
+        .merge(own_credential::routes())
+}
+
+/// The admin API. Each handler says what it takes and gives (`#[utoipa::path]`), `admin/roles.rs` for whom it is.
+fn administration() -> OpenApiRouter<ServerState> {
+    OpenApiRouter::with_openapi(openapi::beginning())
+        .routes(routes!(admin::keys::generate))
+        .routes(routes!(admin::keys::list))
+        .routes(routes!(admin::keys::info))
+        .routes(routes!(admin::keys::delete))
+        .routes(routes!(admin::keys::update))
+        .merge(levels())
+        .routes(routes!(
+            admin::toolsets::list,
+            admin::toolsets::make,
+            admin::toolsets::change
+        ))
+        .routes(routes!(admin::toolsets::info, admin::toolsets::remove))
+        .routes(routes!(admin::access_groups::list))
+        .routes(routes!(
+            admin::servers::list,
+            admin::servers::add,
+            admin::servers::change
+        ))
+        .routes(routes!(
+            admin::servers::get,
+            admin::servers::change_named,
+            admin::servers::remove
+        ))
+        .routes(routes!(admin::server_health::list))
+        .routes(routes!(admin::import::import))
+        .routes(routes!(admin::submissions::register))
+        .routes(routes!(admin::submissions::list))
+        .routes(routes!(admin::submissions::approve))
+        .routes(routes!(admin::submissions::reject))
+        .routes(routes!(admin::client_ip::tell))
+        .routes(routes!(admin::try_out::connection))
+        .routes(routes!(admin::try_out::tools))
+        .routes(routes!(rest::tools))
+        .routes(routes!(admin::health::tell))
+        .routes(routes!(admin::configuration::show))
+        .routes(routes!(admin::configuration::diff))
+        .routes(routes!(admin::audit::list))
+        .routes(routes!(admin::usage::list))
+        .routes(routes!(admin::limits::show, admin::limits::change))
+        .routes(routes!(admin::revocations::list, admin::revocations::add))
+        .routes(routes!(admin::revocations::lift))
+        .routes(routes!(admin::approvals::list))
+        .routes(routes!(admin::approvals::show))
+        .routes(routes!(admin::approvals::approve))
+        .routes(routes!(admin::approvals::deny))
+        .routes(routes!(admin::clients::end))
+        .routes(routes!(admin::explain::explain))
+        .routes(routes!(admin::reload::reload))
+        .routes(routes!(openapi::serve))
+}
+
+/// What stands above credentials.
+fn levels() -> OpenApiRouter<ServerState> {
+    use admin::levels::{customer, organization, team, user};
+    OpenApiRouter::new()
+        .routes(routes!(team::new))
+        .routes(routes!(team::update))
+        .routes(routes!(team::info))
+        .routes(routes!(team::list))
+        .routes(routes!(team::delete))
+        .routes(routes!(admin::members::add))
+        .routes(routes!(admin::members::remove))
+        .routes(routes!(admin::members::block))
+        .routes(routes!(admin::members::unblock))
+        .routes(routes!(organization::new))
+        .routes(routes!(organization::update))
+        .routes(routes!(organization::info))
+        .routes(routes!(organization::list))
+        .routes(routes!(organization::delete))
+        .routes(routes!(user::new))
+        .routes(routes!(user::update))
+        .routes(routes!(user::info))
+        .routes(routes!(user::list))
+        .routes(routes!(user::delete))
+        .routes(routes!(customer::new))
+        .routes(routes!(customer::update))
+        .routes(routes!(customer::info))
+        .routes(routes!(customer::list))
+        .routes(routes!(customer::delete))
 }
 
 fn finish(router: Router<ServerState>, state: ServerState) -> Guarded {

@@ -10,8 +10,10 @@ use portcullis_core::{Clock, Entropy};
 use portcullis_credentials::Connections;
 use portcullis_engine::audit::AuditTrail;
 use portcullis_engine::metrics::Metrics;
-use portcullis_engine::{Gateway, Quota, Quotas};
-use portcullis_identity::{Authentication, FailureThrottle, KeyAdmin, RevocationAdmin, SignIn};
+use portcullis_engine::{Gateway, LimitAdmin, Quota, Quotas};
+use portcullis_identity::{
+    Authentication, DirectoryAdmin, FailureThrottle, KeyAdmin, RevocationAdmin, SignIn,
+};
 
 use crate::admin::reload::Reload;
 use crate::forwarded::client_address;
@@ -21,6 +23,7 @@ use crate::health::Readiness;
 use crate::layers::{HostRule, OriginRule};
 use crate::listen::peer;
 use crate::origin::public_origin;
+use crate::server_book::ServerBook;
 
 /// What the surfaces are built from.
 #[derive(Debug)]
@@ -35,6 +38,10 @@ pub struct ServerDeps {
     pub connections: Connections,
     /// Virtual keys.
     pub keys: KeyAdmin,
+    /// Teams, organizations, people, end users and toolsets.
+    pub defining: DirectoryAdmin,
+    /// How much whoever may do.
+    pub limits: LimitAdmin,
     /// Credentials that are refused although they would verify.
     pub revocations: RevocationAdmin,
     /// The audit trail, for reading.
@@ -45,6 +52,8 @@ pub struct ServerDeps {
     pub readiness: Arc<Readiness>,
     /// Who reads the configuration file again; absent when there is none.
     pub reload: Option<Arc<dyn Reload>>,
+    /// Who keeps servers that administrators define; absent where there are those of the file alone.
+    pub servers: Option<Arc<dyn ServerBook>>,
     /// How other replicas are reached.
     pub courier: Arc<dyn Courier>,
     /// Time.

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use portcullis_core::{KeyId, Timestamp};
 use portcullis_store::{
-    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, StoreError,
-    UnreadableKey,
+    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, Replaced,
+    StoreError, UnreadableKey,
 };
 
-use crate::columns::{Columns, grants_column, role_column, saturated};
+use crate::columns::{Columns, grants_column, saturated};
 use crate::database::{Alone, Database, Operation, Row, failed, next_change};
 use crate::statement::query;
 
@@ -67,7 +67,7 @@ impl ApiKeyStore for SqlApiKeys {
         .bind(&record.user_id)
         .bind(&record.team)
         .bind(&record.org)
-        .bind(role_column(record.role))
+        .bind(record.role.as_str())
         .bind(grants)
         .bind(record.scopes.to_string())
         .bind(record.created_at.as_millis())
@@ -87,6 +87,68 @@ impl ApiKeyStore for SqlApiKeys {
         }
         transaction.commit().await.map_err(failed(OPERATION))?;
         Ok(Inserted::Stored)
+    }
+
+    async fn replace(
+        &self,
+        record: &ApiKeyRecord,
+        seen: &[u8; 32],
+    ) -> Result<Replaced, StoreError> {
+        const OPERATION: Operation = "api_keys.replace";
+        let grants = grants_column(&record.grants, OPERATION)?;
+        let mut transaction = self.database.begin(Alone::ByItsRows, OPERATION).await?;
+        // The counter row lets one writer in at a time: what is read below stays true.
+        let change = next_change(&mut transaction, "api_keys", OPERATION).await?;
+        let taken = match &record.alias {
+            None => None,
+            Some(alias) => query("SELECT id FROM api_keys WHERE alias = $1 AND id <> $2")
+                .bind(alias)
+                .bind(record.id.as_str())
+                .fetch_optional(&mut transaction)
+                .await
+                .map_err(failed(OPERATION))?,
+        };
+        let replaced = if taken.is_some() {
+            Replaced::AliasTaken
+        } else {
+            let changed = query(
+                "UPDATE api_keys SET alias = $1, user_id = $2, team = $3, org = $4, role = $5, \
+                 grants = $6, scopes = $7, created_at = $8, created_by = $9, expires_at = $10, \
+                 metadata = $11, seal = $12, change = $13 \
+                 WHERE id = $14 AND mac = $15 AND seal = $16 AND revoked_at IS NULL",
+            )
+            .bind(&record.alias)
+            .bind(&record.user_id)
+            .bind(&record.team)
+            .bind(&record.org)
+            .bind(record.role.as_str())
+            .bind(grants)
+            .bind(record.scopes.to_string())
+            .bind(record.created_at.as_millis())
+            .bind(&record.created_by)
+            .bind(record.expires_at.map(Timestamp::as_millis))
+            .bind(&record.metadata)
+            .bind(record.seal.as_slice())
+            .bind(change)
+            .bind(record.id.as_str())
+            .bind(record.mac.as_slice())
+            .bind(seen.as_slice())
+            .execute(&mut transaction)
+            .await
+            .map_err(failed(OPERATION))?;
+            if changed.rows_affected() == 1 {
+                Replaced::Stored
+            } else {
+                Replaced::Stale
+            }
+        };
+        if replaced == Replaced::Stored {
+            transaction.commit().await.map_err(failed(OPERATION))?;
+        } else {
+            // The change number goes back.
+            transaction.rollback().await.map_err(failed(OPERATION))?;
+        }
+        Ok(replaced)
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use portcullis_core::Timestamp;
 use portcullis_store::{
-    AuditCursor, AuditFilter, AuditHead, AuditRow, AuditStore, Page, PageRequest, StoreError,
-    follows_head,
+    AuditCursor, AuditFilter, AuditHead, AuditPruning, AuditRow, AuditStore, NO_SUCH_ROW, Page,
+    PageRequest, StoreError, follows_head,
 };
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
@@ -186,6 +186,62 @@ impl AuditStore for SqlAudit {
         .iter()
         .map(|row| read(row, OPERATION))
         .collect()
+    }
+
+    async fn prune(&self, pruning: &AuditPruning) -> Result<u64, StoreError> {
+        const OPERATION: Operation = "audit.prune";
+        let alone = Alone::About("audit_prunings", &pruning.writer);
+        let mut transaction = self.database.begin(alone, OPERATION).await?;
+        let last = query("SELECT mac FROM audit_rows WHERE writer = $1 AND seq = $2")
+            .bind(&pruning.writer)
+            .bind(saturated(pruning.seq))
+            .fetch_optional(&mut transaction)
+            .await
+            .map_err(failed(OPERATION))?
+            .map(|row| Columns::of(&row, OPERATION).bytes32("mac"))
+            .transpose()?;
+        if last != Some(pruning.mac) {
+            return Err(StoreError::corrupt(OPERATION, NO_SUCH_ROW));
+        }
+        let removed = query("DELETE FROM audit_rows WHERE writer = $1 AND seq <= $2")
+            .bind(&pruning.writer)
+            .bind(saturated(pruning.seq))
+            .execute(&mut transaction)
+            .await
+            .map_err(failed(OPERATION))?;
+        query(
+            "INSERT INTO audit_prunings (writer, seq, mac, seal) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (writer) DO UPDATE \
+             SET seq = excluded.seq, mac = excluded.mac, seal = excluded.seal",
+        )
+        .bind(&pruning.writer)
+        .bind(saturated(pruning.seq))
+        .bind(pruning.mac.as_slice())
+        .bind(pruning.seal.as_slice())
+        .execute(&mut transaction)
+        .await
+        .map_err(failed(OPERATION))?;
+        transaction.commit().await.map_err(failed(OPERATION))?;
+        Ok(removed.rows_affected())
+    }
+
+    async fn prunings(&self) -> Result<Vec<AuditPruning>, StoreError> {
+        const OPERATION: Operation = "audit.prunings";
+        query("SELECT writer, seq, mac, seal FROM audit_prunings ORDER BY writer")
+            .fetch_all(&self.database.reader)
+            .await
+            .map_err(failed(OPERATION))?
+            .iter()
+            .map(|row| {
+                let columns = Columns::of(row, OPERATION);
+                Ok(AuditPruning {
+                    writer: columns.get("writer")?,
+                    seq: columns.number("seq")?,
+                    mac: columns.bytes32("mac")?,
+                    seal: columns.bytes32("seal")?,
+                })
+            })
+            .collect()
     }
 }
 

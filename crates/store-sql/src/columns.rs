@@ -1,8 +1,11 @@
 //! From values to columns and back. What does not read back is corrupt, never a default.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use portcullis_core::{Role, ScopeSet, ServerGrants, ServerId, Timestamp};
+use portcullis_core::{
+    Role, ScopeSet, ServerGrants, ServerId, Timestamp, ToolGrants, ToolsByServer,
+};
 use portcullis_store::StoreError;
 use serde::{Deserialize, Serialize};
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
@@ -69,12 +72,8 @@ impl<'r> Columns<'r> {
     }
 
     pub(crate) fn role(&self, name: &'static str) -> Result<Role, StoreError> {
-        match self.get(name)? {
-            "user" => Ok(Role::User),
-            "viewer" => Ok(Role::Viewer),
-            "admin" => Ok(Role::Admin),
-            _ => Err(StoreError::corrupt(self.operation, "not a role")),
-        }
+        let name: &str = self.get(name)?;
+        Role::named(name).ok_or_else(|| StoreError::corrupt(self.operation, "not a role"))
     }
 
     pub(crate) fn grants(&self, name: &'static str) -> Result<ServerGrants, StoreError> {
@@ -83,19 +82,38 @@ impl<'r> Columns<'r> {
             .map_err(|error| StoreError::corrupt(self.operation, error))?;
         Ok(ServerGrants {
             all: column.all,
+            none: column.none,
+            of_team: column.of_team,
             servers: column.servers,
             access_groups: column.access_groups,
+            toolsets: column.toolsets,
+            toolset_tools: Arc::default(),
+            tools: ToolGrants {
+                permissions: column.tool_permissions,
+                blocked: column.blocked_tools,
+            },
         })
     }
 }
 
-/// The stored form; an unknown field is a grant that we would not honour, so it is refused.
+/// The stored form; an unknown field is a grant that we would not honour, so it is refused. What a former
+/// program did not know is not there.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GrantsColumn {
     all: bool,
     servers: BTreeSet<ServerId>,
     access_groups: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    none: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    of_team: bool,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    toolsets: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tool_permissions: ToolsByServer,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    blocked_tools: BTreeSet<String>,
 }
 
 pub(crate) fn grants_column(
@@ -106,16 +124,13 @@ pub(crate) fn grants_column(
         all: grants.all,
         servers: grants.servers.clone(),
         access_groups: grants.access_groups.clone(),
+        none: grants.none,
+        of_team: grants.of_team,
+        toolsets: grants.toolsets.clone(),
+        tool_permissions: grants.tools.permissions.clone(),
+        blocked_tools: grants.tools.blocked.clone(),
     })
     .map_err(|error| StoreError::corrupt(operation, error))
-}
-
-pub(crate) const fn role_column(role: Role) -> &'static str {
-    match role {
-        Role::User => "user",
-        Role::Viewer => "viewer",
-        Role::Admin => "admin",
-    }
 }
 
 /// A position or a limit: what no column can hold lies behind everything.

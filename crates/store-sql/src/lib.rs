@@ -2,15 +2,21 @@
 #![warn(missing_docs)]
 
 mod api_keys;
+mod approvals;
 mod audit;
+mod budgets;
 mod clients;
 mod columns;
+mod concurrency;
 mod connections;
 mod consents;
+mod counters;
 mod database;
+mod directory;
 mod grants;
 mod id_tokens;
 mod leases;
+mod limits;
 mod meta;
 mod migrations;
 mod one_time;
@@ -18,10 +24,12 @@ mod open;
 mod postgres;
 mod replicas;
 mod revocations;
+mod servers;
 mod sessions;
 mod signing_keys;
 mod statement;
 mod stores;
+mod usage;
 
 #[cfg(feature = "testing")]
 pub mod testing;

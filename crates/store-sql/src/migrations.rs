@@ -23,7 +23,7 @@ macro_rules! step {
 }
 
 /// What every version of this program has added, oldest first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 15] = [
     step!(
         1,
         "keys, audit, sessions, meta",
@@ -38,6 +38,11 @@ const STEPS: [Step; 10] = [
     step!(8, "consents", "0008_consents"),
     step!(9, "connections", "0009_connections"),
     step!(10, "replicas", "0010_replicas"),
+    step!(11, "directory", "0011_directory"),
+    step!(12, "approvals", "0012_approvals"),
+    step!(13, "limits", "0013_limits"),
+    step!(14, "servers", "0014_servers"),
+    step!(15, "audit prunings", "0015_audit_prunings"),
 ];
 
 /// The newest migration that this program knows.

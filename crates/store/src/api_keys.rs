@@ -66,6 +66,17 @@ pub enum Inserted {
     Duplicate,
 }
 
+/// What became of a replacement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// Stored.
+    Stored,
+    /// The key is not as it was seen, or was revoked, or is not there; nothing was changed.
+    Stale,
+    /// Some other key has the alias; nothing was changed.
+    AliasTaken,
+}
+
 /// Keys at rest.
 ///
 /// Every change gets the next number of one sequence, so that each replica keeps an index in
@@ -74,6 +85,11 @@ pub enum Inserted {
 pub trait ApiKeyStore: Send + Sync + std::fmt::Debug {
     /// Stores a new key; of several concurrent inserts of one id, MAC or alias exactly one is `Stored`.
     async fn insert(&self, record: &ApiKeyRecord) -> Result<Inserted, StoreError>;
+    /// Puts a record in the place of the one with the same id and MAC, if that one's seal is still the one
+    /// that was `seen` and it was not revoked. Of several concurrent replacements of one state exactly one
+    /// is `Stored`.
+    async fn replace(&self, record: &ApiKeyRecord, seen: &[u8; 32])
+    -> Result<Replaced, StoreError>;
     /// The key with this id, revoked or not.
     async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError>;
     /// All keys in order of their ids. One row that cannot be read does not keep the others from

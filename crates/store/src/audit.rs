@@ -38,6 +38,19 @@ pub struct AuditHead {
     pub anchor: [u8; 32],
 }
 
+/// How far one chain was pruned: its rows up to this place were removed because they were old enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditPruning {
+    /// The chain.
+    pub writer: String,
+    /// The last place that is gone.
+    pub seq: u64,
+    /// The MAC of the row that stood there: what the next row follows.
+    pub mac: [u8; 32],
+    /// MAC over (writer, seq, mac) so that nobody without the key makes a removal look like this.
+    pub seal: [u8; 32],
+}
+
 /// Which events are wanted; every given field must match.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
@@ -51,7 +64,8 @@ pub struct AuditFilter {
     pub writer: Option<String>,
 }
 
-/// The audit chain. There is no way to change or delete a row through this trait.
+/// The audit chain. There is no way to change a row through this trait, nor to remove any but a chain's
+/// oldest.
 #[async_trait]
 pub trait AuditStore: Send + Sync + std::fmt::Debug {
     /// Appends rows of one writer and moves its head, in one atomic step. Refuses (as `Corrupt`,
@@ -75,6 +89,12 @@ pub trait AuditStore: Send + Sync + std::fmt::Debug {
         from_seq: u64,
         limit: usize,
     ) -> Result<Vec<AuditRow>, StoreError>;
+    /// Removes a chain's rows up to the place of the pruning, and keeps the pruning instead of that
+    /// chain's earlier one, in one atomic step; says how many rows went. Refuses (as `Corrupt`, changing
+    /// nothing) when no row with that MAC stands there: also a repeated pruning.
+    async fn prune(&self, pruning: &AuditPruning) -> Result<u64, StoreError>;
+    /// Every chain's pruning, ordered by writer; chains that were never pruned have none.
+    async fn prunings(&self) -> Result<Vec<AuditPruning>, StoreError>;
 }
 
 /// Whether `rows` and `head` may be appended when the writer's stored head stands at `stored`
@@ -98,6 +118,9 @@ pub fn follows_head(rows: &[AuditRow], head: &AuditHead, stored: u64) -> Result<
         None => Err("no rows to append"),
     }
 }
+
+/// Why a pruning is refused.
+pub const NO_SUCH_ROW: &str = "no such row stands where the pruning would end";
 
 /// A position in the (time, writer, seq) order; its text is what pages carry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -31,6 +31,18 @@ impl OneTimeUse {
             Self::AssertionId => "assertion-id",
         }
     }
+
+    /// Whether a value that was lost before its time only makes somebody begin anew. Where it is not so,
+    /// having been used is what is remembered, and a store that may forget would let it be used again.
+    pub const fn may_be_forgotten(self) -> bool {
+        match self {
+            Self::AuthorizationCode
+            | Self::AuthorizationRequest
+            | Self::SignInState
+            | Self::UpstreamState => true,
+            Self::AssertionId => false,
+        }
+    }
 }
 
 /// A value as it is kept.

@@ -356,14 +356,22 @@ impl Said {
                 || path.ends_with("/sse")
                 || path.ends_with("/sse/messages")
                 || matches!(path, "/token" | "/register" | "/revoke" | "/introspect")
-                || path.starts_with("/key/")
-                || path.starts_with("/v1/")
-                || ["login", "logout", "authorize", "connect", "callback"]
+                || ["key", "team", "organization", "user", "customer"]
                     .contains(&path.split('/').nth(1).unwrap_or_default())
+                || path.starts_with("/v1/")
+                || [
+                    "login",
+                    "logout",
+                    "authorize",
+                    "connect",
+                    "callback",
+                    "docs",
+                ]
+                .contains(&path.split('/').nth(1).unwrap_or_default())
                 || path == "/ui/mcp/oauth/callback"
                 || ["authorize", "token", "register"]
                     .contains(&path.rsplit('/').next().unwrap_or_default())
-                || path == "/metrics");
+                || matches!(path, "/metrics" | "/openapi.json"));
         let no_such_route = match self.reply.status {
             404 => self.reply.body.is_empty(),
             _ => false,

@@ -4,11 +4,11 @@
 //! found out with something of one caller's own holds for that caller: headers or a token that the
 //! server cannot read, or that lead to another server behind the same address, say nothing about others.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_policy::Acting;
+use portcullis_core::Shares;
+use portcullis_policy::{Acting, Party};
 
 use crate::error::{UpstreamError, UpstreamErrorKind};
 use crate::probe::{ask, settled};
@@ -20,14 +20,28 @@ const VERDICT_LIFE: Duration = Duration::from_mins(5);
 /// A verdict this young is not doubted.
 const DOUBT_AFTER: Duration = Duration::from_secs(5);
 
-/// Most callers whose own verdicts are kept; whoever has to make room is asked for anew.
+/// Most verdicts of callers' own that are kept; for whoever has to make room the server is asked anew.
 const MOST_OWN: usize = 1024;
 
+/// Most of one party, which can make up any number of acting parties.
+const MOST_OF_ONE: usize = 64;
+
 /// What is known of a server's era.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Era {
     everybodys: Slot,
-    own: Mutex<HashMap<Acting, Arc<Slot>>>,
+    own: Mutex<Own>,
+}
+
+type Own = Shares<Party, Acting, Arc<Slot>>;
+
+impl Default for Era {
+    fn default() -> Self {
+        Self {
+            everybodys: Slot::default(),
+            own: Mutex::new(Shares::new(MOST_OWN, MOST_OF_ONE)),
+        }
+    }
 }
 
 /// One verdict.
@@ -94,13 +108,13 @@ impl Slot {
 }
 
 impl Era {
-    fn own(&self) -> MutexGuard<'_, HashMap<Acting, Arc<Slot>>> {
+    fn own(&self) -> MutexGuard<'_, Own> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The verdict that counts for whoever acts: their own, where one was ever reached.
     fn of(&self, acting: &Acting) -> Option<Arc<Slot>> {
-        let slot = self.own().get(acting).map(Arc::clone);
+        let slot = self.own().get(&acting.party(), acting).map(Arc::clone);
         slot.filter(|slot| slot.modern().is_some())
     }
 
@@ -168,14 +182,13 @@ impl Era {
 
     /// Where the verdict of one who acts is.
     fn place(&self, acting: &Acting) -> Arc<Slot> {
-        let mut own = self.own();
-        if own.len() >= MOST_OWN && !own.contains_key(acting) {
-            let oldest = own.iter().min_by_key(|(_, slot)| slot.asked());
-            if let Some(oldest) = oldest.map(|(acting, _)| acting.clone()) {
-                own.remove(&oldest);
-            }
+        let (party, mut own) = (acting.party(), self.own());
+        if let Some(slot) = own.get(&party, acting) {
+            return Arc::clone(slot);
         }
-        Arc::clone(own.entry(acting.clone()).or_default())
+        let slot = Arc::<Slot>::default();
+        own.insert(&party, acting.clone(), Arc::clone(&slot));
+        slot
     }
 }
 

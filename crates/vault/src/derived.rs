@@ -24,6 +24,8 @@ pub(crate) struct SealingKeys {
     replica_address: LessSafeKey,
     hand_over: LessSafeKey,
     session_home: LessSafeKey,
+    approval: LessSafeKey,
+    approval_decision: LessSafeKey,
     pub(crate) rows: LessSafeKey,
 }
 
@@ -50,6 +52,8 @@ impl SealingKeys {
             replica_address: sealing(Purpose::ReplicaAddress)?,
             hand_over: sealing(Purpose::HandOver)?,
             session_home: sealing(Purpose::SessionHome)?,
+            approval: sealing(Purpose::Approval)?,
+            approval_decision: sealing(Purpose::ApprovalDecision)?,
             rows: aead(&prk, &["rows", ""])?,
         })
     }
@@ -68,6 +72,8 @@ impl SealingKeys {
             Purpose::ReplicaAddress => &self.replica_address,
             Purpose::HandOver => &self.hand_over,
             Purpose::SessionHome => &self.session_home,
+            Purpose::Approval => &self.approval,
+            Purpose::ApprovalDecision => &self.approval_decision,
         }
     }
 }
@@ -77,11 +83,14 @@ pub(crate) struct MacKeys {
     api_key: hmac::Key,
     api_key_record: hmac::Key,
     revocation: hmac::Key,
+    directory_entry: hmac::Key,
+    limits: hmac::Key,
     audit_chain: hmac::Key,
     arguments: hmac::Key,
     handles: hmac::Key,
     consent: hmac::Key,
     refresh_token: hmac::Key,
+    shared_token: hmac::Key,
     canary: hmac::Key,
 }
 
@@ -98,11 +107,14 @@ impl MacKeys {
             api_key: key(MacPurpose::ApiKey)?,
             api_key_record: key(MacPurpose::ApiKeyRecord)?,
             revocation: key(MacPurpose::Revocation)?,
+            directory_entry: key(MacPurpose::DirectoryEntry)?,
+            limits: key(MacPurpose::Limits)?,
             audit_chain: key(MacPurpose::AuditChain)?,
             arguments: key(MacPurpose::Arguments)?,
             handles: key(MacPurpose::Handles)?,
             consent: key(MacPurpose::Consent)?,
             refresh_token: key(MacPurpose::RefreshToken)?,
+            shared_token: key(MacPurpose::SharedToken)?,
             canary: key(MacPurpose::Canary)?,
         })
     }
@@ -112,11 +124,14 @@ impl MacKeys {
             MacPurpose::ApiKey => &self.api_key,
             MacPurpose::ApiKeyRecord => &self.api_key_record,
             MacPurpose::Revocation => &self.revocation,
+            MacPurpose::DirectoryEntry => &self.directory_entry,
+            MacPurpose::Limits => &self.limits,
             MacPurpose::AuditChain => &self.audit_chain,
             MacPurpose::Arguments => &self.arguments,
             MacPurpose::Handles => &self.handles,
             MacPurpose::Consent => &self.consent,
             MacPurpose::RefreshToken => &self.refresh_token,
+            MacPurpose::SharedToken => &self.shared_token,
             MacPurpose::Canary => &self.canary,
         }
     }

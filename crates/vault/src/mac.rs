@@ -13,6 +13,10 @@ pub enum MacPurpose {
     ApiKeyRecord,
     /// The seal of a row of the revocation list.
     Revocation,
+    /// The seal of an entry of the directory: a team, a person, a toolset.
+    DirectoryEntry,
+    /// The seal of a row of limits.
+    Limits,
     /// The audit chain and its anchors.
     AuditChain,
     /// Hashes of tool arguments in audit events: comparable by us, not guessable by others.
@@ -23,6 +27,8 @@ pub enum MacPurpose {
     Consent,
     /// Refresh tokens at rest.
     RefreshToken,
+    /// Where a token that replicas share is kept.
+    SharedToken,
     /// The value that proves that a ring belongs to a database.
     Canary,
 }
@@ -33,11 +39,14 @@ impl MacPurpose {
             Self::ApiKey => "api-key",
             Self::ApiKeyRecord => "api-key-record",
             Self::Revocation => "revocation",
+            Self::DirectoryEntry => "directory-entry",
+            Self::Limits => "limits",
             Self::AuditChain => "audit-chain",
             Self::Arguments => "arguments",
             Self::Handles => "handles",
             Self::Consent => "consent",
             Self::RefreshToken => "refresh-token",
+            Self::SharedToken => "shared-token",
             Self::Canary => "canary",
         }
     }

@@ -39,8 +39,8 @@ const NPM: [&str; 9] = [
 const NODE: &str = "22.23.3";
 /// What pip installs. `moto` is AWS as far as we need it: its server takes `flask` and `flask-cors` of
 /// its extra `server`, the rest of which is for other services. `botocore` judges signatures, in
-/// `moto` and by itself.
-const PYTHON: [&str; 7] = [
+/// `moto` and by itself. `schemathesis` judges the admin API by its document.
+const PYTHON: [&str; 8] = [
     "mcp==2.3.0",
     "PyJWT[crypto]==2.15.1",
     "moto[secretsmanager,sts]==5.2.5",
@@ -48,6 +48,7 @@ const PYTHON: [&str; 7] = [
     "flask-cors==6.0.5",
     "boto3==1.44.5",
     "botocore==1.44.5",
+    "schemathesis==4.32.5",
 ];
 
 /// Installed tools.
@@ -112,6 +113,11 @@ impl Judges {
     /// Python with the official client, `PyJWT`, `moto` and `botocore`.
     pub fn python(&self) -> PathBuf {
         self.folder.join("python/bin/python")
+    }
+
+    /// The judge of the admin API.
+    pub fn schemathesis(&self) -> PathBuf {
+        self.folder.join("python/bin/schemathesis")
     }
 
     /// The official conformance suite, for node.

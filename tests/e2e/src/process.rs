@@ -83,6 +83,31 @@ impl Process {
         Ok(())
     }
 
+    /// Waits until it has ended on its own.
+    pub async fn ended(mut self) -> anyhow::Result<()> {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.with_context(|| format!("it goes on; its log:\n{}", self.said()))??;
+        Ok(())
+    }
+
+    /// Waits until something listens on a loopback port, whatever it speaks.
+    pub async fn listens(&mut self, port: u16) -> anyhow::Result<()> {
+        let listening = async {
+            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+                if let Some(status) = self.child.try_wait()? {
+                    bail!("it ended with {status}");
+                }
+                tokio::time::sleep(POLL).await;
+            }
+            Ok(())
+        };
+        let outcome = match tokio::time::timeout(PATIENCE, listening).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(anyhow::anyhow!("nothing listens after {PATIENCE:?}")),
+        };
+        outcome.with_context(|| format!("port {port}; its log:\n{}", self.said()))
+    }
+
     /// Everything it has said.
     pub fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! Who may call.
 
-use portcullis_core::{Role, ScopeSet, ServerGrants};
+use portcullis_core::{ScopeSet, ServerGrants};
 
 use super::page::{Page, quoted, seconds, shown, url};
 use crate::model::{
@@ -219,6 +219,7 @@ fn grants(page: &mut Page<'_>, indent: usize, grants: &ServerGrants) {
     page.value(indent, "all_servers", grants.all);
     page.list(indent, "servers", &grants.servers);
     page.list(indent, "access_groups", &grants.access_groups);
+    page.list(indent, "toolsets", &grants.toolsets);
 }
 
 fn file_key(page: &mut Page<'_>, key: &FileKey) {
@@ -231,12 +232,7 @@ fn file_key(page: &mut Page<'_>, key: &FileKey) {
     if !key.scopes.is_empty() {
         page.value(6, "scopes", quoted(&key.scopes));
     }
-    let role = match key.role {
-        Role::User => "user",
-        Role::Viewer => "viewer",
-        Role::Admin => "admin",
-    };
-    page.value(6, "role", role);
+    page.value(6, "role", key.role.as_str());
     for (name, value) in [
         ("user_id", &key.user_id),
         ("email", &key.email),

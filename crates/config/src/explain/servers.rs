@@ -1,6 +1,9 @@
 //! One server.
 
+use portcullis_policy::ApprovalRules;
+
 use super::forwarding;
+use super::limits;
 use super::page::{Page, quoted, seconds, shown, url};
 use super::upstream_auth::auth;
 use crate::model::{
@@ -99,6 +102,7 @@ pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
             page.value(6, tool, schema.as_str());
         }
     }
+    approval(page, &server.approval);
     if let Some(scopes) = &server.scopes {
         page.heading(4, "tool_scopes");
         for (tool, needed) in &scopes.tools {
@@ -108,9 +112,25 @@ pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
             page.restriction(6, &format!("{}/*", server.id), needed.iter());
         }
     }
+    limits::of_server(page, &server.limits);
     page.value(4, "allow_sampling", server.allow_sampling);
     page.value(4, "allow_elicitation", server.allow_elicitation);
     page.value(4, "timeout", seconds(server.timeout));
     page.value(4, "total_timeout", seconds(server.total_timeout));
     page.value(4, "allow_insecure_http", server.allow_insecure_http);
+}
+
+/// Which tools need an approval.
+fn approval(page: &mut Page<'_>, rules: &ApprovalRules) {
+    if *rules == ApprovalRules::default() {
+        return;
+    }
+    if rules.always.is_empty() && rules.never.is_empty() {
+        page.value(4, "require_approval", rules.otherwise.as_str());
+        return;
+    }
+    page.heading(4, "require_approval");
+    page.list(6, "always", &rules.always);
+    page.list(6, "never", &rules.never);
+    page.value(6, "all others", rules.otherwise.as_str());
 }

@@ -79,7 +79,7 @@ pub(super) fn showable(text: &str) -> bool {
 }
 
 /// The node as JSON, plain scalars by YAML 1.2's core schema.
-pub(super) fn json(node: &Node) -> serde_json::Value {
+pub(crate) fn json(node: &Node) -> serde_json::Value {
     use serde_json::Value as Json;
     match &node.value {
         Value::Null => Json::Null,

@@ -1,7 +1,7 @@
 //! What LiteLLM knows and what of it happens here.
 
 use super::signer::SIGNER;
-use super::{Key, Kind, Section, inert, jwt_auth, unavailable};
+use super::{Key, Kind, Section, inert, jwt_auth, redis, unavailable};
 
 pub(crate) const NO_LLM: &str =
     "the LLM gateway is not available in this build yet: no model will be served";
@@ -139,7 +139,7 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
         inert("ui_access_mode", "there is no admin UI in this build yet"),
         inert(
             "default_team_disabled",
-            "there are no teams with rights of their own in this build yet",
+            "a key whose team is not named has the rights that it is given",
         ),
         inert("max_request_size_mb", "write `server.max_body`"),
         inert("max_response_size_mb", "responses have their own bounds"),
@@ -163,11 +163,13 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             "max_parallel_requests",
             "concurrent requests are not limited in this build yet; see `server.max_connections`",
         ),
-        unavailable(
+        Key::new(
             "require_end_user_mcp_access_defined",
-            "false",
-            "grants by end user are not available in this build yet",
-        ),
+            Kind::Flag,
+            "An end user (`x-litellm-end-user-id`) without a list of servers lets none through.",
+        )
+        .default("false")
+        .restricts(),
         unavailable(
             "mcp_disabled_capabilities",
             "",
@@ -269,8 +271,17 @@ pub(crate) static LITELLM_SETTINGS: Section = Section {
         inert("content_policy_fallbacks", NO_LLM),
         inert("allowed_fails", NO_LLM),
         inert("cooldown_time", NO_LLM),
-        inert("cache", NO_LLM),
-        inert("cache_params", NO_LLM),
+        Key::new(
+            "cache",
+            Kind::Flag,
+            "LiteLLM's cache of answers, of which there is none in this build. Where it is on and names no server, `REDIS_URL` or `REDIS_HOST` name the Redis server that replicas share.",
+        )
+        .default("false"),
+        Key::new(
+            "cache_params",
+            Kind::Section(&redis::CACHE_PARAMS),
+            "LiteLLM's cache, of which only the Redis server counts.",
+        ),
         inert("max_budget", NO_LLM),
         inert("budget_duration", NO_LLM),
         inert("telemetry", "nothing is ever reported to us"),

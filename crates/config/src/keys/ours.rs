@@ -1,8 +1,8 @@
 //! The root and our own sections.
 
 use super::{
-    Key, Kind, Section, authorization_server, certificates, inert, issuers, litellm, login, policy,
-    secrets, servers, unavailable,
+    Key, Kind, Section, audit, authorization_server, certificates, inert, issuers, limits, litellm,
+    login, people, policy, redis, secrets, servers, unavailable,
 };
 
 pub(crate) static ROOT: Section = Section {
@@ -32,7 +32,37 @@ pub(crate) static ROOT: Section = Section {
             Kind::Section(&servers::MCP_CONFIG),
             "Defaults for all MCP servers.",
         ),
+        Key::new(
+            "teams",
+            Kind::Named(&people::LEVEL),
+            "Teams, by the `team` of keys and tokens. Once one is defined, here or in the store, a credential that names another is refused; the same holds for organizations and users.",
+        ),
+        Key::new(
+            "organizations",
+            Kind::Named(&people::LEVEL),
+            "Organizations, by the `org` of keys, tokens and teams.",
+        ),
+        Key::new(
+            "users",
+            Kind::Named(&people::LEVEL),
+            "People and services, by the `user_id` of keys and tokens.",
+        ),
+        Key::new(
+            "end_users",
+            Kind::Named(&people::LEVEL),
+            "End users, by the `x-litellm-end-user-id` that callers send.",
+        ),
+        Key::new(
+            "toolsets",
+            Kind::Named(&people::TOOLSET),
+            "Tools of several servers under one name.",
+        ),
         Key::new("store", Kind::Section(&STORE), "Where state is kept."),
+        Key::new(
+            "redis",
+            Kind::Section(&redis::REDIS),
+            "A Redis or Valkey server that replicas share.",
+        ),
         Key::new(
             "audit",
             Kind::Section(&AUDIT),
@@ -64,10 +94,10 @@ pub(crate) static ROOT: Section = Section {
             Kind::Section(&policy::POLICY),
             "Rules about what is called, by whom, when and with what.",
         ),
-        unavailable(
+        Key::new(
             "limits",
-            "",
-            "rate limits are not available in this build yet; limit at the ingress and remove the section",
+            Kind::Section(&limits::LIMITS),
+            "How much callers may do.",
         ),
         Key::new(
             "secrets",
@@ -80,7 +110,11 @@ pub(crate) static ROOT: Section = Section {
             "other files are not included; put everything into one file",
         ),
         inert("model_list", litellm::NO_LLM),
-        inert("router_settings", litellm::NO_LLM),
+        Key::new(
+            "router_settings",
+            Kind::Section(&redis::ROUTER_SETTINGS),
+            "LiteLLM's router, of which only the Redis server counts.",
+        ),
         inert("callback_settings", "nothing is sent to logging callbacks"),
         inert("files_settings", litellm::NO_LLM),
         inert("finetune_settings", litellm::NO_LLM),
@@ -163,6 +197,17 @@ pub(crate) static SERVER: Section = Section {
             "PEM file of further certification authorities for outgoing TLS, beside the system's \
              (and `TLS_CA_CERT_PATH`); `SSL_CERT_FILE` replaces the system's.",
         ),
+        Key::new(
+            "api_secret_stores",
+            Kind::Texts,
+            "Which references a server that is defined by the admin API may hold: `vault` and `aws-sm`, the stores of `secrets`. Absent: none. The environment and files of this machine are never read for it.",
+        ),
+        Key::new(
+            "api_private_addresses",
+            Kind::Flag,
+            "Servers that are defined by the admin API may be on this machine and in private networks; plain http there as for servers of this file. Absent: at public addresses only, by https.",
+        )
+        .default("false"),
         Key::new(
             "debug_headers",
             Kind::Choice(&["off", "admin", "authenticated"]),
@@ -322,6 +367,12 @@ pub(crate) static IDENTITY: Section = Section {
             "The authorization server that MCP clients sign people in at.",
         ),
         Key::new(
+            "allow_undefined_users",
+            Kind::Flag,
+            "Admit credentials that name a person whom nobody defined, although `users` or the store define others. `compat: litellm` does.",
+        )
+        .default("false"),
+        Key::new(
             "login",
             Kind::Section(&login::LOGIN),
             "How people sign in with a browser, to let an application act for them or to connect accounts.",
@@ -358,10 +409,11 @@ pub(crate) static FILE_KEY: Section = Section {
         )
         .default("false")
         .restricts(),
+        Key::new("toolsets", Kind::Texts, "Toolsets whose tools it may use.").restricts(),
         Key::new("scopes", Kind::Words, "OAuth scopes it carries."),
         Key::new(
             "role",
-            Kind::Choice(&["user", "viewer", "admin"]),
+            Kind::Choice(&["user", "approver", "viewer", "admin"]),
             "Rights over the gateway itself.",
         )
         .default("user"),
@@ -434,7 +486,17 @@ pub(crate) static AUDIT: Section = Section {
         Key::new(
             "jsonl_path",
             Kind::FilePath,
-            "Also append each event to this file as a line of JSON.",
+            "Also append each event to this file as a line of JSON. A `sinks` entry of `type: file` can rotate it.",
+        ),
+        Key::new(
+            "sinks",
+            Kind::Sections(&audit::SINK),
+            "Where else each event goes. None of them holds up a request; what cannot be written or delivered is counted, and the count is told.",
+        ),
+        Key::new(
+            "retention_days",
+            Kind::Whole(1, 36_500),
+            "Events older than that are removed from the store, from the beginning of each chain and with a signed mark, so that `audit verify` still proves the rest. Without it, none are.",
         ),
         Key::new(
             "log_requests",

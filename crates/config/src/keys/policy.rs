@@ -8,11 +8,43 @@ pub(crate) const EFFECTS: &[&str] = &["allow", "deny", "require_approval"];
 pub(crate) static POLICY: Section = Section {
     name: "policy",
     doc: "Rules about calls and readings, beside grants, tool lists and scopes. They open nothing that those close.",
-    keys: &[Key::new(
-        "rules",
-        Kind::Sections(&RULE),
-        "One that denies beats all others. Where any rule that allows concerns what is asked, one of them must hold.",
-    )],
+    keys: &[
+        Key::new(
+            "rules",
+            Kind::Sections(&RULE),
+            "One that denies beats all others. Where any rule that allows concerns what is asked, one of them must hold.",
+        ),
+        Key::new(
+            "approvals",
+            Kind::Section(&APPROVALS),
+            "How long approvals last, and who may give them.",
+        ),
+    ],
+};
+
+pub(crate) static APPROVALS: Section = Section {
+    name: "approvals",
+    doc: "Approvals of single calls, where `require_approval` of a server or of a rule asks for them.",
+    keys: &[
+        Key::new(
+            "wait",
+            Kind::Span,
+            "How long a call waits for somebody to decide, and how long a refusal stands. At most a day.",
+        )
+        .default("10m"),
+        Key::new(
+            "use_within",
+            Kind::Span,
+            "How soon after it was approved the call must be made. At most a day.",
+        )
+        .default("5m"),
+        Key::new(
+            "allow_own_decisions",
+            Kind::Flag,
+            "Lets approvers and administrators decide about their own calls: one person is enough then.",
+        )
+        .default("false"),
+    ],
 };
 
 pub(crate) static RULE: Section = Section {
@@ -27,7 +59,7 @@ pub(crate) static RULE: Section = Section {
         Key::new(
             "effect",
             Kind::Choice(EFFECTS),
-            "`deny`: where the condition holds, it is refused. `allow`: where the condition does not hold, it is refused, unless another rule allows it. `require_approval` is not available in this build yet, and refused. Required.",
+            "`deny`: where the condition holds, it is refused. `allow`: where the condition does not hold, it is refused, unless another rule allows it. `require_approval`: where the condition holds, and nothing forbids it, a call is made only once somebody has approved it; readings need no approval. Required.",
         ),
         Key::new("servers", Kind::Texts, "It concerns these servers only.").restricts(),
         Key::new(

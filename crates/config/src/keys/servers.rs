@@ -188,18 +188,34 @@ pub(crate) static MCP_SERVER: Section = Section {
             "Accept plain http beyond loopback for this server, its token endpoint and `aws_sts_endpoint`: credentials cross the network in the clear.",
         )
         .default("false"),
-        Key::new("mcp_info", Kind::Anything, "Free facts for lists: `logo_url` and the like."),
+        Key::new("require_approval", Kind::Anything, "Which tools are called only once somebody has approved the very call: `never`, `always`, `destructive` (tools that the server does not mark `readOnlyHint`), or `{always: {tool_names: […]}, never: {tool_names: […]}}`, where a list of what never needs one means that everything else does.").default("never").restricts(),
+        Key::new("mcp_info", Kind::Anything, "Free facts for lists: `logo_url` and the like. `mcp_server_cost_info` says what calls cost in US dollars: `default_cost_per_query`, and `tool_name_to_cost_per_query` by the server's own names."),
+        Key::new(
+            "rpm",
+            Kind::Whole(0, u32::MAX as u64),
+            "Requests a minute of all callers together, on all replicas; so many may come at once after a quiet minute. More are answered 429 with `Retry-After`.",
+        )
+        .restricts(),
+        Key::new(
+            "max_concurrent_requests",
+            Kind::Whole(0, u32::MAX as u64),
+            "Requests of all callers together at the same time, for as long as their answers stream.",
+        )
+        .restricts(),
+        Key::new(
+            "tool_limits",
+            Kind::Named(&super::limits::TOOL),
+            "The same for single tools, by the server's own names.",
+        )
+        .restricts(),
         inert("server_id", "grants name the server's key in `mcp_servers`, not this id"),
         inert("env_vars", "they are not used; write `${VAR}` in `static_headers` and set VAR in the environment"),
         inert("dcr_bridge", "clients are not registered dynamically"),
         inert("per_server_oauth_discovery", "callers find the gateway's own authorization server"),
-        inert("rpm", "calls are not limited per minute in this build yet"),
-        inert("max_concurrent_requests", "concurrent calls are not limited in this build yet"),
         inert("tool_name_to_display_name", "tools keep their own names"),
         inert("tool_name_to_description", "tools keep their own descriptions"),
         inert("source_url", "it is not shown"),
         inert("spec_version", "it was removed from LiteLLM; write `protocol_version`"),
-        unavailable("require_approval", "never", "holding calls for approval is not available in this build yet; put the tools that need it into `disallowed_tools`"),
         unavailable("allowed_cidrs", "", "restricting a server by the caller's address is not available in this build yet; restrict at the ingress and remove the key"),
         unavailable("pinned_tools", "", "pinned tools are not available in this build yet; list their names in `allowed_tools`"),
         unavailable("oauth_identity_binding", "", "binding upstream identities is not available in this build yet"),

@@ -1,4 +1,6 @@
-//! The operator's rules with conditions.
+//! The operator's rules with conditions, and approvals.
+
+use std::time::Duration;
 
 use portcullis_policy::Rules;
 
@@ -7,4 +9,27 @@ use portcullis_policy::Rules;
 pub struct Policy {
     /// `rules`, compiled, in the order of the file.
     pub rules: Rules,
+    /// `approvals`.
+    pub approvals: Approvals,
+}
+
+/// `policy.approvals`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Approvals {
+    /// `wait`: how long a call waits for a decision, and a refusal stands.
+    pub waiting: Duration,
+    /// `use_within`: how long an approval can be used.
+    pub usable: Duration,
+    /// `allow_own_decisions`.
+    pub own: bool,
+}
+
+impl Default for Approvals {
+    fn default() -> Self {
+        Self {
+            waiting: Duration::from_mins(10),
+            usable: Duration::from_mins(5),
+            own: false,
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub struct Server {
     pub forwarded: Option<Forwarded>,
     /// The operator's own addresses (`general_settings.mcp_internal_ip_ranges`).
     pub inside: Vec<AddressRange>,
+    /// What servers may do that the admin API defines.
+    pub defined: DefinedServers,
     /// Who may ask how its request was authenticated.
     pub debug_headers: DebugHeaders,
     /// TLS here, or none.
@@ -59,6 +61,15 @@ pub struct Server {
     pub grace: Duration,
     /// How long running requests may then take.
     pub drain: Duration,
+}
+
+/// `server.api_…`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefinedServers {
+    /// The schemes of references that they may hold.
+    pub secret_stores: Vec<&'static str>,
+    /// They may be at addresses that are not public.
+    pub private_addresses: bool,
 }
 
 /// `server.limits`
@@ -147,17 +158,6 @@ pub struct Postgres {
     pub acquire_timeout: Duration,
     /// How long a statement may take.
     pub statement_timeout: Duration,
-}
-
-/// `audit`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audit {
-    /// The event is durable before the answer.
-    pub required: bool,
-    /// Also a file of JSON lines.
-    pub jsonl_path: Option<PathBuf>,
-    /// Also one line of the log for each request.
-    pub log_requests: bool,
 }
 
 /// `telemetry`

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
-use portcullis_policy::ArgumentSchema;
+use portcullis_policy::{ApprovalRules, ArgumentSchema};
 use url::Url;
 
 use super::{AwsSigV4, Delegation, Forwarding, Sourced, Transport};
@@ -15,6 +15,8 @@ use crate::key_map::MappedKey;
 pub struct McpServer {
     /// The entry's name.
     pub id: ServerId,
+    /// It was defined by the admin API, and does not stand in the file.
+    pub defined: bool,
     /// Prefix of its tools at the aggregate endpoint, when it is not the name.
     pub alias: Option<String>,
     /// For people.
@@ -51,6 +53,8 @@ pub struct McpServer {
     pub allowed_params: BTreeMap<String, BTreeSet<String>>,
     /// For a tool listed here, what its arguments may hold.
     pub argument_schemas: BTreeMap<String, ArgumentSchema>,
+    /// Which of its tools are called with an approval only.
+    pub approval: ApprovalRules,
     /// Which scopes its callers need; `None`: none.
     pub scopes: Option<ToolScopes>,
     /// It may ask the client's model.
@@ -65,6 +69,9 @@ pub struct McpServer {
     pub allow_insecure_http: bool,
     /// Free facts for lists.
     pub mcp_info: Option<serde_json::Value>,
+    /// What all callers together may ask of it (`rpm`, `max_concurrent_requests`, `tool_limits`), and what
+    /// calls cost.
+    pub limits: portcullis_policy::ServerLimits,
 }
 
 impl McpServer {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use portcullis_core::{ServerGrants, ServerId};
 
 use crate::fields::{At, Fields};
+use crate::findings::Place;
 use crate::model::Listen;
 use crate::sections::mcp_server::NamedServer;
 use crate::suggest::nearest;
@@ -27,21 +28,8 @@ pub(crate) fn written(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Opt
             fields
                 .findings
                 .error(place, "`*` is not a server", "write `all_servers: true`");
-        } else if let Some(id) = around
-            .servers
-            .iter()
-            .find_map(|server| server.answers_to(&value))
-        {
-            servers.insert(id);
         } else {
-            let names = around.servers.iter().map(|server| server.name.as_str());
-            let help = nearest(&value, names).map_or_else(
-                || "write the name of an entry of `mcp_servers`".to_owned(),
-                |name| format!("did you mean `{name}`?"),
-            );
-            fields
-                .findings
-                .error(place, format!("there is no server `{value}`"), help);
+            servers.extend(around.find(fields, &value, place));
         }
     }
     let mut access_groups = BTreeSet::new();
@@ -64,7 +52,40 @@ pub(crate) fn written(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> Opt
         all: all.unwrap_or(false),
         servers,
         access_groups,
+        ..ServerGrants::default()
     })
+}
+
+impl Surroundings<'_> {
+    /// The server of this name or alias; what is neither is an error.
+    pub(crate) fn find(
+        &self,
+        fields: &Fields<'_, '_>,
+        value: &str,
+        place: Place,
+    ) -> Option<ServerId> {
+        let found = self
+            .servers
+            .iter()
+            .find_map(|server| server.answers_to(value));
+        if found.is_none() {
+            let names = self.servers.iter().map(|server| server.name.as_str());
+            let help = nearest(value, names).map_or_else(
+                || "write the name of an entry of `mcp_servers`".to_owned(),
+                |name| format!("did you mean `{name}`?"),
+            );
+            fields
+                .findings
+                .error(place, format!("there is no server `{value}`"), help);
+        }
+        found
+    }
+
+    /// Whether some server is for every key.
+    pub(crate) fn has_servers_for_all_keys(&self) -> bool {
+        let mut servers = self.servers.iter().filter_map(|one| one.server.as_ref());
+        servers.any(|server| server.allow_all_keys)
+    }
 }
 
 impl NamedServer {

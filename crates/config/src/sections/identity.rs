@@ -136,11 +136,8 @@ fn file_key(
     let key = key_material(fields, around, id.as_ref().map(|id| id.value.as_str()));
     let grants = grants(fields, around);
     let scopes = fields.scopes("scopes");
-    let role = match fields.choice("role") {
-        Some("admin") => Role::Admin,
-        Some("viewer") => Role::Viewer,
-        _ => Role::User,
-    };
+    let role = fields.choice("role").and_then(Role::named);
+    let role = role.unwrap_or(Role::User);
     let expires_at = fields
         .text("expires_at")
         .and_then(|text| moment(fields, &text));
@@ -265,8 +262,15 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 
 /// A key that says nothing of servers sees none, unless the compatibility preset says otherwise.
 fn grants(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> ServerGrants {
-    if let Some(written) = grants::written(fields, around) {
-        return written;
+    let toolsets = fields.text_set("toolsets");
+    match (grants::written(fields, around), toolsets) {
+        (None, None) => {}
+        (written, toolsets) => {
+            return ServerGrants {
+                toolsets: toolsets.unwrap_or_default(),
+                ..written.unwrap_or_default()
+            };
+        }
     }
     if around.ungranted_sees_all {
         fields.findings.relaxed(
@@ -276,7 +280,7 @@ fn grants(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> ServerGrants {
     } else {
         fields.findings.info(
             fields.own_place(),
-            "a key without grants sees only servers with `allow_all_keys`",
+            "a key without grants sees what its team lists, and servers with `allow_all_keys`",
         );
     }
     ServerGrants {

@@ -8,15 +8,17 @@ use portcullis_core::ServerId;
 use crate::compat::auth_map;
 use crate::compat::default_oauth2::{self, DefaultOauth2};
 use crate::fields::{At, Fields};
-use crate::findings::Place;
+use crate::findings::{Findings, Place};
 use crate::keys::servers::{MCP_SERVER, REVISIONS};
 use crate::model::{Auth, Compat, McpServer, Revision, Transport};
 use crate::sections::signer::{self, Draft};
 use crate::sections::transport::{self, StdioRules};
 use crate::sections::upstream_auth::{self, ResourceOwner};
 use crate::sections::{
-    argument_schemas, delegation, discovery_auth, forwarding, headers, openapi, scopes,
+    approval, argument_schemas, delegation, discovery_auth, forwarding, headers, limits, openapi,
+    scopes,
 };
+use crate::tree::Node;
 use crate::validate::names::Names;
 use crate::validate::urls::PlainHttp;
 
@@ -35,10 +37,10 @@ pub(crate) fn all(
     compat: Compat,
     signer: Option<&Draft>,
     stdio: &StdioRules,
+    names: &mut Names,
 ) -> Vec<NamedServer> {
     let default = default_oauth2::read(root);
     let mut aliases = aliases(litellm);
-    let mut names = Names::default();
     let mut servers = Vec::new();
     // Names first: a name beats an alias, whatever their order.
     let entries: Vec<_> = ["mcp_servers", "servers"]
@@ -88,6 +90,70 @@ pub(crate) fn all(
         );
     }
     servers
+}
+
+/// A server that the admin API defined, read as if it stood in the file behind all others: what the operator
+/// wrote has its names first. What reads this machine, or starts something on it, is the operator's alone.
+pub(crate) fn defined(
+    findings: &Findings<'_>,
+    name: &str,
+    node: &Node,
+    names: &mut Names,
+    compat: Compat,
+    signer: Option<&Draft>,
+) -> Option<McpServer> {
+    let place = Place {
+        path: format!("mcp_servers.{name}"),
+        span: node.span,
+    };
+    let owner = format!("{name}, which the admin API defined,");
+    names.claim(findings, &place, name, &owner);
+    let fields = Fields::open(findings, &MCP_SERVER, node, place.path);
+    if transport::is_stdio(&fields) {
+        findings.error(
+            fields.own_place(),
+            "programs are started for servers of the file alone",
+            "define the server in the file, or give its `url`",
+        );
+        return None;
+    }
+    if let Some(path) = fields.text("spec_path")
+        && !path.value.contains("://")
+    {
+        findings.error(
+            path.place,
+            "a document on the gateway's machine is read for servers of the file alone",
+            "write the https address of the document",
+        );
+        return None;
+    }
+    let alias = fields.text("alias");
+    match &alias {
+        Some(alias) if alias.value.is_empty() => {
+            names.claim_bareness(findings, &alias.place, &owner);
+        }
+        Some(alias) => {
+            names.claim(findings, &alias.place, &alias.value, &owner);
+        }
+        None => {}
+    }
+    let unasked = findings.unasked();
+    let server = read(
+        &fields,
+        name,
+        alias.map(|alias| alias.value),
+        // The operator's own client is presented to the operator's servers.
+        None,
+        compat,
+        signer,
+        &StdioRules::default(),
+    )
+    // Without one of its values it would be called as somebody else.
+    .filter(|_| findings.unasked() == unasked)?;
+    Some(McpServer {
+        defined: true,
+        ..server
+    })
 }
 
 /// `mcp_aliases` turned round: server to its first alias.
@@ -208,6 +274,7 @@ fn read(
     );
     Some(McpServer {
         id: ServerId::from(name),
+        defined: false,
         alias: alias.filter(|alias| alias != name),
         description,
         instructions,
@@ -226,6 +293,7 @@ fn read(
         disallowed_tools,
         allowed_params,
         argument_schemas,
+        approval: approval::read(fields),
         scopes,
         allow_sampling,
         allow_elicitation,
@@ -233,6 +301,7 @@ fn read(
         total_timeout: total_timeout.max(timeout),
         allow_insecure_http: plain != PlainHttp::Refused,
         mcp_info: fields.anything("mcp_info"),
+        limits: limits::server(fields),
     })
 }
 

@@ -8,6 +8,7 @@ use portcullis_policy::{Effect, Rule, RuleText};
 
 use crate::fields::{At, Fields};
 use crate::model::Policy;
+use crate::sections::approval;
 
 /// More rules than this are no longer read by people.
 const MOST_RULES: usize = 200;
@@ -30,6 +31,7 @@ pub(crate) fn read<'m>(fields: &Fields<'_, '_>, servers: impl Iterator<Item = &'
     }
     Policy {
         rules: rules.into_iter().collect(),
+        approvals: approval::settings(fields),
     }
 }
 
@@ -55,17 +57,10 @@ fn rule(
         }
     }
     let effect = fields.require("effect", fields.choice("effect"));
-    let effect = effect.and_then(|effect| match effect {
-        "allow" => Some(Effect::Allow),
-        "deny" => Some(Effect::Deny),
-        _ => {
-            fields.findings.error(
-                fields.place("effect"),
-                "approvals are not available in this build yet, so nobody could give one",
-                "write `deny` until they are",
-            );
-            None
-        }
+    let effect = effect.map(|effect| match effect {
+        "allow" => Effect::Allow,
+        "require_approval" => Effect::RequireApproval,
+        _ => Effect::Deny,
     });
     let servers = concerned(fields, "servers").map(|servers| {
         let mut ids = BTreeSet::new();

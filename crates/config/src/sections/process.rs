@@ -1,10 +1,10 @@
-//! `store`, `audit`, `telemetry`.
+//! `store`, `telemetry`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::fields::Fields;
-use crate::model::{Audit, LogFormat, LogLevel, Postgres, Store, Telemetry};
+use crate::model::{LogFormat, LogLevel, Postgres, Store, Telemetry};
 
 pub(crate) fn store(fields: &Fields<'_, '_>) -> Store {
     Store {
@@ -49,14 +49,6 @@ fn postgres(fields: &Fields<'_, '_>) -> Option<Postgres> {
         acquire_timeout,
         statement_timeout,
     })
-}
-
-pub(crate) fn audit(fields: &Fields<'_, '_>) -> Audit {
-    Audit {
-        required: fields.flag("required").unwrap_or(false),
-        jsonl_path: fields.file_path("jsonl_path"),
-        log_requests: fields.flag("log_requests").unwrap_or(false),
-    }
 }
 
 pub(crate) fn telemetry(fields: &Fields<'_, '_>) -> Telemetry {

@@ -8,7 +8,8 @@ use url::Url;
 
 use crate::fields::{At, Fields};
 use crate::findings::Place;
-use crate::model::{ClientCa, DebugHeaders, Limits, Listen, Server, Tls};
+use crate::model::{ClientCa, DebugHeaders, DefinedServers, Limits, Listen, Server, Tls};
+use crate::references::STORE_SCHEMES;
 use crate::sections::addresses;
 use crate::validate::exposure::{is_every_address, is_loopback};
 use crate::validate::urls::{Origin, origin};
@@ -41,6 +42,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
         client_metadata_url: client_metadata_url(fields),
         forwarded: addresses::forwarded(general),
         inside: addresses::inside(general),
+        defined: defined(fields),
         debug_headers: match fields.choice("debug_headers") {
             Some("off") => DebugHeaders::Off,
             Some("admin") => DebugHeaders::Admin,
@@ -392,4 +394,36 @@ fn allowed_origins(fields: &Fields<'_, '_>) -> Vec<String> {
         }
     }
     origins
+}
+
+/// What the admin API may ask for in a definition.
+fn defined(fields: &Fields<'_, '_>) -> DefinedServers {
+    let private_addresses = fields.flag("api_private_addresses") == Some(true);
+    if private_addresses {
+        fields.findings.relaxed(
+            fields.place("api_private_addresses"),
+            "servers that the admin API defines may be in private networks",
+        );
+    }
+    let mut secret_stores = Vec::new();
+    for written in fields.texts("api_secret_stores").unwrap_or_default() {
+        let known = STORE_SCHEMES.iter().find(|known| **known == written.value);
+        let Some(known) = known else {
+            fields.findings.error(
+                written.place,
+                "not a store of secrets that the admin API could be let at",
+                format!("write one of {}", STORE_SCHEMES.join(", ")),
+            );
+            continue;
+        };
+        fields.findings.relaxed(
+            written.place,
+            format!("administrators may send what `{known}:` holds to servers that the admin API defines"),
+        );
+        secret_stores.push(*known);
+    }
+    DefinedServers {
+        secret_stores,
+        private_addresses,
+    }
 }

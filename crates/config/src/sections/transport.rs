@@ -105,6 +105,12 @@ pub(crate) fn written(fields: &Fields<'_, '_>) -> &'static str {
     fields.choice("transport").unwrap_or(HTTP)
 }
 
+/// Whether anything asks for a program, whatever else is wrong with it.
+pub(crate) fn is_stdio(fields: &Fields<'_, '_>) -> bool {
+    let word = fields.raw("transport").unwrap_or_default();
+    word.trim().eq_ignore_ascii_case(STDIO) || STDIO_ONLY.iter().any(|key| fields.has(key))
+}
+
 /// How the server is reached; complains when that cannot be told.
 pub(crate) fn read(
     fields: &Fields<'_, '_>,

@@ -128,12 +128,17 @@ fn the_compat_preset_names_each_default_that_it_relaxes() {
     );
     let loaded = loaded(&text);
     assert!(loaded.config.identity.keys[0].grants.all);
-    assert_eq!(
-        loaded.config.insecure_choices.len(),
-        2,
-        "{:?}",
-        loaded.config.insecure_choices
-    );
+    let relaxed = &loaded.config.insecure_choices;
+    for what in [
+        "plain http beyond loopback",
+        "identity.allow_undefined_users",
+        "compat: a key of the store or a token without a list",
+        "identity.keys[0]: a key without grants",
+    ] {
+        let said = relaxed.iter().filter(|choice| choice.contains(what));
+        assert_eq!(said.count(), 1, "{what}: {relaxed:?}");
+    }
+    assert_eq!(relaxed.len(), 4, "{relaxed:?}");
     let strict = text.replace("compat: litellm", "compat: none");
     refused(&strict, "plain http beyond loopback");
 }
@@ -146,7 +151,13 @@ fn the_switch_that_demands_grants_holds_under_compat() {
     let sees_all = |loaded: &Loaded| loaded.config.identity.keys[0].grants.all;
     let closed = with("compat: litellm\ngeneral_settings: {require_key_mcp_access_defined: true}");
     assert!(!sees_all(&closed));
-    assert!(closed.config.insecure_choices.is_empty());
+    let relaxed = &closed.config.insecure_choices;
+    assert!(
+        relaxed
+            .iter()
+            .all(|choice| !choice.contains("sees every server")),
+        "{relaxed:?}"
+    );
     let open = with("compat: litellm\ngeneral_settings: {require_key_mcp_access_defined: false}");
     assert!(sees_all(&open));
     let ours = with("general_settings: {require_key_mcp_access_defined: false}");

@@ -63,10 +63,6 @@ fn a_rule_that_would_not_do_what_it_says_is_refused_where_it_stands() {
             "write one of allow, deny, require_approval",
         ),
         (
-            "name: a, effect: require_approval, when: 'true'",
-            "approvals are not available in this build yet",
-        ),
-        (
             "name: 'a b', effect: deny, when: 'true'",
             "not the name of a rule",
         ),
@@ -133,7 +129,7 @@ mcp_servers:
       read_file:
         properties:
           path: {type: string, pattern: "^/srv/"}
-          limit: {maximum: 100}
+          limit: {type: integer, maximum: 100}
         required: [path]
 "#,
     );
@@ -154,7 +150,14 @@ fn a_schema_that_would_constrain_nothing_is_refused() {
             "mcp_servers.files.argument_schemas.t: `propertys`",
         ),
         ("{t: {properties: {a: {patern: x}}}}", "`patern`"),
-        ("{t: {properties: {a: {format: phone}}}}", "`phone`"),
+        (
+            "{t: {properties: {a: {type: string, format: phone}}}}",
+            "`phone`",
+        ),
+        (
+            "{t: {properties: {a: {pattern: x}}}}",
+            "`pattern` without `type`",
+        ),
         ("{t: {$ref: 'https://a.b/s.json'}}", "nothing is fetched"),
         ("{t: {type: strnig}}", "not a JSON Schema"),
         ("{t: [a]}", "not a JSON Schema"),
@@ -163,5 +166,59 @@ fn a_schema_that_would_constrain_nothing_is_refused() {
         ("", "the key is there and holds nothing"),
     ] {
         refused(&server(schemas), said);
+    }
+}
+
+#[test]
+fn which_tools_need_an_approval_is_said_as_elsewhere() {
+    use portcullis_policy::ApprovalNeed::{Always, Destructive, Never};
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    for (written, always, never, otherwise) in [
+        ("never", &[][..], &[][..], Never),
+        ("destructive", &[], &[], Destructive),
+        ("always", &[], &[], Always),
+        ("{always: {tool_names: [a, b]}}", &["a", "b"], &[], Never),
+        ("{never: {tool_names: [c]}}", &[], &["c"], Always),
+        (
+            "{always: {tool_names: [a]}, never: {tool_names: [c]}}",
+            &["a"],
+            &["c"],
+            Always,
+        ),
+    ] {
+        let file = format!(
+            "mcp_servers: {{f: {{url: https://a.example/m, require_approval: {written}}}}}"
+        );
+        let config = loaded(&file).config;
+        let expected = portcullis_policy::ApprovalRules {
+            always: names(always),
+            never: names(never),
+            otherwise,
+        };
+        assert_eq!(config.mcp_servers[0].approval, expected, "{written}");
+    }
+}
+
+#[test]
+fn how_long_approvals_last_is_bounded_and_own_decisions_are_a_choice_that_is_named() {
+    let config = loaded("policy: {approvals: {wait: 1h, use_within: 90s}}").config;
+    let approvals = config.policy.approvals;
+    assert_eq!(
+        (
+            approvals.waiting.as_secs(),
+            approvals.usable.as_secs(),
+            approvals.own
+        ),
+        (3600, 90, false)
+    );
+    assert!(config.insecure_choices.is_empty());
+    let own = loaded("policy: {approvals: {allow_own_decisions: true}}").config;
+    assert!(own.policy.approvals.own);
+    assert_eq!(own.insecure_choices.len(), 1, "{:?}", own.insecure_choices);
+    for bad in ["wait: 0s", "wait: 25h", "use_within: 500ms"] {
+        refused(
+            &format!("policy: {{approvals: {{{bad}}}}}"),
+            "from a second to a day",
+        );
     }
 }

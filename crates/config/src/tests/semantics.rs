@@ -265,8 +265,27 @@ fn credentials_without_a_type_and_types_without_credentials_are_refused() {
             "restricting a server by the caller's address",
         ),
         (
-            "require_approval: always",
-            "holding calls for approval is not available",
+            "require_approval: sometimes",
+            "not a way to require approvals",
+        ),
+        ("require_approval: true", "not a way to require approvals"),
+        ("require_approval: {}", "not a way to require approvals"),
+        ("require_approval: ", "would restrict nothing"),
+        (
+            "require_approval: {always: {tool_names: []}}",
+            "not a way to require approvals",
+        ),
+        (
+            "require_approval: {always: {read_only: false}}",
+            "not a way to require approvals",
+        ),
+        (
+            "require_approval: {sometimes: {tool_names: [a]}}",
+            "not a way to require approvals",
+        ),
+        (
+            "require_approval: {always: {tool_names: [a]}, never: {tool_names: [a]}}",
+            "`a` always needs an approval here, and never",
         ),
         (
             "auth_type: bearer_token, auth_value: v, token_validation: {a: b}",
@@ -400,7 +419,7 @@ identity:
     noticed(
         &loaded,
         "identity.keys[2]",
-        "sees only servers with `allow_all_keys`",
+        "sees what its team lists, and servers with `allow_all_keys`",
     );
 }
 

@@ -70,15 +70,20 @@ fn no_key_stands_twice_and_each_says_what_it_does() {
 fn every_key_that_is_said_to_work_is_read() {
     let text = "
 server: {tls: {}}
-policy: {rules: [{}]}
+policy: {rules: [{}], approvals: {}}
 identity:
   keys: [{id: a, key: k}, {id: b, sha256: s}]
   issuers: [{claims: {}, groups: {g: {}}, introspection: {}}]
   client_certificates: [{}]
+audit: {sinks: [{}]}
 guardrails: [{litellm_params: {guardrail: mcp_jwt_signer, token_introspection_endpoint: 'https://a.b/i'}}]
 mcp_config: {default_oauth2: {}}
+limits: {on_store_fault: deny, defaults: {key: {}}}
+teams: {t: {object_permission: {}}}
+toolsets: {s: {tools: [{}]}}
 mcp_servers:
   a: {url: https://a.b/m, auth_type: header, auth_value: v}
+  l: {url: https://a.b/m, auth_type: none, tool_limits: {x: {}}}
   b: {url: https://a.b/m, auth_type: oauth2, oauth2_flow: client_credentials}
   c: {url: https://a.b/m, auth: {oauth2: {}, cookie_passthrough: {}}}
   d: {url: https://a.b/m, auth_type: oauth2}
@@ -102,6 +107,8 @@ mcp_servers:
     let text = "identity: {login: {issuer: x, client_secret: x, claims: {}, groups: {g: {}}, session_ttl: 1s}}";
     assert!(World::default().load(text).is_err());
     assert!(World::default().load("server: {limits: {}}").is_ok());
+    let text = "{redis: {url: 'redis://localhost'}, router_settings: {}, litellm_settings: {cache_params: {}}}";
+    assert!(World::default().load(text).is_ok());
     for login in ["token", "approle", "kubernetes"] {
         let text = format!("secrets: {{aws: {{}}, vault: {{auth: {login}}}}}");
         assert!(World::default().load(&text).is_err());

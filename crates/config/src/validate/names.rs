@@ -16,6 +16,7 @@ const OURS: &[&str] = &[
     "completions",
     "config",
     "connect",
+    "customer",
     "docs",
     "embeddings",
     "favicon.ico",
@@ -33,6 +34,7 @@ const OURS: &[&str] = &[
     "models",
     "oauth",
     "openapi.json",
+    "organization",
     "public",
     "readyz",
     "redoc",
@@ -42,9 +44,11 @@ const OURS: &[&str] = &[
     "robots.txt",
     "sse",
     "sso",
+    "team",
     "token",
     "toolset",
     "ui",
+    "user",
     "v1",
 ];
 
@@ -54,7 +58,7 @@ fn normal(name: &str) -> String {
 }
 
 /// Names seen so far, and whose they are.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Names {
     taken: BTreeMap<String, (String, usize)>,
     /// Whose tools keep their own names on the aggregate endpoint.

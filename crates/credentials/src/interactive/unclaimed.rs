@@ -102,6 +102,35 @@ impl Connections {
         Ok(ended)
     }
 
+    /// Ends every connection to a server that was taken away, and says how many; `auth` is how it was
+    /// authenticated to, if that is known: tokens are given back then.
+    pub async fn end_server(
+        &self,
+        server: &ServerId,
+        auth: Option<&ServerAuth>,
+    ) -> Result<usize, StoreError> {
+        let (mut ended, mut request) = (0, PageRequest::first(PAGE));
+        loop {
+            let page = self.0.stores.connections.places(&request).await?;
+            for place in page.items.iter().filter(|place| place.server == *server) {
+                let Some(record) = self.0.stores.connections.remove_state(place).await? else {
+                    continue;
+                };
+                ended += 1;
+                self.0.places().forget(&place.principal, &place.server);
+                if let Ok(Some(row)) = self.0.opened_row(record) {
+                    let terms = auth.and_then(terms_of).cloned();
+                    let why = "their server was taken away";
+                    self.0.give_back_by(terms, &place.server, row, why);
+                }
+            }
+            match page.next {
+                Some(after) => request.after = Some(after),
+                None => return Ok(ended),
+            }
+        }
+    }
+
     async fn end_unclaimed(
         &self,
         claims: &Claims,

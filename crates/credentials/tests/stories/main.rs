@@ -16,6 +16,7 @@ mod fixed;
 mod id_jag;
 mod mapped_keys;
 mod on_behalf;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use http::HeaderMap;
 use portcullis_core::{ClientSecret, ManualClock, ScopeSet, SeededEntropy, ServerId};
 use portcullis_credentials::{
     Broker, ClientCredentials, ClientProof, CredentialBroker, CredentialError, Finished, Refusal,
-    ServerAuth, TokenClient, TokenEndpoint, UpstreamAuth, UpstreamCredential,
+    ServerAuth, SharedTokens, TokenClient, TokenEndpoint, UpstreamAuth, UpstreamCredential,
 };
 use portcullis_egress::{RootSource, Settings};
 use portcullis_oauth::TokenRules;
@@ -40,6 +41,15 @@ pub(crate) struct House {
 
 pub(crate) fn house() -> House {
     let clock = Arc::new(ManualClock::at_millis(1_795_000_000_000));
+    house_of(clock, Arc::new(SeededEntropy::new(1)), None)
+}
+
+/// One of several that may share tokens.
+pub(crate) fn house_of(
+    clock: Arc<ManualClock>,
+    entropy: Arc<SeededEntropy>,
+    shared: Option<SharedTokens>,
+) -> House {
     let http = Settings {
         roots: RootSource {
             native: false,
@@ -49,12 +59,15 @@ pub(crate) fn house() -> House {
     };
     let tasks = TaskTracker::new();
     House {
-        broker: Arc::new(Broker::new(
-            Arc::new(http.build().unwrap()),
-            clock.clone(),
-            Arc::new(SeededEntropy::new(1)),
-            tasks.clone(),
-        )),
+        broker: Arc::new(
+            Broker::new(
+                Arc::new(http.build().unwrap()),
+                clock.clone(),
+                entropy,
+                tasks.clone(),
+            )
+            .sharing(shared),
+        ),
         clock,
         tasks,
     }

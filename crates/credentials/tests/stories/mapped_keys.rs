@@ -47,12 +47,14 @@ fn evidence(name: &str) -> Evidence {
         id: "keyed".into(),
         access_groups: BTreeSet::new(),
         allow_all_keys: true,
+        allow_all_keys_uncapped: false,
         inside_only: false,
         delegation: Delegation::None,
         allowed_tools: None,
         disallowed_tools: BTreeSet::new(),
         argument_schemas: std::collections::BTreeMap::default(),
         rules: portcullis_policy::Rules::default(),
+        approval: portcullis_policy::ApprovalRules::default(),
         allowed_params: BTreeMap::new(),
         scopes: None,
         keys: Some(KeyRules::new(
@@ -78,6 +80,7 @@ fn evidence(name: &str) -> Evidence {
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     };
     let caller = Caller {
         principal: &principal,

@@ -85,6 +85,7 @@ fn principal() -> Principal {
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     }
 }
 
@@ -94,9 +95,11 @@ pub(crate) fn evidence(subject: Option<&str>) -> Evidence {
 
 fn evidence_of(key: &str, subject: Option<&str>) -> Evidence {
     let policy = ServerPolicy {
+        approval: portcullis_policy::ApprovalRules::default(),
         id: "obo".into(),
         access_groups: BTreeSet::default(),
         allow_all_keys: false,
+        allow_all_keys_uncapped: false,
         allowed_tools: None,
         disallowed_tools: BTreeSet::default(),
         argument_schemas: std::collections::BTreeMap::default(),

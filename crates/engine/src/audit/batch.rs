@@ -32,6 +32,9 @@ pub struct BatchedMessage {
     /// Which rule said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Cow<'static, str>>,
+    /// The approval that it waits for, or that it used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<str>>,
     /// What kind of credential was presented upstream.
     #[serde(
         serialize_with = "credential_kind",
@@ -55,6 +58,7 @@ impl From<AuditEvent> for BatchedMessage {
             target: event.target,
             decision: event.decision,
             rule: event.rule,
+            approval: event.approval,
             credential: event.credential,
             upstream_status: event.upstream_status,
             arguments_hash: event.arguments_hash,
@@ -107,7 +111,7 @@ impl Parts {
         {
             event.server = Some(first.clone());
         }
-        let decided = [Decision::Deny, Decision::Allow]
+        let decided = [Decision::Deny, Decision::RequireApproval, Decision::Allow]
             .into_iter()
             .find_map(|wanted| messages.iter().find(|one| one.decision == wanted));
         if let Some(decided) = decided {

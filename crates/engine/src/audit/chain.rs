@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_core::{Entropy, EntropyUnavailable, Timestamp, hex};
-use portcullis_store::{AuditHead, AuditRow};
+use portcullis_core::{Entropy, EntropyUnavailable, Timestamp, constant_time_eq, hex};
+use portcullis_store::{AuditHead, AuditPruning, AuditRow};
 use serde::{Deserialize, Serialize};
 
 /// A MAC under a key that whoever can write the store does not have.
@@ -71,6 +71,12 @@ pub(super) enum ChainEvent {
     /// Answers that the caller was denied although an earlier row describes them: the row became
     /// durable too late.
     Withheld { request_ids: Vec<String> },
+    /// So many rows of so many chains were older than `before` and were removed.
+    Pruned {
+        before: String,
+        chains: u64,
+        rows: u64,
+    },
     /// Last of each chain that ended in order.
     WriterStopped,
 }
@@ -167,6 +173,30 @@ pub(super) fn head_anchor(mac: &dyn ChainMac, writer: &str, seq: u64, last: &[u8
     framed(
         mac,
         "audit head 1",
+        &[writer.as_bytes(), &seq.to_be_bytes(), last],
+    )
+}
+
+/// The mark of a removal that was meant: rows up to and including this one.
+pub(super) fn pruning_at(mac: &dyn ChainMac, last: &AuditRow) -> AuditPruning {
+    AuditPruning {
+        writer: last.writer.clone(),
+        seq: last.seq,
+        mac: last.mac,
+        seal: pruning_seal(mac, &last.writer, last.seq, &last.mac),
+    }
+}
+
+/// Whether a mark was made with this key.
+pub(super) fn is_genuine_pruning(mac: &dyn ChainMac, pruning: &AuditPruning) -> bool {
+    let seal = pruning_seal(mac, &pruning.writer, pruning.seq, &pruning.mac);
+    constant_time_eq(&seal, &pruning.seal)
+}
+
+fn pruning_seal(mac: &dyn ChainMac, writer: &str, seq: u64, last: &[u8; 32]) -> [u8; 32] {
+    framed(
+        mac,
+        "audit pruning 1",
         &[writer.as_bytes(), &seq.to_be_bytes(), last],
     )
 }

@@ -11,6 +11,7 @@ use portcullis_credentials::CredentialKind;
 use serde::{Serialize, Serializer};
 
 use super::{BatchedMessage, CallerText};
+use crate::limits::ScopeKind;
 
 /// The door through which a governed request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,11 +54,13 @@ pub enum Decision {
     Allow,
     /// Denied by the event's rule.
     Deny,
+    /// Held by the event's rule until somebody approves it.
+    RequireApproval,
 }
 
 impl Decision {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::None, Self::Allow, Self::Deny];
+    pub const ALL: [Self; 4] = [Self::None, Self::Allow, Self::Deny, Self::RequireApproval];
 
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
@@ -65,6 +68,7 @@ impl Decision {
             Self::None => "none",
             Self::Allow => "allow",
             Self::Deny => "deny",
+            Self::RequireApproval => "require_approval",
         }
     }
 }
@@ -86,7 +90,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Ok,
         Self::ToolError,
         Self::Abandoned,
@@ -98,6 +102,7 @@ impl Outcome {
         Self::Kind(ErrorKind::Conflict),
         Self::Kind(ErrorKind::RateLimited),
         Self::Kind(ErrorKind::ConsentRequired),
+        Self::Kind(ErrorKind::ApprovalRequired),
         Self::Kind(ErrorKind::UpstreamRefused),
         Self::Kind(ErrorKind::UpstreamUnreachable),
         Self::Kind(ErrorKind::Timeout),
@@ -139,6 +144,14 @@ pub enum Target {
     Client(CallerText),
     /// A revocation that was made or lifted: its id, and what it names.
     Revocation(CallerText),
+    /// What is defined beside keys, a team, a person, a toolset: what it is, and its id.
+    Entry(CallerText),
+    /// An approval that was shown or decided, or that nobody decided: its id, and what it is about.
+    Approval(CallerText),
+    /// Limits that were shown or changed: whose.
+    Limits(CallerText),
+    /// A server that was defined, changed, reviewed or taken away by the admin API.
+    Server(CallerText),
 }
 
 impl Target {
@@ -163,14 +176,34 @@ impl Target {
         Self::Key(CallerText::new(&ids.join(",")))
     }
 
+    /// Whose limits.
+    pub fn limits(kind: ScopeKind, id: &str) -> Self {
+        Self::Limits(CallerText::new(&format!("{} {id}", kind.as_str())))
+    }
+
     /// A revocation.
     pub fn revocation(id: &RevocationId, what: &str) -> Self {
         Self::Revocation(CallerText::new(&format!("{id} {what}")))
     }
 
+    /// An approval.
+    pub fn approval(what: &str) -> Self {
+        Self::Approval(CallerText::new(what))
+    }
+
     /// What a revocation is asked for, or the id of one to lift: on record whatever becomes of it.
     pub fn revocation_wish(what: &str) -> Self {
         Self::Revocation(CallerText::new(what))
+    }
+
+    /// An entry of the directory, or several with commas between.
+    pub fn entry(kind: &str, id: &str) -> Self {
+        Self::Entry(CallerText::new(&format!("{kind} {id}")))
+    }
+
+    /// A server of the admin API by its name, whether there is one or not.
+    pub fn server(name: &str) -> Self {
+        Self::Server(CallerText::new(name))
     }
 
     /// A resource's URI. What RFC 3986 §3.2.1 and §3.4 leave to the application (userinfo, query,
@@ -245,6 +278,9 @@ pub struct AuditEvent {
     /// Which rule said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Cow<'static, str>>,
+    /// The approval that it waits for, or that it used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<str>>,
     /// What kind of credential was presented upstream.
     #[serde(
         serialize_with = "credential_kind",
@@ -301,6 +337,7 @@ impl AuditEvent {
             target: None,
             decision: Decision::None,
             rule: None,
+            approval: None,
             credential: None,
             upstream_status: None,
             latency_us: 0,

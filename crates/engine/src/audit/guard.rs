@@ -142,6 +142,16 @@ impl AuditGuard {
         self.decided(Decision::Deny, rule.into());
     }
 
+    /// Policy holds it until somebody approves it.
+    pub fn held(&mut self, rule: impl Into<Cow<'static, str>>) {
+        self.decided(Decision::RequireApproval, rule.into());
+    }
+
+    /// The approval that it waits for, or that it used up.
+    pub fn approval(&mut self, id: &str) {
+        self.note(|event| event.approval = Some(id.into()));
+    }
+
     fn decided(&mut self, decision: Decision, rule: Cow<'static, str>) {
         self.note(|event| {
             event.decision = decision;

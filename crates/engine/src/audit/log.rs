@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use portcullis_core::{Clock, ErrorKind, RequestId};
+use portcullis_core::{Clock, ErrorKind, RequestId, Timestamp};
 use portcullis_store::AuditStore;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::chain::{Chain, arguments_mac};
-use super::lines::LineSink;
+use super::chain::{Chain, ChainEvent, arguments_mac};
+use super::retention::Pruned;
+use super::sinks::{FileSink, RemoteSink, Sink, SinkState};
 use super::writer::{Item, Writer};
 use super::{AuditEvent, AuditGuard, ChainMac, Surface, WriterId};
 use crate::metrics::Metrics;
@@ -40,10 +41,12 @@ pub struct AuditSettings {
     pub anchor_interval: Duration,
     /// How long [`AuditLog::close`] tries to store what is left.
     pub close_timeout: Duration,
-    /// Copies each row as a JSON line to this file, created with mode 0600.
-    pub file: Option<PathBuf>,
+    /// Files to which each row is copied as a JSON line.
+    pub files: Vec<FileSink>,
     /// Copies each row as a JSON line to standard output.
     pub stdout: bool,
+    /// Receivers elsewhere to which each row is copied.
+    pub remotes: Vec<RemoteSink>,
     /// Also one line of the log for each event.
     pub log: bool,
 }
@@ -61,8 +64,9 @@ impl Default for AuditSettings {
             anchor_rows: 1_000,
             anchor_interval: Duration::from_mins(10),
             close_timeout: Duration::from_secs(5),
-            file: None,
+            files: Vec::new(),
             stdout: false,
+            remotes: Vec::new(),
             log: false,
         }
     }
@@ -100,8 +104,8 @@ impl AuditUnavailable {
 /// The trail could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditStartError {
-    /// The file cannot be appended to.
-    #[error("cannot append to the audit file {}", path.display())]
+    /// The file, or a file in the folder of a spool, cannot be appended to.
+    #[error("cannot append audit lines to {}", path.display())]
     File {
         /// Which.
         path: PathBuf,
@@ -132,6 +136,7 @@ struct Inner {
     closing: CancellationToken,
     closed: CancellationToken,
     complete: Arc<AtomicBool>,
+    copies: Vec<Arc<SinkState>>,
 }
 
 impl AuditLog {
@@ -146,13 +151,8 @@ impl AuditLog {
         let closing = CancellationToken::new();
         let closed = CancellationToken::new();
         let complete = Arc::new(AtomicBool::new(false));
-        let mut sinks = Vec::new();
-        if let Some(path) = &settings.file {
-            sinks.push(LineSink::file(path, deps.metrics.audit.clone())?);
-        }
-        if settings.stdout {
-            sinks.push(LineSink::stdout(deps.metrics.audit.clone())?);
-        }
+        let sinks = sinks(&settings, &deps)?;
+        let copies = sinks.iter().map(Sink::state).collect();
         let (required, log) = (settings.required, settings.log);
         let mut writer = Writer::new(
             settings,
@@ -187,6 +187,7 @@ impl AuditLog {
             closing,
             closed,
             complete,
+            copies,
         })))
     }
 
@@ -199,6 +200,15 @@ impl AuditLog {
     /// and chained as soon as the store takes rows again.
     pub fn record(&self, event: Box<AuditEvent>) {
         self.enqueue(Item::Event(event));
+    }
+
+    /// Puts on record that old rows were removed.
+    pub fn pruned(&self, before: Timestamp, pruned: &Pruned) {
+        self.enqueue(Item::Chain(ChainEvent::Pruned {
+            before: before.to_string(),
+            chains: pruned.chains,
+            rows: pruned.rows,
+        }));
     }
 
     /// Records and waits until the store has the event. On `Err` the caller must deny; the event is
@@ -230,6 +240,11 @@ impl AuditLog {
     pub fn is_available(&self) -> bool {
         // A writer that is gone (it dropped its end) is as unavailable as a store that is down.
         self.0.available.has_changed().is_ok() && *self.0.available.borrow()
+    }
+
+    /// Whether every copy of the trail was written and taken when that was last tried.
+    pub fn copies_are_well(&self) -> bool {
+        self.0.copies.iter().all(|copy| copy.is_well())
     }
 
     /// Whether answers wait for their event.
@@ -290,4 +305,20 @@ impl AuditLog {
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
+}
+
+fn sinks(settings: &AuditSettings, deps: &AuditDeps) -> Result<Vec<Sink>, AuditStartError> {
+    let meters = &deps.metrics.audit;
+    let mut sinks = Vec::new();
+    for file in &settings.files {
+        sinks.push(Sink::file(file, &deps.clock, meters)?);
+    }
+    if settings.stdout {
+        sinks.push(Sink::stdout(meters)?);
+    }
+    for remote in &settings.remotes {
+        let writer = deps.writer.as_str();
+        sinks.push(Sink::remote(remote.clone(), writer, meters, &deps.tracker)?);
+    }
+    Ok(sinks)
 }

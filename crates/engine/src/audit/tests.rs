@@ -1,7 +1,8 @@
 //! Stories about the trail.
 
-mod fixture;
+pub(super) mod fixture;
 mod guard;
 mod manipulation;
 mod property;
+mod retention;
 mod trail;

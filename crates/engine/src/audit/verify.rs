@@ -1,16 +1,19 @@
 //! Reads the whole trail back and reports what does not fit.
 //!
-//! Shown: any changed, missing, added or moved row; a head that does not fit its chain; and, as far
+//! Shown: any changed, missing, added or moved row, except for the beginnings of chains that a genuine
+//! mark says were pruned; a head that does not fit its chain; and, as far
 //! as another chain has sworn to it since, a tail cut together with its head and a chain that is gone
 //! altogether. Not shown: an end that no other chain, no copied line and no later start has seen.
 
 use std::collections::BTreeMap;
 
 use portcullis_core::{constant_time_eq, hex};
-use portcullis_store::{AuditFilter, AuditHead, AuditRow, AuditStore, PageRequest, StoreError};
+use portcullis_store::{
+    AuditFilter, AuditHead, AuditPruning, AuditRow, AuditStore, PageRequest, StoreError,
+};
 
 use super::ChainMac;
-use super::chain::{ChainEvent, SeenHead, genesis, head_anchor, row_mac};
+use super::chain::{ChainEvent, SeenHead, genesis, head_anchor, is_genuine_pruning, row_mac};
 
 /// Findings kept in full; more are only counted.
 const MOST_FINDINGS: usize = 1_000;
@@ -31,6 +34,8 @@ pub enum FindingKind {
     HeadForged,
     /// Nothing is left of a chain that existed.
     MissingWriter,
+    /// What says that the chain was pruned up to this place was not written with the key.
+    PruningForged,
     /// The writer itself says that events were lost: no manipulation, but a hole in the record.
     Gap,
 }
@@ -45,6 +50,7 @@ impl FindingKind {
             Self::TailCut => "tail_cut",
             Self::HeadForged => "head_forged",
             Self::MissingWriter => "missing_writer",
+            Self::PruningForged => "pruning_forged",
             Self::Gap => "gap",
         }
     }
@@ -73,6 +79,8 @@ pub struct VerifyReport {
     pub writers: u64,
     /// Rows read.
     pub rows: u64,
+    /// Chains whose beginning was removed because it was old enough.
+    pub pruned: u64,
     /// Events that writers report as lost.
     pub lost: u64,
     /// Chains without an orderly end: still running, or killed.
@@ -125,16 +133,25 @@ pub async fn verify_with_keys(
 ) -> Result<VerifyReport, StoreError> {
     let mut report = VerifyReport::default();
     let heads_before = heads_by_writer(store).await?;
+    let prunings = genuine_prunings(store, current, retired, &mut report).await?;
+    report.pruned = prunings.len() as u64;
     let mut listed = rows_by_writer(store).await?;
-    for writer in heads_before.keys() {
+    for writer in heads_before.keys().chain(prunings.keys()) {
         listed.entry(writer.clone()).or_default();
     }
     let mut walks = BTreeMap::new();
     let mut sworn = BTreeMap::new();
     for (writer, rows) in &listed {
         let before = heads_before.get(writer);
-        let mac = key_of(store, current, retired, writer).await?;
-        let walk = walk_chain(store, mac, writer, before, &mut sworn, &mut report).await?;
+        let pruned = prunings.get(writer);
+        let mac = key_of(store, current, retired, writer, pruned).await?;
+        let chain = Chain {
+            mac,
+            writer,
+            head: before,
+            pruned,
+        };
+        let walk = walk_chain(store, &chain, &mut sworn, &mut report).await?;
         if walk.rows < *rows {
             // The listing shows rows that the chain's order hides: two at one place.
             report.add(writer, walk.last_seq, FindingKind::Reordered);
@@ -154,7 +171,7 @@ pub async fn verify_with_keys(
         judge_head(*mac, writer, walk, heads, &mut report);
     }
     for (writer, seen) in &sworn {
-        judge_sworn(store, writer, seen, &mut report).await?;
+        judge_sworn(store, writer, seen, prunings.get(writer), &mut report).await?;
     }
     report.findings.sort();
     Ok(report)
@@ -171,37 +188,80 @@ struct Walk {
     stopped: bool,
 }
 
-/// The key that made the chain's first row; the current one when none did.
+/// Marks by writer. One that was not made with a key is a finding, and excuses nothing.
+async fn genuine_prunings(
+    store: &dyn AuditStore,
+    current: &dyn ChainMac,
+    retired: &[&dyn ChainMac],
+    report: &mut VerifyReport,
+) -> Result<BTreeMap<String, AuditPruning>, StoreError> {
+    let keys = std::iter::once(current).chain(retired.iter().copied());
+    let mut genuine = BTreeMap::new();
+    for pruning in store.prunings().await? {
+        if keys.clone().any(|mac| is_genuine_pruning(mac, &pruning)) {
+            genuine.insert(pruning.writer.clone(), pruning);
+        } else {
+            report.add(&pruning.writer, pruning.seq, FindingKind::PruningForged);
+        }
+    }
+    Ok(genuine)
+}
+
+/// The key that made the chain's first row that is left; the current one when none did.
 async fn key_of<'a>(
     store: &dyn AuditStore,
     current: &'a dyn ChainMac,
     retired: &[&'a dyn ChainMac],
     writer: &str,
+    pruned: Option<&AuditPruning>,
 ) -> Result<&'a dyn ChainMac, StoreError> {
     if retired.is_empty() {
         return Ok(current);
     }
-    let first = store.chain(writer, 1, 1).await?;
+    let from = pruned.map_or(1, |pruned| pruned.seq.saturating_add(1));
+    let first = store.chain(writer, from, 1).await?;
     let made_first = |mac: &dyn ChainMac| {
+        let before = pruned.map_or_else(|| genesis(mac, writer), |pruned| pruned.mac);
         first
             .first()
-            .is_some_and(|row| fits(mac, &genesis(mac, writer), writer, row))
+            .is_some_and(|row| fits(mac, &before, writer, row))
     };
     let found = retired.iter().copied().find(|mac| made_first(*mac));
     Ok(found.unwrap_or(current))
 }
 
+/// What is known of a chain before its rows are read.
+struct Chain<'a> {
+    mac: &'a dyn ChainMac,
+    writer: &'a str,
+    head: Option<&'a AuditHead>,
+    pruned: Option<&'a AuditPruning>,
+}
+
 async fn walk_chain(
     store: &dyn AuditStore,
-    mac: &dyn ChainMac,
-    writer: &str,
-    head: Option<&AuditHead>,
+    chain: &Chain<'_>,
     sworn: &mut BTreeMap<String, SeenHead>,
     report: &mut VerifyReport,
 ) -> Result<Walk, StoreError> {
+    let Chain {
+        mac,
+        writer,
+        head,
+        pruned,
+    } = *chain;
     let mut walk = Walk::default();
     // `None` after a hole: what the next row followed is unknown.
     let mut previous = Some(genesis(mac, writer));
+    if let Some(pruned) = pruned {
+        previous = Some(pruned.mac);
+        walk.last_seq = pruned.seq;
+        walk.last_mac = previous;
+        let stands_there = head.is_some_and(|head| head.seq == pruned.seq);
+        walk.mac_at_head = previous.filter(|_| stands_there);
+        // Nothing is left that could say how it ended.
+        walk.stopped = stands_there;
+    }
     let mut from = 0;
     loop {
         let page = store.chain(writer, from, PAGE).await?;
@@ -239,7 +299,7 @@ async fn walk_chain(
     }
 }
 
-fn fits(mac: &dyn ChainMac, previous: &[u8; 32], writer: &str, row: &AuditRow) -> bool {
+pub(super) fn fits(mac: &dyn ChainMac, previous: &[u8; 32], writer: &str, row: &AuditRow) -> bool {
     row.writer == writer && constant_time_eq(&row_mac(mac, previous, row), &row.mac)
 }
 
@@ -265,7 +325,7 @@ fn believe(
             false
         }
         Some(ChainEvent::WriterStopped) => true,
-        Some(ChainEvent::Withheld { .. }) | None => false,
+        Some(ChainEvent::Withheld { .. } | ChainEvent::Pruned { .. }) | None => false,
     }
 }
 
@@ -291,7 +351,7 @@ fn judge_head(
     let Some(before) = before.filter(genuine) else {
         return;
     };
-    if walk.rows == 0 {
+    if walk.last_seq == 0 {
         report.add(writer, before.seq, FindingKind::MissingWriter);
     } else if before.seq > walk.last_seq {
         let cut = walk.last_seq.saturating_add(1);
@@ -307,8 +367,15 @@ async fn judge_sworn(
     store: &dyn AuditStore,
     writer: &str,
     seen: &SeenHead,
+    pruned: Option<&AuditPruning>,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
+    if let Some(pruned) = pruned.filter(|pruned| pruned.seq >= seen.seq) {
+        if pruned.seq == seen.seq && hex(&pruned.mac) != seen.mac {
+            report.add(writer, seen.seq, FindingKind::Edited);
+        }
+        return Ok(());
+    }
     let found = store.chain(writer, seen.seq, 1).await?;
     match found.first() {
         Some(row) if row.seq == seen.seq => {
@@ -317,7 +384,7 @@ async fn judge_sworn(
             }
         }
         Some(_) => report.add(writer, seen.seq, FindingKind::Missing),
-        None if store.chain(writer, 0, 1).await?.is_empty() => {
+        None if pruned.is_none() && store.chain(writer, 0, 1).await?.is_empty() => {
             report.add(writer, seen.seq, FindingKind::MissingWriter);
         }
         None => report.add(writer, seen.seq, FindingKind::TailCut),

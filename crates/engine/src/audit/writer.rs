@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::chain::{Chain, ChainEvent, SeenHead};
-use super::lines::LineSink;
+use super::sinks::Sink;
 use super::{AuditEvent, AuditSettings};
 use crate::metrics::AuditMeters;
 
@@ -39,6 +39,7 @@ const USUAL_EVENT: usize = 768;
 pub(super) enum Item {
     Event(Box<AuditEvent>),
     Durable(Box<AuditEvent>, oneshot::Sender<()>),
+    Chain(ChainEvent),
     Flush(oneshot::Sender<()>),
 }
 
@@ -64,7 +65,7 @@ pub(super) struct Writer {
     availability: watch::Sender<bool>,
     wake: Arc<Notify>,
     unreported: Arc<AtomicU64>,
-    sinks: Vec<LineSink>,
+    sinks: Vec<Sink>,
     unsent: Option<Batch>,
     /// Rows of the batch in hand, also while an attempt holds it.
     unconfirmed: usize,
@@ -90,7 +91,7 @@ impl Writer {
         availability: watch::Sender<bool>,
         wake: Arc<Notify>,
         unreported: Arc<AtomicU64>,
-        sinks: Vec<LineSink>,
+        sinks: Vec<Sink>,
     ) -> Self {
         let anchored_at = clock.monotonic();
         Self {
@@ -224,6 +225,7 @@ impl Writer {
                         rows.push(row);
                     }
                 }
+                Ok(Item::Chain(event)) => rows.extend(self.seal_chain_event(&event)),
                 Ok(Item::Flush(answer)) => flushes.push(answer),
                 Err(_) => break,
             }

@@ -213,10 +213,20 @@ fn item(kind: Kind, raw: &RawValue, modern: bool, entry: &ServerEntry) -> Option
     };
     Some(Item {
         tasks_only: kind == Kind::Tools && !modern && answers_with_tasks_only(&members),
+        read_only: kind == Kind::Tools && is_read_only(&members),
         name: name.into(),
         raw: raw.to_owned(),
         headers,
     })
+}
+
+/// Whether a tool is marked as one that does not change anything (MCP "Tool annotations"). What stands
+/// twice or is no object marks nothing.
+fn is_read_only(tool: &Members<'_>) -> bool {
+    let annotations = tool.object("annotations").ok().flatten();
+    annotations
+        .and_then(|annotations| annotations.get("readOnlyHint"))
+        .is_some_and(|hint| hint.get() == "true")
 }
 
 /// The header annotations of a tool.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Principal, Purpose, Sha256};
+use portcullis_core::{ErrorKind, Principal, Purpose, Sha256};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Members, Method, ModernMeta, PushPolicy, code,
     digest_without,
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, json};
 
-use super::Wanted;
+use super::Opening;
 use crate::call::Call;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
@@ -21,7 +21,8 @@ use crate::prepare::protocol;
 use crate::view::View;
 
 /// What the keys of our questions begin with, and so those of their answers.
-const KEY: &str = "portcullis/connect/";
+const KEY: &str = "portcullis/";
+const APPROVAL_KEY: &str = "portcullis/approval/";
 /// How long a person may take; the address itself is good for less.
 const STATE_LIFETIME: Duration = Duration::from_hours(1);
 
@@ -31,7 +32,16 @@ pub(crate) enum Resumed {
     /// The request as it was before we asked.
     Request(String),
     /// The client's user does not want to.
-    Declined(&'static str),
+    Declined(Declined),
+}
+
+/// That a client's user did not open what they were asked to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Declined {
+    /// In which word.
+    pub(crate) word: &'static str,
+    /// What it was asked for.
+    pub(crate) kind: ErrorKind,
 }
 
 /// What the request had, of the two members that a retry replaces (each round's answers replace the
@@ -54,19 +64,19 @@ impl Gateway {
         method: Option<Method>,
         envelope: &Envelope<'_>,
         meta: &ModernMeta<'_>,
-        wanted: &[Wanted],
+        openings: Option<&[Opening]>,
     ) -> Result<Option<String>, EngineError> {
         let Some(method) = method.filter(|method| may_ask(*method) && opens_urls(meta)) else {
             return Ok(None);
         };
+        let Some(openings) = openings else {
+            return Ok(None);
+        };
         let mut questions = Map::new();
-        for one in wanted {
-            let Some(url) = &one.url else {
-                return Ok(None);
-            };
-            let params = json!({"mode": "url", "url": url, "message": one.reason()});
+        for one in openings {
+            let params = json!({"mode": "url", "url": one.url, "message": one.reason});
             let question = json!({"method": "elicitation/create", "params": params});
-            questions.insert(format!("{KEY}{}", one.server), question);
+            questions.insert(format!("{KEY}{}", one.key), question);
         }
         let none = Members::default();
         let params = envelope.params().unwrap_or(&none);
@@ -166,7 +176,7 @@ fn binding(principal: &Principal, view: &View, method: Method, params: &Members<
 
 /// Whether, and in which word, the client's user said no. An answer that is missing is asked for
 /// again, if it is still needed; one that cannot be read is an error.
-fn declined(params: &Members<'_>) -> Result<Option<&'static str>, EngineError> {
+fn declined(params: &Members<'_>) -> Result<Option<Declined>, EngineError> {
     let malformed = |what: &str| {
         let text = format!("params.inputResponses{what}: not an answer to an elicitation");
         protocol(code::INVALID_PARAMS, text)
@@ -178,12 +188,18 @@ fn declined(params: &Members<'_>) -> Result<Option<&'static str>, EngineError> {
     for (name, raw) in ours.filter(|(name, _)| name.starts_with(KEY)) {
         let at = format!("[\"{name}\"]");
         let answer = Members::of(raw).map_err(|_| malformed(&at))?;
-        match answer.string("action").as_deref() {
-            Some("accept") => {}
-            Some("decline") => return Ok(Some("declined")),
-            Some("cancel") => return Ok(Some("cancelled")),
+        let word = match answer.string("action").as_deref() {
+            Some("accept") => continue,
+            Some("decline") => "declined",
+            Some("cancel") => "cancelled",
             _ => return Err(malformed(&at)),
-        }
+        };
+        let kind = if name.starts_with(APPROVAL_KEY) {
+            ErrorKind::ApprovalRequired
+        } else {
+            ErrorKind::ConsentRequired
+        };
+        return Ok(Some(Declined { word, kind }));
     }
     Ok(None)
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_core::{PrincipalId, ServerId, Sha256, hex};
+use portcullis_core::{ApprovalId, PrincipalId, ServerId, Sha256, hex};
 use portcullis_mcp::{Revision, RpcError, code};
 use serde_json::json;
 
-use super::{Wanted, message};
+use super::Opening;
 use crate::call::Call;
 use crate::gateway::Gateway;
 use crate::legacy::LegacyClient;
@@ -25,9 +25,11 @@ const LIFETIME: Duration = Duration::from_mins(10);
 pub(crate) struct Elicitations(Mutex<HashMap<PrincipalId, Vec<Open>>>);
 
 #[derive(Debug)]
-struct Open {
+pub(crate) struct Open {
     id: String,
     server: ServerId,
+    /// The approval that is waited for, where it is no account.
+    approval: Option<ApprovalId>,
     session: [u8; 32],
     since: Duration,
 }
@@ -51,11 +53,22 @@ impl Elicitations {
     }
 
     fn take(&self, principal: &PrincipalId, server: &ServerId) -> Vec<Open> {
+        self.take_those(principal, |one| {
+            one.approval.is_none() && one.server == *server
+        })
+    }
+
+    /// Those about an approval.
+    pub(crate) fn take_approval(&self, principal: &PrincipalId, id: &ApprovalId) -> Vec<Open> {
+        self.take_those(principal, |one| one.approval.as_ref() == Some(id))
+    }
+
+    fn take_those(&self, principal: &PrincipalId, are: impl Fn(&Open) -> bool) -> Vec<Open> {
         let mut open = self.open();
         let Some(own) = open.get_mut(principal) else {
             return Vec::new();
         };
-        let taken = own.extract_if(.., |one| one.server == *server).collect();
+        let taken = own.extract_if(.., |one| are(one)).collect();
         if own.is_empty() {
             open.remove(principal);
         }
@@ -71,25 +84,27 @@ impl Elicitations {
 }
 
 impl Gateway {
-    /// `-32042` with an elicitation for each account; `None` where the client could not make anything
+    /// `-32042` with an elicitation for each address; `None` where the client could not make anything
     /// of it.
     pub(crate) fn url_elicitations(
         &self,
         call: &Call,
         client: &LegacyClient,
-        wanted: &[Wanted],
+        openings: Option<&[Opening]>,
+        text: &str,
     ) -> Option<RpcError> {
         if client.revision != Revision::V2025_11_25 || !client.capabilities.opens_urls() {
             return None;
         }
-        let mut elicitations = Vec::with_capacity(wanted.len());
-        for one in wanted {
-            let url = one.url.as_deref()?;
-            let id = elicitation_id(url);
+        let openings = openings?;
+        let mut elicitations = Vec::with_capacity(openings.len());
+        for one in openings {
+            let id = elicitation_id(&one.url);
             if let Some(session) = client.digest {
                 let open = Open {
                     id: id.clone(),
                     server: one.server.clone(),
+                    approval: one.approval.clone(),
                     session,
                     since: self.clock.monotonic(),
                 };
@@ -98,11 +113,11 @@ impl Gateway {
             elicitations.push(json!({
                 "mode": "url",
                 "elicitationId": id,
-                "url": url,
-                "message": one.reason(),
+                "url": one.url,
+                "message": one.reason,
             }));
         }
-        let error = RpcError::new(code::URL_ELICITATION_REQUIRED, message(wanted));
+        let error = RpcError::new(code::URL_ELICITATION_REQUIRED, text);
         Some(error.with_data(&json!({"elicitations": elicitations})))
     }
 
@@ -116,14 +131,7 @@ impl Gateway {
             entry.upstream.leave_sessions_of(principal);
         }
         for one in self.elicitations.take(principal, server) {
-            let text = json!({
-                "jsonrpc": "2.0",
-                "method": "notifications/elicitation/complete",
-                "params": {"elicitationId": one.id},
-            });
-            let text = text.to_string();
-            self.listeners
-                .tell(self, principal, server, Some(&one.session), &text);
+            self.elicitation_complete(principal, &one);
         }
         for list in ["tools", "prompts", "resources"] {
             let method = format!("notifications/{list}/list_changed");
@@ -131,6 +139,21 @@ impl Gateway {
             let text = text.to_string();
             self.listeners.tell(self, principal, server, None, &text);
         }
+    }
+}
+
+impl Gateway {
+    /// Tells the session that was sent to an address that what it is for is done (2025-11-25
+    /// "Elicitation", "Completion Notifications for URL Mode Elicitation").
+    pub(crate) fn elicitation_complete(&self, principal: &PrincipalId, one: &Open) {
+        let text = json!({
+            "jsonrpc": "2.0",
+            "method": "notifications/elicitation/complete",
+            "params": {"elicitationId": one.id},
+        });
+        let (session, text) = (Some(&one.session), text.to_string());
+        self.listeners
+            .tell(self, principal, &one.server, session, &text);
     }
 }
 

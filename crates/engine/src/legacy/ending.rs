@@ -10,6 +10,7 @@ use crate::audit::Outcome;
 use crate::call::Call;
 use crate::challenge::Challenge;
 use crate::error::EngineError;
+use crate::limits::Limited;
 use crate::relay::error_answer;
 
 /// 202, once it is on record.
@@ -61,6 +62,25 @@ pub(crate) async fn challenged(
     match answer(call, StatusCode::UNAUTHORIZED, outcome, text, id).await {
         Answer::Json { status, body, .. } if status == StatusCode::UNAUTHORIZED => {
             Answer::Unauthenticated { body, challenge }
+        }
+        unavailable => unavailable,
+    }
+}
+
+/// 429 once it is on record, in every era: what a client waits upon.
+pub(crate) async fn limited(
+    call: Call,
+    outcome: Outcome,
+    text: String,
+    id: &str,
+    limited: &Limited,
+) -> Answer {
+    match answer(call, StatusCode::TOO_MANY_REQUESTS, outcome, text, id).await {
+        Answer::Json { status, body, .. } if status == StatusCode::TOO_MANY_REQUESTS => {
+            Answer::Limited {
+                body,
+                retry_after_secs: limited.retry_after_secs(),
+            }
         }
         unavailable => unavailable,
     }

@@ -8,7 +8,7 @@ use portcullis_policy::{Evidence, Operation};
 use portcullis_upstream::{Reply, Restored};
 
 use super::LegacyClient;
-use super::ending::{accepted, answer, challenged, refuse, step_up};
+use super::ending::{accepted, answer, challenged, limited, refuse, step_up};
 use super::translated::{Translated, level_of};
 use crate::aggregate::Asker;
 use crate::answer::{Answer, Elsewhere};
@@ -138,7 +138,10 @@ impl Gateway {
         error: EngineError,
     ) -> Answer {
         let (error, outcome, text) = self.legacy_failure(&mut call, client, method, id, error);
-        if matches!(error, EngineError::ConsentRequired(_)) {
+        if matches!(
+            error,
+            EngineError::ConsentRequired(_) | EngineError::ApprovalRequired(_)
+        ) {
             return answer(call, StatusCode::OK, outcome, text, id).await;
         }
         if let Some(required) = error.required_scopes() {
@@ -146,6 +149,9 @@ impl Gateway {
         }
         if let Some(challenge) = error.legacy_challenge() {
             return challenged(call, outcome, text, id, challenge).await;
+        }
+        if let Some(reached) = error.limited() {
+            return limited(call, outcome, text, id, reached).await;
         }
         // Legacy errors travel in-band: their clients read the body only of a 200.
         answer(call, StatusCode::OK, outcome, text, id).await
@@ -164,6 +170,12 @@ impl Gateway {
         if let EngineError::ConsentRequired(wanted) = &error {
             error.log(call.id);
             let text = self.legacy_consent(call, client, method, wanted, id);
+            let outcome = Outcome::Kind(error.kind());
+            return (error, outcome, text);
+        }
+        if let EngineError::ApprovalRequired(held) = &error {
+            error.log(call.id);
+            let text = self.legacy_held(call, client, held, id);
             let outcome = Outcome::Kind(error.kind());
             return (error, outcome, text);
         }

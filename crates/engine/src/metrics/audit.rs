@@ -1,6 +1,7 @@
 //! The audit trail's own state.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
@@ -19,8 +20,26 @@ pub struct AuditMeters {
     pub gaps: Counter,
     /// Failed attempts on the store.
     pub store_failures: Counter,
-    /// Rows left out of a copy.
-    pub lines_dropped: Counter,
+    lines_dropped: Family<SinkLabels, Counter>,
+    lines_delivered: Family<SinkLabels, Counter>,
+    sink_failures: Family<SinkLabels, Counter>,
+    spooled: Family<SinkLabels, Gauge>,
+}
+
+/// The operator's own name of a copy.
+type SinkLabels = [(&'static str, String); 1];
+
+/// Meters of one copy of the trail.
+#[derive(Clone, Debug)]
+pub struct SinkMeters {
+    /// Rows left out of it.
+    pub dropped: Counter,
+    /// Lines that its receiver has taken.
+    pub delivered: Counter,
+    /// Failed attempts to write or to deliver.
+    pub failures: Counter,
+    /// Bytes that wait on disk for its receiver.
+    pub spooled: Gauge,
 }
 
 impl AuditMeters {
@@ -40,6 +59,28 @@ impl AuditMeters {
             MetricName::AuditLinesDropped,
             &meters.lines_dropped,
         );
+        register(
+            registry,
+            MetricName::AuditLinesDelivered,
+            &meters.lines_delivered,
+        );
+        register(
+            registry,
+            MetricName::AuditSinkFailures,
+            &meters.sink_failures,
+        );
+        register(registry, MetricName::AuditSpooledBytes, &meters.spooled);
         meters
+    }
+
+    /// The meters of the copy with this name, which the configuration gave it.
+    pub fn sink(&self, name: &str) -> SinkMeters {
+        let labels = [("sink", name.to_owned())];
+        SinkMeters {
+            dropped: self.lines_dropped.get_or_create_owned(&labels),
+            delivered: self.lines_delivered.get_or_create_owned(&labels),
+            failures: self.sink_failures.get_or_create_owned(&labels),
+            spooled: self.spooled.get_or_create_owned(&labels),
+        }
     }
 }

@@ -36,13 +36,19 @@ pub enum MetricName {
     AuditGaps,
     /// `audit_store_failures_total`
     AuditStoreFailures,
-    /// `audit_lines_dropped_total`
+    /// `audit_lines_dropped_total{sink}`
     AuditLinesDropped,
+    /// `audit_lines_delivered_total{sink}`
+    AuditLinesDelivered,
+    /// `audit_sink_failures_total{sink}`
+    AuditSinkFailures,
+    /// `audit_spooled_bytes{sink}`
+    AuditSpooledBytes,
 }
 
 impl MetricName {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -60,6 +66,9 @@ impl MetricName {
         Self::AuditGaps,
         Self::AuditStoreFailures,
         Self::AuditLinesDropped,
+        Self::AuditLinesDelivered,
+        Self::AuditSinkFailures,
+        Self::AuditSpooledBytes,
     ];
 
     /// The name as it is registered.
@@ -82,6 +91,9 @@ impl MetricName {
             Self::AuditGaps => "audit_gaps",
             Self::AuditStoreFailures => "audit_store_failures",
             Self::AuditLinesDropped => "audit_lines_dropped",
+            Self::AuditLinesDelivered => "audit_lines_delivered",
+            Self::AuditSinkFailures => "audit_sink_failures",
+            Self::AuditSpooledBytes => "audit_spooled_bytes",
         }
     }
 
@@ -104,9 +116,12 @@ impl MetricName {
             Self::AuditDropped => "Audit events lost because the queue was full",
             Self::AuditGaps => "Losses that the audit chain reports",
             Self::AuditStoreFailures => "Attempts to reach the audit store that failed",
-            Self::AuditLinesDropped => {
-                "Audit rows left out of a copy in a file or on standard output"
+            Self::AuditLinesDropped => "Audit rows left out of a copy outside the store",
+            Self::AuditLinesDelivered => "Audit lines that a receiver elsewhere has taken",
+            Self::AuditSinkFailures => {
+                "Failed attempts to write or to deliver a copy of audit rows"
             }
+            Self::AuditSpooledBytes => "Bytes of audit lines on disk for a receiver elsewhere",
         }
     }
 }

@@ -107,16 +107,67 @@ fn a_gauge_goes_down_however_its_stream_ends() {
     assert_eq!(metrics.sse_streams.get(), 0);
 }
 
-#[test]
-fn every_metric_is_registered_and_documented() {
+const PAGE: &str = include_str!("../../../../docs/reference/metrics.md");
+const DASHBOARD: &str = include_str!("../../../../deploy/grafana/portcullis.json");
+
+/// Everything that is counted, as a scraper sees it when each kind of series exists.
+fn scrape() -> String {
     let metrics = Metrics::new();
     metrics.auth_failed("unknown");
     drop(metrics.server(&ServerId::from("s"), CredentialKind::NoAuth));
-    let text = metrics.encode();
-    let documentation = include_str!("../../../../docs/development/logging.md");
+    drop(metrics.audit.sink("siem"));
+    metrics.encode()
+}
+
+/// The names in a text that begin like ours.
+fn names(text: &str) -> std::collections::BTreeSet<String> {
+    let parts =
+        text.split(|one: char| !(one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_'));
+    parts
+        .filter(|part| part.starts_with("portcullis_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_metric_is_registered_and_documented() {
+    let text = scrape();
     for name in MetricName::ALL {
         let full = format!("portcullis_{}", name.as_str());
         assert!(text.contains(&format!("# TYPE {full} ")), "{full}");
-        assert!(documentation.contains(&format!("`{full}")), "{full}");
+        assert!(PAGE.contains(&format!("| `{full}")), "{full}");
+    }
+}
+
+/// With their suffixes: what somebody writes into a query is what is scraped.
+#[test]
+fn the_page_and_the_dashboard_name_only_series_that_exist() {
+    let scraped = scrape();
+    let mut exist = names(&scraped);
+    let families = MetricName::ALL.map(|name| format!("portcullis_{}", name.as_str()));
+    for name in names(PAGE) {
+        let known = exist.contains(&name) || families.contains(&name);
+        assert!(known, "{name} stands on the page");
+    }
+    // A family is no series.
+    exist.retain(|name| {
+        scraped.lines().any(|line| {
+            let of_it = line.strip_prefix(name.as_str());
+            of_it.is_some_and(|rest| rest.starts_with(['{', ' ']))
+        })
+    });
+    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let queries = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let queries: Vec<&str> = queries
+        .map(|query| query["expr"].as_str().unwrap())
+        .collect();
+    assert!(queries.len() > 15);
+    for query in queries {
+        let asked = names(query);
+        assert_eq!(asked.len(), 1, "{query}");
+        assert!(asked.is_subset(&exist), "{query}");
     }
 }

@@ -20,12 +20,12 @@ use crate::audit::Outcome;
 use crate::call::Call;
 use crate::catalog::bad_answer;
 use crate::changes::Changes;
-use crate::consent::Resumed;
+use crate::consent::{Resumed, openings};
 use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
-use crate::legacy::{accepted, answer, challenged, method_text, step_up};
+use crate::legacy::{accepted, answer, challenged, limited, method_text, step_up};
 use crate::prepare::{Prepared, listening, protocol};
 use crate::presented::Presented;
 use crate::pulse::Pulse;
@@ -65,9 +65,9 @@ impl Gateway {
         let again = match resumed {
             Ok(None) => return self.modern_call(call, view, envelope, meta, headers).await,
             Ok(Some(Resumed::Request(text))) => text,
-            Ok(Some(Resumed::Declined(word))) => {
-                let text = Self::declined(&call, known, word, client_id);
-                let outcome = Outcome::Kind(ErrorKind::ConsentRequired);
+            Ok(Some(Resumed::Declined(declined))) => {
+                let text = Self::declined(&call, known, &declined, client_id);
+                let outcome = Outcome::Kind(declined.kind);
                 return answer(call, StatusCode::OK, outcome, text, client_id).await;
             }
             Err(error) => {
@@ -79,7 +79,7 @@ impl Gateway {
         Box::pin(self.modern_call_again(call, view, &again, client_id, headers)).await
     }
 
-    /// A request as it was before its client was asked to have an account connected.
+    /// A request as it was before its client was asked to open something.
     async fn modern_call_again(
         self: &Arc<Self>,
         call: Call,
@@ -166,8 +166,10 @@ impl Gateway {
                         return answer(call, StatusCode::OK, outcome, text, client_id).await;
                     }
                     EngineError::ConsentRequired(wanted) => {
+                        let openings = openings(&wanted);
+                        let openings = openings.as_deref();
                         let asked =
-                            self.modern_question(&call, view, known, envelope, meta, &wanted);
+                            self.modern_question(&call, view, known, envelope, meta, openings);
                         match asked {
                             Ok(result) => {
                                 let text = match result {
@@ -175,6 +177,24 @@ impl Gateway {
                                     None => Self::modern_consent(&call, known, &wanted, client_id),
                                 };
                                 let outcome = Outcome::Kind(ErrorKind::ConsentRequired);
+                                return answer(call, StatusCode::OK, outcome, text, client_id)
+                                    .await;
+                            }
+                            Err(error) => error,
+                        }
+                    }
+                    EngineError::ApprovalRequired(held) => {
+                        let opening = held.opening();
+                        let openings = opening.as_ref().map(std::slice::from_ref);
+                        let asked =
+                            self.modern_question(&call, view, known, envelope, meta, openings);
+                        match asked {
+                            Ok(result) => {
+                                let text = match result {
+                                    Some(result) => result_text(client_id, &result),
+                                    None => Self::told(&call, &held, true, client_id),
+                                };
+                                let outcome = Outcome::Kind(held.kind());
                                 return answer(call, StatusCode::OK, outcome, text, client_id)
                                     .await;
                             }
@@ -189,6 +209,9 @@ impl Gateway {
                 }
                 if let Some(challenge) = error.challenge() {
                     return challenged(call, told.1, told.2, client_id, challenge).await;
+                }
+                if let Some(reached) = error.limited() {
+                    return limited(call, told.1, told.2, client_id, reached).await;
                 }
                 told
             }
@@ -221,6 +244,7 @@ impl Gateway {
                 return plain(&aggregate_result(view, call.origin.as_deref()));
             }
             if method == Method::Listen {
+                self.count(call).await?;
                 return self
                     .open_listens(call, view, envelope, meta)
                     .await
@@ -411,7 +435,7 @@ fn result_text(id: &str, result: &str) -> String {
 
 /// What a request asks for, without what its retry has besides (SEP-2322: the same parameters,
 /// `inputResponses` and `requestState`) and without the name, whose spelling is the endpoint's.
-fn what_is_asked(method: Method, envelope: &Envelope<'_>) -> [u8; 32] {
+pub(crate) fn what_is_asked(method: Method, envelope: &Envelope<'_>) -> [u8; 32] {
     let left_out: &[&str] = match method {
         Method::ToolsCall | Method::PromptsGet => {
             &["_meta", "inputResponses", "requestState", "name"]

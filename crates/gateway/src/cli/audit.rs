@@ -63,6 +63,15 @@ pub enum AuditVerb {
     Export(Box<ExportArgs>),
     /// Find any edit, removal or reordering in the store that the configuration names
     Verify,
+    /// Remove old events from the store that the configuration names; what is left still proves itself
+    Prune {
+        /// Events from before so many days; without it, `audit.retention_days`
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        older_than_days: Option<u32>,
+        /// Do it: without this, events are only counted
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 pub(super) async fn run(
@@ -98,12 +107,26 @@ pub(super) async fn run(
             }
         }
         AuditVerb::Export(args) => export::run(*args, out).await,
+        AuditVerb::Prune {
+            older_than_days,
+            yes,
+        } => prune(global, older_than_days, yes, out).await,
         AuditVerb::Verify => {
             let work = wire::verify_audit(global.config.as_deref());
             let found = Box::pin(progress::during("verifying the audit trail", work)).await?;
-            out.json(&json!({ "verified": found.verified, "broken": found.broken }))?;
+            out.json(&json!({
+                "verified": found.verified,
+                "pruned_chains": found.pruned,
+                "broken": found.broken,
+            }))?;
             for what in &found.broken {
                 out.line(what)?;
+            }
+            if found.pruned > 0 {
+                out.line(&format!(
+                    "{} chain(s) were pruned: their oldest events are gone, as a genuine mark says",
+                    found.pruned
+                ))?;
             }
             out.line(&format!(
                 "{} event(s) verified, {} problem(s)",
@@ -117,6 +140,43 @@ pub(super) async fn run(
             })
         }
     }
+}
+
+async fn prune(
+    global: &Global,
+    days: Option<u32>,
+    really: bool,
+    out: &mut Output,
+) -> Result<Exit, CommandError> {
+    let age = days.map(|days| Duration::from_hours(u64::from(days) * 24));
+    let work = wire::prune_audit(global.config.as_deref(), age, really);
+    let done = Box::pin(progress::during("pruning the audit trail", work)).await?;
+    let before = done.before.to_string();
+    out.json(&json!({
+        "before": before,
+        "events": done.events,
+        "chains": done.chains,
+        "unproven": done.unproven,
+        "removed": really,
+    }))?;
+    for chain in &done.unproven {
+        out.line(&format!(
+            "{chain}: stays, because it is not what was written; see `portcullis audit verify`"
+        ))?;
+    }
+    let (events, chains) = (done.events, done.chains);
+    out.line(&if really {
+        format!("{events} event(s) of {chains} chain(s) from before {before} were removed")
+    } else {
+        format!(
+            "{events} event(s) of {chains} chain(s) are from before {before}; --yes removes them"
+        )
+    })?;
+    Ok(if done.unproven.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// The newest events, oldest of them first.

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use portcullis_core::ApiKey;
 use portcullis_egress::{Destination, EgressPolicy, HttpClient, RequestBody};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -32,6 +34,17 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body if it was JSON, else null.
     pub body: Value,
+    /// The body as it came.
+    pub bytes: Bytes,
+}
+
+/// A page of the audit trail.
+#[derive(Debug, Deserialize)]
+pub struct AuditPage {
+    /// Events, character by character as they came.
+    pub events: Vec<Box<RawValue>>,
+    /// Where the next page begins.
+    pub next: Option<String>,
 }
 
 impl GatewayClient {
@@ -155,6 +168,45 @@ impl GatewayClient {
         self.success(answer)
     }
 
+    /// `GET /v1/approvals`, page by page, as one answer: those that are pending, or all.
+    pub async fn approvals(&self, all: bool) -> Result<Value, CommandError> {
+        let mut listed = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut query = vec![("limit", "1000")];
+            if !all {
+                query.push(("status", "pending"));
+            }
+            query.extend(after.as_deref().map(|after| ("after", after)));
+            let mut page = self.get("/v1/approvals", &query).await?;
+            if let Some(Value::Array(items)) = page.pointer_mut("/approvals").map(Value::take) {
+                listed.extend(items);
+            }
+            let next = page.pointer("/next").and_then(Value::as_str);
+            match next {
+                Some(next) if after.as_deref() != Some(next) => after = Some(next.to_owned()),
+                _ => return Ok(json!({"approvals": listed, "next": null})),
+            }
+        }
+    }
+
+    /// `GET /v1/approvals/{id}`.
+    pub async fn approval(&self, id: &str) -> Result<Value, CommandError> {
+        let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        self.get(&format!("/v1/approvals/{id}"), &[]).await
+    }
+
+    /// `POST /v1/approvals/{id}/approve`, or `/deny`.
+    pub async fn decide_approval(
+        &self,
+        id: &str,
+        verb: &str,
+        body: &Value,
+    ) -> Result<Value, CommandError> {
+        let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        self.post(&format!("/v1/approvals/{id}/{verb}"), body).await
+    }
+
     /// `GET /v1/mcp/server`.
     pub async fn servers(&self) -> Result<Value, CommandError> {
         self.get("/v1/mcp/server", &[]).await
@@ -163,6 +215,17 @@ impl GatewayClient {
     /// `GET /v1/audit`.
     pub async fn audit(&self, query: &[(&str, &str)]) -> Result<Value, CommandError> {
         self.get("/v1/audit", query).await
+    }
+
+    /// `GET /v1/audit`, each event as it was recorded.
+    pub async fn audit_page(&self, query: &[(&str, &str)]) -> Result<AuditPage, CommandError> {
+        let answer = self
+            .send(Method::GET, "/v1/audit", query, &[], None)
+            .await?;
+        let bytes = answer.bytes.clone();
+        self.success(answer)?;
+        let page = serde_json::from_slice(&bytes);
+        Ok(page.context("the gateway's answer holds no events")?)
     }
 
     /// A GET whose answer must be a success.
@@ -231,6 +294,7 @@ impl GatewayClient {
             status: parts.status,
             headers: parts.headers,
             body: parse(&bytes),
+            bytes,
         })
     }
 

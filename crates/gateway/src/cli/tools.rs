@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::exit::{CommandError, Exit};
-use super::output::{Column, Output};
+use super::output::{Column, Output, printable};
 use super::progress;
 use super::target::TargetArgs;
 
@@ -86,6 +86,13 @@ async fn call(args: CallArgs, out: &mut Output) -> Result<Exit, CommandError> {
     let work = client.call_tool(args.server.as_deref(), &args.name, &arguments);
     let result = progress::during("calling the tool", work).await?;
     out.json(&result)?;
+    if result.pointer("/status").and_then(Value::as_str) == Some("pending")
+        && let Some(message) = result.pointer("/message").and_then(Value::as_str)
+    {
+        // 202: nothing was called.
+        out.line(&printable(message))?;
+        return Ok(Exit::Failed);
+    }
     out.line(&text(&result))?;
     let failed = result.pointer("/isError").and_then(Value::as_bool) == Some(true);
     Ok(if failed { Exit::Failed } else { Exit::Done })

@@ -12,11 +12,11 @@ use portcullis_core::{Clock, Principal, Side, Timestamp};
 use portcullis_credentials::KeyBook;
 use portcullis_egress::HttpClient;
 use portcullis_engine::Gateway;
-use portcullis_identity::RevocationAdmin;
 use portcullis_identity::authorization_server::{
     AssertionIssuer, AuthorizationDeps, AuthorizationServer, AuthorizationTerms, Endpoints,
     ListedClient, TokenKeys,
 };
+use portcullis_identity::{Directory, RevocationAdmin};
 use portcullis_oauth::SigningAlgorithm;
 use portcullis_oauth::authorization_server::{
     AuthMethod, ClientMetadata, GrantType, NativeRedirects, RedirectUri, display_name,
@@ -60,17 +60,21 @@ pub(super) struct TokenBook {
     parsed: ArcSwap<Jwks>,
 }
 
-/// The snapshot in force, once there is one.
-#[derive(Debug, Default)]
-struct Served(std::sync::OnceLock<Arc<Gateway>>);
+/// The snapshot in force, once there is one, and the toolsets.
+#[derive(Debug)]
+struct Served {
+    gateway: std::sync::OnceLock<Arc<Gateway>>,
+    directory: Arc<Directory>,
+}
 
 #[async_trait]
 impl Endpoints for Served {
     async fn leads_somewhere(&self, name: &str, principal: &Principal, side: Side) -> bool {
-        let gateway = self.0.get();
+        let gateway = self.gateway.get();
         gateway.is_some_and(|gateway| {
+            let toolsets = self.directory.toolsets();
             let snapshot = gateway.snapshot();
-            snapshot.leads_somewhere(name, principal, side)
+            snapshot.leads_somewhere(name, principal, side, &toolsets)
         })
     }
 }
@@ -140,9 +144,13 @@ impl Authorization {
         vaults: &Vaults,
         revoking: &RevocationAdmin,
         client: &Arc<dyn HttpClient>,
+        directory: &Arc<Directory>,
     ) -> Self {
         let keys = Arc::new(TokenBook::new(vaults));
-        let served = Arc::new(Served::default());
+        let served = Arc::new(Served {
+            gateway: std::sync::OnceLock::new(),
+            directory: Arc::clone(directory),
+        });
         let clock = &vaults.clock;
         let grants = AuthorizationDeps::grants(
             Arc::clone(&vaults.stores.grants),
@@ -174,7 +182,7 @@ impl Authorization {
     /// From now on it knows which endpoints there are.
     pub(super) fn serve(&self, gateway: &Arc<Gateway>) {
         // It is told once, when the rooms are built.
-        let _ = self.served.0.set(Arc::clone(gateway));
+        let _ = self.served.gateway.set(Arc::clone(gateway));
     }
 
     /// Takes up keys that another process made. On any error those that are known stay, for a while.

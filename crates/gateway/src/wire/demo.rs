@@ -46,6 +46,7 @@ pub async fn demo_gateway(
         embedded.config(),
         HostRule::Loopback,
         None,
+        Some(embedded.server_book()),
     );
     let stop = stop.clone();
     lifecycle.tasks.spawn(async move {

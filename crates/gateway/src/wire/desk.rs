@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use portcullis_config::Config;
+use portcullis_config::{AuditSink, AuditSinkKind, Config};
 use portcullis_core::{ErrorKind, RequestId};
 use portcullis_engine::audit::{AuditGuard, AuditLog, CallerText, Outcome, Surface};
 use portcullis_engine::metrics::Metrics;
 use portcullis_identity::MasterKey;
 use tokio_util::task::TaskTracker;
 
+use super::outbound;
 use super::rooms::{Vaults, start_audit};
 
 /// What the trail calls the right to do it: whoever may write the store and read its key ring.
@@ -32,8 +33,12 @@ impl Desk {
         let mut config = config.clone();
         // The command's own output says what was done.
         config.audit.log_requests = false;
+        let printed = |sink: &AuditSink| sink.kind == AuditSinkKind::Stdout;
+        config.audit.sinks.retain(|sink| !printed(sink));
         let tracker = TaskTracker::new();
-        let log = start_audit(&config, vaults, &Arc::new(Metrics::new()), &tracker).await?;
+        let client = outbound::client(config.server.ca_file.clone())?;
+        let metrics = Arc::new(Metrics::new());
+        let log = start_audit(&config, vaults, &client, &metrics, &tracker).await?;
         anyhow::ensure!(
             !log.required() || log.is_available(),
             "the audit trail cannot be written, and audit.required lets nothing be done without it"

@@ -137,7 +137,9 @@ impl Written {
     async fn read(file: Option<&Path>) -> Result<Self, CommandError> {
         let file = files::path_of(file);
         let stored = StoredValues::new(Arc::new(SystemClock::start()));
-        let Loaded { config, notices } = stored
+        let Loaded {
+            config, notices, ..
+        } = stored
             .load(&file, CommandLine::default(), Why::Asked)
             .await?;
         // It was read a moment ago; only lines are looked for in it now.
@@ -180,6 +182,7 @@ impl Surgery {
     async fn open(config: &Config) -> Result<Self, CommandError> {
         let mut config = config.clone();
         config.audit.jsonl_path = None;
+        config.audit.sinks.clear();
         config.audit.log_requests = false;
         config.identity.issuers.clear();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

@@ -11,26 +11,32 @@ use portcullis_credentials::Connections;
 use portcullis_engine::Gateway;
 use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_identity::{
-    Authentication, CreatedKey, KeyAdmin, MasterKey, NewKey, RevocationAdmin,
+    Authentication, CreatedKey, FreshnessSettings, KeyAdmin, MasterKey, NewKey, RevocationAdmin,
+    follow,
 };
-use portcullis_server::Guarded;
+use portcullis_server::{Guarded, ServerBook};
 use portcullis_store::{StoreError, Stores};
 use portcullis_store_sql::Durability;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::defined::{Book, BookSource};
+use super::reload::Reloading;
 pub use super::rooms::Presenting;
 use super::rooms::{Rooms, Storage, refusal};
 use super::serve::{end, state};
 use super::stored::{StoredValues, Why};
 use super::{hosts, housekeeping};
 use crate::cli::exit::CommandError;
+use crate::lifecycle::{ReloadCause, reloads};
+use crate::telemetry::LogControl;
 
 /// A gateway without a listener.
 #[derive(Debug)]
 pub struct Embedded {
     rooms: Arc<Rooms>,
     config: Config,
+    servers: Arc<Book>,
 }
 
 impl Embedded {
@@ -121,7 +127,7 @@ impl Embedded {
         stop: &CancellationToken,
         between: Presenting,
     ) -> Result<Self, CommandError> {
-        let stored = StoredValues::new(Arc::clone(&clock));
+        let stored = Arc::new(StoredValues::new(Arc::clone(&clock)));
         let config = stored
             .parse("embedded.yaml", text, command_line, Why::Asked)
             .await?
@@ -134,9 +140,49 @@ impl Embedded {
             .await
             .map_err(refusal)?,
         );
+        stored.put_in_force();
         housekeeping::start(&rooms, tracker, stop);
-        rooms.readiness.serve(1);
-        Ok(Self { rooms, config })
+        let (requester, reloads) = reloads();
+        let source = BookSource {
+            file: None,
+            command_line,
+        };
+        let servers = Book::open(&rooms, &stored, &requester, source)
+            .await
+            .context("the servers of the store")?;
+        let mut reloading = Reloading {
+            file: "embedded.yaml".into(),
+            host: command_line.host.map(str::to_owned),
+            port: command_line.port,
+            tls: Vec::new(),
+            watch: None,
+            config: config.clone(),
+            logs: LogControl::default(),
+            stored: Arc::clone(&stored),
+        };
+        if stored.has_definitions() {
+            let put = Box::pin(reloading.reload(&rooms, ReloadCause::ServersChanged)).await;
+            put.map_err(|findings| anyhow::anyhow!(findings))?;
+        }
+        follow(
+            vec![Arc::clone(&servers) as _],
+            &*rooms.vaults.stores.announcements,
+            FreshnessSettings::default(),
+            tracker,
+            stop,
+        );
+        let (reloaded, stopped) = (Arc::clone(&rooms), stop.clone());
+        tracker.spawn(async move {
+            stopped
+                .run_until_cancelled(reloading.run(&reloaded, reloads))
+                .await;
+        });
+        rooms.readiness.serve(rooms.gateway.snapshot().generation());
+        Ok(Self {
+            rooms,
+            config,
+            servers,
+        })
     }
 
     /// The router of the data listener, as for a loopback bind, unless the file names an address that is
@@ -149,7 +195,13 @@ impl Embedded {
             &self.config,
             hosts::data(&self.config, !open),
             None,
+            Some(self.server_book()),
         ))
+    }
+
+    /// Who keeps servers that administrators define.
+    pub(super) fn server_book(&self) -> Arc<dyn ServerBook> {
+        Arc::clone(&self.servers) as _
     }
 
     pub(super) const fn config(&self) -> &Config {

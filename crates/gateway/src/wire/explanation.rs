@@ -8,11 +8,11 @@ use portcullis_config::CommandLine;
 use portcullis_core::{Clock, Side};
 use portcullis_engine::{Question, explain_on};
 use portcullis_identity::Authentication;
-use portcullis_policy::{Caller, ServerPolicy};
+use portcullis_policy::{Caller, Described, ServerPolicy};
 use serde_json::Value;
 
 use super::rooms::{Storage, Vaults};
-use super::{files, identity, servers};
+use super::{files, identity, people, servers};
 use crate::cli::exit::CommandError;
 
 /// Answers under the rules of the file as it is now, whatever a running gateway has in force.
@@ -31,7 +31,8 @@ pub async fn explain(config: Option<&Path>, question: &Question) -> Result<Value
     let (revocations, _) = vaults.revocations().await?;
     let clock: Arc<dyn Clock> = Arc::clone(&vaults.clock);
     let keys = identity::keys(&config, &index, &clock)?;
-    let authentication = Authentication::new(keys, revocations);
+    let (directory, _) = vaults.directory(people::directory(&config)).await?;
+    let authentication = Authentication::new(keys, revocations).with_directory(directory);
     let principal = authentication
         .key_named(&question.key)
         .await
@@ -45,7 +46,9 @@ pub async fn explain(config: Option<&Path>, question: &Question) -> Result<Value
         principal: &principal,
         side: Side::of(question.address, &config.server.inside),
     };
-    explain_on(caller, question, clock.now(), policies.iter()).ok_or_else(|| {
+    // No server is asked, so of no tool it is known that it only reads.
+    let policies = policies.iter().map(|policy| (policy, Described::default()));
+    explain_on(caller, question, clock.now(), policies).ok_or_else(|| {
         let server = question.server.as_deref().unwrap_or_default();
         CommandError::Usage(format!(
             "no server of {} is called {server}",

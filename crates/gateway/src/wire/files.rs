@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use portcullis_config::{CommandLine, ConfigErrors, Loaded, Sources, Stored};
+use portcullis_config::{
+    CommandLine, ConfigErrors, Configuration, Definition, Loaded, Sources, Stored,
+};
 use portcullis_vault::StoredRef;
 
 use crate::cli::exit::CommandError;
@@ -41,6 +43,7 @@ pub(super) fn parse(
         name,
         text,
         command_line,
+        &[],
         &|raw| match raw.parse::<StoredRef>() {
             Ok(_) => Stored::Unasked,
             Err(error) => Stored::Failed(error.to_string()),
@@ -48,7 +51,7 @@ pub(super) fn parse(
     )
 }
 
-/// The same with what secret stores gave.
+/// The same with servers that the admin API defined, and with what secret stores gave.
 #[expect(
     clippy::disallowed_methods,
     reason = "the binary is the configuration's door to the environment"
@@ -57,6 +60,7 @@ pub(super) fn parse_with(
     name: &str,
     text: &str,
     command_line: CommandLine<'_>,
+    definitions: &[Definition],
     stored: &dyn Fn(&str) -> Stored,
 ) -> Result<Loaded, ConfigErrors> {
     let sources = Sources {
@@ -70,7 +74,25 @@ pub(super) fn parse_with(
         stored,
         command_line,
     };
-    portcullis_config::load(name, text, &sources)
+    portcullis_config::load_with(name, text, &sources, definitions)
+}
+
+/// A text as it may be shown, with what the environment overrides.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the binary is the configuration's door to the environment"
+)]
+pub(super) fn masked(text: &str) -> Option<Configuration> {
+    let sources = Sources {
+        env: &|name| std::env::var(name).ok(),
+        env_names: &|| {
+            std::env::vars_os()
+                .filter_map(|(name, _)| name.into_string().ok())
+                .collect()
+        },
+        ..Sources::none()
+    };
+    portcullis_config::masked_configuration(text, &sources)
 }
 
 /// A configuration, or the error that a command ends with; secret stores are not asked.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_engine::BEAT;
-use portcullis_store::StoreError;
+use portcullis_store::{StoreError, Topic};
 use portcullis_vault::KeyRing;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::retention;
 use super::rooms::{Rooms, Vaults};
 use super::unclaimed;
 
@@ -18,9 +19,15 @@ const REVOCATIONS: Duration = Duration::from_mins(1);
 const RING: Duration = Duration::from_secs(5);
 /// How often values that were good once are forgotten, and how long after their time.
 const ONE_TIME: Duration = Duration::from_mins(5);
-/// How often grants, refresh tokens, clients and connections that nobody uses are forgotten.
+/// How often grants, refresh tokens, clients and connections that nobody uses are forgotten, and old audit
+/// events.
 const GRANTS: Duration = Duration::from_hours(1);
 
+/// How soon it is put on record that nobody decided about a call.
+const APPROVALS: Duration = Duration::from_secs(5);
+
+/// What is announced many times in that time is looked at once.
+const BREATH: Duration = Duration::from_millis(20);
 /// How often the gateway looks at what it holds.
 const HOUSE: Duration = Duration::from_secs(1);
 
@@ -54,6 +61,22 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
         let ended = unclaimed::tidy(&rooms).await;
         tidied("what nobody claims of people's connections", ended);
     });
+    house.every(APPROVALS, |rooms| async move {
+        tidied(
+            "what nobody decided about",
+            rooms.gateway.end_approvals().await,
+        );
+    });
+    house.every(GRANTS, |rooms| async move {
+        let forgotten = rooms.gateway.forget_approvals().await;
+        tidied("what was decided long ago", forgotten);
+    });
+    house.every(GRANTS, |rooms| async move {
+        retention::keep_house(&rooms).await;
+    });
+    house.whenever(Topic::SESSIONS, |rooms| async move {
+        rooms.gateway.follow_terminated().await;
+    });
     let gateway = Arc::clone(&rooms.gateway);
     house.once(async move { gateway.warm_up().await });
     house.every(
@@ -74,6 +97,22 @@ impl House<'_> {
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
             stop.run_until_cancelled(work).await;
+        });
+    }
+
+    /// Each time that this is announced, and again no sooner than after a moment.
+    fn whenever<W>(&self, topic: Topic, work: impl Fn(Arc<Rooms>) -> W + Send + 'static)
+    where
+        W: Future<Output = ()> + Send,
+    {
+        let rooms = Arc::clone(self.rooms);
+        let mut heard = rooms.vaults.stores.announcements.hear(topic);
+        self.once(async move {
+            loop {
+                heard.changed().await;
+                tokio::time::sleep(BREATH).await;
+                work(Arc::clone(&rooms)).await;
+            }
         });
     }
 

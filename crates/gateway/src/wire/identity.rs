@@ -8,8 +8,8 @@ use portcullis_config::{Config, KeyMaterial};
 use portcullis_core::{Clock, PrincipalId};
 use portcullis_identity::authorization_server::AuthorizationServer;
 use portcullis_identity::{
-    Authentication, Authenticator, CertificateRule, ClientCertificates, FileKey, FileKeySecret,
-    FileKeys, IdTokens, KeyIndex, MasterKey, Revocations, StoreKeys,
+    Authentication, Authenticator, CertificateRule, ClientCertificates, Directory, FileKey,
+    FileKeySecret, FileKeys, IdTokens, KeyIndex, MasterKey, Revocations, StoreKeys,
 };
 
 use super::issuers::{Issuers, SUBJECT_LEEWAY};
@@ -21,6 +21,7 @@ pub(super) struct Callers<'a> {
     pub(super) index: &'a Arc<KeyIndex>,
     pub(super) issuers: &'a Issuers,
     pub(super) revocations: &'a Arc<Revocations>,
+    pub(super) directory: &'a Arc<Directory>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) authorization: Option<&'a AuthorizationServer>,
     pub(super) id_tokens: &'a IdTokens,
@@ -37,6 +38,7 @@ impl Callers<'_> {
         let revocations = Arc::clone(self.revocations);
         let authentication =
             Authentication::new(authenticators, revocations).of_generation(generation);
+        let authentication = authentication.with_directory(Arc::clone(self.directory));
         let verification = config
             .jwt_signer
             .as_ref()

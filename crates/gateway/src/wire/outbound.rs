@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_egress::{Hops, HttpClient, RootSource, RootsError, Settings};
+use portcullis_egress::{Dialer, Hops, HttpClient, RootSource, RootsError, Settings};
 
 use crate::cli::exit::CommandError;
 
@@ -40,6 +40,11 @@ fn built(settings: Settings) -> Result<Arc<dyn HttpClient>, CommandError> {
 /// What walks to a host one hop at a time, with the same roots.
 pub(super) fn hops(ca_file: Option<PathBuf>) -> Result<Hops, CommandError> {
     settings(ca_file).hops().map_err(unreadable)
+}
+
+/// What sends without HTTP, with the same roots.
+pub(super) fn dialer(ca_file: Option<PathBuf>) -> Result<Dialer, CommandError> {
+    settings(ca_file).dialer().map_err(unreadable)
 }
 
 fn unreadable(error: RootsError) -> CommandError {

@@ -88,7 +88,9 @@ pub async fn proxy(
     lifecycle: &Lifecycle,
     reloads: Reloads,
 ) -> Result<Exit, CommandError> {
-    let Loaded { config, notices } = options.config()?;
+    let Loaded {
+        config, notices, ..
+    } = options.config()?;
     announce(&config, &notices);
     let listeners = Listeners::bind(&config).await?;
     let url = listeners.url(&config)?;
@@ -114,7 +116,7 @@ pub async fn proxy(
         drop(watch);
     });
 
-    let state = state(&rooms, &config, listeners.data_hosts(&config), None);
+    let state = state(&rooms, &config, listeners.data_hosts(&config), None, None);
     let router = sole_server_router(state, lowering::SERVER.into());
     rooms.readiness.serve(1);
     tracing::info!(

@@ -11,6 +11,8 @@ use portcullis_server::{Frontage, NotReloaded, Reload};
 
 use super::frontage::frontage;
 use super::identity::{Callers, holders};
+use super::limits::{file_limits, on_store_fault};
+use super::people;
 use super::rooms::Rooms;
 use super::serve::{announce, tls_files, watched_files};
 use super::servers::{self, Making};
@@ -55,12 +57,12 @@ impl Reloading {
         }
     }
 
-    async fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
+    pub(super) async fn reload(&mut self, rooms: &Rooms, cause: ReloadCause) -> Reloaded {
         let why = match cause {
-            ReloadCause::SecretChanged => Why::Refresh,
+            ReloadCause::SecretChanged | ReloadCause::ServersChanged => Why::Refresh,
             _ => Why::Asked,
         };
-        let swapped = self.read_and_swap(rooms, why).await;
+        let swapped = self.read_and_swap(rooms, cause, why).await;
         // Before the files are read: what changes afterwards is noticed.
         if let (Ok(_), Some(watch)) = (&swapped, &self.watch) {
             watch.follow(watched_files(&self.file, &self.config));
@@ -112,14 +114,21 @@ impl Reloading {
         }
     }
 
-    async fn read_and_swap(&mut self, rooms: &Rooms, why: Why) -> Reloaded {
+    async fn read_and_swap(&mut self, rooms: &Rooms, cause: ReloadCause, why: Why) -> Reloaded {
         let command_line = CommandLine {
             host: self.host.as_deref(),
             port: self.port,
         };
-        let loaded = self.stored.load(&self.file, command_line, why).await;
+        let loaded = match cause {
+            ReloadCause::ServersChanged => self.stored.again(command_line, why).await,
+            _ => self.stored.load(&self.file, command_line, why).await,
+        };
         let loaded = loaded.map_err(|error| error.to_string())?;
-        let Loaded { config, notices } = loaded;
+        let Loaded {
+            config,
+            notices,
+            judged,
+        } = loaded;
         let before = rooms.gateway.snapshot();
         let generation = before.generation() + 1;
         let signer = rooms
@@ -143,6 +152,7 @@ impl Reloading {
             index: &rooms.index,
             issuers: &rooms.issuers,
             revocations: &rooms.revocations,
+            directory: rooms.defining.directory(),
             clock: &rooms.vaults.clock,
             authorization: authorization.as_ref(),
             id_tokens: &super::sign_in::id_tokens(&rooms.vaults),
@@ -151,7 +161,19 @@ impl Reloading {
             .authentication(&config, generation)
             .map_err(|error| format!("{error:#}"))?;
         self.logs.apply(&config.telemetry);
-        announce(&config, &notices);
+        if cause != ReloadCause::ServersChanged {
+            announce(&config, &notices);
+        }
+        for one in &judged {
+            for error in &one.errors {
+                tracing::error!(
+                    mcp.server.id = one.name,
+                    key = error.path,
+                    "a server of the admin API is not served: {}",
+                    error.message
+                );
+            }
+        }
         for what in fixed_differences(&self.config, &config) {
             tracing::warn!("{what} changed in the file; it takes effect at the next start");
         }
@@ -160,6 +182,10 @@ impl Reloading {
             .map_err(|error| format!("{error:#}"))?;
         // First: nobody gets in by a name before it is known who held it.
         rooms.connections.held_by(holders(&config));
+        rooms
+            .defining
+            .directory()
+            .follow_file(people::directory(&config));
         rooms.authentication.store(Arc::new(authentication));
         rooms.sign_in.store(Arc::new(sign_in));
         let serving = authorization.map(|server| (server, rooms.authorization.keys()));
@@ -168,6 +194,11 @@ impl Reloading {
             .store(Arc::new(frontage(&config, signer.as_ref(), serving)));
         rooms.signing.put_in_force(signer.as_ref());
         rooms.standings.changed(&self.config, &config, generation);
+        rooms.limiting.index.follow_file(file_limits(&config));
+        rooms
+            .gateway
+            .limits()
+            .on_store_fault(on_store_fault(&config));
         rooms.gateway.replace_snapshot(snapshot);
         self.stored.put_in_force();
         rooms.metrics.config_loaded(generation);
@@ -204,10 +235,11 @@ pub(super) fn and_certificates(reloaded: Reloaded, read: anyhow::Result<()>) -> 
 
 /// What cannot change while the process runs. Sections are taken apart without `..`, so that a new
 /// key does not compile until somebody has decided whether it can.
-fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
+pub(super) fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
     let Config {
         server,
         store,
+        redis,
         audit,
         telemetry,
         max_stdio_processes,
@@ -217,6 +249,10 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         jwt_signer: _,
         compat: _,
         policy: _,
+        // The directory follows.
+        people: _,
+        // The limits are told anew.
+        limits: _,
         // The stores are opened anew when they change.
         secrets: _,
         insecure_choices: _,
@@ -233,6 +269,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         forwarded: _,
         inside: _,
         debug_headers: _,
+        defined: _,
         strangers_per_minute: _,
         limits: _,
         trusted_redirect_origins: _,
@@ -295,6 +332,7 @@ fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static str> {
         ("server.grace_seconds", *grace == after.grace),
         ("server.drain_seconds", *drain == after.drain),
         ("store", *store == now.store),
+        ("redis", *redis == now.redis),
         ("audit", *audit == now.audit),
         ("telemetry.metrics", *metrics == now.telemetry.metrics),
     ]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -11,12 +12,12 @@ use portcullis_credentials::{
     Broker, ConnectionDeps, Connections, CredentialBroker, SigningBroker,
 };
 use portcullis_egress::HttpClient;
-use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
+use portcullis_engine::audit::{AuditDeps, AuditLog, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
 use portcullis_engine::{Gateway, GatewayDeps, Quotas};
 use portcullis_identity::{
-    Authentication, FailureThrottle, FreshnessSettings, KeyAdmin, KeyIndex, RevocationAdmin,
-    Revocations, SignIn, follow,
+    Authentication, Directory, DirectoryAdmin, FailureThrottle, FileDirectory, FreshnessSettings,
+    KeyAdmin, KeyIndex, RevocationAdmin, Revocations, SignIn, follow,
 };
 use portcullis_server::{Frontage, Readiness};
 use portcullis_store::Stores;
@@ -27,14 +28,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::authorization::Authorization;
+use super::beside;
 use super::frontage::frontage;
 use super::identity::{Callers, holders};
 use super::issuers::Issuers;
+use super::limits::{Limiting, on_store_fault};
 use super::macs::RingMac;
 use super::outbound;
+use super::people;
 use super::servers::{self, Making};
 use super::sign_in;
 use super::signer::Signing;
+use super::sinks;
 use super::standing::Standings;
 use super::storage::{self, PostgresStorage};
 use super::subjects::Subjects;
@@ -157,6 +162,29 @@ impl Vaults {
         Ok((index, admin))
     }
 
+    /// What stands above credentials by the file and this store, loaded.
+    pub(super) async fn directory(
+        &self,
+        file: FileDirectory,
+    ) -> anyhow::Result<(Arc<Directory>, DirectoryAdmin)> {
+        let directory = Arc::new(Directory::new(
+            Arc::clone(&self.stores.directory),
+            Arc::clone(&self.ring),
+            Arc::clone(&self.clock),
+            FreshnessSettings::default(),
+            file,
+        ));
+        directory.refresh().await.context("the stored directory")?;
+        let admin = DirectoryAdmin::new(
+            Arc::clone(&self.stores.directory),
+            Arc::clone(&directory),
+            Arc::clone(&self.ring),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+        );
+        Ok((directory, admin))
+    }
+
     /// The revocation list of this store, loaded.
     pub(super) async fn revocations(&self) -> anyhow::Result<(Arc<Revocations>, RevocationAdmin)> {
         let list = Arc::new(Revocations::new(
@@ -197,10 +225,13 @@ pub(super) struct Rooms {
     pub(super) frontage: Arc<ArcSwap<Frontage>>,
     pub(super) keys: KeyAdmin,
     pub(super) index: Arc<KeyIndex>,
+    pub(super) defining: DirectoryAdmin,
     pub(super) revoking: RevocationAdmin,
     pub(super) revocations: Arc<Revocations>,
     pub(super) trail: AuditTrail,
     pub(super) audit: AuditLog,
+    /// Older events are removed.
+    pub(super) retention: Option<Duration>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) failures: Arc<FailureThrottle>,
@@ -213,6 +244,7 @@ pub(super) struct Rooms {
     pub(super) signing: Signing,
     pub(super) authorization: Authorization,
     pub(super) connections: Connections,
+    pub(super) limiting: Limiting,
 }
 
 impl Rooms {
@@ -241,17 +273,33 @@ impl Rooms {
         between: Presenting,
     ) -> anyhow::Result<Self> {
         let client = outbound::client(config.server.ca_file.clone())?;
-        let vaults = Box::pin(Vaults::open_at(storage, clock)).await?;
+        let mut vaults = Box::pin(Vaults::open_at(storage, clock)).await?;
+        let redis = Box::pin(beside::of(config, storage, &vaults, tracker, stop)).await?;
+        vaults.stores = beside::joined(vaults.stores, redis.as_ref());
+        let vaults = vaults;
         let (index, keys) = vaults.keys().await?;
         let (revocations, revoking) = vaults.revocations().await?;
+        let (directory, defining) = vaults.directory(people::directory(config)).await?;
+        let limiting = Limiting::of(&vaults, config);
+        limiting
+            .index
+            .refresh()
+            .await
+            .context("the stored limits")?;
         follow(
-            vec![Arc::clone(&index) as _, Arc::clone(&revocations) as _],
+            vec![
+                Arc::clone(&index) as _,
+                Arc::clone(&revocations) as _,
+                Arc::clone(&directory) as _,
+                limiting.followed(),
+            ],
+            &*vaults.stores.announcements,
             FreshnessSettings::default(),
             tracker,
             stop,
         );
         let metrics = Arc::new(Metrics::new());
-        let audit = start_audit(config, &vaults, &metrics, tracker).await?;
+        let audit = start_audit(config, &vaults, &client, &metrics, tracker).await?;
         let signing = Signing {
             store: Arc::clone(&vaults.stores.signing_keys),
             ring: Arc::clone(&vaults.ring),
@@ -282,12 +330,13 @@ impl Rooms {
             Arc::clone(&vaults.clock),
             tracker.clone(),
         );
-        let authorization = Authorization::new(&vaults, &revoking, &client);
+        let authorization = Authorization::new(&vaults, &revoking, &client, &directory);
         let authorization_server = authorization.by(config, &issuers).await?;
         let callers = Callers {
             index: &index,
             issuers: &issuers,
             revocations: &revocations,
+            directory: &directory,
             clock: &vaults.clock,
             authorization: authorization_server.as_ref(),
             id_tokens: &sign_in::id_tokens(&vaults),
@@ -301,6 +350,7 @@ impl Rooms {
         let standings = Arc::new(Standings::new(
             Arc::clone(&index),
             Arc::clone(&revocations),
+            Arc::clone(&directory),
             Arc::clone(&frontage),
         ));
         let credentials = Broker::new(
@@ -309,7 +359,8 @@ impl Rooms {
             Arc::clone(&vaults.entropy),
             tracker.clone(),
         )
-        .judged_by(Subjects::judged_by(&authentication));
+        .judged_by(Subjects::judged_by(&authentication))
+        .sharing(beside::shared_tokens(&vaults, redis.as_ref()));
         let connections = Connections::new(ConnectionDeps {
             http: Arc::clone(&client),
             clock: Arc::clone(&vaults.clock),
@@ -335,13 +386,21 @@ impl Rooms {
             sealer: Arc::clone(&vaults.ring) as Arc<dyn Sealer>,
             handles: RingMac::new(&vaults.ring, MacPurpose::Handles),
             sessions: Arc::clone(&vaults.stores.sessions),
+            approvals: Arc::clone(&vaults.stores.approvals),
             standing: Arc::clone(&standings) as _,
+            limits: limiting.deps(&vaults),
             audit: audit.clone(),
             clock: Arc::clone(&vaults.clock),
             tracker: tracker.clone(),
         });
+        gateway.limits().on_store_fault(on_store_fault(config));
         authorization.serve(&gateway);
+        let readiness = Arc::new(Readiness::default());
+        if let Some(redis) = redis {
+            readiness.watch_redis(Box::new(beside::RedisProbe(redis)));
+        }
         Ok(Self {
+            limiting,
             authorization,
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),
             gateway,
@@ -350,11 +409,13 @@ impl Rooms {
             frontage,
             keys,
             index,
+            defining,
             revoking,
             revocations,
             audit,
+            retention: config.audit.retention,
             metrics,
-            readiness: Arc::default(),
+            readiness,
             failures: Arc::default(),
             quotas: Arc::default(),
             standings,
@@ -379,15 +440,11 @@ impl Rooms {
 pub(super) async fn start_audit(
     config: &Config,
     vaults: &Vaults,
+    client: &Arc<dyn HttpClient>,
     metrics: &Arc<Metrics>,
     tracker: &TaskTracker,
 ) -> anyhow::Result<AuditLog> {
-    let settings = AuditSettings {
-        required: config.audit.required,
-        file: config.audit.jsonl_path.clone(),
-        log: config.audit.log_requests,
-        ..AuditSettings::default()
-    };
+    let settings = sinks::settings(config, client, &vaults.clock)?;
     let deps = AuditDeps {
         store: Arc::clone(&vaults.stores.audit),
         mac: RingMac::new(&vaults.ring, MacPurpose::AuditChain),

@@ -7,12 +7,15 @@ use anyhow::Context;
 
 use portcullis_config::{CommandLine, Config, Level, Listen, Loaded, Notice};
 use portcullis_core::{Stocked, SystemClock};
+use portcullis_identity::{FreshnessSettings, follow};
 use portcullis_server::handover::Receiver;
 use portcullis_server::listen::{Bound, ClientCa, Drained, ListenSettings, Stop, TlsFiles};
 use portcullis_server::{
-    Guarded, HostRule, OriginRule, Reload, ServerDeps, ServerState, admin_router, router,
+    Guarded, HostRule, OriginRule, Reload, ServerBook, ServerDeps, ServerState, admin_router,
+    router,
 };
 
+use super::defined::{Book, BookSource};
 use super::reload::Reloading;
 use super::replicas::Messenger;
 use super::rooms::{Rooms, Storage, refusal};
@@ -41,7 +44,9 @@ pub async fn serve(
     };
     let clock = Arc::new(SystemClock::start());
     let stored = Arc::new(StoredValues::new(Arc::clone(&clock) as _));
-    let Loaded { config, notices } = stored.load(&file, command_line, Why::Asked).await?;
+    let Loaded {
+        config, notices, ..
+    } = stored.load(&file, command_line, Why::Asked).await?;
     let logs = options.logs.cloned().unwrap_or_default();
     logs.apply(&config.telemetry);
     announce(&config, &notices);
@@ -66,8 +71,15 @@ pub async fn serve(
     let watch = FileWatch::start(watched, lifecycle.reload.clone())
         .map_err(|error| tracing::warn!(%error, "files are not watched; SIGHUP still reloads"))
         .ok();
-    let reloading = Reloading {
-        file,
+    let source = BookSource {
+        file: Some(&file),
+        command_line,
+    };
+    let book = Book::open(&rooms, &stored, &lifecycle.reload, source)
+        .await
+        .context("the servers of the store")?;
+    let mut reloading = Reloading {
+        file: file.clone(),
         host: options.host.map(str::to_owned),
         port: options.port,
         tls: listeners.certificates(),
@@ -76,6 +88,18 @@ pub async fn serve(
         logs,
         stored: Arc::clone(&stored),
     };
+    if stored.has_definitions() {
+        // Nobody is served before they are in force.
+        let put = Box::pin(reloading.reload(&rooms, ReloadCause::ServersChanged)).await;
+        put.map_err(|findings| anyhow::anyhow!(findings).context("the servers of the store"))?;
+    }
+    follow(
+        vec![Arc::clone(&book) as _],
+        &*rooms.vaults.stores.announcements,
+        FreshnessSettings::default(),
+        tasks,
+        soft,
+    );
     let stopped = lifecycle.stop.soft.clone();
     let reloaded = Arc::clone(&rooms);
     lifecycle.tasks.spawn(async move {
@@ -98,7 +122,11 @@ pub async fn serve(
     });
 
     let reload: Arc<dyn Reload> = Arc::new(lifecycle.reload.clone());
-    let state = |hosts| state(&rooms, &config, hosts, Some(Arc::clone(&reload)));
+    let servers: Arc<dyn ServerBook> = book;
+    let state = |hosts| {
+        let (reload, servers) = (Arc::clone(&reload), Arc::clone(&servers));
+        state(&rooms, &config, hosts, Some(reload), Some(servers))
+    };
     let hosts = listeners.data_hosts(&config);
     if let Some(warning) = hosts::who_names_us(&config, &hosts) {
         tracing::warn!("{warning}");
@@ -109,7 +137,7 @@ pub async fn serve(
         rooms.gateway.replicas().appear_at(url);
         rooms.gateway.replicas().beat().await;
     }
-    rooms.readiness.serve(1);
+    rooms.readiness.serve(rooms.gateway.snapshot().generation());
     tracing::info!(
         %url,
         listen = %listeners.data.local_addr(),
@@ -146,6 +174,7 @@ pub(super) async fn serve_to_the_end(
 pub(super) async fn end(rooms: &Rooms) {
     rooms.gateway.replicas().leave().await;
     rooms.gateway.close_sessions(FAREWELL).await;
+    rooms.gateway.limits().write_usage().await;
     if rooms.audit.close().await.is_err() {
         tracing::error!("the last audit events could not be stored");
     }
@@ -187,12 +216,14 @@ pub(super) fn watched_files(file: &std::path::Path, config: &Config) -> Vec<std:
     std::iter::once(file.to_path_buf()).chain(tls).collect()
 }
 
-/// The state of all surfaces; `reload` is absent where no file can be read again.
+/// The state of all surfaces; `reload` is absent where no file can be read again, `servers` where there are those of
+/// the file alone.
 pub(super) fn state(
     rooms: &Rooms,
     config: &Config,
     hosts: HostRule,
     reload: Option<Arc<dyn Reload>>,
+    servers: Option<Arc<dyn ServerBook>>,
 ) -> ServerState {
     let server = &config.server;
     let mut origins: std::collections::BTreeSet<String> =
@@ -209,11 +240,14 @@ pub(super) fn state(
         sign_in: Arc::clone(&rooms.sign_in),
         connections: rooms.connections.clone(),
         keys: rooms.keys.clone(),
+        defining: rooms.defining.clone(),
+        limits: rooms.limiting.admin.clone(),
         revocations: rooms.revoking.clone(),
         trail: rooms.trail.clone(),
         metrics: Arc::clone(&rooms.metrics),
         readiness: Arc::clone(&rooms.readiness),
         reload,
+        servers,
         courier: Arc::new(Messenger::new(&rooms.client)),
         clock: Arc::clone(&rooms.vaults.clock),
         request_ids: Arc::new(Stocked::of(Arc::clone(&rooms.vaults.entropy))),

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use portcullis_aws::{AccessKeys, Identity, Role, Scope, Source, StsEndpoint, WebIdentity};
 use portcullis_config::{
-    ActorSource, Auth, AwsIdentity, AwsRole, AwsSource, Config, Delegation as Delegates, EnvValue,
-    ExchangeProfile as Profile, McpServer, Revision, StdioCommand, StdioProcesses, Transport,
+    ActorSource, Auth, AwsIdentity, AwsRole, AwsSource, Compat, Config, Delegation as Delegates,
+    EnvValue, ExchangeProfile as Profile, McpServer, Revision, StdioCommand, StdioProcesses,
+    Transport,
 };
 use portcullis_credentials::{
     Actor, ActorToken, Authority, AwsSignature, ClientCredentials, CredentialKind, Document,
@@ -17,7 +18,7 @@ use portcullis_credentials::{
 };
 use portcullis_egress::Destination;
 use portcullis_engine::metrics::Metrics;
-use portcullis_engine::{ServerEntry, ServerInfo, Snapshot};
+use portcullis_engine::{ApprovalSettings, ServerEntry, ServerInfo, Snapshot};
 use portcullis_mcp::PushPolicy;
 use portcullis_oauth::TokenRules;
 use portcullis_policy::{Delegation, ScopeRules, ServerPolicy};
@@ -65,26 +66,47 @@ pub(super) fn snapshot(
     let servers = config
         .mcp_servers
         .iter()
-        .map(|server| {
-            let fresh = entry(config, server, making)
-                .with_context(|| format!("mcp_servers.{}", server.id))?;
-            Ok(Arc::new(match known.get(server.id.as_str()) {
+        .filter_map(|server| {
+            let made = entry(config, server, making);
+            let fresh = match made.with_context(|| format!("mcp_servers.{}", server.id)) {
+                Ok(fresh) => fresh,
+                // What one of them lacks keeps no other away.
+                Err(error) if server.defined => {
+                    tracing::error!("a server of the admin API is not served: {error:#}");
+                    return None;
+                }
+                Err(error) => return Some(Err(error)),
+            };
+            Some(Ok(Arc::new(match known.get(server.id.as_str()) {
                 Some(before) if same_connections(before, &fresh) => {
                     before.upstream.recheck();
                     fresh.carrying_over(before)
                 }
                 _ => fresh,
-            }))
+            })))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(Snapshot::new(servers, generation))
+    Ok(Snapshot::new(servers, generation).approving(approvals(config)))
+}
+
+fn approvals(config: &Config) -> ApprovalSettings {
+    let written = config.policy.approvals;
+    ApprovalSettings {
+        waiting: written.waiting,
+        usable: written.usable,
+        own: written.own,
+    }
 }
 
 fn same_connections(before: &ServerEntry, now: &ServerEntry) -> bool {
     before.upstream.server() == now.upstream.server() && before.auth == now.auth
 }
 
-fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Result<ServerEntry> {
+pub(super) fn entry(
+    config: &Config,
+    server: &McpServer,
+    making: &Making<'_>,
+) -> anyhow::Result<ServerEntry> {
     let signer = match (making.signer, &config.jwt_signer) {
         _ if !server.signed => None,
         (Some(prepared), Some(signer)) => Some(prepared.signer(signer, server)?),
@@ -125,8 +147,14 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
     let upstream = UpstreamServer {
         id: server.id.clone(),
         endpoint: endpoint(config, server)?,
-        destination: Destination::Operator {
-            allow_insecure_http: server.allow_insecure_http,
+        destination: if server.defined && !config.server.defined.private_addresses {
+            Destination::Untrusted {
+                allow_loopback: false,
+            }
+        } else {
+            Destination::Operator {
+                allow_insecure_http: server.allow_insecure_http,
+            }
         },
         timeout: server.timeout,
         stream_idle: STREAM_IDLE.max(server.timeout),
@@ -159,7 +187,8 @@ fn entry(config: &Config, server: &McpServer, making: &Making<'_>) -> anyhow::Re
         Arc::new(upstream),
         info,
         meters,
-    ))
+    )
+    .limited_to(server.limits.clone()))
 }
 
 /// What the operator decided about the server.
@@ -168,6 +197,7 @@ pub(super) fn policy(config: &Config, server: &McpServer) -> ServerPolicy {
         id: server.id.clone(),
         access_groups: server.access_groups.clone(),
         allow_all_keys: server.allow_all_keys,
+        allow_all_keys_uncapped: server.allow_all_keys && config.compat == Compat::LiteLlm,
         inside_only: server.inside_only,
         delegation: match server.delegation {
             Delegates::None => Delegation::None,
@@ -184,6 +214,7 @@ pub(super) fn policy(config: &Config, server: &McpServer) -> ServerPolicy {
         }),
         keys: mapped_keys::rules(server),
         rules: config.policy.rules.clone(),
+        approval: server.approval.clone(),
     }
 }
 

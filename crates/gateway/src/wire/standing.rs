@@ -8,15 +8,16 @@ use arc_swap::ArcSwap;
 use portcullis_config::{Config, FileKey};
 use portcullis_core::{Principal, PrincipalKind, Role, ScopeSet, ServerGrants, Side, Timestamp};
 use portcullis_engine::{Admission, Standing};
-use portcullis_identity::{KeyIndex, Revocations, certificate_id};
+use portcullis_identity::{Directory, KeyIndex, Revocations, certificate_id};
 use portcullis_server::Frontage;
 
-/// The store's keys through their index, everybody through the revocation list, the file's keys, issuers
+/// The store's keys through their index, everybody through the revocation list and the directory, the file's keys, issuers
 /// and ways to sign in through what reloads changed.
 #[derive(Debug)]
 pub(super) struct Standings {
     index: Arc<KeyIndex>,
     revocations: Arc<Revocations>,
+    directory: Arc<Directory>,
     frontage: Arc<ArcSwap<Frontage>>,
     /// Ids whose key left the file or is another now, and issuers that are not trusted as they were,
     /// with the generation of the configuration that ended them: whoever was recognised by an
@@ -28,11 +29,13 @@ impl Standings {
     pub(super) fn new(
         index: Arc<KeyIndex>,
         revocations: Arc<Revocations>,
+        directory: Arc<Directory>,
         frontage: Arc<ArcSwap<Frontage>>,
     ) -> Self {
         Self {
             index,
             revocations,
+            directory,
             frontage,
             ended: ArcSwap::default(),
         }
@@ -61,6 +64,9 @@ impl Standings {
         let signed_in = signed_in(before, now).map(|id| (id, generation));
         let mut ended = HashMap::clone(&self.ended.load());
         let gone = gone.map(|(id, _)| (id, generation));
+        // Whoever had no list and saw everything may be anybody.
+        let closed = before.people.ungranted_sees_all && !now.people.ungranted_sees_all;
+        ended.extend(closed.then(|| (EVERYBODY.to_owned(), generation)));
         ended.extend(gone.chain(distrusted).chain(unmapped).chain(signed_in));
         self.ended.store(Arc::new(ended));
     }
@@ -76,12 +82,16 @@ impl Standings {
         };
         let issuer = principal.issuer.as_deref();
         let signed_in = principal.kind == PrincipalKind::SignedIn;
-        by(principal.id.as_str())
+        by(EVERYBODY)
+            || by(principal.id.as_str())
             || issuer.is_some_and(|issuer| by(&of_issuer(issuer)))
             || (signed_in && by(SIGNED_IN))
             || (signed_in && issuer.is_some_and(|issuer| by(&of_provider(issuer))))
     }
 }
+
+/// Everybody, whoever recognised them.
+const EVERYBODY: &str = "everybody";
 
 /// Everybody who comes with a token of our own. No principal's id looks like this, nor like the others.
 const SIGNED_IN: &str = "signed in";
@@ -174,14 +184,17 @@ fn keys(config: &Config) -> HashMap<String, Opened<'_>> {
 
 impl Standing for Standings {
     fn holds(&self, principal: &Principal, admission: &Admission) -> bool {
-        if self.was_ended(principal, admission) || !self.revocations.stands(principal) {
+        if self.was_ended(principal, admission)
+            || !self.revocations.stands(principal)
+            || !self.directory.stands(principal)
+        {
             return false;
         }
         match (&principal.kind, &principal.key_id) {
             (PrincipalKind::ApiKey | PrincipalKind::SignedIn, Some(id))
                 if !principal.id.as_str().starts_with("key:file:") =>
             {
-                self.index.stands(id)
+                self.index.stands_as(id, principal)
             }
             _ => true,
         }

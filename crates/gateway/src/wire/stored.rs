@@ -4,10 +4,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use portcullis_config::{CommandLine, Config, ConfigErrors, Loaded, Secrets, Stored, VaultAuth};
+use portcullis_config::{
+    CommandLine, Config, ConfigErrors, Definition, JudgedDefinition, Loaded, Secrets, Stored,
+    VaultAuth,
+};
 use portcullis_core::Clock;
 use portcullis_egress::HttpClient;
 use portcullis_vault::{
@@ -38,6 +41,10 @@ pub(super) struct StoredValues {
     /// What was read last: a file may be sound, and still not come into force.
     read: Mutex<Read>,
     in_force: Mutex<Read>,
+    /// Servers that the admin API defined: part of whatever is read.
+    definitions: Mutex<Arc<Vec<Definition>>>,
+    /// What was in force first.
+    at_start: OnceLock<Arc<Config>>,
 }
 
 /// What one reading of a file came to.
@@ -46,6 +53,10 @@ struct Read {
     /// Stores keep their logins as long as their settings are the same. `None`: nobody was asked.
     open: Option<Open>,
     worth: Worth,
+    name: String,
+    text: String,
+    config: Option<Arc<Config>>,
+    judged: Vec<JudgedDefinition>,
 }
 
 #[derive(Clone)]
@@ -62,6 +73,8 @@ impl StoredValues {
             clock,
             read: Mutex::default(),
             in_force: Mutex::default(),
+            definitions: Mutex::default(),
+            at_start: OnceLock::new(),
         }
     }
 
@@ -79,8 +92,19 @@ impl StoredValues {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))
     }
 
-    /// Reads a text: once to see what it refers to, and again with the answers. A file that is wrong
-    /// in itself costs no question.
+    /// Reads the text again that is in force, with the servers that are defined now.
+    pub(super) async fn again(
+        &self,
+        command_line: CommandLine<'_>,
+        why: Why,
+    ) -> Result<Loaded, CommandError> {
+        let Read { name, text, .. } = held(&self.in_force).clone();
+        self.parse(&name, &text, command_line, why)
+            .await?
+            .map_err(|errors| CommandError::Configuration(errors.to_string()))
+    }
+
+    /// Reads a text, for it to come into force.
     pub(super) async fn parse(
         &self,
         name: &str,
@@ -88,17 +112,125 @@ impl StoredValues {
         command_line: CommandLine<'_>,
         why: Why,
     ) -> Result<Result<Loaded, ConfigErrors>, CommandError> {
+        let definitions = Arc::clone(&held(&self.definitions));
+        let looked = self
+            .read_text(name, text, command_line, why, &definitions)
+            .await?;
+        Ok(looked.map(|(loaded, read)| {
+            *held(&self.read) = read;
+            loaded
+        }))
+    }
+
+    /// The same without any consequence.
+    pub(super) async fn look_at(
+        &self,
+        name: &str,
+        text: &str,
+        command_line: CommandLine<'_>,
+        why: Why,
+    ) -> Result<Result<Loaded, ConfigErrors>, CommandError> {
+        let definitions = Arc::clone(&held(&self.definitions));
+        let looked = self
+            .read_text(name, text, command_line, why, &definitions)
+            .await?;
+        Ok(looked.map(|(loaded, _)| loaded))
+    }
+
+    /// Judges a definition beside all others and the text in force, without any consequence. One of the same
+    /// name makes room for it.
+    pub(super) async fn judge(
+        &self,
+        definition: &Definition,
+        command_line: CommandLine<'_>,
+        why: Why,
+    ) -> Result<(Config, JudgedDefinition), CommandError> {
+        let Read { name, text, .. } = held(&self.in_force).clone();
+        let mut definitions = Vec::clone(&held(&self.definitions));
+        definitions.retain(|known| known.name != definition.name);
+        definitions.push(definition.clone());
+        let looked = self
+            .read_text(&name, &text, command_line, why, &definitions)
+            .await?;
+        let (mut loaded, _) =
+            looked.map_err(|errors| CommandError::Configuration(errors.to_string()))?;
+        let judged = loaded.judged.pop();
+        let judged = judged.ok_or_else(|| anyhow::anyhow!("nothing was judged"))?;
+        Ok((loaded.config, judged))
+    }
+
+    /// Sets the servers that whatever is read from now on has beside those of its text; whether they are
+    /// others than before.
+    pub(super) fn define(&self, definitions: Vec<Definition>) -> bool {
+        let mut known = held(&self.definitions);
+        let differ = **known != definitions;
+        if differ {
+            *known = Arc::new(definitions);
+        }
+        differ
+    }
+
+    /// Whether there are any.
+    pub(super) fn has_definitions(&self) -> bool {
+        !held(&self.definitions).is_empty()
+    }
+
+    /// What became of a definition when the text in force was read.
+    pub(super) fn judged(&self, name: &str) -> Option<JudgedDefinition> {
+        let in_force = held(&self.in_force);
+        let mut judged = in_force.judged.iter();
+        judged.find(|one| one.name == name).cloned()
+    }
+
+    /// Whether a server of the file in force is called so.
+    pub(super) fn has_in_file(&self, name: &str) -> bool {
+        let in_force = held(&self.in_force);
+        let config = in_force.config.as_ref();
+        config.is_some_and(|config| {
+            let mut servers = config.mcp_servers.iter();
+            servers.any(|server| !server.defined && server.id.as_str() == name)
+        })
+    }
+
+    /// The text in force.
+    pub(super) fn text_in_force(&self) -> String {
+        held(&self.in_force).text.clone()
+    }
+
+    /// What the process began with: what cannot change meanwhile is as it says.
+    pub(super) fn config_at_start(&self) -> Option<Arc<Config>> {
+        self.at_start.get().cloned()
+    }
+
+    /// Reads a text: once to see what it refers to, and again with the answers. A file that is wrong
+    /// in itself costs no question.
+    async fn read_text(
+        &self,
+        name: &str,
+        text: &str,
+        command_line: CommandLine<'_>,
+        why: Why,
+        definitions: &[Definition],
+    ) -> Result<Result<(Loaded, Read), ConfigErrors>, CommandError> {
         let mut answers: BTreeMap<StoredRef, Stored> = BTreeMap::new();
         let mut open = None;
         loop {
-            let (loaded, asked) = read_with(name, text, command_line, &answers);
-            let Ok(found) = &loaded else {
-                return Ok(loaded);
+            let (loaded, asked) = read_with(name, text, command_line, &answers, definitions);
+            let found = match loaded {
+                Ok(found) => found,
+                Err(errors) => return Ok(Err(errors)),
             };
             if asked.is_empty() {
                 let worth = answers.iter().map(worth).collect();
-                *held(&self.read) = Read { open, worth };
-                return Ok(loaded);
+                let read = Read {
+                    open,
+                    worth,
+                    name: name.to_owned(),
+                    text: text.to_owned(),
+                    config: Some(Arc::new(found.config.clone())),
+                    judged: found.judged.clone(),
+                };
+                return Ok(Ok((found, read)));
             }
             let now = self.open(&found.config)?;
             answers.extend(self.ask(&now, &asked, why).await);
@@ -111,6 +243,9 @@ impl StoredValues {
     pub(super) fn put_in_force(&self) {
         let read = held(&self.read).clone();
         self.book.keep_only(&read.worth.keys().cloned().collect());
+        if let Some(config) = &read.config {
+            self.at_start.get_or_init(|| Arc::clone(config));
+        }
         *held(&self.in_force) = read;
     }
 
@@ -123,7 +258,9 @@ impl StoredValues {
 
     /// Asks again for everything in force; whether anything is worth another value now.
     pub(super) async fn changed(&self) -> bool {
-        let Read { open, worth: known } = held(&self.in_force).clone();
+        let Read {
+            open, worth: known, ..
+        } = held(&self.in_force).clone();
         let wanted: BTreeSet<StoredRef> = known.into_keys().collect();
         let Some(open) = open.filter(|_| !wanted.is_empty()) else {
             return false;
@@ -167,7 +304,7 @@ impl StoredValues {
     }
 }
 
-fn held(read: &Mutex<Read>) -> MutexGuard<'_, Read> {
+fn held<T>(read: &Mutex<T>) -> MutexGuard<'_, T> {
     // One assignment under these locks.
     read.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -183,9 +320,10 @@ fn read_with(
     text: &str,
     command_line: CommandLine<'_>,
     answers: &BTreeMap<StoredRef, Stored>,
+    definitions: &[Definition],
 ) -> (Result<Loaded, ConfigErrors>, BTreeSet<StoredRef>) {
     let asked = RefCell::new(BTreeSet::new());
-    let loaded = files::parse_with(name, text, command_line, &|raw| {
+    let loaded = files::parse_with(name, text, command_line, definitions, &|raw| {
         let reference: StoredRef = match raw.parse() {
             Ok(reference) => reference,
             Err(error) => return Stored::Failed(format!("{error}")),

@@ -8,6 +8,7 @@ use portcullis_engine::audit::verify;
 use portcullis_vault::MacPurpose;
 
 use super::macs::RingMac;
+use super::retention::{Alone, BUSY};
 use super::rooms::{Storage, Vaults};
 use super::{Verification, files};
 use crate::cli::exit::CommandError;
@@ -25,9 +26,11 @@ pub async fn verify_audit(config: Option<&Path>) -> Result<Verification, Command
     }
     let vaults = Vaults::open(&storage).await?;
     let mac = RingMac::new(&vaults.ring, MacPurpose::AuditChain);
-    let report = verify(&*vaults.stores.audit, &*mac)
-        .await
-        .context("the audit trail cannot be read")?;
+    // What is removed while it is read would look like manipulation.
+    let alone = Alone::with(&vaults).await?.context(BUSY)?;
+    let report = verify(&*vaults.stores.audit, &*mac).await;
+    alone.release().await;
+    let report = report.context("the audit trail cannot be read")?;
     let mut broken: Vec<String> = report
         .findings
         .iter()
@@ -45,6 +48,7 @@ pub async fn verify_audit(config: Option<&Path>) -> Result<Verification, Command
     }
     Ok(Verification {
         verified: report.rows,
+        pruned: report.pruned,
         broken,
     })
 }

@@ -84,10 +84,6 @@ fn what_would_keep_others_out_and_does_not_exist_yet_is_refused_and_not_ignored(
             "allowed_cidrs",
         ),
         (
-            "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    require_approval: always\n",
-            "require_approval",
-        ),
-        (
             "mcp_servers:\n  a:\n    url: http://127.0.0.1:1/mcp\n    pinned_tools: [x]\n",
             "pinned_tools",
         ),

@@ -4,7 +4,7 @@ use super::*;
 
 const FILE: &str = r#"
 mcp_servers:
-  files: {url: "https://files.example/mcp", argument_schemas: {read: {properties: {path: {pattern: "^/srv/"}}}}}
+  files: {url: "https://files.example/mcp", argument_schemas: {read: {properties: {path: {type: string, pattern: "^/srv/"}}}}}
   mail: {url: "https://mail.example/mcp"}
 identity:
   keys:

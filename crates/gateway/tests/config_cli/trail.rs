@@ -1,5 +1,10 @@
 //! The audit trail, verified and copied.
 
+use std::sync::Arc;
+
+use portcullis_core::ManualClock;
+use portcullis_testkit::gateway::TestGateway;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,6 +127,11 @@ async fn the_trail_is_exported_whole_or_by_filter() {
         .collect();
     assert_eq!(lines.len(), 1, "{denied:?}");
     assert_eq!(lines[0]["authn"], "unknown", "{denied:?}");
+    // As it was recorded, and not only with the same members.
+    assert!(
+        denied.stdout.starts_with(r#"{"event":"request","at":""#),
+        "{denied:?}"
+    );
 
     let table = run(&[
         "export",
@@ -171,4 +181,77 @@ fn verify_without_a_store_makes_none() {
     let verified = cli(folder.path(), &["audit", "verify"]);
     assert_eq!(verified.code, Some(2), "{verified:?}");
     assert!(!folder.path().join("portcullis.db").exists());
+}
+
+/// What a gateway left that served in 2001, on the database of this folder.
+async fn served_in_2001(folder: &Path) {
+    let mock = MockServer::start().await;
+    let text = format!("{}audit:\n  retention_days: 90\n", keyed(&mock));
+    write(folder, "portcullis.yaml", &text);
+    let clock = Arc::new(ManualClock::at_millis(1_000_000_000_000));
+    let database = folder.join("portcullis.db");
+    let gateway = TestGateway::sharing(&database, &text, clock).await;
+    let called = gateway.bearer(MASTER).ask(Actor::echo_ask("hi")).await;
+    assert_eq!(called.status, 200, "{called:?}");
+    gateway.embedded().end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_serves_removes_old_events_and_says_so() {
+    let folder = folder();
+    served_in_2001(folder.path()).await;
+    let mut gateway = Process::serve(
+        PORTCULLIS,
+        folder.path(),
+        &["--config", "portcullis.yaml", "--port", "0"],
+        &[],
+    );
+    gateway.wait_for("old audit events were removed");
+    let at = format!("http://{}", gateway.address());
+    let exported = cli(
+        folder.path(),
+        &["audit", "export", "--url", &at, "--key", MASTER],
+    );
+    gateway.end();
+    let events: Vec<Value> = exported
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(!exported.stdout.contains("\"2001-"), "{exported:?}");
+    let told = events.iter().find(|event| event["event"] == "pruned");
+    assert_eq!(told.unwrap()["chains"], 1, "{exported:?}");
+    let verified = cli(folder.path(), &["audit", "verify", "--output", "json"]).json();
+    assert_eq!(verified["broken"], json!([]), "{verified}");
+    assert_eq!(verified["pruned_chains"], 1, "{verified}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_events_are_removed_when_asked_and_the_rest_still_proves_itself() {
+    let folder = folder();
+    served_in_2001(folder.path()).await;
+    let json = |args: &[&str]| cli(folder.path(), &[args, &["--output", "json"]].concat()).json();
+    let verified = json(&["audit", "verify"]);
+    assert_eq!(verified["broken"], json!([]));
+    let dry = json(&["audit", "prune"]);
+    assert_eq!(
+        (&dry["removed"], &dry["chains"]),
+        (&json!(false), &json!(1)),
+        "{dry}"
+    );
+    let events = dry["events"].as_u64().unwrap();
+    assert!(events >= 3, "{dry}");
+    assert_eq!(json(&["audit", "verify"])["verified"], verified["verified"]);
+
+    let done = json(&["audit", "prune", "--older-than-days", "30", "--yes"]);
+    assert_eq!(
+        (&done["removed"], &done["events"]),
+        (&json!(true), &json!(events)),
+        "{done}"
+    );
+    let after = json(&["audit", "verify"]);
+    assert_eq!(after["broken"], json!([]), "{after}");
+    assert_eq!(after["pruned_chains"], 1, "{after}");
+    // The act itself is on record, as a chain of its own.
+    assert!(after["verified"].as_u64().unwrap() >= 3, "{after}");
 }

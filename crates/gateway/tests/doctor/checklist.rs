@@ -43,7 +43,7 @@ async fn a_gateway_that_is_fit_for_others_is_told_so() {
 ✓ mapping        every grant names what it grants
 ✓ logging        each request is on record, also as a line of the log
 ! limits         connections, bodies and guesses are bounded; how often one caller asks is not
-                 → limit requests for each user or client at the ingress in front
+                 → write `limits: {defaults: {key: {rpm_limit: 600}}}`, or what your callers need
 ✓ secrets        the file refers to its secrets and holds none
 ✓ relaxations    nothing is relaxed
 – end_to_end     no gateway answers at http://NOBODY

@@ -54,12 +54,14 @@ async fn a_body_that_comes_in_drops_is_given_up() {
     );
     let gateway = TestGateway::start(&yaml).await;
     let caller = gateway.working_key().await;
-    for ask in [
-        Actor::echo_ask("slow"),
-        Ask::rpc("/mcp/support", "tools/list", &json!({})),
-        Ask::post("/key/generate", &json!({})),
+    let admin = gateway.admin().await;
+    for (sender, ask) in [
+        (&caller, Actor::echo_ask("slow")),
+        (&caller, Ask::rpc("/mcp/support", "tools/list", &json!({}))),
+        // Who is no administrator is refused before the body.
+        (&admin, Ask::post("/key/generate", &json!({}))),
     ] {
-        let bytes = caller.sign(ask).bytes();
+        let bytes = sender.sign(ask).bytes();
         let mut connection = Connection::open(gateway.address()).await;
         connection.write(&bytes[..bytes.len() - 1]).await;
         let reply = connection.reply().await;

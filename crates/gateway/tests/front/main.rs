@@ -6,7 +6,11 @@ mod debug;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod origin;
+#[cfg(test)]
+mod people;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
@@ -15,3 +19,5 @@ mod scopes;
 mod sides;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod toolsets;

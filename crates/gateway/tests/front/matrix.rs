@@ -13,7 +13,7 @@ const PAGE: &str = "../../docs/reference/authorization.md";
 const WRITE: &str = "PORTCULLIS_WRITE_GOLDEN";
 
 /// The callers, and what the file says about each.
-const CALLERS: [(&str, &str, &str); 6] = [
+const CALLERS: [(&str, &str, &str); 8] = [
     ("nobody", "", "presents nothing"),
     ("bare", "servers: []", "a key without any grant"),
     (
@@ -36,14 +36,31 @@ const CALLERS: [(&str, &str, &str); 6] = [
         "all_servers: true",
         "a key that is granted all servers",
     ),
+    (
+        "member",
+        "team: helpers",
+        "a key without a list, in the team `helpers`, which lists `lists` and `rules`, of `lists` only `echo`, and blocks `get_customer_info` on `rules`",
+    ),
+    (
+        "capped",
+        "all_servers: true, team: helpers",
+        "a key that is granted all servers, in the same team",
+    ),
 ];
+
+const TEAMS: &str = r"teams:
+  helpers:
+    servers: [lists, rules]
+    mcp_tool_permissions: {lists: [echo]}
+    blocked_tools: [rules/get_customer_info]
+";
 
 /// The servers, and what the file says about each.
 const SERVERS: [(&str, &str, &str); 5] = [
     ("open", "allow_all_keys: true", "for every key"),
     (
         "lists",
-        "access_groups: [staff]\n    disallowed_tools: [get_customer_info]\n    allowed_params: {echo: [message]}\n    argument_schemas: {echo: {properties: {message: {maxLength: 10}}}}",
+        "access_groups: [staff]\n    disallowed_tools: [get_customer_info]\n    allowed_params: {echo: [message]}\n    argument_schemas: {echo: {properties: {message: {type: string, maxLength: 10}}}}",
         "in the group `staff`, never `get_customer_info`, `echo` only with a `message` of up to 10 characters",
     ),
     (
@@ -134,6 +151,7 @@ async fn house() -> (TestGateway, MockServer) {
         .unwrap();
     }
     yaml.push_str(RULES);
+    yaml.push_str(TEAMS);
     (TestGateway::start(&yaml).await, mock)
 }
 

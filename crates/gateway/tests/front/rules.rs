@@ -113,7 +113,7 @@ impl House {
     }
 }
 
-const SCHEMA: &str = "    argument_schemas: {echo: {properties: {message: {pattern: '^/srv/'}, n: {maximum: 5}}, required: [message]}}\n";
+const SCHEMA: &str = "    argument_schemas: {echo: {properties: {message: {type: string, pattern: '^/srv/'}, n: {type: number, maximum: 5}}, required: [message]}}\n";
 
 #[tokio::test]
 async fn an_argument_that_holds_what_the_schema_forbids_goes_nowhere_by_any_door() {

@@ -143,9 +143,9 @@ impl House {
     /// Somebody who may see these servers.
     pub(crate) async fn limited(&self, name: &str, servers: &[&str], groups: &[&str]) -> Client {
         let grants = ServerGrants {
-            all: false,
             servers: servers.iter().map(|&server| server.into()).collect(),
             access_groups: groups.iter().map(|&group| group.to_owned()).collect(),
+            ..ServerGrants::default()
         };
         let key = self.mint(name, grants).await.key;
         self.client(key.expose())

@@ -20,6 +20,9 @@ mod stateless;
 #[cfg(test)]
 mod support;
 
-/// The same suite runs on PostgreSQL in `replicas_on_postgres`.
+/// The same suite runs on PostgreSQL in `replicas_on_postgres`, and with Redis beside it in
+/// `replicas_on_redis`.
 #[cfg(test)]
 const ON_POSTGRES: bool = false;
+#[cfg(test)]
+const ON_REDIS: bool = false;

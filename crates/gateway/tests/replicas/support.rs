@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use portcullis_store::{AuditFilter, PageRequest, Stores};
+use portcullis_store_redis::testing::Place;
 use portcullis_store_sql::testing::Schema;
 use portcullis_store_sql::{Location, Settings, SqliteStores};
 use portcullis_testkit::PATIENCE;
@@ -38,6 +39,7 @@ pub(crate) struct Cluster {
     pub(crate) replicas: Vec<Process>,
     folder: TempDir,
     schema: Option<Schema>,
+    _place: Option<Place>,
     backends: Arc<Mutex<Vec<SocketAddr>>>,
     next: Arc<AtomicUsize>,
     /// The balancer's own.
@@ -60,11 +62,24 @@ impl Cluster {
                 schema.text()
             )
         });
+        let place = if crate::ON_REDIS {
+            Some(Place::fresh()?)
+        } else {
+            None
+        };
+        let redis = place.as_ref().map_or_else(String::new, |place| {
+            // The machine may be busy with everybody's tests.
+            format!(
+                "redis: {{url: '{}', key_prefix: {}, timeout: 5s}}\n",
+                place.url(),
+                place.prefix()
+            )
+        });
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "server: {{replica_listen: '127.0.0.1:0'}}\n\
              audit: {{required: true}}\n\
-             {store}\
+             {store}{redis}\
              general_settings:\n  master_key: \"{MASTER}\"\n\
              identity:\n  keys:\n\
              \x20 - {{id: alice, key: {ALICE}, all_servers: true}}\n\
@@ -90,6 +105,7 @@ impl Cluster {
             replicas,
             folder,
             schema,
+            _place: place,
             backends,
             next,
             address,

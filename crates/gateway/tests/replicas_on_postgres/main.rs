@@ -30,3 +30,5 @@ mod support;
 
 #[cfg(test)]
 const ON_POSTGRES: bool = true;
+#[cfg(test)]
+const ON_REDIS: bool = false;

@@ -170,6 +170,7 @@ async fn the_background_task_follows_the_feed_and_stops_when_told() {
     let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
     follow(
         vec![Arc::clone(&elsewhere.index) as _],
+        &portcullis_store::memory::MemoryAnnouncements::default(),
         FreshnessSettings {
             refresh_every: Duration::from_millis(1),
             ..FreshnessSettings::default()

@@ -1,6 +1,5 @@
 //! A door with every kind of key, a clock that stands still and a store that can be cut off.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -15,8 +14,8 @@ use portcullis_identity::{
     KeyIndex, MasterKey, NewKey, Revocations, StoreKeys,
 };
 use portcullis_store::{
-    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, StoreError,
-    UnreadableKey, memory,
+    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, Replaced,
+    StoreError, UnreadableKey, memory,
 };
 use portcullis_vault::KeyRing;
 
@@ -65,6 +64,13 @@ impl CutLine {
 impl ApiKeyStore for CutLine {
     async fn insert(&self, record: &ApiKeyRecord) -> Result<Inserted, StoreError> {
         self.inner()?.insert(record).await
+    }
+    async fn replace(
+        &self,
+        record: &ApiKeyRecord,
+        seen: &[u8; 32],
+    ) -> Result<Replaced, StoreError> {
+        self.inner()?.replace(record, seen).await
     }
     async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
         self.inner()?.get(id).await
@@ -232,9 +238,8 @@ pub(crate) fn file_key(name: &str, secret: &str) -> FileKey {
 
 pub(crate) fn grants(servers: &[&str]) -> ServerGrants {
     ServerGrants {
-        all: false,
         servers: servers.iter().copied().map(ServerId::from).collect(),
-        access_groups: BTreeSet::new(),
+        ..ServerGrants::default()
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod administration;
+mod announced;
 mod at_the_door;
 mod forged_rows;
 mod house;

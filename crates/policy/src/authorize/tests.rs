@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::{
-    ErrorKind, Principal, PrincipalKind, Role, ScopeSet, ServerGrants, Timestamp,
+    ErrorKind, Principal, PrincipalKind, Role, ScopeSet, ServerGrants, Side, Timestamp,
 };
 
 use super::*;
+use crate::{ApprovalNeed, ApprovalRules, Described, sees};
 
 fn names(list: &[&str]) -> BTreeSet<String> {
     list.iter().map(|name| (*name).to_owned()).collect()
@@ -47,6 +48,7 @@ fn caller(grants: ServerGrants) -> Principal {
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     }
 }
 
@@ -55,6 +57,7 @@ fn github() -> ServerPolicy {
         id: "github".into(),
         access_groups: names(&["dev"]),
         allow_all_keys: false,
+        allow_all_keys_uncapped: false,
         inside_only: false,
         delegation: crate::Delegation::None,
         allowed_tools: None,
@@ -64,6 +67,7 @@ fn github() -> ServerPolicy {
         argument_schemas: BTreeMap::new(),
         keys: None,
         rules: crate::Rules::default(),
+        approval: ApprovalRules::default(),
     }
 }
 
@@ -76,7 +80,11 @@ fn granted() -> Principal {
 
 fn call<'a>(tool: &'a str, arguments: &'a str) -> Operation<'a> {
     let arguments = Some(arguments);
-    Operation::CallTool { tool, arguments }
+    Operation::CallTool {
+        tool,
+        arguments,
+        described: Described::default(),
+    }
 }
 
 #[test]
@@ -333,6 +341,7 @@ fn a_server_for_the_inside_is_absent_outside_whatever_the_grant() {
     let inside_only = ServerPolicy {
         inside_only: true,
         allow_all_keys: true,
+        allow_all_keys_uncapped: false,
         ..github()
     };
     let master = Principal {
@@ -381,10 +390,11 @@ fn a_stranger_sees_the_delegating_servers_addressed_and_nothing_else() {
         delegation,
         inside_only,
         allow_all_keys: true,
+        allow_all_keys_uncapped: false,
         ..github()
     };
     let sees = |principal: &Principal, side, server: &ServerPolicy| {
-        super::sees(Caller { principal, side }, server).is_some()
+        sees(Caller { principal, side }, server).is_some()
     };
     let addressing = stranger(&["github"]);
     let mut everything = stranger(&["github"]);
@@ -473,4 +483,90 @@ fn whoever_brings_something_else_is_somebody_else() {
     let service = authorize_service(&"github".into()).forwarding(headers("a"));
     assert_eq!(*service.evidence().acting(), Acting::Service);
     assert!(service.evidence().forwarded().is_none());
+}
+
+fn described(tool: &str, read_only: bool) -> Operation<'_> {
+    let described = Described { read_only };
+    Operation::CallTool {
+        tool,
+        arguments: Some("{}"),
+        described,
+    }
+}
+
+#[test]
+fn a_tool_needs_an_approval_as_its_server_says() {
+    let rules = |otherwise| ServerPolicy {
+        approval: ApprovalRules {
+            always: names(&["pay"]),
+            never: names(&["look"]),
+            otherwise,
+        },
+        ..github()
+    };
+    for (otherwise, tool, read_only, needed) in [
+        (ApprovalNeed::Never, "other", false, None),
+        (ApprovalNeed::Never, "pay", true, Some("always")),
+        (ApprovalNeed::Always, "other", true, Some("always")),
+        (ApprovalNeed::Always, "look", false, None),
+        (
+            ApprovalNeed::Destructive,
+            "other",
+            false,
+            Some("destructive"),
+        ),
+        (ApprovalNeed::Destructive, "other", true, None),
+        (ApprovalNeed::Destructive, "look", false, None),
+    ] {
+        let operation = described(tool, read_only);
+        let decided = authorize(&granted(), &rules(otherwise), operation, ());
+        let needs = decided.err().map(|denied| {
+            assert_eq!(denied.kind(), ErrorKind::ApprovalRequired);
+            denied.label().into_owned()
+        });
+        let needed = needed.map(|need| format!("approval_required:require_approval:{need}"));
+        assert_eq!(needs, needed, "{otherwise:?} {tool} {read_only}");
+    }
+    let strict = rules(ApprovalNeed::Always);
+    assert!(authorize(&granted(), &strict, Operation::Read, ()).is_ok());
+    assert!(authorize(&granted(), &strict, Operation::Use, ()).is_ok());
+}
+
+#[test]
+fn an_approval_is_good_for_its_caller_server_and_tool_and_opens_nothing_else() {
+    let server = ServerPolicy {
+        approval: ApprovalRules {
+            otherwise: ApprovalNeed::Always,
+            ..ApprovalRules::default()
+        },
+        disallowed_tools: names(&["never"]),
+        ..github()
+    };
+    let approval = |principal: &str, server: &str, tool: &str| crate::Approval {
+        id: "a1".into(),
+        principal: principal.into(),
+        server: server.into(),
+        tool: tool.to_owned(),
+    };
+    let side = Side::Outside;
+    let caller = granted();
+    let decide = |approval: &crate::Approval, tool| {
+        let principal = &caller;
+        let caller = Caller { principal, side };
+        let operation = call(tool, "{}");
+        authorize_approved(caller, &server, operation, NOWHERE, approval, ())
+    };
+    let permit = decide(&approval("key:alice", "github", "pay"), "pay").unwrap();
+    assert_eq!(permit.evidence().rule(), "approval:a1");
+    assert_eq!(permit.evidence().approval().map(|one| &*one.id), Some("a1"));
+    for wrong in [
+        approval("key:bob", "github", "pay"),
+        approval("key:alice", "gitlab", "pay"),
+        approval("key:alice", "github", "Pay"),
+    ] {
+        let denied = decide(&wrong, "pay").unwrap_err();
+        assert_eq!(denied.rule, DeniedRule::ApprovalRequired, "{wrong:?}");
+    }
+    let denied = decide(&approval("key:alice", "github", "never"), "never").unwrap_err();
+    assert_eq!(denied.rule, DeniedRule::DisallowedTools);
 }

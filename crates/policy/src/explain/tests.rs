@@ -18,6 +18,7 @@ fn principals() -> impl Strategy<Value = Principal> {
             id: "key:alice".into(),
             subject: "alice".into(),
             subject_kind: SubjectKind::Holder,
+            levels: Vec::new(),
             kind: PrincipalKind::ApiKey,
             user_id: None,
             client_id: None,
@@ -33,6 +34,7 @@ fn principals() -> impl Strategy<Value = Principal> {
                 all,
                 servers: server.then(|| "files".into()).into_iter().collect(),
                 access_groups: group.then(|| "dev".to_owned()).into_iter().collect(),
+                ..ServerGrants::default()
             },
             expires_at: None,
             marks: CredentialMarks::default(),
@@ -75,12 +77,13 @@ fn servers() -> impl Strategy<Value = ServerPolicy> {
     );
     (lists, flags, rules()).prop_map(
         |((allowed_tools, disallowed_tools), (all, inside, scoped, params, schema), rules)| {
-            let schemas = json!({"properties": {"a": {"maximum": 5}}});
+            let schemas = json!({"properties": {"a": {"type": "number", "maximum": 5}}});
             let listed = |is: bool| is.then(|| "read".to_owned()).into_iter();
             ServerPolicy {
                 id: "files".into(),
                 access_groups: ["dev".to_owned()].into(),
                 allow_all_keys: all,
+                allow_all_keys_uncapped: false,
                 inside_only: inside,
                 delegation: Delegation::None,
                 allowed_tools,
@@ -97,6 +100,7 @@ fn servers() -> impl Strategy<Value = ServerPolicy> {
                 }),
                 keys: None,
                 rules: rules.into_iter().collect(),
+                approval: crate::ApprovalRules::default(),
             }
         },
     )
@@ -113,7 +117,11 @@ fn operations() -> impl Strategy<Value = Operation<'static>> {
     ];
     let tools = prop_oneof![Just("read"), Just("write"), Just("other")];
     prop_oneof![
-        6 => (tools, arguments).prop_map(|(tool, arguments)| Operation::CallTool { tool, arguments }),
+        6 => (tools, arguments).prop_map(|(tool, arguments)| Operation::CallTool {
+            tool,
+            arguments,
+            described: crate::Described::default(),
+        }),
         1 => Just(Operation::Read),
         1 => Just(Operation::Use),
     ]

@@ -37,6 +37,7 @@ fn bearer(subject: &str, client: Option<&str>, carried: &str) -> Principal {
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     }
 }
 
@@ -69,9 +70,11 @@ fn rules() -> KeyRules {
 
 fn server() -> ServerPolicy {
     ServerPolicy {
+        approval: crate::ApprovalRules::default(),
         id: "upstream".into(),
         access_groups: BTreeSet::new(),
         allow_all_keys: false,
+        allow_all_keys_uncapped: false,
         inside_only: false,
         delegation: crate::Delegation::None,
         allowed_tools: None,
@@ -201,6 +204,7 @@ fn a_tools_scopes_must_be_in_the_token_and_let_through_by_the_key() {
     let call = Operation::CallTool {
         tool: "any",
         arguments: None,
+        described: crate::Described::default(),
     };
     let bob = bearer("bob", None, "read write");
     assert!(allowed(&bob, &server(needs("read")), call).is_ok());

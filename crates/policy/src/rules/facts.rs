@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use cel::objects::{Key, Map};
 use cel::{Context, Env, Value};
 use chrono::DateTime;
-use portcullis_core::{PrincipalKind, Role, Side};
+use portcullis_core::{PrincipalKind, Side};
 
 use super::functions::Patterns;
 use crate::{Caller, Circumstances, Denied, DeniedRule, Operation, ServerPolicy, arguments};
@@ -104,11 +104,7 @@ impl Facts<'_> {
             PrincipalKind::ClientCertificate => "client_certificate",
             PrincipalKind::Delegated => "delegated",
         };
-        let role = match principal.role {
-            Role::User => "user",
-            Role::Viewer => "viewer",
-            Role::Admin => "admin",
-        };
+        let role = principal.role.as_str();
         let who = map([
             ("id", string(principal.id.as_str())),
             ("subject", string(&principal.subject)),

@@ -6,13 +6,14 @@ use portcullis_core::{
 };
 
 use super::*;
-use crate::{Caller, Circumstances, Delegation, Operation, ServerPolicy, authorize};
+use crate::{Caller, Circumstances, Delegation, Described, Operation, ServerPolicy, authorize};
 
 fn alice() -> Principal {
     Principal {
         id: "key:alice".into(),
         subject: "alice".into(),
         subject_kind: SubjectKind::Holder,
+        levels: Vec::new(),
         kind: PrincipalKind::ApiKey,
         user_id: None,
         client_id: None,
@@ -35,9 +36,11 @@ fn alice() -> Principal {
 
 fn files(rules: Rules) -> ServerPolicy {
     ServerPolicy {
+        approval: crate::ApprovalRules::default(),
         id: "files".into(),
         access_groups: ["prod".to_owned()].into(),
         allow_all_keys: false,
+        allow_all_keys_uncapped: false,
         inside_only: false,
         delegation: Delegation::None,
         allowed_tools: None,
@@ -88,6 +91,7 @@ fn call(rules: Vec<Rule>, arguments: &str) -> Result<String, Denied> {
     let operation = Operation::CallTool {
         tool: "read_file",
         arguments: Some(arguments),
+        described: Described::default(),
     };
     asked(rules, operation)
 }
@@ -174,6 +178,7 @@ fn a_rule_that_allows_opens_nothing_that_is_closed() {
         let operation = Operation::CallTool {
             tool,
             arguments: None,
+            described: Described::default(),
         };
         authorize(Caller { principal, side }, server, operation, sunday(), ())
             .map(|permit| permit.evidence().rule().into_owned())
@@ -440,4 +445,24 @@ fn the_deepest_condition_that_is_accepted_is_evaluated() {
             "{deepest}"
         );
     }
+}
+
+#[test]
+fn a_rule_asks_for_an_approval_of_calls_after_all_others() {
+    let asking = |when| Rule::compile(text("ask", Effect::RequireApproval, when)).unwrap();
+    let ask = || asking("arguments.amount > 100");
+    let small = call(vec![ask()], r#"{"amount": 5}"#);
+    assert_eq!(label(small), "grant_server");
+    let large = call(vec![ask()], r#"{"amount": 500}"#);
+    assert_eq!(label(large), "approval_required:policy_rule:ask");
+    let denied = call(
+        vec![ask(), deny("arguments.amount > 100")],
+        r#"{"amount": 500}"#,
+    );
+    assert_eq!(label(denied), "policy_rule:r");
+    // What cannot be evaluated denies, and asks nobody.
+    let failing = call(vec![ask()], r#"{"amount": "much"}"#);
+    assert_eq!(label(failing), "policy_rule_failed:ask");
+    let reading = asked(vec![asking("true")], Operation::Read);
+    assert_eq!(label(reading), "grant_server", "a reading is no call");
 }

@@ -19,9 +19,10 @@ fn files() -> Value {
         "properties": {
             "path": {"type": "string", "pattern": "^/srv/"},
             "limit": {"type": "integer", "maximum": 100},
-            "to": {"type": "array", "items": {"format": "email"}},
+            "to": {"type": "array", "items": {"type": "string", "format": "email"}},
             "mode": {"enum": ["r", "w"]},
-            "options": {"properties": {"deep": {"properties": {"force": {"const": false}}}}},
+            "options": {"type": "object", "properties": {"deep": {
+                "type": "object", "properties": {"force": {"const": false}}}}},
         },
         "required": ["path"],
         "additionalProperties": false,
@@ -75,10 +76,13 @@ fn whatever_would_be_ignored_or_fetched_is_refused_at_load() {
     for (schema, said) in [
         (json!({"properties": {"a": {"patern": "x"}}}), "`patern`"),
         (
-            json!({"items": {"anyOf": [{"maxlength": 3}]}}),
+            json!({"items": {"type": "string", "anyOf": [{"maxlength": 3}]}}),
             "`maxlength`",
         ),
-        (json!({"properties": {"a": {"format": "regex"}}}), "`regex`"),
+        (
+            json!({"properties": {"a": {"type": "string", "format": "regex"}}}),
+            "`regex`",
+        ),
         (
             json!({"$ref": "https://schemas.example/a.json"}),
             "leads out",
@@ -89,19 +93,19 @@ fn whatever_would_be_ignored_or_fetched_is_refused_at_load() {
         ),
         (json!({"$ref": "#/$defs/none"}), "not a JSON Schema"),
         (
-            json!({"properties": {"a": {"pattern": "("}}}),
+            json!({"properties": {"a": {"type": "string", "pattern": "("}}}),
             "not a JSON Schema",
         ),
         (
-            json!({"properties": {"a": {"pattern": "(?=a)b"}}}),
+            json!({"properties": {"a": {"type": "string", "pattern": "(?=a)b"}}}),
             "not a JSON Schema",
         ),
         (
-            json!({"properties": {"a": {"pattern": r"(a)\1"}}}),
+            json!({"properties": {"a": {"type": "string", "pattern": r"(a)\1"}}}),
             "not a JSON Schema",
         ),
         (
-            json!({"properties": {"a": {"pattern": "(?:(?:a{1000}){1000}){1000}"}}}),
+            json!({"properties": {"a": {"type": "string", "pattern": "(?:(?:a{1000}){1000}){1000}"}}}),
             "not a JSON Schema",
         ),
         (json!({"type": "strnig"}), "not a JSON Schema"),
@@ -113,7 +117,7 @@ fn whatever_would_be_ignored_or_fetched_is_refused_at_load() {
     }
     let mut deep = json!({});
     for _ in 0..40 {
-        deep = json!({"items": deep});
+        deep = json!({"type": "array", "items": deep});
     }
     assert_eq!(
         ArgumentSchema::compile(&deep).unwrap_err(),
@@ -121,10 +125,65 @@ fn whatever_would_be_ignored_or_fetched_is_refused_at_load() {
     );
 }
 
+/// `{path: {pattern: …}}` would let `path: ["/etc/passwd"]` pass.
+#[test]
+fn a_keyword_that_lets_other_types_pass_needs_its_type() {
+    for (schema, keyword, of) in [
+        (json!({"pattern": "^/srv/"}), "pattern", "string"),
+        (json!({"maximum": 5}), "maximum", "number"),
+        (json!({"items": {"enum": [1]}}), "items", "array"),
+        (
+            json!({"properties": {"b": {"enum": [1]}}}),
+            "properties",
+            "object",
+        ),
+        (
+            json!({"type": "array", "items": {"format": "email"}}),
+            "format",
+            "string",
+        ),
+        (
+            json!({"anyOf": [{"type": "integer"}, {"maxLength": 3}]}),
+            "maxLength",
+            "string",
+        ),
+        (
+            json!({"type": "object", "additionalProperties": {"minLength": 1}}),
+            "minLength",
+            "string",
+        ),
+    ] {
+        let whole = json!({"properties": {"a": schema}});
+        let refused = ArgumentSchema::compile(&whole).unwrap_err();
+        let keyword = keyword.to_owned();
+        assert_eq!(refused, InvalidSchema::Untyped { keyword, of }, "{whole}");
+        assert!(refused.remedy().contains(of));
+        let defined = json!({"$defs": {"a": schema}, "properties": {"a": {"$ref": "#/$defs/a"}}});
+        assert_eq!(ArgumentSchema::compile(&defined).unwrap_err(), refused);
+    }
+    for (schema, bad) in [
+        (
+            json!({"type": ["string", "null"], "pattern": "^/srv/"}),
+            json!(["/srv/"]),
+        ),
+        (
+            json!({"type": "string", "allOf": [{"pattern": "^/srv/"}]}),
+            json!(["/srv/"]),
+        ),
+        (json!({"not": {"pattern": "^/etc/"}}), json!(["/srv/"])),
+        (
+            json!({"type": "object", "propertyNames": {"pattern": "^x"}}),
+            json!({"y": 1}),
+        ),
+    ] {
+        refused(&json!({"properties": {"a": schema}}), &json!({"a": bad}));
+    }
+}
+
 #[test]
 fn references_within_the_schema_are_followed() {
     let schema = json!({
-        "$defs": {"inside": {"pattern": "^/srv/"}},
+        "$defs": {"inside": {"type": "string", "pattern": "^/srv/"}},
         "properties": {"from": {"$ref": "#/$defs/inside"}},
     });
     assert_eq!(refused(&schema, &json!({"from": "/etc"})).1, "pattern");
@@ -133,7 +192,7 @@ fn references_within_the_schema_are_followed() {
 /// NET-19: a pattern that runs away in a backtracking engine.
 #[test]
 fn a_pattern_takes_linear_time() {
-    let schema = json!({"properties": {"a": {"pattern": "^(a+)+$"}}});
+    let schema = json!({"properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}});
     let long = format!("{}!", "a".repeat(100_000));
     assert_eq!(refused(&schema, &json!({"a": long})).1, "pattern");
 }
@@ -141,10 +200,9 @@ fn a_pattern_takes_linear_time() {
 /// What costs the square of its length, or a note for each element, is bounded.
 #[test]
 fn no_caller_makes_a_refusal_expensive() {
-    let unique =
-        |most: Value| json!({"properties": {"a": {"uniqueItems": true, "maxItems": most}}});
+    let unique = |most: Value| json!({"properties": {"a": {"type": "array", "uniqueItems": true, "maxItems": most}}});
     for schema in [
-        json!({"properties": {"a": {"uniqueItems": true}}}),
+        json!({"properties": {"a": {"type": "array", "uniqueItems": true}}}),
         unique(json!(1_001)),
     ] {
         let refused = ArgumentSchema::compile(&schema).unwrap_err();

@@ -5,11 +5,13 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use portcullis_core::{ErrorKind, Role, Timestamp};
-use portcullis_engine::audit::{CallerText, Decision, Outcome, Surface, TrailQuestion};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use portcullis_core::{ErrorKind, Timestamp};
+use portcullis_engine::audit::{Decision, Outcome, Surface, TrailQuestion};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
+use super::admit;
 use super::problem::{done, problem};
 use crate::query::query;
 use crate::state::ServerState;
@@ -22,10 +24,13 @@ const MOST: usize = 1000;
 
 /// `after` is `next` of the page before; `since` and `until` are RFC 3339 moments. A filter that would be
 /// ignored is refused: its answer would be read as if it had been heeded.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct AuditQuery {
     after: Option<String>,
+    /// 100 if left out.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// `asc` (pages from the beginning) or `desc` (only the newest).
     order: Option<String>,
@@ -85,21 +90,31 @@ fn one_of<T: Copy>(
     })
 }
 
+/// Events.
+#[derive(ToSchema, Serialize)]
+pub(crate) struct AuditPage {
+    /// As they were recorded (docs/development/logging.md).
+    // Character by character: what is exported can be held against the chain.
+    #[schema(value_type = Vec<serde_json::Value>)]
+    events: Vec<Box<RawValue>>,
+    /// `after` of the next page; absent or null: this was the last, or the order is `desc`.
+    next: Option<String>,
+    /// With `order=desc`: nothing before this was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched_since: Option<String>,
+}
+
+/// The audit trail.
+#[utoipa::path(
+    get, path = "/v1/audit", tag = "audit", params(AuditQuery),
+    responses((status = 200, description = "Events as they were recorded.", body = AuditPage)),
+)]
 pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let mut call = match state.admit(&parts, Surface::Admin).await {
+    let call = match admit(&state, &parts, "v1/audit").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    call.audit.method(CallerText::new("v1/audit"));
-    if call.principal.role < Role::Viewer {
-        return problem(
-            call,
-            ErrorKind::Forbidden,
-            "the audit trail is for viewers and administrators",
-        )
-        .await;
-    }
     let query: AuditQuery = match query(&parts.uri) {
         Ok(query) => query,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
@@ -123,13 +138,21 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         }
         None | Some("asc") => {
             let page = state.trail.page(&question, after, limit).await;
-            page.map(|page| json!({"events": read(&page.events), "next": page.next}))
+            page.map(|page| AuditPage {
+                events: read(&page.events),
+                next: page.next,
+                searched_since: None,
+            })
         }
         Some("desc") => {
             let latest = state.trail.latest(&question, limit).await;
             latest.map(|latest| {
                 let since = latest.searched_since.map(|moment| moment.to_string());
-                json!({"events": read(&latest.events), "next": null, "searched_since": since})
+                AuditPage {
+                    events: read(&latest.events),
+                    next: None,
+                    searched_since: since,
+                }
             })
         }
         Some(_) => return problem(call, ErrorKind::Invalid, "order is asc or desc").await,
@@ -151,9 +174,9 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
     }
 }
 
-fn read(events: &[String]) -> Vec<Value> {
+fn read(events: &[String]) -> Vec<Box<RawValue>> {
     events
         .iter()
-        .map(|event| serde_json::from_str(event).unwrap_or_default())
+        .map(|event| RawValue::from_string(event.clone()).unwrap_or_default())
         .collect()
 }

@@ -4,32 +4,48 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use portcullis_core::{ErrorKind, Role};
-use portcullis_engine::audit::{CallerText, Surface, Target};
-use serde::Deserialize;
-use serde_json::json;
+use portcullis_core::ErrorKind;
+use portcullis_engine::audit::Target;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::admit;
 use super::body::read;
 use super::problem::{done, problem, refuse_body, rule};
+use crate::openapi::Problem;
 use crate::state::ServerState;
 
-#[derive(Debug, Deserialize)]
+/// Which client.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = EndClient)]
 #[serde(deny_unknown_fields)]
 struct Wish {
     client_id: String,
 }
 
+/// What has ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct EndedClient {
+    client_id: String,
+    /// How many grants.
+    ended: usize,
+}
+
+/// End what people granted to a client.
+#[utoipa::path(
+    post, path = "/v1/oauth/clients/end", tag = "oauth", request_body = Wish,
+    responses(
+        (status = 200, description = "Every grant has ended.", body = EndedClient),
+        (status = 409, description = "`identity.authorization_server` is off.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn end(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut call = match state.admit(&parts, Surface::Admin).await {
+    let mut call = match admit(&state, &parts, "v1/oauth/clients:end").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    call.audit.method(CallerText::fixed("v1/oauth/clients:end"));
-    if call.principal.role < Role::Admin {
-        let detail = "clients are for administrators";
-        return problem(call, ErrorKind::Forbidden, detail).await;
-    }
     let wish: Wish = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(refusal) => return refuse_body(&state, call, &parts, &refusal).await,
@@ -48,7 +64,8 @@ pub(crate) async fn end(State(state): State<ServerState>, request: Request) -> R
         .see_through(async move { server.grants().end_client(&client).await });
     match ending.await {
         Ok(Ok(ended)) => {
-            let answer = json!({"client_id": wish.client_id, "ended": ended});
+            let client_id = wish.client_id;
+            let answer = EndedClient { client_id, ended };
             done(call, &answer).await
         }
         Ok(Err(error)) => {

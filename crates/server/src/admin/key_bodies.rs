@@ -1,113 +1,177 @@
 //! Bodies of `/key/*`, in LiteLLM's shapes: read strictly, written without a secret except once.
+#![expect(
+    clippy::option_option,
+    reason = "absent, null and a value are three things to a change"
+)]
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
-use portcullis_core::{Role, ScopeSet, ServerGrants};
-use portcullis_identity::{ApiKeyRecord, CreatedKey, NewKey};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use portcullis_core::{Role, ScopeSet, ServerGrants, hex};
+use portcullis_engine::Snapshot;
+use portcullis_identity::{ApiKeyRecord, CreatedKey, KeyChange, NewKey};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
-/// The key that a `/key/generate` body asks for; `Err` says what is wrong with it.
+use super::permission::{
+    ObjectPermission, PermissionRow, given, given_object, object, resolved, shown,
+};
+
+/// The key that a `/key/generate` body asks for where no gateway runs that would limit it; `Err` says what
+/// is wrong with it.
 pub fn wish(body: Value) -> Result<NewKey, String> {
     let wish: Generate = serde_json::from_value(body).map_err(|error| error.to_string())?;
+    if !wish.limits().is_empty() {
+        let detail = "a key is given limits by a running gateway: make it with --url";
+        return Err(detail.to_owned());
+    }
     wish.into_new_key()
 }
 
 /// The answer to `/key/generate`: the only place where the key itself is shown.
 pub fn created(created: &CreatedKey) -> Value {
-    let mut shown = record(&created.record);
-    if let Some(object) = shown.as_object_mut() {
-        object.insert("key".to_owned(), created.key.expose().into());
-    }
-    shown
+    json!(created_row(created))
 }
 
 /// Body of `/key/generate`. A member that would restrict the key and that we do not implement is
 /// refused, never ignored: a key must not be able to do more than was asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = GenerateKey)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Generate {
     key_alias: Option<String>,
     user_id: Option<String>,
     team_id: Option<String>,
     organization_id: Option<String>,
+    /// `30s`, `5m`, `12h` or `30d`.
     duration: Option<String>,
+    #[schema(value_type = Object)]
     metadata: Map<String, Value>,
+    /// LiteLLM's words for `servers` and `access_groups`.
     #[serde(deserialize_with = "object")]
     object_permission: Option<ObjectPermission>,
     /// Ours: servers, groups, scopes and role in plain words.
     servers: Vec<String>,
     access_groups: Vec<String>,
     all_servers: bool,
+    toolsets: Vec<String>,
     scopes: Vec<String>,
+    /// `user`, `viewer` or `admin`.
     role: Option<String>,
+    /// Requests a minute.
+    #[schema(value_type = Option<u32>)]
+    rpm_limit: Option<Value>,
+    /// Calls at the same time.
+    #[schema(value_type = Option<u32>)]
+    max_parallel_requests: Option<Value>,
+    /// US dollars.
+    #[schema(value_type = Option<f64>)]
+    max_budget: Option<Value>,
+    /// `24h`, `7d`, `1w` or `1mo`.
+    #[schema(value_type = Option<String>)]
+    budget_duration: Option<Value>,
+    /// Requests a minute by server.
+    #[schema(value_type = Option<Object>)]
+    mcp_rpm_limit: Option<Value>,
+    /// Not available: refused with the reason.
+    #[schema(value_type = Option<u32>)]
+    tpm_limit: Option<Value>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Body of `/key/update`: what is absent stays, `null` takes away what is. Strict in the same way.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = UpdateKey)]
 #[serde(default, deny_unknown_fields)]
-struct ObjectPermission {
-    mcp_servers: Vec<String>,
-    mcp_access_groups: Vec<String>,
+pub(super) struct Update {
+    /// The key itself, or its id, as LiteLLM's clients send it.
+    pub(super) key: Option<String>,
+    pub(super) key_id: Option<String>,
+    /// The version that was seen.
+    pub(super) version: Option<String>,
+    #[schema(value_type = Option<String>)]
+    #[serde(deserialize_with = "given")]
+    key_alias: Option<Option<String>>,
+    #[schema(value_type = Option<String>)]
+    #[serde(deserialize_with = "given")]
+    user_id: Option<Option<String>>,
+    #[schema(value_type = Option<String>)]
+    #[serde(deserialize_with = "given")]
+    team_id: Option<Option<String>>,
+    #[schema(value_type = Option<String>)]
+    #[serde(deserialize_with = "given")]
+    organization_id: Option<Option<String>>,
+    /// From now on: `30s`, `5m`, `12h` or `30d`.
+    #[schema(value_type = Option<String>)]
+    #[serde(deserialize_with = "given")]
+    duration: Option<Option<String>>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    #[schema(value_type = Option<ObjectPermission>)]
+    #[serde(deserialize_with = "given_object")]
+    object_permission: Option<Option<ObjectPermission>>,
+    scopes: Option<Vec<String>>,
 }
 
-/// An object, by its names: serde would also take an array for it, its members by position.
-fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    struct ByName<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for ByName<T> {
-        type Value = Option<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-            T::deserialize(MapAccessDeserializer::new(members)).map(Some)
-        }
+impl Update {
+    pub(super) fn into_change(self, snapshot: &Snapshot) -> Result<KeyChange, String> {
+        let grants = self.object_permission.map(Option::unwrap_or_default);
+        let grants = grants.map(|permission| resolved(permission.into_grants(), snapshot));
+        let duration = self
+            .duration
+            .map(|text| text.as_deref().map(span).transpose());
+        Ok(KeyChange {
+            alias: self.key_alias,
+            user_id: self.user_id,
+            team: self.team_id,
+            org: self.organization_id,
+            grants: grants.transpose()?,
+            scopes: self
+                .scopes
+                .map(ScopeSet::from_tokens)
+                .transpose()
+                .map_err(|error| error.to_string())?,
+            expires_in: duration.transpose()?,
+            metadata: self.metadata,
+        })
     }
-
-    deserializer.deserialize_any(ByName(PhantomData))
 }
 
-/// LiteLLM's word for "every server".
-const ALL_SERVERS: &str = "all-proxy-mcpservers";
+/// Tells one state of a key from another; changes with every change.
+pub(super) fn version(record: &ApiKeyRecord) -> String {
+    hex(record.seal.get(..8).unwrap_or_default())
+}
 
 impl Generate {
+    /// The limits among the members, by LiteLLM's names.
+    pub(super) fn limits(&self) -> Map<String, Value> {
+        let members = [
+            ("rpm_limit", &self.rpm_limit),
+            ("max_parallel_requests", &self.max_parallel_requests),
+            ("max_budget", &self.max_budget),
+            ("budget_duration", &self.budget_duration),
+            ("mcp_rpm_limit", &self.mcp_rpm_limit),
+            ("tpm_limit", &self.tpm_limit),
+        ];
+        let members = members.into_iter();
+        members
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+            .collect()
+    }
+
     pub(super) fn into_new_key(self) -> Result<NewKey, String> {
         let permission = self.object_permission.unwrap_or_default();
-        let mut names: BTreeSet<String> = self
+        let mut grants = permission.into_grants();
+        grants.all |= self.all_servers;
+        grants
             .servers
-            .into_iter()
-            .chain(permission.mcp_servers)
-            .collect();
-        let all = names.remove(ALL_SERVERS) || self.all_servers;
-        let groups = self
-            .access_groups
-            .into_iter()
-            .chain(permission.mcp_access_groups)
-            .collect();
+            .extend(self.servers.into_iter().map(Into::into));
+        grants.access_groups.extend(self.access_groups);
+        grants.toolsets.extend(self.toolsets);
         let role = match self.role.as_deref() {
-            None | Some("user") => Role::User,
-            Some("viewer") => Role::Viewer,
-            Some("admin") => Role::Admin,
-            Some(other) => {
-                return Err(format!(
-                    "role `{other}` does not exist: use user, viewer or admin"
-                ));
-            }
+            None => Role::User,
+            Some(name) => Role::named(name).ok_or_else(|| {
+                format!("role `{name}` does not exist: use user, approver, viewer or admin")
+            })?,
         };
         Ok(NewKey {
             alias: self.key_alias,
@@ -115,11 +179,7 @@ impl Generate {
             team: self.team_id,
             org: self.organization_id,
             role,
-            grants: ServerGrants {
-                all,
-                servers: names.into_iter().map(Into::into).collect(),
-                access_groups: groups,
-            },
+            grants,
             scopes: ScopeSet::from_tokens(self.scopes).map_err(|error| error.to_string())?,
             expires_in: self.duration.as_deref().map(span).transpose()?,
             metadata: self.metadata,
@@ -149,27 +209,71 @@ fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// What may be shown of a key: never the key, never its MAC.
-pub(super) fn record(record: &ApiKeyRecord) -> Value {
-    json!({
-        "token": record.id.as_str(),
-        "key_id": record.id.as_str(),
-        "key_alias": record.alias,
-        "user_id": record.user_id,
-        "team_id": record.team,
-        "organization_id": record.org,
-        "role": match record.role { Role::Admin => "admin", Role::Viewer => "viewer", Role::User => "user" },
-        "object_permission": {
-            "mcp_servers": record.grants.servers.iter().map(portcullis_core::ServerId::as_str).collect::<Vec<_>>(),
-            "mcp_access_groups": record.grants.access_groups,
-        },
-        "all_servers": record.grants.all,
-        "scopes": record.scopes.iter().collect::<Vec<_>>(),
-        "created_at": record.created_at.to_string(),
-        "created_by": record.created_by,
-        "expires": record.expires_at.map(|end| end.to_string()),
-        "revoked_at": record.revoked_at.map(|end| end.to_string()),
-        "metadata": serde_json::from_str::<Value>(&record.metadata).unwrap_or_default(),
-    })
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeyRow {
+    /// LiteLLM's name of `key_id`.
+    token: String,
+    key_id: String,
+    key_alias: Option<String>,
+    user_id: Option<String>,
+    team_id: Option<String>,
+    organization_id: Option<String>,
+    /// `user`, `approver`, `viewer` or `admin`.
+    role: &'static str,
+    object_permission: PermissionRow,
+    all_servers: bool,
+    /// Tells one state of the key from another.
+    version: String,
+    scopes: Vec<String>,
+    created_at: String,
+    created_by: String,
+    /// RFC 3339; `null`: never.
+    expires: Option<String>,
+    revoked_at: Option<String>,
+    #[schema(value_type = Object)]
+    metadata: Value,
+}
+
+/// The answer to `/key/generate`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CreatedKeyRow {
+    /// The key itself: shown here and nowhere else.
+    key: String,
+    #[serde(flatten)]
+    row: KeyRow,
+}
+
+pub(super) fn created_row(created: &CreatedKey) -> CreatedKeyRow {
+    CreatedKeyRow {
+        key: created.key.expose().to_owned(),
+        row: record(&created.record),
+    }
+}
+
+pub(super) fn record(record: &ApiKeyRecord) -> KeyRow {
+    // `all_servers` says so in a word of its own.
+    let listed = ServerGrants {
+        all: false,
+        ..record.grants.clone()
+    };
+    KeyRow {
+        token: record.id.to_string(),
+        key_id: record.id.to_string(),
+        key_alias: record.alias.clone(),
+        user_id: record.user_id.clone(),
+        team_id: record.team.clone(),
+        organization_id: record.org.clone(),
+        role: record.role.as_str(),
+        object_permission: shown(&listed),
+        version: version(record),
+        all_servers: record.grants.all,
+        scopes: record.scopes.iter().map(ToString::to_string).collect(),
+        created_at: record.created_at.to_string(),
+        created_by: record.created_by.clone(),
+        expires: record.expires_at.map(|end| end.to_string()),
+        revoked_at: record.revoked_at.map(|end| end.to_string()),
+        metadata: serde_json::from_str(&record.metadata).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -196,9 +300,9 @@ mod tests {
     #[test]
     fn a_limit_that_is_not_implemented_is_refused_not_ignored() {
         for member in [
-            "max_budget",
+            "soft_budget",
             "models",
-            "rpm_limit",
+            "model_rpm_limit",
             "allowed_routes",
             "blocked",
         ] {

@@ -3,20 +3,41 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use axum::http::request::Parts;
-use portcullis_core::{ApiKey, ErrorKind, KeyId};
-use portcullis_engine::Call;
-use portcullis_engine::audit::{CallerText, Surface, Target};
-use portcullis_identity::{KeyAdminError, KeySelector, ListedKey, PageRequest};
-use serde::Deserialize;
-use serde_json::json;
+use portcullis_core::{ApiKey, ErrorKind};
+use portcullis_engine::audit::Target;
+use portcullis_engine::{Call, Limits, ScopeKind};
+use portcullis_identity::{ApiKeyRecord, KeyAdminError, KeySelector, ListedKey, PageRequest};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::admit;
 use super::body::read;
-use super::key_bodies::{self, Generate, record};
+use super::key_bodies::{CreatedKeyRow, Generate, KeyRow, Update, created_row, record, version};
+use super::limit_bodies::{LimitsRow, known_servers};
+use super::limits::{failed as limits_failed, row_of};
+use super::permission::resolved;
 use super::problem::{done, problem, refuse_body, rule};
+use crate::openapi::Problem;
 use crate::query::query;
 use crate::state::ServerState;
 
+/// A new key, and what it may do.
+#[derive(Serialize, ToSchema)]
+struct MadeKey {
+    #[serde(flatten)]
+    key: CreatedKeyRow,
+    #[serde(flatten)]
+    limits: LimitsRow,
+}
+
+/// Make a key.
+#[utoipa::path(
+    post, path = "/key/generate", tag = "keys", request_body = Generate,
+    responses(
+        (status = 200, description = "The key, shown this once.", body = MadeKey),
+        (status = 409, description = "The alias is taken.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn generate(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let mut call = match admit(&state, &parts, "key/generate").await {
@@ -27,27 +48,120 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
         Ok(wish) => wish,
         Err(refused) => return refuse_body(&state, call, &parts, &refused).await,
     };
-    let new = match wish.into_new_key() {
+    let limits = wish.limits();
+    let understood = Limits::read(&limits).map_err(|error| error.to_string());
+    let understood = understood.and_then(|_| known_servers(&limits, &state.gateway.snapshot()));
+    let new = understood
+        .and_then(|()| wish.into_new_key())
+        .and_then(|mut new| {
+            new.grants = resolved(new.grants, &state.gateway.snapshot())?;
+            Ok(new)
+        });
+    let new = match new {
         Ok(new) => new,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    match state.keys.create(new, &call.principal).await {
-        Ok(created) => {
-            call.audit.target(Target::keys([&created.record.id]));
-            done(call, &key_bodies::created(&created)).await
+    let created = match state.keys.create(new, &call.principal).await {
+        Ok(created) => created,
+        Err(error) => return failed(call, &error).await,
+    };
+    let id = &created.record.id;
+    call.audit.target(Target::keys([id]));
+    if !limits.is_empty() {
+        let limited = state
+            .limits
+            .change(ScopeKind::Key, id.as_str(), &limits, &call.principal);
+        if let Err(error) = limited.await {
+            // Nobody has seen the key, and nobody shall: it has no limits.
+            let selector = KeySelector::Id(id.clone());
+            if let Err(error) = state.keys.revoke(&selector, &call.principal).await {
+                tracing::error!(key.id = %id, error = %error, "a key without its limits is not revoked");
+            }
+            return limits_failed(call, &error).await;
+        }
+    }
+    match row_of(&state, ScopeKind::Key, id.as_str()).await {
+        Ok(limits) => {
+            let key = created_row(&created);
+            done(call, &MadeKey { key, limits }).await
+        }
+        Err(error) => limits_failed(call, &error).await,
+    }
+}
+
+/// Change a key. What is left out stays, `null` takes away what is.
+#[utoipa::path(
+    post, path = "/key/update", tag = "keys", request_body = Update,
+    responses(
+        (status = 200, description = "The key as it is now.", body = KeyRow),
+        (status = 404, description = "There is no such key.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It was changed or revoked meanwhile, or the alias is taken.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn update(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let mut call = match admit(&state, &parts, "key/update").await {
+        Ok(call) => call,
+        Err(refusal) => return *refusal,
+    };
+    let mut wish: Update = match read(&state, &mut call, &parts, body).await {
+        Ok(wish) => wish,
+        Err(refused) => return refuse_body(&state, call, &parts, &refused).await,
+    };
+    let selector = match (wish.key.take(), wish.key_id.take()) {
+        (Some(key), None) => selector_of(key),
+        (None, Some(id)) => KeySelector::Id(id.into()),
+        _ => return problem(call, ErrorKind::Invalid, "say key_id, or key").await,
+    };
+    let seen = wish.version.take();
+    let change = match wish.into_change(&state.gateway.snapshot()) {
+        Ok(change) => change,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
+    let as_seen = |record: &ApiKeyRecord| seen.is_none_or(|seen| seen == version(record));
+    let by = &call.principal;
+    match state.keys.change(&selector, as_seen, change, by).await {
+        Ok(changed) => {
+            call.audit.target(Target::keys([&changed.id]));
+            done(call, &record(&changed)).await
         }
         Err(error) => failed(call, &error).await,
     }
 }
 
 /// Query of `/key/list`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
+    /// `next` of the page before.
     after: Option<String>,
+    /// 100 if left out.
     size: Option<usize>,
 }
 
+/// A page of keys.
+#[derive(Serialize, ToSchema)]
+struct KeyPage {
+    keys: Vec<KeyRow>,
+    /// Rows that are not as they were sealed, or cannot be read.
+    damaged: Vec<DamagedKey>,
+    /// `after` of the next page.
+    next: Option<String>,
+}
+
+/// A key whose row is not what it was.
+#[derive(Serialize, ToSchema)]
+struct DamagedKey {
+    key_id: String,
+    what: &'static str,
+}
+
+/// All keys.
+#[utoipa::path(
+    get, path = "/key/list", tag = "keys", params(ListQuery),
+    responses((status = 200, description = "Keys in the order of their ids.", body = KeyPage)),
+)]
 pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let call = match admit(&state, &parts, "key/list").await {
@@ -68,15 +182,22 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
             for key in &page.items {
                 match key {
                     ListedKey::Sound(key) => keys.push(record(key)),
-                    ListedKey::Altered(id) => damaged.push(json!({
-                        "key_id": id.as_str(), "what": "its row is not as it was sealed",
-                    })),
-                    ListedKey::Unreadable(id) => damaged.push(json!({
-                        "key_id": id.as_str(), "what": "its row cannot be read",
-                    })),
+                    ListedKey::Altered(id) => damaged.push(DamagedKey {
+                        key_id: id.to_string(),
+                        what: "its row is not as it was sealed",
+                    }),
+                    ListedKey::Unreadable(id) => damaged.push(DamagedKey {
+                        key_id: id.to_string(),
+                        what: "its row cannot be read",
+                    }),
                 }
             }
-            let listed = json!({"keys": keys, "damaged": damaged, "next": page.next});
+            let next = page.next;
+            let listed = KeyPage {
+                keys,
+                damaged,
+                next,
+            };
             done(call, &listed).await
         }
         Err(error) => failed(call, &error).await,
@@ -85,8 +206,9 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
 
 /// Query of `/key/info`: a key's id as `/key/list` shows it, or its alias. Without one, the caller's
 /// own, if that is a key of the store.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct InfoQuery {
     /// LiteLLM's name of `key_id`, where its clients send the key itself: that is refused, because
     /// URLs end up in logs on the way (RFC 6750 §5.3).
@@ -114,6 +236,31 @@ impl InfoQuery {
     }
 }
 
+/// A key, what it may do, and what it spent.
+#[derive(Serialize, ToSchema)]
+struct LimitedKey {
+    #[serde(flatten)]
+    row: KeyRow,
+    #[serde(flatten)]
+    limits: LimitsRow,
+}
+
+/// One key.
+#[derive(Serialize, ToSchema)]
+struct KeyInfo {
+    /// Its id.
+    key: String,
+    info: LimitedKey,
+}
+
+/// One key: the caller's own, if none is named.
+#[utoipa::path(
+    get, path = "/key/info", tag = "keys", params(InfoQuery),
+    responses(
+        (status = 200, description = "The key, but for itself.", body = KeyInfo),
+        (status = 404, description = "There is no such key.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let mut call = match admit(&state, &parts, "key/info").await {
@@ -136,11 +283,13 @@ pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> 
     match state.keys.info(&selector, &call.principal).await {
         Ok(found) => {
             call.audit.target(Target::keys([&found.id]));
-            done(
-                call,
-                &json!({"key": found.id.as_str(), "info": record(&found)}),
-            )
-            .await
+            let limits = match row_of(&state, ScopeKind::Key, found.id.as_str()).await {
+                Ok(limits) => limits,
+                Err(error) => return limits_failed(call, &error).await,
+            };
+            let (key, row) = (found.id.to_string(), record(&found));
+            let info = LimitedKey { row, limits };
+            done(call, &KeyInfo { key, info }).await
         }
         Err(error) => failed(call, &error).await,
     }
@@ -149,13 +298,30 @@ pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> 
 /// Most keys of one `/key/delete`: as many as its audit event can name.
 const MOST_DELETED: usize = 16;
 
-/// Body of `/key/delete`.
-#[derive(Debug, Default, Deserialize)]
+/// Which keys end: 16 at most.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = DeleteKeys)]
 #[serde(default, deny_unknown_fields)]
 struct Delete {
+    /// Their ids, or the keys themselves.
     keys: Vec<String>,
     key_aliases: Vec<String>,
 }
+
+/// What has ended.
+#[derive(Serialize, ToSchema)]
+struct DeletedKeys {
+    deleted_keys: Vec<String>,
+}
+
+/// End keys. One that does not exist, or may not be ended, ends none.
+#[utoipa::path(
+    post, path = "/key/delete", tag = "keys", request_body = Delete,
+    responses(
+        (status = 200, description = "All of them have ended.", body = DeletedKeys),
+        (status = 404, description = "There is no such key.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 
 pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -189,8 +355,8 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
     if let Err(error) = state.keys.revoke_all(&doomed).await {
         return failed(call, &error).await;
     }
-    let ids: Vec<&str> = doomed.ids().iter().map(KeyId::as_str).collect();
-    done(call, &json!({"deleted_keys": ids})).await
+    let deleted_keys = doomed.ids().iter().map(ToString::to_string).collect();
+    done(call, &DeletedKeys { deleted_keys }).await
 }
 
 /// LiteLLM's clients name a key by itself or by its stored name.
@@ -200,16 +366,6 @@ fn selector_of(key: String) -> KeySelector {
     } else {
         KeySelector::Id(key.into())
     }
-}
-
-async fn admit(
-    state: &ServerState,
-    parts: &Parts,
-    method: &'static str,
-) -> Result<Call, Box<Response<Body>>> {
-    let mut call = state.admit(parts, Surface::Admin).await?;
-    call.audit.method(CallerText::new(method));
-    Ok(call)
 }
 
 async fn failed(call: Call, error: &KeyAdminError) -> Response<Body> {

@@ -7,15 +7,17 @@ use axum::http::{Response, StatusCode};
 use portcullis_core::{ErrorKind, Role};
 use portcullis_engine::Call;
 use portcullis_engine::audit::{Outcome, Surface};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::body::Refused;
 use crate::challenge::challenged;
+use crate::openapi::Problem;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
 
 /// Ends an admin call with a problem.
-pub(super) async fn problem(call: Call, kind: ErrorKind, detail: &str) -> Response<Body> {
+pub(crate) async fn problem(call: Call, kind: ErrorKind, detail: &str) -> Response<Body> {
     let status = match kind {
         ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
@@ -38,12 +40,12 @@ pub(super) async fn problem_with(
     if kind == ErrorKind::Forbidden {
         call.audit.denied(rule(call.principal.role));
     }
-    let body = json!({
-        "type": format!("urn:portcullis:problem:{kind}"),
-        "title": status.canonical_reason().unwrap_or("error"),
-        "status": status.as_u16(),
-        "detail": detail,
-        "request_id": call.id.to_string(),
+    let body = json!(Problem {
+        kind: format!("urn:portcullis:problem:{kind}"),
+        title: status.canonical_reason().unwrap_or("error").to_owned(),
+        status: status.as_u16(),
+        detail: detail.to_owned(),
+        request_id: call.id.to_string(),
     });
     if !call.close(kind.into()).await {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
@@ -69,12 +71,23 @@ pub(super) async fn refuse_body(
 }
 
 /// Ends an admin call with a document.
-pub(super) async fn done(mut call: Call, document: &Value) -> Response<Body> {
-    let body = document.to_string();
+pub(super) async fn done(call: Call, document: &impl Serialize) -> Response<Body> {
+    done_with(call, StatusCode::OK, document).await
+}
+
+/// The same with a status that says more.
+pub(super) async fn done_with(
+    mut call: Call,
+    status: StatusCode,
+    document: &impl Serialize,
+) -> Response<Body> {
+    let Ok(body) = serde_json::to_string(document) else {
+        return problem(call, ErrorKind::Internal, "the answer cannot be written").await;
+    };
     call.audit.allowed(rule(call.principal.role));
     call.audit.add_response_bytes(body.len() as u64);
     if call.close(Outcome::Ok).await {
-        reply(StatusCode::OK, body)
+        reply(status, body)
     } else {
         text_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
     }
@@ -84,6 +97,7 @@ pub(super) async fn done(mut call: Call, document: &Value) -> Response<Body> {
 pub(crate) const fn rule(role: Role) -> &'static str {
     match role {
         Role::User => "role:user",
+        Role::Approver => "role:approver",
         Role::Viewer => "role:viewer",
         Role::Admin => "role:admin",
     }

@@ -4,11 +4,13 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
-use portcullis_core::{ErrorKind, Role};
-use portcullis_engine::audit::{CallerText, Surface};
-use serde_json::json;
+use portcullis_core::ErrorKind;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::admit;
 use super::problem::{done, problem, problem_with, rule};
+use crate::openapi::Problem;
 use crate::state::ServerState;
 
 /// Whoever can put a new configuration in force.
@@ -27,24 +29,36 @@ pub enum NotReloaded {
     Unavailable,
 }
 
+/// What is in force now.
+#[derive(Serialize, ToSchema)]
+struct Reloaded {
+    /// Rises with every configuration.
+    generation: u64,
+}
+
+/// Read the configuration file again.
+#[utoipa::path(
+    post, path = "/v1/config/reload", tag = "configuration",
+    responses(
+        (status = 200, description = "It is in force.", body = Reloaded),
+        (status = 409, description = "There is no file.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The file is wrong; the former configuration stays in force.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn reload(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let mut call = match state.admit(&parts, Surface::Admin).await {
+    let mut call = match admit(&state, &parts, "v1/config/reload").await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    call.audit.method(CallerText::new("v1/config/reload"));
-    if call.principal.role < Role::Admin {
-        let detail = "the configuration is for administrators";
-        return problem(call, ErrorKind::Forbidden, detail).await;
-    }
     call.audit.allowed(rule(call.principal.role));
     let Some(reload) = &state.reload else {
         let detail = "this gateway has no configuration file";
         return problem(call, ErrorKind::Conflict, detail).await;
     };
     match reload.reload().await {
-        Ok(generation) => done(call, &json!({"generation": generation})).await,
+        Ok(generation) => done(call, &Reloaded { generation }).await,
         Err(NotReloaded::Refused(findings)) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             problem_with(call, status, ErrorKind::Invalid, &findings).await

@@ -4,8 +4,9 @@ use portcullis_core::{KeyId, Timestamp};
 use portcullis_identity::{
     ListedRevocation, NewRevocation, Page, RevocationRecord, Revoke, RevokedTarget,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// The entry that a `POST /v1/revocations` body asks for; `Err` says what is wrong with it.
 pub fn new_revocation(body: Value) -> Result<NewRevocation, String> {
@@ -13,8 +14,10 @@ pub fn new_revocation(body: Value) -> Result<NewRevocation, String> {
     wish.into_new()
 }
 
-/// Body of `POST /v1/revocations`.
-#[derive(Debug, Default, Deserialize)]
+/// What is to be refused: one of `key_id`, `user_id`, or `issuer` with one of `jti`, `sid`, `sub` or
+/// `all_subjects: true`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = Revoke)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Wish {
     key_id: Option<String>,
@@ -25,7 +28,9 @@ pub(super) struct Wish {
     sub: Option<String>,
     /// Every token of the issuer: said in words, never by leaving the rest out.
     all_subjects: bool,
+    /// What was issued before this moment (RFC 3339), for `user_id`, `sub` and `all_subjects`; now, if left out.
     before: Option<String>,
+    /// When the entry is over (RFC 3339).
     until: Option<String>,
     reason: Option<String>,
 }
@@ -79,65 +84,172 @@ fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, String> {
         .map_err(|error| format!("{name}: {error}"))
 }
 
+/// An entry, as it is shown: of the members that say what is refused those that `kind` has.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevocationRow {
+    id: String,
+    /// `key`, `user`, `jti`, `sid`, `sub` or `issuer`.
+    kind: &'static str,
+    #[serde(flatten)]
+    target: Target,
+    reason: Option<String>,
+    created_at: String,
+    created_by: String,
+    until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifted_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifted_by: Option<String>,
+}
+
+/// What is refused.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = RevocationTarget)]
+struct Target {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+}
+
+/// A page of entries.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevocationPage {
+    revocations: Vec<RevocationRow>,
+    /// Rows that are not as they were sealed, or cannot be read.
+    damaged: Vec<DamagedRow>,
+    /// `after` of the next page.
+    next: Option<String>,
+}
+
+/// A row of the store that is not what it was.
+#[derive(Debug, Serialize, ToSchema)]
+struct DamagedRow {
+    id: String,
+    what: &'static str,
+}
+
 /// An entry, as it is shown.
 pub fn record(record: &RevocationRecord) -> Value {
-    let mut shown = json!({
-        "id": record.id.as_str(),
-        "reason": record.reason,
-        "created_at": record.created_at.to_string(),
-        "created_by": record.created_by,
-        "until": record.until.map(|until| until.to_string()),
-    });
-    let target = match &record.target {
-        RevokedTarget::Key { id } => json!({"kind": "key", "key_id": id.as_str()}),
-        RevokedTarget::User { user_id, before } => {
-            json!({"kind": "user", "user_id": user_id, "before": before.to_string()})
-        }
-        RevokedTarget::Token { issuer, jti } => {
-            json!({"kind": "jti", "issuer": issuer, "jti": jti})
-        }
-        RevokedTarget::Session { issuer, sid } => {
-            json!({"kind": "sid", "issuer": issuer, "sid": sid})
-        }
+    json!(row(record))
+}
+
+pub(super) fn row(record: &RevocationRecord) -> RevocationRow {
+    let (kind, target) = shown(&record.target);
+    let lifted = record.lifted.as_ref();
+    RevocationRow {
+        id: record.id.to_string(),
+        kind,
+        target,
+        reason: record.reason.clone(),
+        created_at: record.created_at.to_string(),
+        created_by: record.created_by.clone(),
+        until: record.until.map(|until| until.to_string()),
+        lifted_at: lifted.map(|lifted| lifted.at.to_string()),
+        lifted_by: lifted.map(|lifted| lifted.by.clone()),
+    }
+}
+
+fn shown(target: &RevokedTarget) -> (&'static str, Target) {
+    let none = Target::default();
+    let before = |moment: &Timestamp| Some(moment.to_string());
+    match target.clone() {
+        RevokedTarget::Key { id } => (
+            "key",
+            Target {
+                key_id: Some(id.to_string()),
+                ..none
+            },
+        ),
+        RevokedTarget::User {
+            user_id,
+            before: at,
+        } => (
+            "user",
+            Target {
+                user_id: Some(user_id),
+                before: before(&at),
+                ..none
+            },
+        ),
+        RevokedTarget::Token { issuer, jti } => (
+            "jti",
+            Target {
+                issuer: Some(issuer),
+                jti: Some(jti),
+                ..none
+            },
+        ),
+        RevokedTarget::Session { issuer, sid } => (
+            "sid",
+            Target {
+                issuer: Some(issuer),
+                sid: Some(sid),
+                ..none
+            },
+        ),
         RevokedTarget::Subject {
             issuer,
             sub,
-            before,
-        } => json!({"kind": "sub", "issuer": issuer, "sub": sub, "before": before.to_string()}),
-        RevokedTarget::Issuer { issuer, before } => {
-            json!({"kind": "issuer", "issuer": issuer, "before": before.to_string()})
-        }
-    };
-    if let (Some(shown), Value::Object(target)) = (shown.as_object_mut(), target) {
-        shown.extend(target);
-        if let Some(lifted) = &record.lifted {
-            shown.insert("lifted_at".to_owned(), lifted.at.to_string().into());
-            shown.insert("lifted_by".to_owned(), lifted.by.as_str().into());
-        }
+            before: at,
+        } => (
+            "sub",
+            Target {
+                issuer: Some(issuer),
+                sub: Some(sub),
+                before: before(&at),
+                ..none
+            },
+        ),
+        RevokedTarget::Issuer { issuer, before: at } => (
+            "issuer",
+            Target {
+                issuer: Some(issuer),
+                before: before(&at),
+                ..none
+            },
+        ),
     }
-    shown
 }
 
 /// A page of entries; what is damaged is named beside them.
 pub fn page(page: &Page<ListedRevocation>) -> Value {
-    let (mut shown, mut damaged) = (Vec::new(), Vec::new());
+    json!(rows(page))
+}
+
+pub(super) fn rows(page: &Page<ListedRevocation>) -> RevocationPage {
+    let (mut revocations, mut damaged) = (Vec::new(), Vec::new());
     for entry in &page.items {
         match entry {
-            ListedRevocation::Sound(entry) => shown.push(record(entry)),
+            ListedRevocation::Sound(entry) => revocations.push(row(entry)),
             ListedRevocation::Altered(entry) => {
-                shown.push(record(entry));
-                damaged.push(json!({
-                    "id": entry.id.as_str(),
-                    "what": "its row is not as it was sealed: it may have named something else",
-                }));
+                revocations.push(row(entry));
+                damaged.push(DamagedRow {
+                    id: entry.id.to_string(),
+                    what: "its row is not as it was sealed: it may have named something else",
+                });
             }
-            ListedRevocation::Unreadable(id) => damaged.push(json!({
-                "id": id.as_str(),
-                "what": "its row cannot be read: only processes that knew it refuse what it named",
-            })),
+            ListedRevocation::Unreadable(id) => damaged.push(DamagedRow {
+                id: id.to_string(),
+                what: "its row cannot be read: only processes that knew it refuse what it named",
+            }),
         }
     }
-    json!({"revocations": shown, "damaged": damaged, "next": page.next})
+    RevocationPage {
+        revocations,
+        damaged,
+        next: page.next.clone(),
+    }
 }
 
 /// What an entry refuses, in one line.

@@ -7,20 +7,33 @@ use axum::http::Response;
 use axum::http::request::Parts;
 use portcullis_core::{ErrorKind, RevocationId};
 use portcullis_engine::Call;
-use portcullis_engine::audit::{CallerText, Surface, Target};
+use portcullis_engine::audit::Target;
 use portcullis_identity::{Altered, PageRequest, RevocationError};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::admit;
 use super::body::read;
 use super::problem::{done, problem, refuse_body, rule};
-use super::revocation_bodies::{self, Wish, described};
+use super::revocation_bodies::{RevocationPage, RevocationRow, Wish, described, row, rows, wished};
+use crate::openapi::Problem;
 use crate::query::query;
 use crate::state::ServerState;
 
-/// `POST /v1/revocations`.
+/// Refuse a credential that would verify.
+#[utoipa::path(
+    post, path = "/v1/revocations", tag = "revocations", request_body = Wish,
+    responses(
+        (status = 200, description = "The entry.", body = RevocationRow),
+        (status = 404, description = "There is no such key or issuer.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be revoked so.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn add(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut call = match admit(&state, &parts).await {
+    let mut call = match begun(&state, &parts).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
@@ -33,35 +46,42 @@ pub(crate) async fn add(State(state): State<ServerState>, request: Request) -> R
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
     // Whatever becomes of it, and of whoever waits for the answer.
-    let wished = revocation_bodies::wished(&new.what);
-    call.audit.target(Target::revocation_wish(&wished));
+    call.audit
+        .target(Target::revocation_wish(&wished(&new.what)));
     let authentication = state.authentication.load_full();
     let known = |what: &portcullis_identity::Revoke| authentication.knows(what);
     match state.revocations.add(new, known, &call.principal).await {
         Ok(record) => {
             call.audit
                 .target(Target::revocation(&record.id, &described(&record.target)));
-            done(call, &revocation_bodies::record(&record)).await
+            done(call, &row(&record)).await
         }
         Err(error) => failed(call, &error).await,
     }
 }
 
 /// Query of `GET /v1/revocations`: `after` is `next` of the page before.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     after: Option<String>,
+    /// 100 if left out.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
 /// Most entries of one answer.
 const MOST: usize = 1000;
 
-/// `GET /v1/revocations`.
+/// What is refused.
+#[utoipa::path(
+    get, path = "/v1/revocations", tag = "revocations", params(ListQuery),
+    responses((status = 200, description = "What is in force.", body = RevocationPage)),
+)]
 pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let call = match admit(&state, &parts).await {
+    let call = match begun(&state, &parts).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
@@ -79,26 +99,38 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         limit,
     };
     match state.revocations.list(&page, &call.principal).await {
-        Ok(page) => done(call, &revocation_bodies::page(&page)).await,
+        Ok(page) => done(call, &rows(&page)).await,
         Err(error) => failed(call, &error).await,
     }
 }
 
 /// Query of `DELETE /v1/revocations/{id}`: `altered=true` lifts a row that is not as it was sealed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LiftQuery {
     altered: bool,
 }
 
-/// `DELETE /v1/revocations/{id}`.
+/// Lift an entry.
+#[utoipa::path(
+    delete, path = "/v1/revocations/{id}", tag = "revocations",
+    params(("id" = String, Path, description = "The entry's id."), LiftQuery),
+    responses(
+        (status = 200, description = "The entry, with `lifted_at` and `lifted_by`.", body = RevocationRow),
+        (status = 404, description = "There is no such entry in force.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 409, description = "Its row is not as it was sealed.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn lift(
     State(state): State<ServerState>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let mut call = match admit(&state, &parts).await {
+    let mut call = match begun(&state, &parts).await {
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
@@ -118,21 +150,19 @@ pub(crate) async fn lift(
         Ok(record) => {
             call.audit
                 .target(Target::revocation(&record.id, &described(&record.target)));
-            done(call, &revocation_bodies::record(&record)).await
+            done(call, &row(&record)).await
         }
         Err(error) => failed(call, &error).await,
     }
 }
 
-async fn admit(state: &ServerState, parts: &Parts) -> Result<Call, Box<Response<Body>>> {
-    let mut call = state.admit(parts, Surface::Admin).await?;
+async fn begun(state: &ServerState, parts: &Parts) -> Result<Call, Box<Response<Body>>> {
     let method = match parts.method {
         axum::http::Method::POST => "v1/revocations:add",
         axum::http::Method::DELETE => "v1/revocations:lift",
         _ => "v1/revocations",
     };
-    call.audit.method(CallerText::fixed(method));
-    Ok(call)
+    admit(state, parts, method).await
 }
 
 async fn failed(mut call: Call, error: &RevocationError) -> Response<Body> {

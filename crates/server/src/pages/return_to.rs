@@ -5,7 +5,7 @@ use super::form::form_field;
 /// Longest path that is carried along.
 const LONGEST: usize = 4096;
 /// Pages that signing in is on the way to.
-const AHEAD: [&str; 2] = ["/authorize", "/connect"];
+const AHEAD: [&str; 3] = ["/authorize", "/connect", "/docs"];
 
 /// A path of a page of ours, with its query. Never another origin's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -196,6 +196,35 @@ impl Trouble {
         trouble
     }
 
+    /// Somebody else has to decide.
+    pub(super) const fn not_yours_to_decide() -> Self {
+        Self::of(
+            StatusCode::FORBIDDEN,
+            ErrorKind::Forbidden,
+            "not_a_decider",
+            [
+                "Somebody else has to decide",
+                "Approvals are decided by approvers and administrators, and by none of them about their \
+                 own calls. Nothing was decided.",
+                "Ask an approver of this gateway to open this page.",
+            ],
+        )
+    }
+
+    /// There is nothing left to decide.
+    pub(super) const fn decided_already() -> Self {
+        Self::of(
+            StatusCode::CONFLICT,
+            ErrorKind::Conflict,
+            "decided_already",
+            [
+                "That is decided already",
+                "Somebody was faster, or the time to decide is over. Nothing was changed.",
+                "Load the page again to see how it stands.",
+            ],
+        )
+    }
+
     /// What an application brought is wrong in a way of which it cannot be told.
     pub(super) fn application(fault: OAuthFault, kind: ErrorKind) -> Self {
         let status = match kind {

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
-use portcullis_core::ErrorKind;
+use portcullis_core::{ApprovalId, ErrorKind};
 use portcullis_engine::audit::Surface;
 use portcullis_engine::{Call, ToolListing};
 use portcullis_mcp::Members;
@@ -70,6 +70,7 @@ async fn admitted(
         Ok(seen) => seen,
         Err(refusal) => return *refusal,
     };
+    call.approval = wish.approval;
     match state
         .gateway
         .call_tool(&mut call, &view, &wish.name, wish.arguments, &parts.headers)
@@ -93,6 +94,8 @@ struct Wish<'a> {
     server: Option<String>,
     name: String,
     arguments: &'a str,
+    /// The approval that it was given, if its caller says so.
+    approval: Option<ApprovalId>,
 }
 
 impl<'a> Wish<'a> {
@@ -107,14 +110,15 @@ impl<'a> Wish<'a> {
                 "name is required in request body".to_owned(),
             )
         })?;
-        let server = match members.get("server_id").filter(|raw| raw.get() != "null") {
-            None => None,
-            Some(raw) => Some(
-                portcullis_mcp::string_of(raw)
-                    .ok_or_else(|| invalid("server_id must be a string"))?
-                    .into_owned(),
-            ),
+        let text = |name: &str| match members.get(name).filter(|raw| raw.get() != "null") {
+            None => Ok(None),
+            Some(raw) => match portcullis_mcp::string_of(raw) {
+                Some(text) => Ok(Some(text.into_owned())),
+                None => Err(invalid(&format!("{name} must be a string"))),
+            },
         };
+        let server = text("server_id")?;
+        let approval = text("approval_id")?.map(ApprovalId::from);
         let arguments = match members
             .get("arguments")
             .map(serde_json::value::RawValue::get)
@@ -127,6 +131,7 @@ impl<'a> Wish<'a> {
             server,
             name: name.into_owned(),
             arguments,
+            approval,
         })
     }
 }

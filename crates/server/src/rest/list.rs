@@ -15,6 +15,7 @@ use super::refusal::{failed, refuse};
 use crate::debug::Debugging;
 use crate::delegation::Behind;
 use crate::headers::{ACCESS_GROUPS, SERVERS};
+use crate::openapi::Refusal;
 use crate::query::query;
 use crate::reply::{json as reply, text_error};
 use crate::state::ServerState;
@@ -42,6 +43,20 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         debugging.tell(&state, &mut response);
     }
     response
+}
+
+/// The same under LiteLLM's other name, without selectors: the tools of all servers in view.
+#[utoipa::path(
+    get, path = "/v1/mcp/tools", tag = "servers",
+    responses(
+        (status = 200, description = "The tools, with how each server fared.", body = Object),
+        (status = 429, description = "Too many requests of callers without a key, from one network.", body = Refusal),
+        (status = 502, description = "No server answered.", body = Refusal),
+        (status = 504, description = "No server answered in time.", body = Refusal),
+    ),
+)]
+pub(crate) async fn tools(State(state): State<ServerState>, request: Request) -> Response<Body> {
+    list(State(state), request).await
 }
 
 async fn admitted(state: &ServerState, mut call: Call, parts: &Parts) -> Response<Body> {

@@ -53,6 +53,26 @@ impl Disk {
         sqlx::query(statement).execute(&mut tool).await.unwrap();
         tool.close().await.unwrap();
     }
+
+    /// Takes away every table and feed that the first two migrations did not make.
+    async fn forget_what_came_after_the_second_migration(&self) {
+        let mut tool = self.tool().await;
+        let later: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND \
+             name NOT IN ('_sqlx_migrations', 'change_counters', 'api_keys', 'audit_rows', \
+             'audit_heads', 'terminated_sessions', 'meta')",
+        )
+        .fetch_all(&mut tool)
+        .await
+        .unwrap();
+        for table in later {
+            let drop = sqlx::AssertSqlSafe(format!("DROP TABLE {table}"));
+            sqlx::query(drop).execute(&mut tool).await.unwrap();
+        }
+        tool.close().await.unwrap();
+        self.run("DELETE FROM change_counters WHERE feed NOT IN ('api_keys', 'sessions')")
+            .await;
+    }
 }
 
 async fn open(path: &Path) -> Result<SqliteStores, OpenError> {

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portcullis_core::{KeyId, Role, ScopeSet, ServerGrants, ServerId, Timestamp, sha256};
+use portcullis_core::{
+    KeyId, Role, ScopeSet, ServerGrants, ServerId, Timestamp, ToolGrants, sha256,
+};
 
 use super::at_once;
-use crate::{ApiKeyRecord, Inserted, PageRequest, Stores};
+use crate::{ApiKeyRecord, Inserted, PageRequest, Replaced, Stores};
 
 /// A key with nothing optional.
 pub fn plain_key(id: &str) -> ApiKeyRecord {
@@ -40,6 +42,14 @@ fn full_key(id: &str) -> ApiKeyRecord {
             all: true,
             servers: BTreeSet::from([ServerId::from("git\"hub"), ServerId::from("jira")]),
             access_groups: BTreeSet::from(["dev,ops".to_owned(), "x y".to_owned()]),
+            none: true,
+            of_team: true,
+            toolsets: BTreeSet::from(["support".to_owned()]),
+            toolset_tools: Arc::default(),
+            tools: ToolGrants {
+                permissions: [("jira".into(), BTreeSet::from(["*".to_owned()]))].into(),
+                blocked: BTreeSet::from(["jira/delete".to_owned()]),
+            },
         },
         scopes: "tools:call tools:read".parse().unwrap(),
         expires_at: Some(Timestamp::from_millis(i64::MAX)),
@@ -330,4 +340,80 @@ pub(super) async fn names_may_be_any_text(stores: Stores) {
         assert_eq!(stores.api_keys.get(&record.id).await.unwrap(), Some(record));
     }
     assert_eq!(all_ids(&stores).await.len(), texts.len());
+}
+
+/// The same key with other rights, sealed anew.
+fn changed(record: &ApiKeyRecord, seal: &[u8]) -> ApiKeyRecord {
+    ApiKeyRecord {
+        id: record.id.clone(),
+        mac: record.mac,
+        revoked_at: None,
+        seal: sha256(seal),
+        ..full_key("another")
+    }
+}
+
+pub(super) async fn a_key_is_replaced_as_it_was_seen_only(stores: Stores) {
+    let before = plain_key("k1");
+    insert(&stores, &before).await;
+    let (_, feed) = changes(&stores, 0, 10).await.remove(0);
+    assert_eq!(feed, before);
+    let after = changed(&before, b"second");
+    let elsewhere = ApiKeyRecord {
+        mac: sha256(b"another key"),
+        ..after.clone()
+    };
+    let keys = &stores.api_keys;
+    for (record, seen) in [
+        (&after, sha256(b"not its seal")),
+        (&elsewhere, before.seal),
+        (&changed(&plain_key("nobody"), b"x"), before.seal),
+    ] {
+        assert_eq!(keys.replace(record, &seen).await.unwrap(), Replaced::Stale);
+    }
+    assert_eq!(keys.get(&before.id).await.unwrap().as_ref(), Some(&before));
+    let replaced = keys.replace(&after, &before.seal).await.unwrap();
+    assert_eq!(replaced, Replaced::Stored);
+    assert_eq!(keys.get(&before.id).await.unwrap().as_ref(), Some(&after));
+    let feed = changes(&stores, 0, 10).await;
+    assert_eq!((feed.len(), &feed[0].1), (1, &after));
+    // Its alias is taken, and the one before it is free.
+    let other = ApiKeyRecord {
+        alias: after.alias.clone(),
+        ..plain_key("k2")
+    };
+    assert_eq!(keys.insert(&other).await.unwrap(), Inserted::Duplicate);
+    insert(&stores, &plain_key("k2")).await;
+    let renamed = ApiKeyRecord {
+        seal: sha256(b"third"),
+        ..other
+    };
+    let taken = keys.replace(&renamed, &plain_key("k2").seal).await.unwrap();
+    assert_eq!(taken, Replaced::AliasTaken);
+    assert_eq!(changes(&stores, 0, 10).await.len(), 2);
+}
+
+pub(super) async fn of_many_replacements_of_one_key_exactly_one_is_stored(stores: Stores) {
+    let before = plain_key("k1");
+    insert(&stores, &before).await;
+    let outcomes = at_once(|number| {
+        let keys = Arc::clone(&stores.api_keys);
+        let (record, seen) = (changed(&before, &number.to_be_bytes()), before.seal);
+        async move { keys.replace(&record, &seen).await.unwrap() }
+    })
+    .await;
+    let stored = outcomes.iter().filter(|one| **one == Replaced::Stored);
+    assert_eq!(stored.count(), 1, "{outcomes:?}");
+}
+
+pub(super) async fn a_revoked_key_is_not_replaced(stores: Stores) {
+    let before = plain_key("k1");
+    insert(&stores, &before).await;
+    let keys = &stores.api_keys;
+    let now = Timestamp::from_millis(5);
+    let revoked = keys.revoke(&before.id, now).await.unwrap();
+    let after = changed(&before, b"second");
+    let outcome = keys.replace(&after, &before.seal).await.unwrap();
+    assert_eq!(outcome, Replaced::Stale);
+    assert_eq!(keys.get(&before.id).await.unwrap(), revoked);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::{Timestamp, sha256};
 
 use super::at_once;
-use crate::{AuditFilter, AuditHead, AuditRow, PageRequest, StoreErrorKind, Stores};
+use crate::{AuditFilter, AuditHead, AuditPruning, AuditRow, PageRequest, StoreErrorKind, Stores};
 
 fn row(writer: &str, seq: u64, at: i64) -> AuditRow {
     AuditRow {
@@ -290,4 +290,81 @@ pub(super) async fn a_chain_is_read_from_any_position(stores: Stores) {
     assert_eq!(stores.audit.chain("w", 2, 2).await.unwrap(), rows[1..3]);
     assert_eq!(stores.audit.chain("w", 6, 10).await.unwrap(), []);
     assert_eq!(stores.audit.chain("nobody", 1, 10).await.unwrap(), []);
+}
+
+fn pruning_at(row: &AuditRow) -> AuditPruning {
+    AuditPruning {
+        writer: row.writer.clone(),
+        seq: row.seq,
+        mac: row.mac,
+        seal: sha256(&row.mac),
+    }
+}
+
+pub(super) async fn pruning_takes_a_chains_beginning_and_leaves_the_rest(stores: Stores) {
+    let rows: Vec<_> = (1..=5).map(|seq| row("w", seq, 10)).collect();
+    let other = [row("other", 1, 10)];
+    append(&stores, &rows).await;
+    append(&stores, &other).await;
+    assert_eq!(stores.audit.prunings().await.unwrap(), []);
+    let first = pruning_at(&rows[1]);
+    assert_eq!(stores.audit.prune(&first).await.unwrap(), 2);
+    assert_eq!(stores.audit.chain("w", 0, 10).await.unwrap(), rows[2..]);
+    assert_eq!(stores.audit.chain("other", 0, 10).await.unwrap(), other);
+    assert_eq!(stores.audit.prunings().await.unwrap(), [first]);
+    // The next one takes the place of the one before; heads stay, and the chain goes on.
+    let whole = pruning_at(&rows[4]);
+    assert_eq!(stores.audit.prune(&whole).await.unwrap(), 3);
+    let of_other = pruning_at(&other[0]);
+    assert_eq!(stores.audit.prune(&of_other).await.unwrap(), 1);
+    assert_eq!(stores.audit.prunings().await.unwrap(), [of_other, whole]);
+    assert_eq!(stores.audit.chain("w", 0, 10).await.unwrap(), []);
+    assert_eq!(stores.audit.heads().await.unwrap().len(), 2);
+    let next = [row("w", 6, 20)];
+    append(&stores, &next).await;
+    assert_eq!(stores.audit.chain("w", 0, 10).await.unwrap(), next);
+}
+
+pub(super) async fn pruning_at_a_row_that_is_not_there_is_refused_and_changes_nothing(
+    stores: Stores,
+) {
+    let rows: Vec<_> = (1..=3).map(|seq| row("w", seq, 10)).collect();
+    append(&stores, &rows).await;
+    let done = pruning_at(&rows[0]);
+    stores.audit.prune(&done).await.unwrap();
+    let beyond = AuditPruning {
+        seq: 4,
+        ..pruning_at(&rows[2])
+    };
+    let of_nobody = AuditPruning {
+        writer: "nobody".to_owned(),
+        ..pruning_at(&rows[1])
+    };
+    let another_row = AuditPruning {
+        mac: [9; 32],
+        ..pruning_at(&rows[1])
+    };
+    for wrong in [beyond, of_nobody, another_row, done.clone()] {
+        let error = stores.audit.prune(&wrong).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Corrupt, "{wrong:?}");
+        assert_eq!(stores.audit.chain("w", 0, 10).await.unwrap(), rows[1..]);
+        assert_eq!(
+            stores.audit.prunings().await.unwrap(),
+            std::slice::from_ref(&done)
+        );
+    }
+}
+
+pub(super) async fn of_concurrent_prunings_at_one_place_exactly_one_happens(stores: Stores) {
+    let rows: Vec<_> = (1..=3).map(|seq| row("w", seq, 10)).collect();
+    append(&stores, &rows).await;
+    let pruning = pruning_at(&rows[1]);
+    let outcomes = at_once(|_| {
+        let (audit, pruning) = (Arc::clone(&stores.audit), pruning.clone());
+        async move { audit.prune(&pruning).await }
+    })
+    .await;
+    let happened = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(happened, 1, "{outcomes:?}");
+    assert_eq!(stores.audit.chain("w", 0, 10).await.unwrap(), rows[2..]);
 }

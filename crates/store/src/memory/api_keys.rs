@@ -9,7 +9,8 @@ use portcullis_core::{KeyId, Timestamp};
 
 use super::lock;
 use crate::{
-    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, StoreError,
+    ApiKeyRecord, ApiKeyStore, Inserted, KeyChange, Page, PageRequest, ReadKey, Replaced,
+    StoreError,
 };
 
 #[derive(Debug, Default)]
@@ -52,6 +53,36 @@ impl ApiKeyStore for MemoryApiKeys {
             .keys
             .insert(record.id.clone(), (change, record.clone()));
         Ok(Inserted::Stored)
+    }
+
+    async fn replace(
+        &self,
+        record: &ApiKeyRecord,
+        seen: &[u8; 32],
+    ) -> Result<Replaced, StoreError> {
+        let mut state = lock(&self.state, "api_keys.replace")?;
+        let Some((change, before)) = state.keys.get(&record.id).cloned() else {
+            return Ok(Replaced::Stale);
+        };
+        if before.seal != *seen || before.revoked_at.is_some() || before.mac != record.mac {
+            return Ok(Replaced::Stale);
+        }
+        if record.alias != before.alias {
+            let taken = |alias: &String| state.aliases.contains(alias);
+            if record.alias.as_ref().is_some_and(taken) {
+                return Ok(Replaced::AliasTaken);
+            }
+            if let Some(alias) = &before.alias {
+                state.aliases.remove(alias);
+            }
+            state.aliases.extend(record.alias.clone());
+        }
+        state.changes.remove(&change);
+        let change = state.next_change(&record.id);
+        state
+            .keys
+            .insert(record.id.clone(), (change, record.clone()));
+        Ok(Replaced::Stored)
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {

@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use super::lock;
-use crate::audit::{AuditCursor, follows_head};
-use crate::{AuditFilter, AuditHead, AuditRow, AuditStore, Page, PageRequest, StoreError};
+use crate::audit::{AuditCursor, NO_SUCH_ROW, follows_head};
+use crate::{
+    AuditFilter, AuditHead, AuditPruning, AuditRow, AuditStore, Page, PageRequest, StoreError,
+};
 
 #[derive(Debug, Default)]
 pub(super) struct MemoryAudit {
@@ -20,6 +22,7 @@ struct State {
     heads: BTreeMap<String, AuditHead>,
     rows: BTreeMap<AuditCursor, AuditRow>,
     chains: BTreeMap<(String, u64), AuditCursor>,
+    prunings: BTreeMap<String, AuditPruning>,
 }
 
 fn wanted(filter: &AuditFilter, row: &AuditRow) -> bool {
@@ -112,5 +115,32 @@ impl AuditStore for MemoryAudit {
             .take(limit)
             .filter_map(|(_, cursor)| state.rows.get(cursor).cloned())
             .collect())
+    }
+
+    async fn prune(&self, pruning: &AuditPruning) -> Result<u64, StoreError> {
+        let mut state = lock(&self.state, "audit.prune")?;
+        let AuditPruning { writer, seq, .. } = pruning;
+        let last = (writer.clone(), *seq);
+        let row = state.chains.get(&last);
+        let row = row.and_then(|cursor| state.rows.get(cursor));
+        if row.is_none_or(|row| row.mac != pruning.mac) {
+            return Err(StoreError::corrupt("audit.prune", NO_SUCH_ROW));
+        }
+        let places: Vec<_> = state
+            .chains
+            .range((writer.clone(), 0)..=last)
+            .map(|(place, cursor)| (place.clone(), cursor.clone()))
+            .collect();
+        for (place, cursor) in &places {
+            state.chains.remove(place);
+            state.rows.remove(cursor);
+        }
+        state.prunings.insert(writer.clone(), pruning.clone());
+        Ok(places.len() as u64)
+    }
+
+    async fn prunings(&self) -> Result<Vec<AuditPruning>, StoreError> {
+        let state = lock(&self.state, "audit.prunings")?;
+        Ok(state.prunings.values().cloned().collect())
     }
 }

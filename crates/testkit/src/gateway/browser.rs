@@ -40,6 +40,15 @@ impl Browser {
         self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
+    /// The same browser, with the cookies that it has by now, in front of another replica.
+    #[must_use]
+    pub fn moved_to(&self, actor: Actor) -> Self {
+        Self {
+            actor,
+            ..self.clone()
+        }
+    }
+
     /// Opens a page.
     pub async fn get(&mut self, path: &str) -> Reply {
         self.send(Ask::get(path)).await

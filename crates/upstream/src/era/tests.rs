@@ -212,5 +212,20 @@ async fn only_so_many_callers_own_verdicts_are_kept() {
             .asks(&bringing(&format!("caller {caller}"), 1), Some("200"))
             .await;
     }
-    assert_eq!(stage.era.own().len(), MOST_OWN);
+    assert_eq!(stage.era.own().values().count(), MOST_OWN);
+}
+
+/// Else whoever makes up tokens has the server asked anew before every request of everybody.
+#[tokio::test]
+async fn a_caller_with_many_tokens_takes_nobody_elses_place() {
+    let stage = Stage::new();
+    let alice = bringing("alice", 1);
+    stage.asks(&alice, Some("200")).await;
+    for token in 0..=u8::MAX {
+        stage.asks(&bringing("mallory", token), Some("200")).await;
+    }
+    assert_eq!(stage.era.own().values().count(), 1 + MOST_OF_ONE);
+    let asked = stage.server.0.load(Ordering::Relaxed);
+    stage.asks(&alice, Some("200")).await;
+    assert_eq!(stage.server.0.load(Ordering::Relaxed), asked);
 }

@@ -1,6 +1,7 @@
 //! What a process was given that others must not see: neither in our log, nor in its answers.
 
-use std::fmt::Write as _;
+use memchr::memmem;
+use portcullis_core::found_in_json;
 
 /// Shorter values are words that may stand anywhere in a log,
 const TELLING: usize = 6;
@@ -12,7 +13,7 @@ const SHORTEST: usize = 8;
 pub(super) struct Secrets {
     /// As they can stand in one line of text, the longest first.
     lines: Vec<String>,
-    /// As they can stand in JSON.
+    /// As they can stand in a message.
     needles: Vec<String>,
 }
 
@@ -23,7 +24,7 @@ impl Secrets {
             .iter()
             .flat_map(|secret| by_lines(secret).chain([secret.as_str()]))
             .filter(|part| part.len() >= SHORTEST && !part.starts_with("-----"))
-            .flat_map(in_json)
+            .map(str::to_owned)
             .collect();
         needles.sort_unstable();
         needles.dedup();
@@ -45,7 +46,11 @@ impl Secrets {
 
     /// Whether a message repeats one that no caller may hear.
     pub(super) fn appear_in(&self, message: &str) -> bool {
-        self.needles.iter().any(|needle| message.contains(needle))
+        let found = |text: &[u8]| {
+            let mut needles = self.needles.iter();
+            needles.any(|needle| memmem::find(text, needle.as_bytes()).is_some())
+        };
+        !self.needles.is_empty() && found_in_json(message.as_bytes(), found)
     }
 }
 
@@ -66,31 +71,6 @@ fn longest_first(secrets: &[String]) -> Vec<String> {
     each
 }
 
-/// A text as writers of JSON put it, where `/` may be `\/` and letters beyond ASCII may be escaped
-/// (RFC 8259 §7).
-fn in_json(text: &str) -> [String; 4] {
-    let quoted = serde_json::Value::from(text).to_string();
-    let plain = quoted
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(text)
-        .to_owned();
-    let ascii: String = plain.chars().map(escaped).collect();
-    let slashes = |text: &str| text.replace('/', "\\/");
-    [slashes(&plain), slashes(&ascii), plain, ascii]
-}
-
-fn escaped(letter: char) -> String {
-    if letter.is_ascii() {
-        return letter.to_string();
-    }
-    let mut text = String::with_capacity(12);
-    for unit in letter.encode_utf16(&mut [0; 2]) {
-        let _ = write!(text, "\\u{unit:04x}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +88,11 @@ mod tests {
             ("pass\"word1", r#"{"text":"pass\"word1"}"#),
             ("pässwört-1", r#"{"text":"p\u00e4ssw\u00f6rt-1"}"#),
             ("pässwört-1", r#"{"text":"pässwört-1"}"#),
+            ("a&b<c>-1234", r#"{"text":"a\u0026b\u003cc\u003e-1234"}"#),
+            (
+                "a&b<c>-1234",
+                r#"{"text":"{\"at\":\"a\\u0026b<c>-1234\"}"}"#,
+            ),
             (
                 "-----BEGIN KEY-----\nMIIabcdefgh\n-----END KEY-----\n",
                 r#"{"text":"-----BEGIN KEY-----\nMIIabcdefgh\n-----END KEY-----\n"}"#,

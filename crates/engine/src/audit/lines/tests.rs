@@ -1,6 +1,11 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::metrics::AuditMeters;
+
+fn state() -> Arc<SinkState> {
+    SinkState::new("copy", &AuditMeters::default())
+}
 
 /// A disk that takes a few bytes at a time and is full once.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +55,16 @@ impl Write for Blocked {
 fn a_full_disk_in_the_middle_of_a_line_tears_nothing() {
     let mut disk = Disk::default();
     let line = b"{\"seq\":1,\"event\":{}}\n";
-    write_whole(&mut disk, line, &AtomicBool::new(false));
+    let state = state();
+    assert!(write_whole(
+        &mut disk,
+        line,
+        &AtomicBool::new(false),
+        &state
+    ));
     assert_eq!(*disk.written.lock().unwrap(), line);
+    assert_eq!(state.meters.failures.get(), 1);
+    assert!(state.is_well());
 }
 
 #[tokio::test]
@@ -62,13 +75,13 @@ async fn a_reader_that_stops_reading_costs_lines_but_never_blocks_and_the_loss_i
         go: waits,
         written: Arc::clone(&written),
     };
-    let meters = AuditMeters::default();
-    let mut sink = LineSink::over(pipe, meters.clone()).unwrap();
+    let state = state();
+    let mut sink = LineSink::over(pipe, Arc::clone(&state)).unwrap();
     let big = vec![b'x'; MOST_PENDING];
     sink.push(&big, 1);
     sink.push(b"lost\n", 2);
     sink.push(b"lost too\n", 3);
-    assert_eq!(meters.lines_dropped.get(), 5);
+    assert_eq!(state.meters.dropped.get(), 5);
     // The reader is back; once the backlog is written there is room again.
     drop(go);
     while sink.shared.pending.load(Ordering::Relaxed) > 0 {
@@ -88,8 +101,31 @@ async fn a_pipe_that_stays_blocked_does_not_hold_up_the_end() {
         go: waits,
         written: Arc::default(),
     };
-    let mut sink = LineSink::over(pipe, AuditMeters::default()).unwrap();
+    let mut sink = LineSink::over(pipe, state()).unwrap();
     sink.push(b"never read\n", 1);
     sink.close(Duration::from_millis(5)).await;
     drop(go);
+}
+
+/// A disk that stays full.
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_still_full_at_the_end_costs_lines_that_are_counted() {
+    let state = state();
+    let mut sink = LineSink::over(Full, Arc::clone(&state)).unwrap();
+    sink.push(b"{}\n{}\n", 2);
+    sink.close(Duration::from_mins(1)).await;
+    assert_eq!(state.meters.dropped.get(), 2);
+    assert!(!state.is_well());
 }

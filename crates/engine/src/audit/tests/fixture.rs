@@ -11,7 +11,8 @@ use portcullis_core::{
     Clock, ManualClock, Principal, PrincipalKind, RequestId, Role, SeededEntropy, ServerGrants,
 };
 use portcullis_store::{
-    AuditFilter, AuditHead, AuditRow, AuditStore, Page, PageRequest, StoreError, StoreErrorKind,
+    AuditFilter, AuditHead, AuditPruning, AuditRow, AuditStore, Page, PageRequest, StoreError,
+    StoreErrorKind,
 };
 use tokio_util::task::TaskTracker;
 
@@ -22,10 +23,10 @@ use crate::audit::{
 use crate::metrics::Metrics;
 
 #[derive(Debug)]
-pub(super) struct TestMac(hmac::Key);
+pub(in crate::audit) struct TestMac(hmac::Key);
 
 impl TestMac {
-    pub(super) fn new() -> Self {
+    pub(in crate::audit) fn new() -> Self {
         Self(hmac::Key::new(
             hmac::HMAC_SHA256,
             b"a key that no store has",
@@ -45,7 +46,7 @@ impl ChainMac for TestMac {
 
 /// How the next appends go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(in crate::audit) enum Mood {
     Well,
     Down,
     /// Stores, and then says that it did not.
@@ -55,24 +56,26 @@ pub(super) enum Mood {
 }
 
 #[derive(Debug)]
-pub(super) struct TestStore {
-    pub(super) rows: Mutex<Vec<AuditRow>>,
-    pub(super) kept_heads: Mutex<BTreeMap<String, AuditHead>>,
+pub(in crate::audit) struct TestStore {
+    pub(in crate::audit) rows: Mutex<Vec<AuditRow>>,
+    pub(in crate::audit) kept_prunings: Mutex<BTreeMap<String, AuditPruning>>,
+    pub(in crate::audit) kept_heads: Mutex<BTreeMap<String, AuditHead>>,
     mood: Mutex<Mood>,
-    pub(super) appends: AtomicUsize,
+    pub(in crate::audit) appends: AtomicUsize,
 }
 
 impl TestStore {
-    pub(super) fn new() -> Arc<Self> {
+    pub(in crate::audit) fn new() -> Arc<Self> {
         Arc::new(Self {
             rows: Mutex::default(),
+            kept_prunings: Mutex::default(),
             kept_heads: Mutex::default(),
             mood: Mutex::new(Mood::Well),
             appends: AtomicUsize::new(0),
         })
     }
 
-    pub(super) fn be(&self, mood: Mood) {
+    pub(in crate::audit) fn be(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 
@@ -80,7 +83,7 @@ impl TestStore {
         *self.mood.lock().unwrap()
     }
 
-    pub(super) fn events(&self) -> Vec<serde_json::Value> {
+    pub(in crate::audit) fn events(&self) -> Vec<serde_json::Value> {
         let mut rows = self.rows.lock().unwrap().clone();
         rows.sort_by(|a, b| (&a.writer, a.seq).cmp(&(&b.writer, b.seq)));
         rows.iter()
@@ -88,13 +91,13 @@ impl TestStore {
             .collect()
     }
 
-    pub(super) fn of_kind(&self, kind: &str) -> Vec<serde_json::Value> {
+    pub(in crate::audit) fn of_kind(&self, kind: &str) -> Vec<serde_json::Value> {
         let mut events = self.events();
         events.retain(|event| event["event"] == kind);
         events
     }
 
-    pub(super) async fn verify(&self) -> VerifyReport {
+    pub(in crate::audit) async fn verify(&self) -> VerifyReport {
         verify(self, &TestMac::new()).await.unwrap()
     }
 }
@@ -180,18 +183,37 @@ impl AuditStore for TestStore {
         rows.truncate(limit);
         Ok(rows)
     }
+
+    async fn prune(&self, pruning: &AuditPruning) -> Result<u64, StoreError> {
+        let mut rows = self.rows.lock().unwrap();
+        let gone = |row: &AuditRow| row.writer == pruning.writer && row.seq <= pruning.seq;
+        let there = |row: &AuditRow| gone(row) && row.mac == pruning.mac && row.seq == pruning.seq;
+        if !rows.iter().any(there) {
+            return Err(broken(StoreErrorKind::Corrupt));
+        }
+        let before = rows.len();
+        rows.retain(|row| !gone(row));
+        let mut prunings = self.kept_prunings.lock().unwrap();
+        prunings.insert(pruning.writer.clone(), pruning.clone());
+        Ok((before - rows.len()) as u64)
+    }
+
+    async fn prunings(&self) -> Result<Vec<AuditPruning>, StoreError> {
+        let prunings = self.kept_prunings.lock().unwrap();
+        Ok(prunings.values().cloned().collect())
+    }
 }
 
 /// One process's life on a store.
-pub(super) struct Process {
-    pub(super) log: AuditLog,
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) metrics: Arc<Metrics>,
+pub(in crate::audit) struct Process {
+    pub(in crate::audit) log: AuditLog,
+    pub(in crate::audit) clock: Arc<ManualClock>,
+    pub(in crate::audit) metrics: Arc<Metrics>,
     entropy: SeededEntropy,
 }
 
 /// Real time only bounds how long a test takes; no test depends on how fast anything is.
-pub(super) fn quick() -> AuditSettings {
+pub(in crate::audit) fn quick() -> AuditSettings {
     AuditSettings {
         poll: Duration::from_millis(1),
         retry_first: Duration::from_millis(1),
@@ -202,7 +224,11 @@ pub(super) fn quick() -> AuditSettings {
 
 impl Process {
     /// `life` tells processes apart and orders them.
-    pub(super) async fn begin(store: &Arc<TestStore>, life: u32, settings: AuditSettings) -> Self {
+    pub(in crate::audit) async fn begin(
+        store: &Arc<TestStore>,
+        life: u32,
+        settings: AuditSettings,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at_millis(
             1_795_247_580_000 + i64::from(life) * 1_000,
         ));
@@ -230,23 +256,23 @@ impl Process {
     }
 
     /// Waits until everything is stored; a trail that never gets there fails instead of hanging.
-    pub(super) async fn stored(&self) {
+    pub(in crate::audit) async fn stored(&self) {
         let flushed = tokio::time::timeout(Duration::from_secs(30), self.log.flush()).await;
         flushed.unwrap().unwrap();
     }
 
-    pub(super) fn request_id(&self) -> RequestId {
+    pub(in crate::audit) fn request_id(&self) -> RequestId {
         RequestId::generate(self.clock.now(), &self.entropy).unwrap()
     }
 
-    pub(super) fn event(&self, outcome: Outcome) -> Box<AuditEvent> {
+    pub(in crate::audit) fn event(&self, outcome: Outcome) -> Box<AuditEvent> {
         let mut event = AuditEvent::opened(self.clock.now(), self.request_id(), Surface::Mcp);
         event.outcome = outcome;
         Box::new(event)
     }
 }
 
-pub(super) fn alice() -> Principal {
+pub(in crate::audit) fn alice() -> Principal {
     Principal {
         id: "key:alice".into(),
         subject: "alice".into(),
@@ -265,5 +291,6 @@ pub(super) fn alice() -> Principal {
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     }
 }

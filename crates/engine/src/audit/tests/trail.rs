@@ -268,6 +268,14 @@ async fn wall_time_that_jumps_back_two_hours_leaves_the_chain_in_order() {
     assert!(store.verify().await.findings.is_empty());
 }
 
+fn copy(path: &std::path::Path) -> crate::audit::FileSink {
+    crate::audit::FileSink {
+        name: "copy".to_owned(),
+        path: path.to_owned(),
+        rotation: crate::audit::Rotation::default(),
+    }
+}
+
 #[tokio::test]
 async fn the_file_holds_the_same_rows_and_only_its_owner_may_read_it() {
     let store = TestStore::new();
@@ -276,7 +284,7 @@ async fn the_file_holds_the_same_rows_and_only_its_owner_may_read_it() {
     // What a crash in the middle of a line left behind.
     std::fs::write(&path, "{\"torn\":").unwrap();
     let settings = AuditSettings {
-        file: Some(path.clone()),
+        files: vec![copy(&path)],
         ..quick()
     };
     let process = Process::begin(&store, 1, settings).await;
@@ -309,7 +317,7 @@ async fn the_file_holds_the_same_rows_and_only_its_owner_may_read_it() {
 async fn a_file_that_cannot_be_opened_is_said_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let settings = AuditSettings {
-        file: Some(folder.path().to_owned()),
+        files: vec![copy(folder.path())],
         ..quick()
     };
     let deps = crate::audit::AuditDeps {
@@ -330,6 +338,6 @@ async fn a_file_that_cannot_be_opened_is_said_at_the_start() {
     assert!(
         error
             .to_string()
-            .starts_with("cannot append to the audit file")
+            .starts_with("cannot append audit lines to ")
     );
 }

@@ -142,6 +142,7 @@ impl Conversation {
                 Operation::CallTool {
                     tool: &request.subject,
                     arguments: arguments.map(serde_json::value::RawValue::get),
+                    described: request.entry.described(&self.view, &request.subject),
                 },
             ),
             Method::PromptsGet => ("prompt", Operation::Read),
@@ -149,7 +150,10 @@ impl Conversation {
         };
         let (principal, admission) = (&self.filter.principal, &self.filter.admission);
         let gateway = &self.gateway;
-        if gateway.still_serves(principal, admission, &request.entry, operation) {
+        // Approved once, the call goes on with whatever its own client answers on the way.
+        let approval = request.evidence.approval();
+        let entry = &request.entry;
+        if gateway.still_serves_approved(principal, admission, entry, operation, approval) {
             return Ok(());
         }
         Err(EngineError::Unknown {

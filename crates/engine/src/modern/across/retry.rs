@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_core::{Purpose, ReplicaId};
 use portcullis_mcp::eras::modern_client::Terms;
-use portcullis_mcp::{Members, RpcError, code, string_of};
+use portcullis_mcp::{Envelope, Members, Method, RpcError, code, string_of};
 use portcullis_policy::Evidence;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,9 +16,11 @@ use super::running::{Running, Underway};
 use crate::call::Call;
 use crate::error::EngineError;
 use crate::exchange::Note;
-use crate::filter::AnswerFilter;
+use crate::filter::{AnswerFilter, state_binding};
 use crate::gateway::Gateway;
+use crate::modern::request::what_is_asked;
 use crate::prepare::protocol;
+use crate::snapshot::ServerEntry;
 
 /// How long a person may take to open addresses: nothing waits for it.
 const ADDRESSES_LIFETIME: Duration = Duration::from_hours(1);
@@ -74,6 +76,30 @@ impl Gateway {
         self.sealer
             .seal(Purpose::McpParkedState, &binding, expires, &plain)
             .map_err(|_| EngineError::KeyRing)
+    }
+
+    /// Whether a stateless call brings the answer to what a call that is parked asked. It is no call of
+    /// its own: it goes on with that one, which is taken once, or is refused.
+    pub(crate) fn goes_on(
+        &self,
+        call: &Call,
+        entry: &ServerEntry,
+        tool: &str,
+        envelope: &Envelope<'_>,
+    ) -> bool {
+        let state = envelope
+            .params()
+            .and_then(|params| params.get("requestState"));
+        let Some(sealed) = state.and_then(string_of) else {
+            return false;
+        };
+        let method = Method::ToolsCall;
+        let asked = what_is_asked(method, envelope);
+        let binding = state_binding(&call.principal, entry, method, tool, &asked);
+        let (purpose, now) = (Purpose::McpParkedState, self.clock.now());
+        let opened = self.sealer.open(purpose, &binding, now, &sealed).ok();
+        let waits = opened.and_then(|plain| serde_json::from_slice::<Waits>(&plain).ok());
+        matches!(waits, Some(Waits::Call { .. }))
     }
 
     /// What a request leads to that comes with the state of an earlier one; `None`: it comes without.

@@ -109,14 +109,12 @@ async fn pages(
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        let answer = client.audit(&query).await?;
-        let events = answer.pointer("/events").and_then(Value::as_array);
-        let events = events.context("the gateway's answer holds no events")?;
-        for event in events {
-            lines.add(event)?;
+        let page = client.audit_page(&query).await?;
+        for event in &page.events {
+            lines.add(event.get())?;
         }
-        match answer.pointer("/next").and_then(Value::as_str) {
-            Some(next) => after = Some(next.to_owned()),
+        match page.next {
+            Some(next) => after = Some(next),
             None => return lines.finish(),
         }
     }
@@ -143,14 +141,16 @@ impl Lines {
         Ok(lines)
     }
 
-    fn add(&mut self, event: &Value) -> Result<(), CommandError> {
+    fn add(&mut self, event: &str) -> Result<(), CommandError> {
         match self.form {
-            Form::Jsonl => self.line(&event.to_string())?,
+            Form::Jsonl => self.line(event)?,
             Form::Csv => {
+                let event: Value =
+                    serde_json::from_str(event).context("an event is not understood")?;
                 if event.get("event").and_then(Value::as_str) != Some("request") {
                     return Ok(());
                 }
-                self.line(&row(event))?;
+                self.line(&row(&event))?;
             }
         }
         self.count = self.count.saturating_add(1);

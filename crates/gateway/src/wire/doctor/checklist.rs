@@ -2,6 +2,7 @@
 //! asked of the file, of the servers in it, and of the gateway if it runs.
 
 mod file;
+mod redis;
 mod running;
 mod servers;
 
@@ -15,7 +16,7 @@ pub(super) async fn evaluate(
     target: &TargetArgs,
 ) -> Vec<Finding> {
     let (credentials, answers) = servers::try_out(written, rooms).await;
-    vec![
+    let mut findings = vec![
         file::drop_in(written),
         file::server_auth(written),
         credentials,
@@ -24,11 +25,13 @@ pub(super) async fn evaluate(
         servers::issuers(written, rooms).await,
         file::mapping(written),
         file::logging(written),
-        limits(),
+        limits(written),
         file::secrets(written),
         file::relaxations(written),
-        running::end_to_end(written, rooms, target).await,
-    ]
+    ];
+    findings.extend(redis::answers(written).await);
+    findings.push(running::end_to_end(written, rooms, target).await);
+    findings
 }
 
 fn finding(name: &'static str, state: State, found: impl Into<String>) -> Finding {
@@ -59,14 +62,23 @@ fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// This build bounds connections and sizes; requests of one caller it does not count.
-fn limits() -> Finding {
+/// Connections and sizes are bounded always; requests of one caller where the file says so.
+fn limits(written: &Written) -> Finding {
+    let defaults = &written.config.limits.defaults;
+    let of_each = [&defaults.key, &defaults.user, &defaults.team];
+    if of_each
+        .iter()
+        .any(|limits| limits.requests_per_minute.is_some())
+    {
+        let found = "connections, bodies, guesses and each caller's requests are bounded";
+        return finding("limits", State::Good, found);
+    }
     finding(
         "limits",
         State::Advice,
         "connections, bodies and guesses are bounded; how often one caller asks is not",
     )
     .with(super::elsewhere(
-        "limit requests for each user or client at the ingress in front",
+        "write `limits: {defaults: {key: {rpm_limit: 600}}}`, or what your callers need",
     ))
 }

@@ -15,7 +15,7 @@ async fn a_refusal_at_the_administrators_listener_leads_to_no_document_of_the_da
         world.embedded.shared_rooms(),
         world.embedded.config().clone(),
     );
-    let state = state(&rooms, &config, HostRule::Loopback, None);
+    let state = state(&rooms, &config, HostRule::Loopback, None, None);
     world.route(portcullis_server::admin_router(state));
     let nobody = ApiKey::new("sk-nobody-has-this-key-at-all-000");
     let refused = world.ask(&nobody, Method::GET, "/key/list", "").await;

@@ -44,6 +44,7 @@ async fn rereading_watched(file: &Path, tls: Vec<Arc<ServerTls>>, is_watched: bo
         &config,
         HostRule::Loopback,
         Some(Arc::new(requester)),
+        None,
     )));
     let reloading = Reloading {
         file: file.to_owned(),
@@ -172,6 +173,7 @@ async fn streams_of_a_certificate_end_when_its_rule_is_another() {
         expires_at: None,
         marks: portcullis_core::CredentialMarks::default(),
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     };
     let stands = |one: &Principal| {
         let admission = Admission {

@@ -158,6 +158,7 @@ async fn a_reload_makes_changes_and_ends_the_signer() {
         &config,
         HostRule::Loopback,
         Some(std::sync::Arc::new(requester)),
+        None,
     ));
     world.route(router);
     let reloading = Reloading {

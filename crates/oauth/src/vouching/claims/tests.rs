@@ -34,6 +34,7 @@ fn nobody() -> Principal {
         client_id: None,
         marks: portcullis_core::CredentialMarks::default(),
         subject_kind: portcullis_core::SubjectKind::Holder,
+        levels: Vec::new(),
     }
 }
 

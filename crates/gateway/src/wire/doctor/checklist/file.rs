@@ -196,6 +196,14 @@ pub(super) fn mapping(written: &Written) -> Finding {
 /// Somebody will be able to tell what happened.
 pub(super) fn logging(written: &Written) -> Finding {
     let audit = &written.config.audit;
+    if !audit.sinks.is_empty() {
+        let names: Vec<&str> = audit.sinks.iter().map(|sink| sink.name.as_str()).collect();
+        let told = format!(
+            "each request is on record, and copied ({})",
+            names.join(", ")
+        );
+        return finding("logging", State::Good, told);
+    }
     match (&audit.jsonl_path, audit.log_requests) {
         (None, false) => finding(
             "logging",
@@ -204,7 +212,7 @@ pub(super) fn logging(written: &Written) -> Finding {
         )
         .with(written.change(
             &["audit", "jsonl_path"],
-            "write `jsonl_path` or `log_requests: true` and have the lines collected",
+            "write `sinks`, or `jsonl_path`, or `log_requests: true` and have the lines collected",
         )),
         (Some(path), _) => finding(
             "logging",

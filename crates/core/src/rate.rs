@@ -20,6 +20,16 @@ impl Rate {
             burst: (most / 6).max(1),
         }
     }
+
+    /// So many a minute, of which `burst` may come at once; none with zero. The next one is due in whole
+    /// microseconds, rounded up: what every backend can count in, and never more than was allowed.
+    pub fn of_requests(per_minute: u32, burst: u32) -> Self {
+        let every = 60_000_000_u64.div_ceil(u64::from(per_minute.max(1)));
+        Self {
+            every: Duration::from_micros(every),
+            burst: burst.min(per_minute),
+        }
+    }
 }
 
 /// Whether one more may happen at `now`, for a party whose count stood at `before` (`None`: it was never
@@ -66,6 +76,19 @@ mod tests {
             burst: 0,
         };
         assert!(gcra(none, None, Duration::from_secs(9)).is_err());
+    }
+
+    #[test]
+    fn a_limit_is_counted_in_microseconds_and_never_generous() {
+        for (per_minute, burst, every, most) in [
+            (60, 60, 1_000_000, 60),
+            (7, 3, 8_571_429, 3),
+            (600_000, 900_000, 100, 600_000),
+            (0, 5, 60_000_000, 0),
+        ] {
+            let rate = Rate::of_requests(per_minute, burst);
+            assert_eq!((rate.every.as_micros(), rate.burst), (every, most));
+        }
     }
 
     fn rates() -> impl Strategy<Value = Rate> {

@@ -1,0 +1,106 @@
+use super::*;
+
+const ROOMY: u64 = 1024 * 1024 * 1024;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn take(reader: &mut SpoolReader, most: usize) -> Vec<String> {
+    let Some(portion) = reader.next(most).unwrap() else {
+        return Vec::new();
+    };
+    let lines = portion.lines.clone();
+    reader.delivered(portion).unwrap();
+    lines
+}
+
+fn reader(folder: &tempfile::TempDir) -> SpoolReader {
+    SpoolReader::open(folder.path()).unwrap().unwrap()
+}
+
+#[test]
+fn what_was_not_delivered_is_there_after_a_restart_and_what_was_is_not() {
+    let folder = folder();
+    let mut writer = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap();
+    writer.write_all(b"{\"seq\":1}\n{\"seq\":2}\n").unwrap();
+    let mut first = reader(&folder);
+    assert_eq!(take(&mut first, 1), ["{\"seq\":1}"]);
+    // Read, and then killed before anybody had taken it.
+    drop(first.next(10).unwrap());
+    drop((first, writer));
+
+    let mut writer = SpoolWriter::open(folder.path(), ROOMY, "2-b").unwrap();
+    writer.write_all(b"{\"seq\":3}\n").unwrap();
+    let mut second = reader(&folder);
+    assert_eq!(take(&mut second, 10), ["{\"seq\":2}"]);
+    assert_eq!(take(&mut second, 10), ["{\"seq\":3}"]);
+    assert!(take(&mut second, 10).is_empty());
+    let left = segments(folder.path()).unwrap();
+    assert_eq!(left, ["2-b-00000001.jsonl"], "the first one's is gone");
+}
+
+#[test]
+fn only_one_process_delivers_and_another_takes_over() {
+    let folder = folder();
+    let _writer = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap();
+    let first = reader(&folder);
+    assert!(SpoolReader::open(folder.path()).unwrap().is_none());
+    drop(first);
+    assert!(SpoolReader::open(folder.path()).unwrap().is_some());
+}
+
+#[test]
+fn a_spool_takes_no_more_than_it_may_hold_and_goes_on_when_there_is_room() {
+    let folder = folder();
+    let mut writer = SpoolWriter::open(folder.path(), SEGMENT, "1-a").unwrap();
+    let line = [&vec![b'x'; 1024 * 1024][..], b"\n"].concat();
+    writer.write_all(&line).unwrap();
+    let full = writer.write_all(b"{}\n").unwrap_err();
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    let mut reader = reader(&folder);
+    assert_eq!(take(&mut reader, 10).len(), 1);
+    // Delivered, and not removed yet.
+    assert!(writer.write_all(b"{}\n").is_err());
+    assert!(take(&mut reader, 10).is_empty());
+    writer.write_all(b"{}\n").unwrap();
+    assert_eq!(take(&mut reader, 10), ["{}"]);
+}
+
+#[test]
+fn half_a_line_is_not_delivered_and_one_that_a_crash_tore_is_told_as_a_gap() {
+    let folder = folder();
+    let mut writer = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap();
+    writer.write_all(b"{\"seq\":1}\n{\"se").unwrap();
+    let mut reader = reader(&folder);
+    assert_eq!(take(&mut reader, 10), ["{\"seq\":1}"]);
+    assert!(take(&mut reader, 10).is_empty());
+    drop(writer);
+    assert_eq!(take(&mut reader, 10), [r#"{"event":"sink_gap","lost":1}"#]);
+    assert!(take(&mut reader, 10).is_empty());
+    assert!(segments(folder.path()).unwrap().is_empty());
+}
+
+#[test]
+fn a_line_longer_than_a_portion_is_delivered_whole() {
+    let folder = folder();
+    let mut writer = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap();
+    let long = "y".repeat(PORTION * 2 + 7);
+    writer
+        .write_all(format!("{long}\n{{}}\n").as_bytes())
+        .unwrap();
+    let mut reader = reader(&folder);
+    assert_eq!(take(&mut reader, 1), [long]);
+    assert_eq!(take(&mut reader, 1), ["{}"]);
+}
+
+#[test]
+fn nobody_else_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let spool = folder.path().join("spool");
+    let _writer = SpoolWriter::open(&spool, ROOMY, "1-a").unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&spool), 0o700);
+    assert_eq!(mode(&spool.join("1-a-00000001.jsonl")), 0o600);
+}
