@@ -95,7 +95,7 @@ impl ToolGrants {
     }
 
     /// Whether `self` leaves nothing that `own` takes away.
-    fn is_within(&self, own: &Self) -> bool {
+    pub fn is_within(&self, own: &Self) -> bool {
         own.blocked.is_subset(&self.blocked)
             && own.permissions.iter().all(|(server, tools)| {
                 let all = tools.contains(ALL_TOOLS);

@@ -48,7 +48,7 @@ impl std::fmt::Debug for Dialer {
 
 impl Dialer {
     /// Opens a connection (TLS if so wished), sends everything, closes, and waits until the other side
-    /// has closed too. `Ok` means that its network stack has taken everything; a reset is an error.
+    /// has closed too, which is how it says that it has read everything; a reset and a silence are errors.
     pub async fn send(
         &self,
         host: &str,
@@ -138,8 +138,8 @@ async fn say(
         stream.write_all(bytes).await?;
         stream.flush().await?;
         stream.shutdown().await?;
-        // What it says in return concerns nobody; that it closes does. One that never does has had
-        // its time to complain.
+        // What it says in return concerns nobody; that it closes does: nothing else says that somebody has
+        // read what the system's buffers took.
         let mut ignored = [0_u8; 256];
         let closing = async {
             while stream.read(&mut ignored).await? > 0 {}
@@ -147,7 +147,8 @@ async fn say(
         };
         match tokio::time::timeout(FAREWELL, closing).await {
             Ok(Err(error)) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(error),
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
         }
     };
     let saying = async {

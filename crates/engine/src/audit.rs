@@ -13,6 +13,7 @@ mod event;
 mod guard;
 mod lines;
 mod log;
+mod ownership;
 mod question;
 mod resolution;
 mod retention;
@@ -27,7 +28,7 @@ mod writer;
 
 pub use batch::BatchedMessage;
 pub use chain::{ChainMac, WriterId};
-pub use courier::{Courier, Undelivered, UndeliveredKind};
+pub use courier::{Carried, Courier, Undelivered, UndeliveredKind};
 pub use event::{
     AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target, trace_id_of_traceparent,
 };
@@ -35,7 +36,7 @@ pub use guard::AuditGuard;
 pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
 pub use question::TrailQuestion;
 pub use resolution::Resolution;
-pub use retention::{Pruned, Retention};
+pub use retention::{PruneInterrupted, Pruned, Retention};
 pub use rotation::Rotation;
 pub use sinks::{FileSink, RemoteSink};
 pub use text::CallerText;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use portcullis_core::{ApprovalId, Brought, Principal, RequestId, Side, Timestamp, Toolsets};
-use portcullis_policy::{Caller, Circumstances, sees};
+use portcullis_policy::{Caller, Circumstances, sees, shows_tool};
 
 use crate::audit::{AuditGuard, Outcome};
 use crate::limits::{Allowance, Held};
@@ -116,6 +116,11 @@ impl Call {
     /// Whether the caller sees a server.
     pub fn sees(&self, server: &ServerEntry) -> bool {
         sees(self.caller(), &server.policy).is_some()
+    }
+
+    /// Whether the caller is shown a tool of a server.
+    pub fn shows(&self, server: &ServerEntry, tool: &str) -> bool {
+        shows_tool(self.caller(), &server.policy, tool)
     }
 
     /// The same request, of a caller who brought this.

@@ -8,7 +8,7 @@ mod level;
 mod place;
 mod seal;
 
-pub(crate) use admin::is_unlimited;
+pub use admin::is_unlimited;
 pub use admin::{DirectoryAdmin, DirectoryError, Listed, Shown};
 pub use entry::{Defined, FileDirectory, MemberRole, Toolset};
 pub use index::Directory;

@@ -191,7 +191,7 @@ impl KeyAdmin {
     /// Makes a key. Only an administrator may, and no key exceeds its creator in role, servers or
     /// scopes, nor outlives it: a key that expires makes keys that expire no later.
     pub async fn create(&self, new: NewKey, by: &Principal) -> Result<CreatedKey, KeyAdminError> {
-        if !may_give(by, new.role, &new.scopes, &new.grants, new.team.as_ref()) {
+        if !may_give(by, new.role, &new.scopes, &new.grants) {
             return Err(KeyAdminError::Forbidden);
         }
         if new
@@ -240,13 +240,7 @@ impl KeyAdmin {
             return Err(KeyAdminError::Stale);
         }
         let after = self.changed(&before, change, by)?;
-        if !may_give(
-            by,
-            after.role,
-            &after.scopes,
-            &after.grants,
-            after.team.as_ref(),
-        ) {
+        if !may_give(by, after.role, &after.scopes, &after.grants) {
             return Err(KeyAdminError::Forbidden);
         }
         match self.store.replace(&after, &before.seal).await? {
@@ -327,7 +321,13 @@ impl KeyAdmin {
         by: &Principal,
     ) -> Result<ApiKeyRecord, KeyAdminError> {
         let id = self.select(selector, by, Role::Viewer).await?;
-        self.store.get(&id).await?.ok_or(KeyAdminError::NotFound)
+        let record = self.store.get(&id).await?;
+        let record = record.ok_or(KeyAdminError::NotFound)?;
+        if is_genuine(&self.ring, &record) {
+            Ok(record)
+        } else {
+            Err(KeyAdminError::Damaged)
+        }
     }
 
     /// Which keys would end: for administrators, and for a key that ends itself. All of them are
@@ -431,16 +431,11 @@ impl KeyAdmin {
 
 /// Whether somebody may make a key that is this. No key exceeds its creator: whoever is limited gives
 /// away what they have by name, and never what a team of others has.
-fn may_give(
-    by: &Principal,
-    role: Role,
-    scopes: &ScopeSet,
-    grants: &ServerGrants,
-    team: Option<&String>,
-) -> bool {
+fn may_give(by: &Principal, role: Role, scopes: &ScopeSet, grants: &ServerGrants) -> bool {
     // The master key carries no scopes because it is bound by none.
     let scopes = by.kind == PrincipalKind::MasterKey || by.scopes.covers(scopes);
-    let inherits = grants.of_team || (team.is_some() && !grants.is_list());
+    // Without a list of its own, a key sees what its team does, or everything under `compat: litellm`.
+    let inherits = grants.of_team || !grants.is_list();
     by.role >= Role::Admin
         && role <= by.role
         && scopes
@@ -449,8 +444,13 @@ fn may_give(
 
 /// Whether grants are no more than what somebody has, by themselves and under what stands above them.
 fn is_within(grants: &ServerGrants, by: &Principal) -> bool {
-    let limits = |level: &ServerGrants| level.is_list() || !level.tools.is_empty();
-    let above = by.levels.iter().map(|level| &level.grants);
-    let mut above = above.filter(|level| limits(level));
-    grants.is_within(&by.grants) && above.all(|level| grants.is_within(level))
+    let mut above = by.levels.iter().map(|level| &level.grants);
+    grants.is_within(&by.grants)
+        && above.all(|level| {
+            if level.is_list() {
+                grants.is_within(level)
+            } else {
+                grants.tools.is_within(&level.tools)
+            }
+        })
 }

@@ -53,7 +53,7 @@ pub use certificate::{ClientCertificate, UnreadableCertificate, certificate_end}
 pub use client_certificates::{CertificateRule, ClientCertificates, certificate_id};
 pub use directory::{
     Defined, Directory, DirectoryAdmin, DirectoryError, FileDirectory, Listed, MemberRole, Shown,
-    Toolset, entry_seal,
+    Toolset, entry_seal, is_unlimited,
 };
 pub use end_user::END_USER;
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};

@@ -136,7 +136,7 @@ pub(crate) async fn metrics(State(state): State<ServerState>, request: Request) 
         Err(refusal) => return *refusal,
     };
     call.audit.method(CallerText::new("metrics"));
-    if !least_of(&parts).is_some_and(|least| least.is_met_by(call.principal.role)) {
+    if !least_of(&parts).is_some_and(|least| least.is_met_by(&call.principal)) {
         call.audit.denied(rule(call.principal.role));
         return if call.close(ErrorKind::Forbidden.into()).await {
             text_error(StatusCode::FORBIDDEN, "forbidden")

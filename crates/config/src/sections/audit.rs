@@ -1,6 +1,7 @@
 //! `audit`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use portcullis_core::SecretValue;
@@ -33,6 +34,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> Audit {
     if jsonl_path.is_some() {
         names.insert("jsonl".to_owned());
     }
+    let mut spools = BTreeSet::new();
     let mut sinks = Vec::new();
     for entry in fields.sections("sinks") {
         let Some(sink) = sink(&entry) else {
@@ -45,6 +47,15 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> Audit {
                 "write a `name` for each: metrics and folders are told apart by it",
             );
         }
+        if let Some(folder) = own_spool(&sink.kind)
+            && !spools.insert(folder.to_owned())
+        {
+            entry.findings.error(
+                entry.place("spool_path"),
+                "another sink's lines wait in this folder already",
+                "write a `spool_path` for each, or leave it out",
+            );
+        }
         sinks.push(sink);
     }
     Audit {
@@ -55,6 +66,15 @@ pub(crate) fn read(fields: &Fields<'_, '_>) -> Audit {
         retention: fields
             .whole("retention_days")
             .map(|days| Duration::from_secs(days.saturating_mul(DAY))),
+    }
+}
+
+fn own_spool(kind: &AuditSinkKind) -> Option<&Path> {
+    match kind {
+        AuditSinkKind::Webhook { spool, .. }
+        | AuditSinkKind::Syslog { spool, .. }
+        | AuditSinkKind::Otlp { spool, .. } => spool.path.as_deref(),
+        AuditSinkKind::File { .. } | AuditSinkKind::Stdout => None,
     }
 }
 

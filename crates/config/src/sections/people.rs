@@ -168,8 +168,22 @@ fn closing(grants: ServerGrants, says_something: bool) -> ServerGrants {
 fn tools(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> ToolGrants {
     ToolGrants {
         permissions: by_server(fields, "mcp_tool_permissions", around),
-        blocked: fields.text_set("blocked_tools").unwrap_or_default(),
+        blocked: blocked(fields, around),
     }
+}
+
+/// `tool`, or `server/tool` with any name of the server. What names a server that is not there would block
+/// nothing: an error.
+fn blocked(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> BTreeSet<String> {
+    let written = fields.texts("blocked_tools").unwrap_or_default();
+    let resolved = written.into_iter().filter_map(|At { value, place }| {
+        let Some((named, tool)) = value.split_once('/') else {
+            return Some(value);
+        };
+        let id = around.find(fields, named, place)?;
+        Some(format!("{id}/{tool}"))
+    });
+    resolved.collect()
 }
 
 fn toolset(fields: &Fields<'_, '_>, around: &Surroundings<'_>) -> WrittenToolset {

@@ -92,3 +92,21 @@ fn two_sinks_of_one_name_are_refused() {
         ]
     );
 }
+
+#[test]
+fn two_sinks_do_not_wait_in_one_folder() {
+    let entry = |name: &str| {
+        format!(
+            "  - {{type: otlp, name: {name}, url: 'http://localhost:4318/v1/logs', spool_path: /tmp/waiting}}\n"
+        )
+    };
+    let found = messages(&errors(&format!(
+        "audit:\n  sinks:\n{}{}",
+        entry("a"),
+        entry("b")
+    )));
+    assert_eq!(
+        found,
+        ["audit.sinks[1].spool_path: another sink's lines wait in this folder already"]
+    );
+}

@@ -29,8 +29,8 @@ fn both_spellings_say_the_same() {
             "{object_permission: {mcp_servers: [all-proxy-mcpservers]}}",
         ),
         (
-            "{mcp_tool_permissions: {gh: [read]}, blocked_tools: [drop]}",
-            "{object_permission: {mcp_tool_permissions: {github: [read]}, blocked_tools: [drop]}}",
+            "{mcp_tool_permissions: {gh: [read]}, blocked_tools: [drop, gh/a/b]}",
+            "{object_permission: {mcp_tool_permissions: {github: [read]}, blocked_tools: [drop, github/a/b]}}",
         ),
         ("{servers: []}", "{object_permission: {mcp_servers: []}}"),
         (
@@ -66,6 +66,10 @@ fn what_would_restrict_nothing_is_an_error() {
         ),
         (
             "teams: {a: {mcp_tool_permissions: {githbu: [read]}}}",
+            "there is no server `githbu`",
+        ),
+        (
+            "teams: {a: {blocked_tools: [githbu/delete]}}",
             "there is no server `githbu`",
         ),
         (

@@ -9,9 +9,18 @@ use async_trait::async_trait;
 #[async_trait]
 pub trait Courier: Send + Sync + fmt::Debug {
     /// Brings lines of the trail, each one JSON text without line breaks, in this order. `Ok` only when
-    /// the receiver has taken them all; anything else is repeated, so that a receiver may see lines
+    /// the receiver has taken the whole; anything else is repeated, so that a receiver may see lines
     /// twice and tells them apart by `writer` and `seq`. Bounds its own time.
-    async fn carry(&self, lines: &[String]) -> Result<(), Undelivered>;
+    async fn carry(&self, lines: &[String]) -> Result<Carried, Undelivered>;
+}
+
+/// What became of lines that are not to be brought again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// How many of them the receiver will never take.
+    pub refused: u64,
+    /// Why, in its own words.
+    pub because: Option<String>,
 }
 
 /// Lines that the receiver has not taken, as far as we know.
@@ -33,6 +42,9 @@ pub enum UndeliveredKind {
     /// It answered with this HTTP status.
     #[error("the receiver refused with HTTP status {0}")]
     Refused(u16),
+    /// It did not answer in time.
+    #[error("the receiver takes too long")]
+    Late,
     /// It wants fewer at a time.
     #[error("the receiver wants fewer lines at a time")]
     TooLarge,

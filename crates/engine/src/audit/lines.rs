@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,6 +11,22 @@ use tokio::sync::oneshot;
 
 use super::AuditStartError;
 use super::sinks::SinkState;
+
+/// Where lines go.
+pub(super) trait Out: Write {
+    /// So many rows will never come: the end is here, and this is the last that is said. Where nothing can
+    /// be said of it, the count stands in the log and the metrics.
+    fn lost(&mut self, _rows: u64) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Out for std::io::Stdout {}
+
+/// The line that stands in the place of lines that are missing.
+pub(super) fn gap(lost: u64) -> String {
+    format!("{{\"event\":\"sink_gap\",\"lost\":{lost}}}\n")
+}
 
 /// Bytes that may wait for a sink; beyond, lines are left out and counted.
 const MOST_PENDING: usize = 8 * 1024 * 1024;
@@ -31,6 +47,8 @@ pub(super) struct LineSink {
 struct Shared {
     pending: AtomicUsize,
     stopping: AtomicBool,
+    /// Rows left out that no line has told of, once the end is near.
+    untold: AtomicU64,
 }
 
 /// Whole lines, and how many rows they tell of.
@@ -42,7 +60,7 @@ struct Lines {
 
 impl LineSink {
     pub(super) fn over(
-        mut out: impl Write + Send + 'static,
+        mut out: impl Out + Send + 'static,
         state: Arc<SinkState>,
     ) -> Result<Self, AuditStartError> {
         let (lines, waiting) = mpsc::channel::<Lines>();
@@ -52,17 +70,16 @@ impl LineSink {
         std::thread::Builder::new()
             .name("audit-lines".to_owned())
             .spawn(move || {
+                let mut lost = 0_u64;
                 for Lines { bytes, rows } in waiting {
                     if !write_whole(&mut out, &bytes, &theirs.stopping, &of_it) {
                         of_it.meters.dropped.inc_by(rows);
-                        tracing::error!(
-                            sink = of_it.name,
-                            rows,
-                            "audit lines were not written before the end"
-                        );
+                        lost = lost.saturating_add(rows);
                     }
                     theirs.pending.fetch_sub(bytes.len(), Ordering::Relaxed);
                 }
+                let untold = theirs.untold.load(Ordering::Relaxed);
+                tell_of_loss(&mut out, lost, untold, &of_it);
                 let _ = finished.send(());
             })
             .map_err(AuditStartError::Thread)?;
@@ -89,7 +106,7 @@ impl LineSink {
         let mut bytes = Vec::with_capacity(lines.len() + 64);
         if self.unreported > 0 {
             let lost = std::mem::take(&mut self.unreported);
-            let _ = writeln!(bytes, r#"{{"event":"sink_gap","lost":{lost}}}"#);
+            bytes.extend_from_slice(gap(lost).as_bytes());
         }
         bytes.extend_from_slice(lines);
         let length = bytes.len();
@@ -102,11 +119,35 @@ impl LineSink {
 
     /// Writes out what waits, but for no longer than `limit`.
     pub(super) async fn close(self, limit: Duration) {
+        let untold = self.unreported;
+        self.shared.untold.store(untold, Ordering::Relaxed);
         self.shared.stopping.store(true, Ordering::Relaxed);
         drop(self.lines);
         if tokio::time::timeout(limit, self.done).await.is_err() {
             tracing::warn!("an audit line sink was still blocked at the end");
         }
+    }
+}
+
+/// `lost` were given up at the end, `untold` were left out before it.
+fn tell_of_loss(out: &mut impl Out, lost: u64, untold: u64, state: &SinkState) {
+    if lost > 0 {
+        tracing::error!(
+            sink = state.name,
+            rows = lost,
+            "audit lines were not written before the end"
+        );
+    }
+    let rows = lost.saturating_add(untold);
+    if rows > 0
+        && let Err(error) = out.lost(rows)
+    {
+        tracing::error!(
+            sink = state.name,
+            rows,
+            error = &error as &dyn std::error::Error,
+            "nor can it be written down that lines are missing"
+        );
     }
 }
 

@@ -35,6 +35,17 @@ pub struct Pruned {
     pub unproven: Vec<String>,
 }
 
+/// Pruning did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("after {} events of the audit trail were removed", done.rows)]
+pub struct PruneInterrupted {
+    /// What was removed all the same.
+    pub done: Pruned,
+    /// What stopped it.
+    #[source]
+    pub source: StoreError,
+}
+
 /// How far a chain can be shortened in one step.
 enum Prefix {
     /// Not at all.
@@ -53,26 +64,36 @@ impl Retention {
 
     /// What [`prune`](Self::prune) would remove.
     pub async fn due(&self, before: Timestamp) -> Result<Pruned, StoreError> {
-        self.each(before, false).await
+        let mut due = Pruned::default();
+        self.each(before, false, &mut due).await?;
+        Ok(due)
     }
 
     /// Removes the rows from before this moment. A chain keeps those that stand behind a newer one.
     /// Interrupted at any point, it leaves a trail that verifies.
-    pub async fn prune(&self, before: Timestamp) -> Result<Pruned, StoreError> {
-        self.each(before, true).await
+    pub async fn prune(&self, before: Timestamp) -> Result<Pruned, PruneInterrupted> {
+        let mut done = Pruned::default();
+        match self.each(before, true, &mut done).await {
+            Ok(()) => Ok(done),
+            Err(source) => Err(PruneInterrupted { done, source }),
+        }
     }
 
-    async fn each(&self, before: Timestamp, removing: bool) -> Result<Pruned, StoreError> {
+    async fn each(
+        &self,
+        before: Timestamp,
+        removing: bool,
+        pruned: &mut Pruned,
+    ) -> Result<(), StoreError> {
         let prunings = self.store.prunings().await?;
         let prunings: BTreeMap<String, AuditPruning> = prunings
             .into_iter()
             .map(|pruning| (pruning.writer.clone(), pruning))
             .collect();
-        let mut pruned = Pruned::default();
         for head in self.store.heads().await? {
             let mark = prunings.get(&head.writer).cloned();
             let mut mark = mark.map_or(Mark::Beginning, Mark::At);
-            let mut rows = 0;
+            let mut first = true;
             loop {
                 match self.prefix(&head.writer, &mark, before).await? {
                     Prefix::Nothing => break,
@@ -85,15 +106,14 @@ impl Retention {
                         if removing {
                             self.store.prune(&pruning).await?;
                         }
-                        rows += count;
+                        pruned.chains += u64::from(std::mem::take(&mut first));
+                        pruned.rows += count;
                         mark = Mark::At(pruning);
                     }
                 }
             }
-            pruned.chains += u64::from(rows > 0);
-            pruned.rows += rows;
         }
-        Ok(pruned)
+        Ok(())
     }
 
     async fn prefix(

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use portcullis_core::{Clock, Timestamp};
 
+use super::ownership::hand_over;
+
 /// When a file is put away as `{path}.1`, and how many of those stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
@@ -142,6 +144,15 @@ impl Write for RotatingFile {
     }
 }
 
+impl super::lines::Out for RotatingFile {
+    fn lost(&mut self, rows: u64) -> std::io::Result<()> {
+        if !self.between_lines {
+            self.write_all(b"\n")?;
+        }
+        self.write_all(super::lines::gap(rows).as_bytes())
+    }
+}
+
 /// Opens for appending. A crash may have torn the last line; it is ended, so that the damage stays
 /// with that one line.
 fn open(path: &Path, clock: &dyn Clock) -> std::io::Result<(File, u64, Timestamp)> {
@@ -156,6 +167,12 @@ fn open(path: &Path, clock: &dyn Clock) -> std::io::Result<(File, u64, Timestamp
     file.set_permissions(Permissions::from_mode(0o600))?;
     let mut size = file.seek(SeekFrom::End(0))?;
     if size == 0 {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            hand_over(&file, folder)?;
+        }
         return Ok((file, 0, clock.now()));
     }
     let mut last = [0_u8; 1];

@@ -1,5 +1,6 @@
 //! The task that brings what a spool holds to its receiver.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::courier::{Courier, Undelivered, UndeliveredKind};
+use super::courier::{Carried, Courier, Undelivered, UndeliveredKind};
 use super::sinks::SinkState;
 use super::spool::{Portion, SpoolReader, held};
 
@@ -52,6 +53,8 @@ impl Shipping {
             reader: None,
             most: MOST_LINES,
             pause: None,
+            told: BTreeSet::new(),
+            unnoted: false,
         };
         let (stop, done) = (closing.clone(), ended.clone().drop_guard());
         let given_up = abandoned.clone();
@@ -86,6 +89,9 @@ struct Round {
     reader: Option<SpoolReader>,
     most: usize,
     pause: Option<Duration>,
+    /// Troubles of the spool that the log has said already.
+    told: BTreeSet<String>,
+    unnoted: bool,
 }
 
 impl Round {
@@ -112,30 +118,53 @@ impl Round {
                 }
                 Err(error) => return self.unreadable(&error),
             };
+            let lines = portion.lines.len();
             let carried = timeout(DELIVERY, self.courier.carry(&portion.lines)).await;
-            let late = || Undelivered::from(UndeliveredKind::Unreachable("timeout"));
-            if let Err(error) = carried.unwrap_or_else(|_| Err(late())) {
-                let lines = portion.lines.len();
-                if error.why == UndeliveredKind::TooLarge && lines > 1 {
-                    self.most = lines / 2;
-                    continue;
+            let late = || Undelivered::from(UndeliveredKind::Late);
+            match carried.unwrap_or_else(|_| Err(late())) {
+                Ok(carried) => self.carried(&carried, lines),
+                Err(error) => {
+                    let fewer = lines > 1;
+                    if fewer
+                        && matches!(error.why, UndeliveredKind::TooLarge | UndeliveredKind::Late)
+                    {
+                        self.most = lines / 2;
+                    }
+                    if fewer && error.why == UndeliveredKind::TooLarge {
+                        continue;
+                    }
+                    return self.failed(&error);
                 }
-                return self.failed(&error);
             }
-            if self.state.delivered(true) {
-                tracing::info!(
+            self.settle(portion).await;
+        }
+    }
+
+    /// The receiver has answered for so many lines.
+    fn carried(&mut self, carried: &Carried, lines: usize) {
+        let lines = lines as u64;
+        let refused = carried.refused.min(lines);
+        self.pause = None;
+        // One large line does not mean small portions for ever.
+        self.most = self.most.saturating_add(self.most / 4 + 1).min(MOST_LINES);
+        let meters = &self.state.meters;
+        meters.delivered.inc_by(lines.saturating_sub(refused));
+        meters.dropped.inc_by(refused);
+        if refused > 0 {
+            if self.state.delivered(false) {
+                let because = carried.because.as_deref().unwrap_or_default();
+                tracing::error!(
                     sink = self.state.name,
-                    "an audit receiver takes lines again"
+                    refused,
+                    because,
+                    "an audit receiver refuses lines for good"
                 );
             }
-            self.state
-                .meters
-                .delivered
-                .inc_by(portion.lines.len() as u64);
-            self.pause = None;
-            if let Err(error) = self.settle(portion).await {
-                return self.unreadable(&error);
-            }
+        } else if self.told.is_empty() && self.state.delivered(true) {
+            tracing::info!(
+                sink = self.state.name,
+                "an audit receiver takes lines again"
+            );
         }
     }
 
@@ -157,19 +186,57 @@ impl Round {
         self.reader = reader;
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.state.meters.spooled.set(bytes);
+        self.tell_what_is_unreadable();
         Ok(portion)
     }
 
-    async fn settle(&mut self, portion: Portion) -> io::Result<()> {
+    /// Each once. What is readable is delivered all the same.
+    fn tell_what_is_unreadable(&mut self) {
+        let Some(reader) = &self.reader else {
+            return;
+        };
+        let unreadable = reader.unreadable();
+        self.told.retain(|segment| unreadable.contains_key(segment));
+        for (segment, error) in unreadable {
+            self.state.delivered(false);
+            if self.told.insert(segment.clone()) {
+                tracing::error!(
+                    sink = self.state.name,
+                    error = error as &dyn std::error::Error,
+                    path = %self.spool.join(segment).display(),
+                    "audit lines that wait on disk cannot be read: may this process read the file?"
+                );
+            }
+        }
+    }
+
+    /// A disk that cannot note how far it went (it may be full, and of these very lines) must not mean
+    /// that the same lines go out again and again: until this process ends, it is known.
+    async fn settle(&mut self, portion: Portion) {
         let Some(mut reader) = self.reader.take() else {
-            return Ok(());
+            return;
         };
         let settled = tokio::task::spawn_blocking(move || {
-            reader.delivered(portion)?;
-            Ok::<_, io::Error>(reader)
+            let noted = reader.delivered(portion);
+            (reader, noted)
         });
-        self.reader = Some(settled.await.map_err(io::Error::other)??);
-        Ok(())
+        let Ok((reader, noted)) = settled.await else {
+            return;
+        };
+        self.reader = Some(reader);
+        match noted {
+            Ok(()) => self.unnoted = false,
+            Err(error) if !self.unnoted => {
+                self.unnoted = true;
+                tracing::error!(
+                    sink = self.state.name,
+                    error = &error as &dyn std::error::Error,
+                    path = %self.spool.display(),
+                    "how far audit lines were delivered cannot be noted: after a restart they go out twice"
+                );
+            }
+            Err(_) => {}
+        }
     }
 
     fn failed(&mut self, error: &Undelivered) {

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::AuditStartError;
 use super::courier::Courier;
-use super::lines::LineSink;
+use super::lines::{LineSink, Out};
 use super::rotation::{RotatingFile, Rotation};
 use super::shipping::Shipping;
 use super::spool::SpoolWriter;
@@ -136,7 +136,7 @@ impl Sink {
     }
 
     fn over(
-        out: impl std::io::Write + Send + 'static,
+        out: impl Out + Send + 'static,
         state: Arc<SinkState>,
     ) -> Result<Self, AuditStartError> {
         Ok(Self {

@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::ownership::hand_over;
+
 /// A segment that has grown so large is followed by another, so that room is given back in parts.
 const SEGMENT: u64 = 1024 * 1024;
 /// Bytes that are delivered at once, unless a single line is longer.
@@ -71,8 +73,18 @@ impl SpoolWriter {
         let mut options = OpenOptions::new();
         options.append(true).create_new(true).mode(0o600);
         let file = options.open(&beside)?;
+        hand_over(&file, &self.folder)?;
         file.lock()?;
-        std::fs::rename(beside, self.folder.join(name))?;
+        let named = self.folder.join(name);
+        // Two copies of one process that share a folder would take each other's lines.
+        if named.try_exists()? {
+            std::fs::remove_file(beside)?;
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "another copy of the trail uses this folder",
+            ));
+        }
+        std::fs::rename(beside, named)?;
         self.segment = Some((file, 0));
         Ok(())
     }
@@ -113,6 +125,18 @@ impl Write for SpoolWriter {
     }
 }
 
+impl super::lines::Out for SpoolWriter {
+    /// Told in a segment of its own, however full the spool is: it is a few bytes.
+    fn lost(&mut self, rows: u64) -> io::Result<()> {
+        self.segment = None;
+        self.begin()?;
+        if let Some((file, _)) = &mut self.segment {
+            file.write_all(super::lines::gap(rows).as_bytes())?;
+        }
+        self.flush()
+    }
+}
+
 /// Bytes of all segments.
 pub(super) fn held(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0_u64;
@@ -126,12 +150,13 @@ pub(super) fn held(folder: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// The segments' names, oldest first: a writer's name begins with the moment at which it started.
+/// The segments' names, oldest first: a writer's name begins with the moment at which it started. What
+/// else lies in the folder is somebody else's, and is left alone.
 fn segments(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         if let Ok(name) = entry?.file_name().into_string()
-            && name.ends_with(SUFFIX)
+            && is_segment(&name)
         {
             names.push(name);
         }
@@ -140,11 +165,25 @@ fn segments(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// `{milliseconds}-{hexadecimal digits}-{eight digits}.jsonl`, as writers are called.
+fn is_segment(name: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = name.strip_suffix(SUFFIX).map(|stem| stem.split('-'));
+    let parts: Vec<&str> = parts.into_iter().flatten().collect();
+    let [moment, random, number] = parts[..] else {
+        return false;
+    };
+    let random_is_hex = random.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits(moment) && random_is_hex && !random.is_empty() && number.len() >= 8 && digits(number)
+}
+
 /// The end from which lines are delivered.
 #[derive(Debug)]
 pub(super) struct SpoolReader {
     folder: PathBuf,
     places: BTreeMap<String, u64>,
+    /// Segments that cannot be read, and why. The others are delivered all the same.
+    unreadable: BTreeMap<String, io::Error>,
     _lock: File,
 }
 
@@ -162,6 +201,7 @@ impl SpoolReader {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(folder.join(LOCK))?;
+        hand_over(&lock, folder)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -170,39 +210,60 @@ impl SpoolReader {
         Ok(Some(Self {
             places: places(&folder.join(PLACES)),
             folder: folder.to_owned(),
+            unreadable: BTreeMap::new(),
             _lock: lock,
         }))
     }
 
     /// The oldest lines that were not delivered, at most so many; none when there are none.
     pub(super) fn next(&mut self, most: usize) -> io::Result<Option<Portion>> {
+        self.unreadable.clear();
         for segment in segments(&self.folder)? {
-            let place = self.places.get(&segment).copied().unwrap_or(0);
-            let file = File::open(self.folder.join(&segment))?;
-            // Asked before reading: whoever writes no more has written all there is.
-            let ended = match file.try_lock() {
-                Ok(()) => true,
-                Err(TryLockError::WouldBlock) => false,
-                Err(TryLockError::Error(error)) => return Err(error),
-            };
-            if let Some((lines, next)) = read(file, place, most, ended)? {
-                return Ok(Some(Portion {
-                    lines,
-                    segment,
-                    next,
-                }));
-            }
-            if ended {
-                std::fs::remove_file(self.folder.join(&segment))?;
-                if self.places.remove(&segment).is_some() {
-                    self.write_places()?;
+            match self.portion_of(&segment, most) {
+                Ok(None) => {}
+                Ok(Some(portion)) => return Ok(Some(portion)),
+                Err(error) => {
+                    self.unreadable.insert(segment, error);
                 }
             }
         }
         Ok(None)
     }
 
-    /// These lines were taken.
+    /// What stands in the way of some lines, as the last look found it.
+    pub(super) const fn unreadable(&self) -> &BTreeMap<String, io::Error> {
+        &self.unreadable
+    }
+
+    fn portion_of(&mut self, segment: &str, most: usize) -> io::Result<Option<Portion>> {
+        let place = self.places.get(segment).copied().unwrap_or(0);
+        let path = self.folder.join(segment);
+        let file = File::open(&path)?;
+        // Asked before reading: whoever writes no more has written all there is.
+        let ended = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(error)) => return Err(error),
+        };
+        if let Some((lines, next)) = read(file, place, most, ended)? {
+            return Ok(Some(Portion {
+                lines,
+                segment: segment.to_owned(),
+                next,
+            }));
+        }
+        if ended {
+            std::fs::remove_file(path)?;
+            if self.places.remove(segment).is_some() {
+                // A place of a segment that is gone is nobody's; the next list leaves it out.
+                let _ = self.write_places();
+            }
+        }
+        Ok(None)
+    }
+
+    /// These lines were taken. When that cannot be written down it is known until the end of this process:
+    /// after a restart they are delivered once more.
     pub(super) fn delivered(&mut self, portion: Portion) -> io::Result<()> {
         self.places.insert(portion.segment, portion.next);
         self.write_places()

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use portcullis_core::Timestamp;
 use serde_json::{Value, json};
 
 use self::export::ExportArgs;
@@ -32,6 +33,10 @@ pub(super) const COLUMNS: [Column; 8] = [
 
 /// Between two looks of `--follow`.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long after it came a request may end and still be shown by `--follow`.
+const SLOWEST: Duration = Duration::from_mins(10);
+/// What the gateway gives in one answer.
+const MOST_AT_ONCE: usize = 1000;
 
 /// Options of `audit`.
 #[derive(Clone, Debug, Args)]
@@ -49,7 +54,7 @@ pub enum AuditVerb {
         /// How many
         #[arg(long, short = 'n', value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         lines: u16,
-        /// Go on as events arrive; JSON output is then one event a line
+        /// Go on as requests end, up to ten minutes after they came; JSON output is then one event a line
         #[arg(long, short)]
         follow: bool,
         /// Which events.
@@ -222,11 +227,25 @@ async fn follow_events(
         let text = event.pointer(at).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
     };
+    let written = filters.iter().find(|(name, _)| *name == "since");
+    let written: Option<Timestamp> = written.and_then(|(_, since)| since.parse().ok());
     let mut query = filters.clone();
-    query.push(("limit", lines.to_string()));
+    query.push(("limit", MOST_AT_ONCE.to_string()));
+    let moment = |event: &Value| field(event, "/at").parse::<Timestamp>().ok();
     let mut events = fetch(client, &query).await?.events;
-    let mut shown: HashSet<String> = HashSet::new();
+    // What was there before the last few is not news.
+    let before = events.len().saturating_sub(usize::from(lines));
+    let before = events.iter().take(before);
+    let mut shown: HashSet<String> = before.map(|event| field(event, "/request_id")).collect();
+    let mut newest: Option<Timestamp> = None;
     loop {
+        if events.len() == MOST_AT_ONCE
+            && let Some(event) = events.first()
+            && newest.is_some_and(|newest| moment(event).is_some_and(|at| at > newest))
+            && !out.is_json()
+        {
+            out.line("(more came than can be shown: the API has them all)")?;
+        }
         for event in &events {
             if shown.contains(&field(event, "/request_id")) {
                 continue;
@@ -237,18 +256,21 @@ async fn follow_events(
                 out.line(&one_line(event))?;
             }
         }
-        // Events of one moment may come in two answers: ask again from the last moment shown, and
-        // leave out what was in the last answer.
+        // An event bears the moment at which its request came, and is there when the request has ended:
+        // after others that came later.
+        newest = newest.max(events.iter().filter_map(moment).max());
         let mut query = filters.clone();
-        query.push(("limit", "1000".to_owned()));
-        if let Some(last) = events.last() {
+        query.push(("limit", MOST_AT_ONCE.to_string()));
+        if let Some(newest) = newest {
             query.retain(|(name, _)| *name != "since");
-            query.push(("since", field(last, "/at")));
-            shown = events
-                .iter()
-                .map(|event| field(event, "/request_id"))
-                .collect();
+            let since = newest
+                .before(SLOWEST)
+                .max(written.unwrap_or(Timestamp::from_millis(0)));
+            query.push(("since", since.to_string()));
         }
+        let ids = events.iter().map(|event| field(event, "/request_id"));
+        // Whatever the next answer repeats was in this one.
+        shown = ids.collect();
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),

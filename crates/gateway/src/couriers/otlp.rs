@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use portcullis_core::Timestamp;
-use portcullis_engine::audit::{Courier, Undelivered};
+use portcullis_engine::audit::{Carried, Courier, Undelivered};
 use serde_json::{Map, Value, json};
 
 use super::Receiver;
@@ -35,7 +35,7 @@ pub(crate) struct OtlpLogs {
 
 #[async_trait]
 impl Courier for OtlpLogs {
-    async fn carry(&self, lines: &[String]) -> Result<(), Undelivered> {
+    async fn carry(&self, lines: &[String]) -> Result<Carried, Undelivered> {
         let records: Vec<Value> = lines.iter().map(|line| record(line)).collect();
         let body = json!({"resourceLogs": [{
             "resource": otlp::resource(),
@@ -44,11 +44,8 @@ impl Courier for OtlpLogs {
         let body = Bytes::from(body.to_string());
         let answer = self.receiver.post(JSON, HeaderMap::new(), body).await?;
         // "The client MUST NOT retry the request when it receives a partial success response."
-        let rejected = otlp::rejected(&answer, "rejectedLogRecords");
-        if rejected > 0 {
-            tracing::error!(rejected, "an OTLP receiver rejected audit records");
-        }
-        Ok(())
+        let (refused, because) = otlp::rejected(&answer, "rejectedLogRecords");
+        Ok(Carried { refused, because })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use portcullis_egress::Dialer;
-use portcullis_engine::audit::{Courier, Undelivered};
+use portcullis_engine::audit::{Carried, Courier, Undelivered};
 
 use super::line::{Gravity, Line};
 use super::receiver::unreachable;
@@ -36,7 +36,7 @@ pub(crate) struct Syslog {
 
 #[async_trait]
 impl Courier for Syslog {
-    async fn carry(&self, lines: &[String]) -> Result<(), Undelivered> {
+    async fn carry(&self, lines: &[String]) -> Result<Carried, Undelivered> {
         let messages = lines.iter().map(|line| message(line));
         let sent = match self.way {
             SyslogWay::Udp => {
@@ -53,7 +53,8 @@ impl Courier for Syslog {
                     .await
             }
         };
-        sent.map_err(|error| unreachable(&error))
+        sent.map(|()| Carried::default())
+            .map_err(|error| unreachable(&error))
     }
 }
 

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::{Clock, SecretValue, hex, sha256};
-use portcullis_engine::audit::{Courier, Undelivered, UndeliveredKind};
+use portcullis_engine::audit::{Carried, Courier, Undelivered, UndeliveredKind};
 
 use super::Receiver;
 
@@ -91,12 +91,12 @@ impl std::fmt::Debug for Webhook {
 
 #[async_trait]
 impl Courier for Webhook {
-    async fn carry(&self, lines: &[String]) -> Result<(), Undelivered> {
+    async fn carry(&self, lines: &[String]) -> Result<Carried, Undelivered> {
         let body = self.body(lines);
         let headers = self.headers(&body);
         let headers = headers.ok_or(UndeliveredKind::Unreachable("no signature"))?;
         let kind = if self.ndjson { NDJSON } else { JSON };
         let taken = self.receiver.post(kind, headers, Bytes::from(body));
-        taken.await.map(drop)
+        taken.await.map(|_| Carried::default())
     }
 }

@@ -27,15 +27,20 @@ pub(crate) fn nanoseconds(at: Timestamp) -> String {
     (i128::from(at.as_millis()) * 1_000_000).to_string()
 }
 
-/// How many records a receiver rejected for good, by its answer.
-pub(crate) fn rejected(answer: &[u8], member: &str) -> u64 {
+/// Of a receiver's own words, in the log.
+const MOST_SAID: usize = 300;
+
+/// How many records a receiver rejected for good, by its answer, and why.
+pub(crate) fn rejected(answer: &[u8], member: &str) -> (u64, Option<String>) {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let count = answer
-        .get("partialSuccess")
-        .and_then(|part| part.get(member));
-    match count {
+    let part = answer.get("partialSuccess");
+    let count = match part.and_then(|part| part.get(member)) {
         Some(Value::String(text)) => text.parse().unwrap_or(0),
         Some(Value::Number(number)) => number.as_u64().unwrap_or(0),
         _ => 0,
-    }
+    };
+    let said = part.and_then(|part| part.get("errorMessage"));
+    let said = said.and_then(Value::as_str);
+    let because = said.map(|text| text.chars().take(MOST_SAID).collect());
+    (count, because)
 }

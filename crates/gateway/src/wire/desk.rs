@@ -56,6 +56,11 @@ impl Desk {
         &mut self.event
     }
 
+    /// The trail that it stands in.
+    pub(super) const fn log(&self) -> &AuditLog {
+        &self.log
+    }
+
     /// Ends it; how the act ended is known.
     pub(super) async fn close(self, failed: Option<ErrorKind>) -> anyhow::Result<()> {
         self.event.finish(failed.map_or(Outcome::Ok, Outcome::from));

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use portcullis_config::CommandLine;
 use portcullis_core::{EntropyUnavailable, ErrorKind, ReplicaId, Timestamp};
-use portcullis_engine::audit::{Pruned, Retention};
+use portcullis_engine::audit::{AuditLog, PruneInterrupted, Pruned, Retention};
+use portcullis_store::StoreError;
 use portcullis_vault::MacPurpose;
 
 use super::desk::Desk;
@@ -18,8 +19,10 @@ use crate::cli::exit::CommandError;
 
 /// Whoever has it prunes, or reads the trail from end to end.
 const LEASE: &str = "audit-trail";
-/// How long one holder may take. What it outlives it by does no harm: every step checks where it begins.
-const LEASE_TIME: Duration = Duration::from_mins(30);
+/// How long nobody else may begin after a holder that was killed.
+const LEASE_TIME: Duration = Duration::from_mins(2);
+/// How often a holder that works says that it does.
+const RENEWED: Duration = Duration::from_secs(30);
 
 /// The trail, held alone.
 #[derive(Debug)]
@@ -32,11 +35,31 @@ impl<'v> Alone<'v> {
     /// `None` while somebody else has it.
     pub(super) async fn with(vaults: &'v Vaults) -> anyhow::Result<Option<Self>> {
         let holder = holder(vaults)?;
-        let now = vaults.clock.now();
+        let alone = Self { vaults, holder };
+        Ok(alone.take().await?.then_some(alone))
+    }
+
+    async fn take(&self) -> Result<bool, StoreError> {
+        let now = self.vaults.clock.now();
         let until = now.after(LEASE_TIME);
-        let leases = &vaults.stores.leases;
-        let taken = leases.acquire(LEASE, &holder, now, until).await?;
-        Ok(taken.then_some(Self { vaults, holder }))
+        let leases = &self.vaults.stores.leases;
+        leases.acquire(LEASE, &self.holder, now, until).await
+    }
+
+    /// Does this, and holds the trail for as long as it takes.
+    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let holding = async {
+            loop {
+                tokio::time::sleep(RENEWED).await;
+                if !matches!(self.take().await, Ok(true)) {
+                    tracing::warn!("the audit trail may be pruned by another process meanwhile");
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            never = holding => never,
+        }
     }
 
     pub(super) async fn release(self) {
@@ -81,19 +104,29 @@ async fn pruned(rooms: &Rooms, before: Timestamp) -> anyhow::Result<Option<Prune
     let Some(alone) = Alone::with(&rooms.vaults).await? else {
         return Ok(None);
     };
-    let pruned = retention(&rooms.vaults).prune(before).await;
+    let pruned = alone.during(retention(&rooms.vaults).prune(before)).await;
     alone.release().await;
-    let pruned = pruned?;
+    let pruned = on_record(pruned, before, &rooms.audit)?;
     if !pruned.unproven.is_empty() {
         tracing::error!(
             chains = pruned.unproven.join(", "),
             "old audit events stay, because they are not what was written: see `portcullis audit verify`"
         );
     }
-    if pruned.rows > 0 {
-        rooms.audit.pruned(before, &pruned);
-    }
     Ok(Some(pruned))
+}
+
+/// What went is said in the trail itself, also when not everything went that should.
+fn on_record(
+    pruned: Result<Pruned, PruneInterrupted>,
+    before: Timestamp,
+    audit: &AuditLog,
+) -> Result<Pruned, PruneInterrupted> {
+    let (Ok(done) | Err(PruneInterrupted { done, .. })) = &pruned;
+    if done.rows > 0 {
+        audit.pruned(before, done);
+    }
+    pruned
 }
 
 /// What `audit prune` removed, or would.
@@ -143,18 +176,22 @@ pub async fn prune_audit(
         return Ok(told(due.context("the audit trail cannot be read")?));
     }
     let desk = Desk::open(&config, &vaults, "v1/audit:prune").await?;
-    let done = prune_alone(&vaults, before).await;
+    let done = prune_alone(&vaults, before, desk.log()).await;
     let failed = done.as_ref().err().map(|_| ErrorKind::Unavailable);
     desk.close(failed).await?;
     Ok(told(done?))
 }
 
-async fn prune_alone(vaults: &Vaults, before: Timestamp) -> anyhow::Result<Pruned> {
+async fn prune_alone(
+    vaults: &Vaults,
+    before: Timestamp,
+    audit: &AuditLog,
+) -> anyhow::Result<Pruned> {
     let alone = Alone::with(vaults).await?;
     let alone = alone.context(BUSY)?;
-    let pruned = retention(vaults).prune(before).await;
+    let pruned = alone.during(retention(vaults).prune(before)).await;
     alone.release().await;
-    pruned.context("the audit trail cannot be pruned")
+    on_record(pruned, before, audit).context("the audit trail cannot be pruned")
 }
 
 /// What is said when somebody else holds the trail.

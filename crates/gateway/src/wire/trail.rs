@@ -28,7 +28,7 @@ pub async fn verify_audit(config: Option<&Path>) -> Result<Verification, Command
     let mac = RingMac::new(&vaults.ring, MacPurpose::AuditChain);
     // What is removed while it is read would look like manipulation.
     let alone = Alone::with(&vaults).await?.context(BUSY)?;
-    let report = verify(&*vaults.stores.audit, &*mac).await;
+    let report = alone.during(verify(&*vaults.stores.audit, &*mac)).await;
     alone.release().await;
     let report = report.context("the audit trail cannot be read")?;
     let mut broken: Vec<String> = report

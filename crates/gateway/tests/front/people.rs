@@ -315,3 +315,37 @@ async fn litellms_preset_opens_what_has_no_list_and_never_what_is_refused() {
     );
     house.gateway.no_secret_was_told().await;
 }
+
+/// Whoever sees less than everything could otherwise open for themselves what they were not given.
+#[tokio::test]
+async fn an_administrator_of_some_servers_changes_neither_servers_nor_limits_nor_makes_keys_without_a_list()
+ {
+    let house = house("compat: litellm\n").await;
+    let narrow = json!({"role": "admin", "object_permission": {"mcp_servers": ["first"]}});
+    let narrow = house.done("/key/generate", &narrow).await;
+    let narrow = house.gateway.bearer(narrow["key"].as_str().unwrap());
+    assert_eq!(narrow.ask(Ask::get("/key/list")).await.status, 200);
+    let server = json!({"server_name": "third", "url": "https://mcp.example.com/mcp"});
+    for (path, body) in [
+        ("/v1/mcp/server", server),
+        ("/v1/limits/team/helpers", json!({"rpm_limit": 9})),
+        ("/key/generate", json!({"role": "admin"})),
+        ("/team/new", json!({"team_id": "t"})),
+    ] {
+        let reply = narrow.ask(Ask::post(path, &body)).await;
+        assert_eq!(reply.status, 403, "{path}: {reply:?}");
+    }
+    let listed = json!({"object_permission": {"mcp_servers": ["first"]}});
+    let made = narrow.ask(Ask::post("/key/generate", &listed)).await;
+    assert_eq!(made.status, 200, "{made:?}");
+}
+
+#[tokio::test]
+async fn a_tool_of_a_server_that_is_not_there_is_not_blocked_by_mistake() {
+    let house = house("").await;
+    let body =
+        json!({"team_id": "helpers", "object_permission": {"blocked_tools": ["frist/echo"]}});
+    let reply = house.admin("/team/new", &body).await;
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(reply.text().contains("frist"), "{reply:?}");
+}

@@ -149,3 +149,26 @@ async fn a_toolset_lives_from_its_making_to_its_deletion() {
     assert_eq!(caller.ask(list("/night/mcp")).await.status, 404);
     gateway.no_secret_was_told().await;
 }
+
+#[tokio::test]
+async fn a_toolset_is_listed_without_the_tools_that_were_taken_from_the_caller() {
+    let (gateway, _mock) = house().await;
+    let admin = gateway.admin().await;
+    let two = json!({"toolset_name": "two", "tools": [
+        {"server_id": "first", "tool_name": "echo"},
+        {"server_id": "first", "tool_name": "get_customer_info"},
+    ]});
+    let made = admin.ask(Ask::post("/v1/mcp/toolset", &two)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let key = json!({"object_permission": {
+        "mcp_servers": ["first"], "blocked_tools": ["first/get_customer_info"],
+    }});
+    let key = admin.ask(Ask::post("/key/generate", &key)).await.json();
+    let actor = gateway.bearer(key["key"].as_str().unwrap());
+    let listed = actor.ask(Ask::get("/v1/mcp/toolset")).await.text();
+    assert!(
+        listed.contains("two") && listed.contains("echo"),
+        "{listed}"
+    );
+    assert!(!listed.contains("get_customer_info"), "{listed}");
+}

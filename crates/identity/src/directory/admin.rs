@@ -376,7 +376,7 @@ fn may_define(by: &Principal) -> Result<(), DirectoryError> {
 }
 
 /// Whether nothing that somebody gives away could be more than they have.
-pub(crate) fn is_unlimited(by: &Principal) -> bool {
+pub fn is_unlimited(by: &Principal) -> bool {
     let lets_all = |level: &Arc<Level>| {
         let grants = &level.grants;
         grants.tools.is_empty() && (!grants.is_list() || (grants.all && !grants.none))

@@ -1,9 +1,12 @@
 //! Making, listing and ending keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::house::{FILE_KEY, House, MASTER, grants, user_key};
-use portcullis_core::{ApiKey, ErrorKind, KeyId, Principal, Role, ServerGrants};
+use portcullis_core::{
+    ApiKey, ErrorKind, KeyId, Level, LevelKind, Principal, Role, ServerGrants, ToolGrants,
+};
 use portcullis_identity::{
     AuthnErrorKind, KeyAdminError, KeySelector, ListedKey, MasterKey, NewKey,
 };
@@ -63,7 +66,14 @@ async fn only_administrators_make_keys_and_no_key_exceeds_its_creator() {
     };
     let mut groups = grants(&[]);
     groups.access_groups.insert("ops".to_owned());
-    for too_much in [everything, grants(&["github", "payroll"]), groups] {
+    // Without a list, a key of no team sees everything under `compat: litellm`.
+    let inherited = ServerGrants::default();
+    for too_much in [
+        everything,
+        grants(&["github", "payroll"]),
+        groups,
+        inherited,
+    ] {
         let new = NewKey {
             grants: too_much,
             ..user_key()
@@ -77,6 +87,38 @@ async fn only_administrators_make_keys_and_no_key_exceeds_its_creator() {
         .create(user_key(), &narrow_admin)
         .await
         .unwrap();
+}
+
+/// What stands above an administrator and says nothing of servers lets each through.
+#[tokio::test]
+async fn a_level_that_only_takes_tools_away_binds_the_keys_that_are_made_under_it_and_no_more() {
+    let house = House::open().await;
+    let blocking = |tool: &str| ServerGrants {
+        tools: ToolGrants {
+            blocked: [tool.to_owned()].into(),
+            ..ToolGrants::default()
+        },
+        ..ServerGrants::default()
+    };
+    let mut under = admin();
+    under.levels = vec![Arc::new(Level {
+        kind: LevelKind::Organization,
+        id: "acme".into(),
+        grants: blocking("drop"),
+    })];
+    let made = async |tool: &str| {
+        let grants = ServerGrants {
+            tools: blocking(tool).tools,
+            ..grants(&["github"])
+        };
+        let new = NewKey {
+            grants,
+            ..user_key()
+        };
+        house.here.admin.create(new, &under).await
+    };
+    made("drop").await.unwrap();
+    assert!(matches!(made("read").await, Err(KeyAdminError::Forbidden)));
 }
 
 #[tokio::test]
@@ -347,4 +389,8 @@ async fn a_list_shows_the_sound_keys_and_names_the_damaged() {
     assert_eq!(sound, [ids[2].clone()]);
     assert_eq!(altered, [ids[1].clone()]);
     assert_eq!(unreadable, [ids[0].clone()]);
+    // Nor does it vouch for what somebody wrote into one.
+    let altered = KeySelector::Id(ids[1].clone());
+    let told = house.here.admin.info(&altered, &admin()).await;
+    assert!(matches!(told, Err(KeyAdminError::Damaged)));
 }

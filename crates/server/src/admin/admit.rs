@@ -20,7 +20,7 @@ pub(crate) async fn admit(
     let mut call = state.admit(parts, Surface::Admin).await?;
     call.audit.method(CallerText::fixed(method));
     let refusal = match least_of(parts) {
-        Some(least) if least.is_met_by(call.principal.role) => return Ok(call),
+        Some(least) if least.is_met_by(&call.principal) => return Ok(call),
         Some(least) => least.refusal(),
         // Closed: whoever adds a route says whom it is for.
         None => "this is for nobody",

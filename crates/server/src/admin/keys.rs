@@ -259,6 +259,7 @@ struct KeyInfo {
     responses(
         (status = 200, description = "The key, but for itself.", body = KeyInfo),
         (status = 404, description = "There is no such key.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its row is not as it was sealed.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn info(State(state): State<ServerState>, request: Request) -> Response<Body> {

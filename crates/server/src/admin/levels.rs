@@ -157,8 +157,9 @@ macro_rules! routes {
                 super::list(super::$words, &state, $list, request).await
             }
 
-            /// Delete some, 16 at most. One that does not exist deletes none; whoever names one of them is refused
-            /// from then on.
+            /// Delete some, 16 at most. One that does not exist deletes none. Whoever names a team, an
+            /// organization or a user that is gone is refused from then on; a customer that is gone narrows
+            /// nothing any more: block it instead.
             #[utoipa::path(
                 post, path = $delete, tag = $tag, request_body = Object,
                 responses(

@@ -103,11 +103,13 @@ pub(super) fn resolved(grants: ServerGrants, snapshot: &Snapshot) -> Result<Serv
         known.extend(permitted);
     }
     for blocked in grants.tools.blocked {
-        let named = blocked.split_once('/').and_then(|(server, tool)| {
-            let id = id(&ServerId::from(server))?;
-            Some(format!("{id}/{tool}"))
-        });
-        tools.blocked.insert(named.unwrap_or(blocked));
+        let Some((server, tool)) = blocked.split_once('/') else {
+            tools.blocked.insert(blocked);
+            continue;
+        };
+        let id =
+            id(&ServerId::from(server)).ok_or_else(|| no_such_server("blocked_tools", server))?;
+        tools.blocked.insert(format!("{id}/{tool}"));
     }
     Ok(ServerGrants {
         servers: servers.collect(),

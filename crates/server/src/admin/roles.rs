@@ -4,7 +4,8 @@
 use axum::extract::MatchedPath;
 use axum::http::Method;
 use axum::http::request::Parts;
-use portcullis_core::Role;
+use portcullis_core::{Principal, Role};
+use portcullis_identity::is_unlimited;
 
 /// What a caller has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,19 +18,24 @@ pub(crate) enum Least {
     DecidesApprovals,
     /// Whoever may read everything.
     Viewer,
-    /// Whoever may change everything.
+    /// Whoever may change things.
     Admin,
+    /// The same, with servers of their own that nothing limits: what they change could be more than
+    /// they have themselves.
+    WholeAdmin,
 }
 
 impl Least {
     /// Whether this is enough.
-    pub(crate) fn is_met_by(self, role: Role) -> bool {
+    pub(crate) fn is_met_by(self, caller: &Principal) -> bool {
+        let role = caller.role;
         match self {
             Self::Caller => true,
             Self::SeesApprovals => role.sees_approvals(),
             Self::DecidesApprovals => role.decides_approvals(),
             Self::Viewer => role >= Role::Viewer,
             Self::Admin => role >= Role::Admin,
+            Self::WholeAdmin => role >= Role::Admin && is_unlimited(caller),
         }
     }
 
@@ -41,6 +47,7 @@ impl Least {
             Self::DecidesApprovals => "this is for approvers and administrators",
             Self::Viewer => "this is for viewers and administrators",
             Self::Admin => "this is for administrators",
+            Self::WholeAdmin => "this is for administrators whose own servers are not limited",
         }
     }
 
@@ -52,6 +59,7 @@ impl Least {
             Self::DecidesApprovals => "approver",
             Self::Viewer => "viewer",
             Self::Admin => "admin",
+            Self::WholeAdmin => "admin without limits",
         }
     }
 }
@@ -98,18 +106,18 @@ pub(crate) const ROLES: &[(&str, &str, Least)] = &[
     ("DELETE", "/v1/mcp/toolset/{id}", Least::Admin),
     ("GET", "/v1/mcp/access_groups", Least::Caller),
     ("GET", "/v1/mcp/server", Least::Caller),
-    ("POST", "/v1/mcp/server", Least::Admin),
-    ("PUT", "/v1/mcp/server", Least::Admin),
+    ("POST", "/v1/mcp/server", Least::WholeAdmin),
+    ("PUT", "/v1/mcp/server", Least::WholeAdmin),
     ("GET", "/v1/mcp/server/{id}", Least::Caller),
-    ("PUT", "/v1/mcp/server/{id}", Least::Admin),
-    ("DELETE", "/v1/mcp/server/{id}", Least::Admin),
+    ("PUT", "/v1/mcp/server/{id}", Least::WholeAdmin),
+    ("DELETE", "/v1/mcp/server/{id}", Least::WholeAdmin),
     ("GET", "/v1/mcp/server/health", Least::Caller),
-    ("POST", "/v1/mcp/server/import", Least::Admin),
+    ("POST", "/v1/mcp/server/import", Least::WholeAdmin),
     // For members of a team; administrators define servers themselves.
     ("POST", "/v1/mcp/server/register", Least::Caller),
     ("GET", "/v1/mcp/server/submissions", Least::Viewer),
-    ("PUT", "/v1/mcp/server/{id}/approve", Least::Admin),
-    ("PUT", "/v1/mcp/server/{id}/reject", Least::Admin),
+    ("PUT", "/v1/mcp/server/{id}/approve", Least::WholeAdmin),
+    ("PUT", "/v1/mcp/server/{id}/reject", Least::WholeAdmin),
     ("GET", "/v1/mcp/network/client-ip", Least::Caller),
     ("POST", "/mcp-rest/test/connection", Least::Admin),
     ("POST", "/mcp-rest/test/tools/list", Least::Admin),
@@ -121,7 +129,7 @@ pub(crate) const ROLES: &[(&str, &str, Least)] = &[
     // A key may look at its own.
     ("GET", "/v1/usage", Least::Caller),
     ("GET", "/v1/limits/{kind}/{id}", Least::Caller),
-    ("POST", "/v1/limits/{kind}/{id}", Least::Admin),
+    ("POST", "/v1/limits/{kind}/{id}", Least::WholeAdmin),
     ("POST", "/v1/revocations", Least::Admin),
     ("GET", "/v1/revocations", Least::Admin),
     ("DELETE", "/v1/revocations/{id}", Least::Admin),

@@ -275,12 +275,16 @@ fn seen_by(state: &ServerState, call: &Call) -> Vec<Value> {
     let snapshot = state.gateway.snapshot();
     let named = call.toolsets.iter();
     let named = named.filter_map(|(name, servers)| {
-        let visible = servers.iter().filter(|(id, _)| {
-            let server = snapshot.named(id.as_str());
-            server.is_some_and(|(_, server)| call.sees(server))
+        let visible = servers.iter().filter_map(|(id, tools)| {
+            let (_, server) = snapshot.named(id.as_str())?;
+            call.sees(server).then_some((id, server, tools))
         });
         let tools: Vec<Value> = visible
-            .flat_map(|(id, tools)| pairs(id.as_str(), tools))
+            .flat_map(|(id, server, tools)| {
+                let shown = |tool: &&String| call.shows(server, tool);
+                let tools: BTreeSet<String> = tools.iter().filter(shown).cloned().collect();
+                pairs(id.as_str(), &tools)
+            })
             .collect();
         (!tools.is_empty())
             .then(|| json!({"toolset_id": name, "toolset_name": name, "tools": tools}))

@@ -33,6 +33,16 @@ impl Write for Disk {
     }
 }
 
+impl Out for Disk {
+    fn lost(&mut self, rows: u64) -> std::io::Result<()> {
+        self.written
+            .lock()
+            .unwrap()
+            .extend_from_slice(gap(rows).as_bytes());
+        Ok(())
+    }
+}
+
 /// A pipe whose reader stopped reading, until told to go on.
 struct Blocked {
     go: mpsc::Receiver<()>,
@@ -50,6 +60,8 @@ impl Write for Blocked {
         Ok(())
     }
 }
+
+impl Out for Blocked {}
 
 #[test]
 fn a_full_disk_in_the_middle_of_a_line_tears_nothing() {
@@ -109,6 +121,8 @@ async fn a_pipe_that_stays_blocked_does_not_hold_up_the_end() {
 
 /// A disk that stays full.
 struct Full;
+
+impl Out for Full {}
 
 impl Write for Full {
     fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {

@@ -14,6 +14,8 @@ struct Receiver {
     taken: Mutex<Vec<String>>,
     offered: Notify,
     most: usize,
+    /// Says that it has them, and that it will not keep so many of each portion.
+    refuses: u64,
 }
 
 impl Receiver {
@@ -35,7 +37,7 @@ impl Receiver {
 
 #[async_trait]
 impl Courier for Receiver {
-    async fn carry(&self, lines: &[String]) -> Result<(), Undelivered> {
+    async fn carry(&self, lines: &[String]) -> Result<Carried, Undelivered> {
         self.offered.notify_one();
         if self.most == 0 {
             return Err(UndeliveredKind::Unreachable("connect").into());
@@ -45,7 +47,10 @@ impl Courier for Receiver {
         }
         self.taken.lock().unwrap().extend_from_slice(lines);
         self.offered.notify_one();
-        Ok(())
+        Ok(Carried {
+            refused: self.refuses,
+            because: Some("no such field".to_owned()),
+        })
     }
 }
 
@@ -169,6 +174,8 @@ async fn what_a_receiver_asks_for_is_heeded_within_bounds() {
         reader: None,
         most: MOST_LINES,
         pause: None,
+        told: BTreeSet::new(),
+        unnoted: false,
     };
     let asking = |seconds| Undelivered {
         why: UndeliveredKind::Refused(429),
@@ -182,4 +189,41 @@ async fn what_a_receiver_asks_for_is_heeded_within_bounds() {
         round.failed(&UndeliveredKind::Refused(500).into());
     }
     assert_eq!(round.pause, Some(PAUSE_MOST));
+}
+
+#[tokio::test]
+async fn lines_that_a_receiver_refuses_for_good_are_counted_and_the_copy_is_not_well() {
+    let (store, folder) = (TestStore::new(), tempfile::tempdir().unwrap());
+    let picky = Arc::new(Receiver {
+        most: 1000,
+        refuses: 1,
+        ..Receiver::default()
+    });
+    let process = Process::begin(&store, 1, to(&picky, &folder, ROOMY)).await;
+    requests(&process, 1).await;
+    process.log.close().await.unwrap();
+    assert!(!process.log.copies_are_well());
+    let text = process.metrics.encode();
+    let dropped = "portcullis_audit_lines_dropped_total{sink=\"siem\"} ";
+    let dropped = text.lines().find_map(|line| line.strip_prefix(dropped));
+    assert!(dropped.unwrap().parse::<u64>().unwrap() > 0, "{text}");
+}
+
+#[tokio::test]
+async fn portions_grow_again_after_a_receiver_wanted_fewer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut round = Round {
+        spool: folder.path().to_owned(),
+        courier: Receiver::taking(1000),
+        state: SinkState::new("siem", &crate::metrics::AuditMeters::default()),
+        reader: None,
+        most: 1,
+        pause: None,
+        told: BTreeSet::new(),
+        unnoted: false,
+    };
+    for _ in 0..40 {
+        round.carried(&Carried::default(), 1);
+    }
+    assert_eq!(round.most, MOST_LINES);
 }

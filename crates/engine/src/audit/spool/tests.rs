@@ -104,3 +104,80 @@ fn nobody_else_may_read_it() {
     assert_eq!(mode(&spool), 0o700);
     assert_eq!(mode(&spool.join("1-a-00000001.jsonl")), 0o600);
 }
+
+#[test]
+fn what_lies_in_the_folder_and_is_not_ours_is_neither_delivered_nor_removed() {
+    let folder = folder();
+    let mut writer = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap();
+    writer.write_all(b"{}\n").unwrap();
+    let foreign = [
+        "audit.jsonl",
+        "1-a-1.jsonl",
+        "x-a-00000001.jsonl",
+        "-00000001.jsonl",
+    ];
+    for name in foreign {
+        std::fs::write(folder.path().join(name), "{\"mine\":1}\n").unwrap();
+    }
+    let mut reader = reader(&folder);
+    assert_eq!(take(&mut reader, 10), ["{}"]);
+    assert!(take(&mut reader, 10).is_empty());
+    for name in foreign {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_second_copy_of_one_process_does_not_take_the_first_ones_folder() {
+    let folder = folder();
+    let mut first = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap();
+    let taken = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap_err();
+    assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+    first.write_all(b"{}\n").unwrap();
+    assert_eq!(take(&mut reader(&folder), 10), ["{}"]);
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_named_and_holds_up_no_other() {
+    let folder = folder();
+    // What not even root can read.
+    std::fs::create_dir(folder.path().join("0-a-00000001.jsonl")).unwrap();
+    let mut writer = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap();
+    writer.write_all(b"{}\n").unwrap();
+    let mut reader = reader(&folder);
+    assert_eq!(take(&mut reader, 10), ["{}"]);
+    let named: Vec<_> = reader.unreadable().keys().collect();
+    assert_eq!(named, ["0-a-00000001.jsonl"]);
+}
+
+#[test]
+fn where_places_cannot_be_noted_nothing_is_delivered_twice_and_room_is_given_back() {
+    let folder = folder();
+    let mut writer = SpoolWriter::open(folder.path(), ROOMY, "1-a").unwrap();
+    writer.write_all(b"{\"seq\":1}\n{\"seq\":2}\n").unwrap();
+    drop(writer);
+    // As on a full disk, the list cannot be written.
+    std::fs::create_dir(folder.path().join("delivered.new")).unwrap();
+    let mut reader = reader(&folder);
+    for line in ["{\"seq\":1}", "{\"seq\":2}"] {
+        let portion = reader.next(1).unwrap().unwrap();
+        assert_eq!(portion.lines, [line]);
+        reader.delivered(portion).unwrap_err();
+    }
+    assert!(reader.next(1).unwrap().is_none());
+    assert!(segments(folder.path()).unwrap().is_empty());
+}
+
+#[test]
+fn what_was_left_out_before_the_end_is_told_after_it_however_full_the_spool_is() {
+    use crate::audit::lines::Out;
+    let folder = folder();
+    let mut writer = SpoolWriter::open(folder.path(), 1, "1-a").unwrap();
+    writer.write_all(b"{\"seq\":1}\n").unwrap();
+    writer.write_all(b"{\"seq\":2}\n").unwrap_err();
+    writer.lost(3).unwrap();
+    drop(writer);
+    let mut reader = reader(&folder);
+    assert_eq!(take(&mut reader, 10), ["{\"seq\":1}"]);
+    assert_eq!(take(&mut reader, 10), [r#"{"event":"sink_gap","lost":3}"#]);
+}
