@@ -58,16 +58,8 @@ pub struct StsEndpoint {
     pub url: Url,
     /// The region that requests to it are signed for.
     pub region: String,
-    /// Plain http to it beyond loopback was accepted by name.
-    pub allow_insecure_http: bool,
-}
-
-impl StsEndpoint {
-    pub(crate) const fn destination(&self) -> Destination {
-        Destination::Operator {
-            allow_insecure_http: self.allow_insecure_http,
-        }
-    }
+    /// Who chose the address, and hence how far it is trusted.
+    pub chosen_by: Destination,
 }
 
 impl Identity {

@@ -71,7 +71,7 @@ pub(crate) async fn with_web_identity(
         .append_pair("WebIdentityToken", token.expose())
         .finish();
     let request = posted(sts, form, |_, _, _| Ok(()))?;
-    let answer = send(http, request, sts.destination()).await?;
+    let answer = send(http, request, sts.chosen_by).await?;
     read(&answer, "AssumeRoleWithWebIdentityResult")
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn assume_role(
         let now = clock.now();
         sign(&Method::POST, uri, headers, body, keys, &scope, now).map_err(Into::into)
     })?;
-    let answer = send(http, request, sts.destination()).await?;
+    let answer = send(http, request, sts.chosen_by).await?;
     read(&answer, "AssumeRoleResult")
 }
 

@@ -292,6 +292,7 @@ fn differ(
 pub fn addresses_of_server(entry: &Map<String, Value>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect(&MCP_SERVER, entry, "", &mut found);
+    found.extend(issuer_by_its_audience(entry));
     found
 }
 
@@ -314,44 +315,111 @@ fn collect(
     }
 }
 
+/// The one text that is an address beside another key only: the issuer by whose metadata the second leg's token
+/// endpoint is found.
+fn issuer_by_its_audience(entry: &Map<String, Value>) -> Option<(String, String)> {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str);
+    let has = |name: &str| entry.get(name).is_some_and(|value| !value.is_null());
+    let in_two_legs = text("auth_type")?
+        .trim()
+        .eq_ignore_ascii_case("oauth2_id_jag");
+    let audience = text("audience").filter(|_| in_two_legs);
+    let audience = audience.filter(|_| !has("id_jag_resource_token_endpoint"))?;
+    Some(("audience".to_owned(), audience.to_owned()))
+}
+
 /// The entry that an administrator means who was shown the masked form of `before` and sends `changes`: what is
 /// sent as it was shown is as it was, and a mark is the secret that it stands for. `null` takes a key away.
-/// `Err` names a mark that stands for nothing.
+/// `Err` names a mark that stands for nothing, or a secret that would go to an address for which it was never meant.
 pub fn changed_server(
     before: &Map<String, Value>,
     changes: Map<String, Value>,
 ) -> Result<Map<String, Value>, String> {
-    let shown: BTreeMap<String, Value> = masked_server(before).into_iter().collect();
+    let shown = masked_server(before);
+    let mut sent = Map::new();
     let mut after = before.clone();
     for (name, value) in changes {
         if value.is_null() {
             after.remove(&name);
             continue;
         }
-        if shown.get(&name) == Some(&value) {
-            continue;
-        }
-        let value = restored(before.get(&name), value, &name)?;
+        sent.insert(name.clone(), value.clone());
+        let value = restored(before.get(&name), shown.get(&name), value, &name)?;
         after.insert(name, value);
+    }
+    if origins(before) != origins(&after)
+        && let Some(path) = carried_over(&MCP_SERVER, &after, Some(&sent), "")
+    {
+        return Err(format!(
+            "an address changes, so what is secret does not go along unsaid: send `{path}` again, or `null`"
+        ));
     }
     Ok(after)
 }
 
-fn restored(before: Option<&Value>, value: Value, path: &str) -> Result<Value, String> {
-    if value == set_mark() {
-        let before =
-            before.ok_or_else(|| format!("`{path}` is not set, so it cannot stay as it is"))?;
+fn restored(
+    before: Option<&Value>,
+    shown: Option<&Value>,
+    value: Value,
+    path: &str,
+) -> Result<Value, String> {
+    if let Some(before) = before
+        && (shown == Some(&value) || value == set_mark())
+    {
         return Ok(before.clone());
+    }
+    if value == set_mark() {
+        return Err(format!("`{path}` is not set, so it cannot stay as it is"));
     }
     let Value::Object(members) = value else {
         return Ok(value);
     };
     let members = members.into_iter().map(|(name, value)| {
         let path = format!("{path}.{name}");
-        let value = restored(before.and_then(|before| before.get(&name)), value, &path)?;
+        let [before, shown] = [before, shown].map(|of| of.and_then(|of| of.get(&name)));
+        let value = restored(before, shown, value, &path)?;
         Ok((name, value))
     });
     members
         .collect::<Result<Map<_, _>, String>>()
         .map(Value::Object)
+}
+
+/// Who is spoken to, by the key that says it: what is no address by itself stands for itself.
+fn origins(entry: &Map<String, Value>) -> BTreeMap<String, String> {
+    let origin = |text: String| match url::Url::parse(text.trim()) {
+        Ok(url) if url.has_host() => url.origin().ascii_serialization(),
+        _ => text,
+    };
+    let addresses = addresses_of_server(entry).into_iter();
+    addresses
+        .map(|(path, address)| (path, origin(address)))
+        .collect()
+}
+
+/// A secret of `after` that was not sent with it, if there is any.
+fn carried_over(
+    section: &'static Section,
+    after: &Map<String, Value>,
+    sent: Option<&Map<String, Value>>,
+    under: &str,
+) -> Option<String> {
+    let is_said = |value: Option<&Value>| value.is_some_and(|value| *value != set_mark());
+    after.iter().find_map(|(name, value)| {
+        let path = format!("{under}{name}");
+        let said = sent.and_then(|sent| sent.get(name));
+        let maps = (value.as_object(), said.and_then(Value::as_object));
+        match (section.key(name)?.kind, maps) {
+            _ if value.is_null() => None,
+            (Kind::SecretMap, (Some(members), said)) => members
+                .keys()
+                .find(|name| !is_said(said.and_then(|said| said.get(*name))))
+                .map(|name| format!("{path}.{name}")),
+            (Kind::Secret | Kind::SecretMap, _) => (!is_said(said)).then_some(path),
+            (Kind::Section(inner), (Some(members), said)) => {
+                carried_over(inner, members, said, &format!("{path}."))
+            }
+            _ => None,
+        }
+    })
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::{SecretValue, Sha256};
-use portcullis_egress::Destination;
 
 use crate::broker::Door;
 use crate::error::Failure;
@@ -136,9 +135,7 @@ impl Door {
         let endpoint = Endpoint {
             url: url.clone(),
             issuer: None,
-            destination: Destination::Operator {
-                allow_insecure_http: client.allow_insecure_http,
-            },
+            destination: client.chosen_by,
         };
         let response = self.request_token(client, &endpoint).await?;
         let life = Token::from_response(&response, requested, None)

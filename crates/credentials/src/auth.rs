@@ -6,6 +6,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use portcullis_aws::{Identity, Scope};
 use portcullis_core::{ScopeSet, ServerId, Sha256};
+use portcullis_egress::Destination;
 use portcullis_oauth::TokenRules;
 use portcullis_policy::{Acting, Evidence};
 use url::Url;
@@ -232,8 +233,8 @@ pub struct ClientCredentials {
     pub resource: Option<String>,
     /// `token_validation`: what the response must say.
     pub rules: TokenRules,
-    /// Plain http to the token endpoint beyond loopback was accepted by name.
-    pub allow_insecure_http: bool,
+    /// Who chose these addresses, and hence how far they are trusted.
+    pub chosen_by: Destination,
 }
 
 impl ClientCredentials {
@@ -260,8 +261,18 @@ impl ClientCredentials {
             .part(self.scopes.to_string().as_bytes())
             .part(&optional(&self.audience))
             .part(&optional(&self.resource))
-            .part(&[u8::from(self.allow_insecure_http)])
+            .part(&digest_of(self.chosen_by))
             .finish()
+    }
+}
+
+/// A token that was got where anything could be reached is not for a server that may not reach everything.
+pub(crate) fn digest_of(chosen_by: Destination) -> [u8; 2] {
+    match chosen_by {
+        Destination::Operator {
+            allow_insecure_http,
+        } => [0, u8::from(allow_insecure_http)],
+        Destination::Untrusted { allow_loopback } => [1, u8::from(allow_loopback)],
     }
 }
 

@@ -4,6 +4,7 @@ use portcullis_aws::{AwsError, Identity, Source};
 use portcullis_core::Sha256;
 
 use crate::CredentialErrorKind;
+use crate::auth::digest_of;
 use crate::broker::Door;
 use crate::error::Failure;
 use crate::slot::Outcome;
@@ -30,7 +31,7 @@ pub(crate) fn cache_key(identity: &Identity) -> [u8; 32] {
     let sts = &identity.sts;
     key.part(sts.url.as_str().as_bytes())
         .part(sts.region.as_bytes())
-        .part(&[u8::from(sts.allow_insecure_http)])
+        .part(&digest_of(sts.chosen_by))
         .finish()
 }
 

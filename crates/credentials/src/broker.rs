@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use portcullis_aws::{AccessKeys, Identity};
 use portcullis_core::{Clock, Entropy, ServerId, SubjectToken};
-use portcullis_egress::{Destination, HttpClient};
+use portcullis_egress::HttpClient;
 use portcullis_policy::Evidence;
 use tokio_util::task::TaskTracker;
 
@@ -303,9 +303,7 @@ impl Door {
                 return Ok(Endpoint {
                     url: url.clone(),
                     issuer: None,
-                    destination: Destination::Operator {
-                        allow_insecure_http: client.allow_insecure_http,
-                    },
+                    destination: client.chosen_by,
                 });
             }
             TokenEndpoint::Discover { server_url, issuer } => (server_url, issuer.as_ref()),
@@ -319,7 +317,7 @@ impl Door {
             &Anchor {
                 server_url,
                 issuer,
-                allow_insecure_http: client.allow_insecure_http,
+                chosen_by: client.chosen_by,
             },
         )
         .await?;

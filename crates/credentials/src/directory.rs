@@ -71,29 +71,29 @@ struct Known {
 
 #[derive(Default)]
 pub(crate) struct Directory {
-    places: Mutex<HashMap<(String, bool), Place>>,
+    places: Mutex<HashMap<(String, Destination), Place>>,
 }
 
 impl Directory {
-    fn places(&self) -> MutexGuard<'_, HashMap<(String, bool), Place>> {
+    fn places(&self) -> MutexGuard<'_, HashMap<(String, Destination), Place>> {
         // Whole entries of a cache, whatever a panic left there.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(&self, issuer: &str, allow_insecure_http: bool) -> Place {
+    fn place(&self, issuer: &str, chosen_by: Destination) -> Place {
         let mut places = self.places();
         if places.len() >= MOST {
             places.clear();
         }
         places
-            .entry((issuer.to_owned(), allow_insecure_http))
+            .entry((issuer.to_owned(), chosen_by))
             .or_default()
             .clone()
     }
 
     /// The place stays: whoever waits there for a look-up has its outcome.
-    fn forget(&self, issuer: &str, allow_insecure_http: bool, now: Duration) {
-        let place = self.place(issuer, allow_insecure_http);
+    fn forget(&self, issuer: &str, chosen_by: Destination, now: Duration) {
+        let place = self.place(issuer, chosen_by);
         // Whoever holds it is looking it up.
         let Ok(mut known) = place.try_lock() else {
             return;
@@ -113,21 +113,19 @@ impl Door {
     pub(crate) async fn endpoint_of(
         &self,
         authority: &Authority,
-        allow_insecure_http: bool,
+        chosen_by: Destination,
     ) -> Result<Endpoint, Failure> {
         let issuer = match authority {
             Authority::Endpoint { url, issuer } => {
                 return Ok(Endpoint {
                     url: url.clone(),
                     issuer: issuer.clone(),
-                    destination: Destination::Operator {
-                        allow_insecure_http,
-                    },
+                    destination: chosen_by,
                 });
             }
             Authority::Issuer(issuer) => issuer,
         };
-        let place = self.directory.place(issuer, allow_insecure_http);
+        let place = self.directory.place(issuer, chosen_by);
         let mut place = place.lock().await;
         let now = Moment::now(&*self.clock);
         if let Some(known) = &place.entry
@@ -136,7 +134,7 @@ impl Door {
         {
             return known.outcome.clone();
         }
-        let outcome = discover_issuer(&*self.http, issuer, allow_insecure_http).await;
+        let outcome = discover_issuer(&*self.http, issuer, chosen_by).await;
         let now = Moment::now(&*self.clock);
         let kept = match &outcome {
             Ok(_) => KEPT,
@@ -151,10 +149,10 @@ impl Door {
     }
 
     /// Asking there failed in a way that a moved endpoint would explain.
-    pub(crate) fn forget_endpoint(&self, authority: &Authority, allow_insecure_http: bool) {
+    pub(crate) fn forget_endpoint(&self, authority: &Authority, chosen_by: Destination) {
         if let Authority::Issuer(issuer) = authority {
             let now = self.clock.monotonic();
-            self.directory.forget(issuer, allow_insecure_http, now);
+            self.directory.forget(issuer, chosen_by, now);
         }
     }
 }

@@ -27,7 +27,7 @@ const FAILURE_KEPT: Duration = Duration::from_secs(30);
 pub(crate) struct Anchor<'a> {
     pub(crate) server_url: &'a Url,
     pub(crate) issuer: Option<&'a Url>,
-    pub(crate) allow_insecure_http: bool,
+    pub(crate) chosen_by: Destination,
 }
 
 /// What was found.
@@ -83,13 +83,13 @@ pub(crate) async fn discover(
 pub(crate) async fn discover_issuer(
     http: &dyn HttpClient,
     issuer: &str,
-    allow_insecure_http: bool,
+    chosen_by: Destination,
 ) -> Result<Endpoint, Failure> {
     let issuer = Issuer::named(issuer)?;
     let anchor = Anchor {
         server_url: &issuer.url,
         issuer: None,
-        allow_insecure_http,
+        chosen_by,
     };
     let found = metadata(http, &anchor, &issuer).await?;
     Ok(found.endpoint)
@@ -202,7 +202,7 @@ impl<'a> Anchor<'a> {
         Trust {
             server_url: self.server_url,
             written: written.into_iter().flatten().collect(),
-            allow_insecure_http: self.allow_insecure_http,
+            chosen_by: self.chosen_by,
         }
     }
 }
@@ -210,13 +210,15 @@ impl<'a> Anchor<'a> {
 /// How far addresses are trusted that a server or its authorization server names.
 pub(crate) struct Trust<'a> {
     pub(crate) server_url: &'a Url,
-    /// What the operator wrote down.
+    /// What is written down of the server.
     pub(crate) written: Vec<&'a Url>,
-    pub(crate) allow_insecure_http: bool,
+    /// By whom.
+    pub(crate) chosen_by: Destination,
 }
 
 impl Trust<'_> {
-    /// The operator's trust covers exactly the hosts and ports that the operator wrote down.
+    /// The operator's trust covers exactly the hosts and ports that the operator wrote down. What the API wrote
+    /// down is trusted no further than what metadata names.
     pub(crate) fn destination(&self, url: &Url) -> Destination {
         let origin = url.origin();
         if self
@@ -224,13 +226,14 @@ impl Trust<'_> {
             .iter()
             .any(|written| written.origin() == origin)
         {
-            Destination::Operator {
-                allow_insecure_http: self.allow_insecure_http,
-            }
-        } else {
-            Destination::Untrusted {
-                allow_loopback: is_loopback(self.server_url),
-            }
+            return self.chosen_by;
+        }
+        let may_be_here = match self.chosen_by {
+            Destination::Operator { .. } => is_loopback(self.server_url),
+            Destination::Untrusted { .. } => false,
+        };
+        Destination::Untrusted {
+            allow_loopback: may_be_here,
         }
     }
 }

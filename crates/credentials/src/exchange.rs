@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{AccessToken, ScopeSet, Sha256, SubjectToken, Timestamp};
+use portcullis_egress::Destination;
 use portcullis_oauth::{
     ClientAuthentication, Exchange, InvalidTokenRequest, TokenRequest, TokenResponse, TokenRules,
     claimed_expiry, claimed_scopes,
@@ -11,7 +12,7 @@ use portcullis_oauth::{
 use tokio::sync::Semaphore;
 
 use crate::actor::Actor;
-use crate::auth::digest_rules;
+use crate::auth::{digest_of, digest_rules};
 use crate::broker::Door;
 use crate::directory::Authority;
 use crate::error::Failure;
@@ -31,8 +32,8 @@ pub struct TokenExchange {
     pub scopes: ScopeSet,
     /// `token_validation`: what the response must say.
     pub rules: TokenRules,
-    /// Plain http to the endpoint beyond loopback was accepted by name.
-    pub allow_insecure_http: bool,
+    /// Who chose these addresses, and hence how far they are trusted.
+    pub chosen_by: Destination,
 }
 
 impl TokenExchange {
@@ -149,7 +150,7 @@ impl TokenExchange {
             }
         };
         digest_rules(key.part(self.scopes.to_string().as_bytes()), &self.rules)
-            .part(&[u8::from(self.allow_insecure_http)])
+            .part(&digest_of(self.chosen_by))
             .finish()
     }
 }
@@ -269,9 +270,7 @@ impl Door {
         + Send,
     ) -> Result<TokenResponse, Failure> {
         let terms = &bargain.terms;
-        let endpoint = self
-            .endpoint_of(&terms.authority, terms.allow_insecure_http)
-            .await?;
+        let endpoint = self.endpoint_of(&terms.authority, terms.chosen_by).await?;
         let form = terms
             .client
             .authenticate(&endpoint, &*self.clock, &*self.entropy, request)?;

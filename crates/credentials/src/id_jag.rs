@@ -113,7 +113,7 @@ impl Door {
     ) -> Result<IdJag, Failure> {
         let shared = &bargain.terms;
         let endpoint = self
-            .endpoint_of(&shared.authority, shared.allow_insecure_http)
+            .endpoint_of(&shared.authority, shared.chosen_by)
             .await?;
         let exchange = Exchange {
             subject: bargain.subject.token(),
@@ -160,7 +160,7 @@ impl Door {
     ) -> Result<TokenResponse, Failure> {
         let shared = &bargain.terms;
         let endpoint = self
-            .endpoint_of(&terms.resource_authority, shared.allow_insecure_http)
+            .endpoint_of(&terms.resource_authority, shared.chosen_by)
             .await?;
         let client = &terms.resource_client;
         let form = client.authenticate(&endpoint, &*self.clock, &*self.entropy, |client| {
@@ -183,7 +183,7 @@ impl Door {
             && !failure.is_about_subject()
             && failure.kind != CredentialErrorKind::NotDiscovered
         {
-            self.forget_endpoint(authority, terms.allow_insecure_http);
+            self.forget_endpoint(authority, terms.chosen_by);
         }
     }
 }

@@ -15,17 +15,12 @@ pub async fn find_token_endpoint(
     client: &ClientCredentials,
 ) -> Result<(Url, Destination), CredentialError> {
     match &client.token_endpoint {
-        TokenEndpoint::Configured(url) => Ok((
-            url.clone(),
-            Destination::Operator {
-                allow_insecure_http: client.allow_insecure_http,
-            },
-        )),
+        TokenEndpoint::Configured(url) => Ok((url.clone(), client.chosen_by)),
         TokenEndpoint::Discover { server_url, issuer } => {
             let anchor = Anchor {
                 server_url,
                 issuer: issuer.as_ref(),
-                allow_insecure_http: client.allow_insecure_http,
+                chosen_by: client.chosen_by,
             };
             let found = discover(http, &anchor).await;
             let endpoint = found

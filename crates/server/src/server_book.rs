@@ -112,6 +112,8 @@ pub struct DefinedServer {
     pub version: u64,
     /// Where it stands.
     pub approval: Approval,
+    /// Whether a server of the file has its name, so that what is served under it is not this one.
+    pub is_behind_file: bool,
     /// Its entry, with a mark in the place of each secret.
     pub entry: Map<String, Value>,
     /// Who did what with it.

@@ -44,6 +44,24 @@ impl Endpoint {
         }
     }
 
+    /// Everything that says where it leads, as one text: another server has another. Nothing of it is secret by
+    /// itself, but an address may hold what its owner keeps to themselves.
+    pub fn identity(&self) -> String {
+        let optional = |uri: &Option<Uri>| uri.as_ref().map(Uri::to_string).unwrap_or_default();
+        match self {
+            Self::Http(uri) | Self::Sse(uri) => format!("{} {uri}", self.transport()),
+            Self::Stdio(program) => {
+                format!(
+                    "stdio {:?} {:?} {:?}",
+                    program.program, program.args, program.cwd
+                )
+            }
+            Self::OpenApi(api) => {
+                format!("openapi {:?} {:?}", api.document, optional(&api.base))
+            }
+        }
+    }
+
     /// The transport as configuration files call it.
     pub const fn transport(&self) -> &'static str {
         match self {

@@ -36,9 +36,7 @@ impl SecretsManager {
     ) -> Self {
         Self {
             endpoint,
-            destination: Destination::Operator {
-                allow_insecure_http: identity.sts.allow_insecure_http,
-            },
+            destination: identity.sts.chosen_by,
             scope: Scope {
                 region,
                 service: "secretsmanager".to_owned(),

@@ -4,8 +4,8 @@ use portcullis_core::SecretValue;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    CommandLine, Definition, JudgedDefinition, Loaded, Sources, Stored, changed_server, load_with,
-    masked_server,
+    CommandLine, Definition, JudgedDefinition, Loaded, Sources, Stored, addresses_of_server,
+    changed_server, load_with, masked_server,
 };
 
 fn definition(name: &str, entry: &Value) -> Definition {
@@ -191,4 +191,98 @@ fn a_changed_secret_is_told_to_differ_and_not_shown() {
     let text = format!("{found:?}");
     assert!(!text.contains("canary"), "{text}");
     assert!(before.differences(&before).is_empty());
+}
+
+/// Whoever may change a server is not shown its secrets, and does not have them sent to themselves either.
+#[test]
+fn a_secret_does_not_go_along_to_an_address_for_which_it_was_never_said() {
+    let entry = map(json!({
+        "url": "https://mcp.example.com/mcp", "auth_type": "oauth2", "client_id": "id", "client_secret": "canary-1",
+        "token_url": "https://as.example.com/token", "static_headers": {"X-A": "canary-2", "X-B": "canary-3"},
+        "discovery_auth": {"auth_type": "bearer_token", "auth_value": "canary-4"}, "description": "tools",
+    }));
+    let mark = json!({"is_set": true});
+    for changes in [
+        json!({"url": "https://evil.example/mcp"}),
+        json!({"url": "https://mcp.example.com:8443/mcp"}),
+        json!({"url": "http://mcp.example.com/mcp"}),
+        json!({"token_url": "https://evil.example/token"}),
+        json!({"token_url": null}),
+        json!({"issuer": "https://evil.example"}),
+        json!({"spec_path": "https://evil.example/api.json"}),
+        json!({"auth": {"oauth2": {"token_url": "https://evil.example"}}}),
+        // Marks say nothing anew, and neither does the whole of what was shown.
+        json!({"url": "https://evil.example/mcp", "client_secret": mark, "static_headers": {"X-A": mark, "X-B": "x"},
+               "discovery_auth": {"auth_type": "bearer_token", "auth_value": mark}}),
+        json!({"url": "https://evil.example/mcp", "client_secret": "new", "static_headers": {"X-A": "new", "X-B": mark},
+               "discovery_auth": null}),
+        json!({"url": "https://evil.example/mcp", "client_secret": "new", "static_headers": null}),
+        // To each other.
+        json!({"url": "https://as.example.com/mcp", "token_url": "https://mcp.example.com/token"}),
+    ] {
+        let refused = changed_server(&entry, map(changes.clone()));
+        let told = refused.expect_err(&changes.to_string());
+        assert!(told.contains("again") && !told.contains("canary"), "{told}");
+    }
+    let said = map(json!({
+        "url": "https://other.example/mcp", "client_secret": "canary-1", "static_headers": {"X-A": "new"},
+        "discovery_auth": {"auth_type": "bearer_token", "auth_value": "new"},
+    }));
+    let moved = changed_server(&entry, said).unwrap();
+    assert_eq!(
+        moved["client_secret"], "canary-1",
+        "the same, but said again"
+    );
+    for same in [
+        json!({"url": "https://mcp.example.com/other"}),
+        json!({"url": "https://MCP.example.com:443/mcp?x=1"}),
+        json!({"description": "others"}),
+    ] {
+        assert!(changed_server(&entry, map(same.clone())).is_ok(), "{same}");
+    }
+    let open = map(json!({"url": "https://mcp.example.com/mcp"}));
+    let moved = changed_server(&open, map(json!({"url": "https://other.example/mcp"})));
+    assert!(moved.is_ok(), "{moved:?}");
+}
+
+#[test]
+fn what_is_sent_as_it_was_shown_stays_as_it_was_at_every_depth() {
+    let entry = map(json!({
+        "url": "https://mcp.example.com/mcp",
+        "auth": {"oauth2": {
+            "token_url": "https://as.example.com/token?tenant=a", "client_id": "id", "client_secret": "canary",
+        }},
+    }));
+    let mut shown = masked_server(&entry);
+    let oauth2 = &mut shown["auth"]["oauth2"];
+    assert_eq!(oauth2["token_url"], "https://as.example.com/token");
+    oauth2["client_id"] = "other".into();
+    let changed = changed_server(&entry, shown).unwrap();
+    let oauth2 = &changed["auth"]["oauth2"];
+    assert_eq!(oauth2["token_url"], "https://as.example.com/token?tenant=a");
+    assert_eq!(oauth2["client_secret"], "canary");
+    assert_eq!(oauth2["client_id"], "other");
+}
+
+#[test]
+fn an_audience_by_which_a_token_endpoint_is_looked_up_is_an_address() {
+    let inside = "http://127.0.0.1:8500";
+    let paths = |entry: Value| -> Vec<String> {
+        let found = addresses_of_server(&map(entry));
+        let at = found.into_iter().filter(|(_, address)| address == inside);
+        at.map(|(path, _)| path).collect()
+    };
+    let jag = |more: Value| {
+        let mut entry = map(json!({"url": URL, "auth_type": "oauth2_id_jag", "audience": inside}));
+        entry.extend(map(more));
+        Value::Object(entry)
+    };
+    assert_eq!(paths(jag(json!({}))), ["audience"]);
+    assert_eq!(
+        paths(jag(json!({"id_jag_resource_token_endpoint": null}))),
+        ["audience"]
+    );
+    let elsewhere = json!({"id_jag_resource_token_endpoint": "https://as.example.com/token"});
+    assert!(paths(jag(elsewhere)).is_empty(), "a name and nothing more");
+    assert!(paths(jag(json!({"auth_type": "oauth2"}))).is_empty());
 }

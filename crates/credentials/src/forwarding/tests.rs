@@ -41,7 +41,9 @@ fn m2m() -> UpstreamAuth {
         audience: None,
         resource: None,
         rules: portcullis_oauth::TokenRules::default(),
-        allow_insecure_http: false,
+        chosen_by: portcullis_egress::Destination::Operator {
+            allow_insecure_http: false,
+        },
     };
     UpstreamAuth::ClientCredentials(Box::new(client))
 }
@@ -55,7 +57,9 @@ fn signed() -> UpstreamAuth {
             sts: portcullis_aws::StsEndpoint {
                 url: "https://sts.test/".parse().unwrap(),
                 region: "eu-west-1".to_owned(),
-                allow_insecure_http: false,
+                chosen_by: portcullis_egress::Destination::Operator {
+                    allow_insecure_http: false,
+                },
             },
         },
         scope: portcullis_aws::Scope {

@@ -2,7 +2,7 @@
 //! servers of 2025-03-26 that have none, at the places of that revision.
 
 use portcullis_core::ScopeSet;
-use portcullis_egress::is_loopback;
+use portcullis_egress::{Destination, is_loopback};
 use portcullis_oauth::{AuthorizationServerMetadata, MetadataError, ProtectedResourceMetadata};
 use url::Url;
 
@@ -227,8 +227,15 @@ impl<'t> Written<'t> {
 fn may_be_opened(url: &Url, trust: &Trust<'_>) -> Result<(), Failure> {
     let origin = url.origin();
     let written = trust.written.iter().any(|known| known.origin() == origin);
-    let plain = is_loopback(url) && (written || is_loopback(trust.server_url))
-        || written && trust.allow_insecure_http;
+    let plain = match trust.chosen_by {
+        Destination::Operator {
+            allow_insecure_http,
+        } => {
+            is_loopback(url) && (written || is_loopback(trust.server_url))
+                || written && allow_insecure_http
+        }
+        Destination::Untrusted { .. } => false,
+    };
     match url.scheme() {
         "https" => Ok(()),
         "http" if plain => Ok(()),
@@ -307,7 +314,9 @@ mod tests {
             let trust = Trust {
                 server_url: &server_url,
                 written: vec![&server_url],
-                allow_insecure_http: insecure,
+                chosen_by: Destination::Operator {
+                    allow_insecure_http: insecure,
+                },
             };
             let outcome = may_be_opened(&Url::parse(url).unwrap(), &trust);
             assert_eq!(outcome.is_ok(), opened, "{server} {url}");

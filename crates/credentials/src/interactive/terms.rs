@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::{ScopeSet, Sha256, hex};
+use portcullis_egress::Destination;
 use portcullis_oauth::{ClientMetadata, TokenRules};
 use url::Url;
 
@@ -38,8 +39,8 @@ pub struct AuthorizationCode {
     pub storage_ttl: Option<Duration>,
     /// Where our own client document is, if anywhere (Client ID Metadata Documents).
     pub document: Option<Document>,
-    /// Plain http beyond loopback was accepted by name.
-    pub allow_insecure_http: bool,
+    /// Who chose the addresses that are written, and hence how far they are trusted.
+    pub chosen_by: Destination,
 }
 
 /// The `resource` of requests to the authorization server.
@@ -119,7 +120,7 @@ impl AuthorizationCode {
         Trust {
             server_url: &self.server_url,
             written: written.into_iter().flatten().collect(),
-            allow_insecure_http: self.allow_insecure_http,
+            chosen_by: self.chosen_by,
         }
     }
 }

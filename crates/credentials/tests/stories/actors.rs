@@ -42,7 +42,9 @@ fn acting(as1: &AuthorizationServer) -> ServerAuth {
             },
             scopes: ScopeSet::default(),
             rules: TokenRules::default(),
-            allow_insecure_http: false,
+            chosen_by: portcullis_egress::Destination::Operator {
+                allow_insecure_http: false,
+            },
         })),
     )
 }

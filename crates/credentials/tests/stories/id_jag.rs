@@ -45,7 +45,9 @@ impl Houses {
             profile: ExchangeProfile::IdJag(Box::new(self.legs())),
             scopes: ScopeSet::default(),
             rules: TokenRules::default(),
-            allow_insecure_http: false,
+            chosen_by: portcullis_egress::Destination::Operator {
+                allow_insecure_http: false,
+            },
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod actors;
 mod caching;
+mod chosen_by;
 mod client_proof;
 mod discovery;
 mod failures;
@@ -153,7 +154,9 @@ pub(crate) fn client(token_endpoint: TokenEndpoint) -> ClientCredentials {
         audience: None,
         resource: None,
         rules: TokenRules::default(),
-        allow_insecure_http: false,
+        chosen_by: portcullis_egress::Destination::Operator {
+            allow_insecure_http: false,
+        },
     }
 }
 

@@ -48,7 +48,9 @@ fn terms(as1: &AuthorizationServer) -> TokenExchange {
         },
         scopes: ScopeSet::default(),
         rules: TokenRules::default(),
-        allow_insecure_http: false,
+        chosen_by: portcullis_egress::Destination::Operator {
+            allow_insecure_http: false,
+        },
     }
 }
 

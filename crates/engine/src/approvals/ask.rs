@@ -211,6 +211,16 @@ fn subject(principal: &Principal, waiting: &Waiting<'_>) -> Result<[u8; 32], Eng
         .part(b"approval")
         .part(principal.id.as_str().as_bytes())
         .part(waiting.entry.id.as_str().as_bytes())
+        // Whoever gives the name to another server does not get its approvals with it.
+        .part(
+            waiting
+                .entry
+                .upstream
+                .server()
+                .endpoint
+                .identity()
+                .as_bytes(),
+        )
         .part(waiting.tool.as_bytes())
         .part(&digest_without(&arguments, &[]));
     Ok(subject.finish())

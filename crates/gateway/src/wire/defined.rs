@@ -1,6 +1,7 @@
 //! Servers that administrators define at run time: sealed in the store, judged by the reader of the file, and put
 //! in force by every replica that follows the store.
 
+pub(super) mod addresses;
 mod judging;
 mod kept;
 
@@ -29,13 +30,17 @@ use crate::lifecycle::{ReloadCause, ReloadRequester};
 
 /// Most servers that may be defined.
 const ROOM: usize = 1000;
-/// Most of one team that wait for review.
+/// As many of them may be submissions: administrators find room whatever teams do.
+const ROOM_OF_SUBMISSIONS: usize = 800;
+/// Most of one team that wait for review or were turned down.
 const ROOM_OF_TEAM: usize = 20;
 /// All of them are read again this often: a database that came back without its latest commits gives change
 /// numbers out twice.
 const READ_AGAIN: Duration = Duration::from_mins(5);
 /// Longest that a server may take to be tried out.
 const TRIED_WITHIN: Duration = Duration::from_secs(30);
+/// What could not be put in force is tried again this often; what changed since then at once.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Who keeps servers, for this process.
 pub(super) struct Book {
@@ -48,7 +53,13 @@ pub(super) struct Book {
     known: Mutex<Arc<Vec<Opened>>>,
     /// Held while reading, so that two do not cross.
     reading: tokio::sync::Mutex<Reading>,
+    /// Held from the count of a team's submissions until the next is stored.
+    submitting: tokio::sync::Mutex<()>,
+    /// What was asked to be put in force last, and when.
+    asked: Mutex<Option<Asked>>,
 }
+
+type Asked = (Arc<Vec<Definition>>, Duration);
 
 /// How far the store was read.
 #[derive(Default)]
@@ -81,6 +92,8 @@ impl Book {
             port: source.command_line.port,
             known: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
+            submitting: tokio::sync::Mutex::default(),
+            asked: Mutex::default(),
         };
         book.read().await?;
         Ok(Arc::new(book))
@@ -102,14 +115,14 @@ impl Book {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what changed since the last time; whether what is to be served is another than before.
-    async fn read(&self) -> Result<bool, StoreError> {
+    /// Reads what changed since the last time. Nothing of it is in force yet: whoever follows the store sees to that.
+    async fn read(&self) -> Result<(), StoreError> {
         let mut reading = self.reading.lock().await;
         let now = self.rooms.vaults.clock.monotonic();
         let change = self.store().last_change().await?;
         let is_old = now.saturating_sub(reading.at) >= READ_AGAIN;
         if reading.change == Some(change) && !is_old {
-            return Ok(false);
+            return Ok(());
         }
         let rows = self.store().all().await?;
         let opened: Vec<Opened> = rows
@@ -119,13 +132,30 @@ impl Book {
         let served = opened
             .iter()
             .filter(|one| one.kept.approval == Approval::Active);
-        let differs = self.stored.define(served.map(Opened::definition).collect());
+        self.stored.define(served.map(Opened::definition).collect());
         *self.known() = Arc::new(opened);
         *reading = Reading {
             change: Some(change),
             at: now,
         };
-        Ok(differs)
+        Ok(())
+    }
+
+    /// Whether what is defined is to be put in force now. What was refused is not asked for with every pulse.
+    fn is_due(&self) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(unserved) = self.stored.unserved() else {
+            *asked = None;
+            return false;
+        };
+        let now = self.rooms.vaults.clock.monotonic();
+        let lately =
+            |(of, at): &Asked| Arc::ptr_eq(of, &unserved) && now.saturating_sub(*at) < ASK_AGAIN;
+        if asked.as_ref().is_some_and(lately) {
+            return false;
+        }
+        *asked = Some((unserved, now));
+        true
     }
 
     /// Puts in force what the store holds now, and returns when this process serves it.
@@ -156,12 +186,12 @@ impl Book {
         }
     }
 
-    /// A team that submits more than anybody reviews waits.
+    /// A team that submits more than anybody reviews, or wants, waits.
     async fn require_room_of_team(&self, team: Option<&str>) -> Result<(), BookError> {
         self.read().await.map_err(unavailable)?;
         let known = Arc::clone(&self.known());
         let waiting = known.iter().filter(|one| {
-            one.kept.approval == Approval::PendingReview
+            one.kept.approval != Approval::Active
                 && one.kept.provenance.submitted_by_team.as_deref() == team
         });
         if waiting.count() < ROOM_OF_TEAM {
@@ -202,6 +232,7 @@ impl Book {
             id: opened.id.clone(),
             version: opened.version,
             approval: opened.kept.approval,
+            is_behind_file: self.stored.has_in_file(opened.id.as_str()),
             entry: masked_server(&opened.kept.entry),
             provenance: opened.kept.provenance.clone(),
             problems,
@@ -229,7 +260,9 @@ impl Followed for Book {
     }
 
     async fn take_in(&self) -> Result<(), StoreError> {
-        if self.read().await? {
+        self.read().await?;
+        // Not whether this reading was news: others read too, and what they found may not be in force either.
+        if self.is_due() {
             self.reload.request(ReloadCause::ServersChanged);
         }
         Ok(())
@@ -267,7 +300,9 @@ impl ServerBook for Book {
             updated_by: who.clone(),
             ..Provenance::default()
         };
+        let mut one_at_a_time = None;
         if submitted {
+            one_at_a_time = Some(self.submitting.lock().await);
             self.require_room_of_team(by.team.as_deref()).await?;
             provenance.submitted_at = Some(now);
             provenance.submitted_by = Some(who);
@@ -286,9 +321,12 @@ impl ServerBook for Book {
                 provenance,
             },
         };
-        self.judge(&opened.definition(), &opened.kept.entry).await?;
+        self.judge(&opened.definition()).await?;
         let row = opened.seal(&self.rooms.vaults.ring)?;
-        match self.store().define(&row, ROOM).await.map_err(unavailable)? {
+        let room = if submitted { ROOM_OF_SUBMISSIONS } else { ROOM };
+        let stored = self.store().define(&row, room).await;
+        drop(one_at_a_time);
+        match stored.map_err(unavailable)? {
             Defined::Stored => {}
             Defined::Taken => return Err(taken()),
             Defined::Full => return Err(BookError::Full),
@@ -319,7 +357,7 @@ impl ServerBook for Book {
             ..before.clone()
         }
         .definition();
-        self.judge(&definition, &kept.entry).await?;
+        self.judge(&definition).await?;
         self.replaced(&before, kept).await
     }
 
@@ -333,16 +371,22 @@ impl ServerBook for Book {
         let snapshot = self.rooms.gateway.snapshot();
         let mut entries = snapshot.servers().iter();
         let entry = entries.find(|entry| entry.id == *id).cloned();
+        let is_of_file = self.stored.has_in_file(id.as_str());
         let removed = self.store().remove(id, row.version).await;
         if !removed.map_err(unavailable)? {
             return Err(BookError::Changed);
         }
-        self.settle().await?;
-        let auth = entry.as_ref().map(|entry| &entry.auth);
-        let ended = self.rooms.connections.end_server(id, auth).await;
-        let ended = ended.map_err(unavailable)?;
+        let settled = self.settle().await;
+        let mut ended = 0;
+        // What people connected at a server of the file is not this one's. Otherwise it ends also where what is left
+        // could not be put in force: nobody asks for it again.
+        if !is_of_file {
+            let auth = entry.as_ref().map(|entry| &entry.auth);
+            let outcome = self.rooms.connections.end_server(id, auth).await;
+            ended = outcome.map_err(unavailable)?;
+        }
         tracing::info!(mcp.server.id = %id, connections = ended, "a server was taken away");
-        Ok(())
+        settled
     }
 
     async fn review(
@@ -362,7 +406,7 @@ impl ServerBook for Book {
                 return Err(BookError::Already("MCP server is already rejected."));
             }
             (Verdict::Approve, _) => {
-                self.judge(&before.definition(), &kept.entry).await?;
+                self.judge(&before.definition()).await?;
                 kept.approval = Approval::Active;
                 None
             }
@@ -380,10 +424,10 @@ impl ServerBook for Book {
     async fn try_out(&self, entry: Map<String, Value>) -> Result<Option<Vec<Value>>, BookError> {
         let definition = Definition {
             name: "test-connection".to_owned(),
-            text: Value::Object(entry.clone()).to_string(),
+            text: Value::Object(entry).to_string(),
             may_ask_stores: true,
         };
-        let made = self.judge(&definition, &entry).await?;
+        let made = self.judge(&definition).await?;
         let trying = self.rooms.gateway.try_out(Arc::new(made));
         let tools = match tokio::time::timeout(TRIED_WITHIN, trying).await {
             Ok(Ok(tools)) => tools,

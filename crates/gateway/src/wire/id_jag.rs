@@ -5,12 +5,13 @@ use portcullis_config::IdJag;
 use portcullis_credentials::{
     Authority, ExchangeProfile, IdJagTerms, SubjectSource, TokenExchange,
 };
+use portcullis_egress::Destination;
 use portcullis_oauth::TokenRules;
 use url::Url;
 
 use super::oauth_client::token_client;
 
-pub(super) fn id_jag(terms: &IdJag, allow_insecure_http: bool) -> anyhow::Result<TokenExchange> {
+pub(super) fn id_jag(terms: &IdJag, chosen_by: Destination) -> anyhow::Result<TokenExchange> {
     let authority = authority(terms.endpoint.as_ref(), terms.issuer.as_deref())
         .context("neither token_exchange_endpoint nor issuer")?;
     let resource_authority = authority_of_resource(terms);
@@ -30,7 +31,7 @@ pub(super) fn id_jag(terms: &IdJag, allow_insecure_http: bool) -> anyhow::Result
         })),
         scopes: terms.scopes.clone(),
         rules: TokenRules::new(terms.token_validation.clone()),
-        allow_insecure_http,
+        chosen_by,
     })
 }
 

@@ -5,6 +5,7 @@ use portcullis_core::ServerId;
 use portcullis_credentials::{
     AuthorizationCode, ClientProof, Document, Resource as Named, TokenClient, client_document,
 };
+use portcullis_egress::Destination;
 use portcullis_oauth::TokenRules;
 use url::Url;
 
@@ -19,6 +20,7 @@ pub(super) fn authorization_code(
     written: &Written,
     server: &McpServer,
     document: Option<&Document>,
+    chosen_by: Destination,
 ) -> anyhow::Result<AuthorizationCode> {
     let client = match &written.client {
         None => None,
@@ -54,7 +56,7 @@ pub(super) fn authorization_code(
         rules: TokenRules::new(written.token_validation.clone()),
         storage_ttl: written.storage_ttl,
         document: document.cloned(),
-        allow_insecure_http: server.allow_insecure_http,
+        chosen_by,
     })
 }
 

@@ -68,8 +68,12 @@ impl Reloading {
             watch.follow(watched_files(&self.file, &self.config));
         }
         // Also beside a file that is refused: a certificate runs out whatever the file says, and so
-        // does the trust in an authority that was taken out of its own.
-        let reloaded = and_certificates(swapped, self.certificates());
+        // does the trust in an authority that was taken out of its own. Servers of the store have nothing to do
+        // with them, and whoever changes one is told what became of that.
+        let reloaded = match cause {
+            ReloadCause::ServersChanged => swapped,
+            _ => and_certificates(swapped, self.certificates()),
+        };
         self.promise_what_is_verified(rooms);
         match &reloaded {
             Ok(generation) => {

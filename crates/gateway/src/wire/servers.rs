@@ -117,15 +117,16 @@ pub(super) fn entry(
         ),
     };
     let document = interactive::document(config, &server.id);
+    let chosen_by = chosen_by(config, server);
     let auth = ServerAuth {
         server: server.id.clone(),
-        auth: auth(server, &server.auth, document.as_ref())?,
+        auth: auth(server, &server.auth, document.as_ref(), chosen_by)?,
         signer,
         forwarding: forwarding(&server.forwarding)?,
         discovery: match &server.discovery_auth {
             // Its tools are what the document says, to everybody: nothing is presented for them.
             None => openapi::is(server).then_some(UpstreamAuth::None),
-            Some(discovery) => Some(auth(server, discovery, None)?),
+            Some(discovery) => Some(auth(server, discovery, None, chosen_by)?),
         },
         static_headers: server
             .static_headers
@@ -147,15 +148,7 @@ pub(super) fn entry(
     let upstream = UpstreamServer {
         id: server.id.clone(),
         endpoint: endpoint(config, server)?,
-        destination: if server.defined && !config.server.defined.private_addresses {
-            Destination::Untrusted {
-                allow_loopback: false,
-            }
-        } else {
-            Destination::Operator {
-                allow_insecure_http: server.allow_insecure_http,
-            }
-        },
+        destination: chosen_by,
         timeout: server.timeout,
         stream_idle: STREAM_IDLE.max(server.timeout),
         stream_total: server.total_timeout,
@@ -189,6 +182,20 @@ pub(super) fn entry(
         meters,
     )
     .limited_to(server.limits.clone()))
+}
+
+/// How far the addresses are trusted that a server's entry holds. What the API defined is judged where a
+/// connection leads, by its names' addresses of that moment.
+fn chosen_by(config: &Config, server: &McpServer) -> Destination {
+    if server.defined && !config.server.defined.private_addresses {
+        Destination::Untrusted {
+            allow_loopback: false,
+        }
+    } else {
+        Destination::Operator {
+            allow_insecure_http: server.allow_insecure_http,
+        }
+    }
 }
 
 /// What the operator decided about the server.
@@ -265,6 +272,7 @@ fn auth(
     server: &McpServer,
     auth: &Auth,
     document: Option<&Document>,
+    chosen_by: Destination,
 ) -> anyhow::Result<UpstreamAuth> {
     Ok(match auth {
         Auth::TruePassthrough => UpstreamAuth::Passthrough(WithoutBearer::Challenged),
@@ -292,11 +300,11 @@ fn auth(
                 audience: grant.audience.clone(),
                 resource: grant.resource.clone(),
                 rules: TokenRules::new(grant.token_validation.clone()),
-                allow_insecure_http: server.allow_insecure_http,
+                chosen_by,
             }))
         }
         Auth::AuthorizationCode(terms) => UpstreamAuth::AuthorizationCode(Arc::new(
-            interactive::authorization_code(terms, server, document)?,
+            interactive::authorization_code(terms, server, document, chosen_by)?,
         )),
         Auth::TokenExchange(exchange) => UpstreamAuth::TokenExchange(Arc::new(TokenExchange {
             authority: Authority::Endpoint {
@@ -304,17 +312,15 @@ fn auth(
                 issuer: None,
             },
             client: token_client(&exchange.client)?,
-            profile: exchange_profile(exchange, server.allow_insecure_http)?,
+            profile: exchange_profile(exchange, chosen_by)?,
             scopes: exchange.scopes.clone(),
             rules: TokenRules::new(exchange.token_validation.clone()),
-            allow_insecure_http: server.allow_insecure_http,
+            chosen_by,
         })),
-        Auth::IdJag(terms) => {
-            UpstreamAuth::TokenExchange(Arc::new(id_jag(terms, server.allow_insecure_http)?))
-        }
+        Auth::IdJag(terms) => UpstreamAuth::TokenExchange(Arc::new(id_jag(terms, chosen_by)?)),
         Auth::MappedKeys(written) => mapped_keys::auth(written)?,
         Auth::AwsSigV4(signature) => UpstreamAuth::AwsSigV4(Box::new(AwsSignature {
-            identity: aws_identity(&signature.identity),
+            identity: aws_identity(&signature.identity, chosen_by),
             scope: Scope {
                 region: signature.identity.region.clone(),
                 service: signature.service.clone(),
@@ -324,7 +330,7 @@ fn auth(
 }
 
 /// Fixed once here: nothing is looked for at a call.
-pub(super) fn aws_identity(written: &AwsIdentity) -> Identity {
+pub(super) fn aws_identity(written: &AwsIdentity, chosen_by: Destination) -> Identity {
     let role = |role: &AwsRole| Role {
         arn: role.arn.clone(),
         session_name: role.session_name.clone(),
@@ -350,14 +356,14 @@ pub(super) fn aws_identity(written: &AwsIdentity) -> Identity {
         sts: StsEndpoint {
             url: written.sts_endpoint.clone(),
             region: written.region.clone(),
-            allow_insecure_http: written.allow_insecure_http,
+            chosen_by,
         },
     }
 }
 
 fn exchange_profile(
     exchange: &portcullis_config::TokenExchange,
-    allow_insecure_http: bool,
+    chosen_by: Destination,
 ) -> anyhow::Result<ExchangeProfile> {
     Ok(match &exchange.profile {
         Profile::EntraObo => ExchangeProfile::EntraObo,
@@ -369,7 +375,7 @@ fn exchange_profile(
                 .as_ref()
                 .map(|(source, kind)| {
                     anyhow::Ok(Box::new(Actor {
-                        token: actor_token(source, exchange, allow_insecure_http)?,
+                        token: actor_token(source, exchange, chosen_by)?,
                         kind: kind.clone(),
                     }))
                 })
@@ -384,7 +390,7 @@ fn exchange_profile(
 fn actor_token(
     source: &ActorSource,
     exchange: &portcullis_config::TokenExchange,
-    allow_insecure_http: bool,
+    chosen_by: Destination,
 ) -> anyhow::Result<ActorToken> {
     Ok(match source {
         ActorSource::Secret(token) => ActorToken::Fixed(token.value.clone()),
@@ -396,7 +402,7 @@ fn actor_token(
                 audience: None,
                 resource: None,
                 rules: TokenRules::default(),
-                allow_insecure_http,
+                chosen_by,
             }))
         }
     })

@@ -12,12 +12,13 @@ use portcullis_config::{
     VaultAuth,
 };
 use portcullis_core::Clock;
-use portcullis_egress::HttpClient;
+use portcullis_egress::{Destination, HttpClient};
 use portcullis_vault::{
     Found, Login, SecretBook, SecretStores, SecretsManager, StoreError, StoredRef, VaultKv,
     VaultSettings,
 };
 
+use super::defined::addresses;
 use super::servers::aws_identity;
 use super::{files, outbound};
 use crate::cli::exit::{CommandError, with_causes};
@@ -53,8 +54,12 @@ struct Read {
     /// Stores keep their logins as long as their settings are the same. `None`: nobody was asked.
     open: Option<Open>,
     worth: Worth,
+    /// What stands where the text refers to a store.
+    answers: BTreeMap<StoredRef, Stored>,
     name: String,
     text: String,
+    /// The servers that it was read with.
+    definitions: Arc<Vec<Definition>>,
     config: Option<Arc<Config>>,
     judged: Vec<JudgedDefinition>,
 }
@@ -113,16 +118,16 @@ impl StoredValues {
         why: Why,
     ) -> Result<Result<Loaded, ConfigErrors>, CommandError> {
         let definitions = Arc::clone(&held(&self.definitions));
-        let looked = self
-            .read_text(name, text, command_line, why, &definitions)
-            .await?;
+        let reading = Reading::of(name, text, command_line, definitions);
+        let looked = self.read_text(&reading, why, BTreeMap::new()).await?;
         Ok(looked.map(|(loaded, read)| {
             *held(&self.read) = read;
             loaded
         }))
     }
 
-    /// The same without any consequence.
+    /// The same without any consequence. Whoever may only look makes us ask stores for what is new in it, and for
+    /// nothing that is in force.
     pub(super) async fn look_at(
         &self,
         name: &str,
@@ -131,43 +136,65 @@ impl StoredValues {
         why: Why,
     ) -> Result<Result<Loaded, ConfigErrors>, CommandError> {
         let definitions = Arc::clone(&held(&self.definitions));
-        let looked = self
-            .read_text(name, text, command_line, why, &definitions)
-            .await?;
+        let reading = Reading::of(name, text, command_line, definitions);
+        let known = held(&self.in_force).answers.clone();
+        let looked = self.read_text(&reading, why, known).await?;
         Ok(looked.map(|(loaded, _)| loaded))
     }
 
     /// Judges a definition beside all others and the text in force, without any consequence. One of the same
-    /// name makes room for it.
+    /// name makes room for it. Stores are asked only for what it adds, and only if nothing else is wrong with it.
     pub(super) async fn judge(
         &self,
         definition: &Definition,
         command_line: CommandLine<'_>,
         why: Why,
     ) -> Result<(Config, JudgedDefinition), CommandError> {
-        let Read { name, text, .. } = held(&self.in_force).clone();
+        let Read {
+            name,
+            text,
+            answers: mut known,
+            ..
+        } = held(&self.in_force).clone();
         let mut definitions = Vec::clone(&held(&self.definitions));
         definitions.retain(|known| known.name != definition.name);
+        let others = Reading::of(&name, &text, command_line, Arc::new(definitions.clone()));
+        let (_, unanswered) = others.read(&known);
+        known.extend(unanswered.into_iter().map(|one| (one, Stored::Unasked)));
         definitions.push(definition.clone());
-        let looked = self
-            .read_text(&name, &text, command_line, why, &definitions)
-            .await?;
-        let (mut loaded, _) =
+        let reading = Reading::of(&name, &text, command_line, Arc::new(definitions));
+        let wrong = |loaded: &Loaded| {
+            let judged = loaded.judged.last();
+            judged.is_some_and(|judged| !judged.errors.is_empty())
+        };
+        let looked = match reading.read(&known).0 {
+            Ok(loaded) if wrong(&loaded) => Ok(loaded),
+            _ => {
+                let looked = self.read_text(&reading, why, known).await?;
+                looked.map(|(loaded, _)| loaded)
+            }
+        };
+        let mut loaded =
             looked.map_err(|errors| CommandError::Configuration(errors.to_string()))?;
         let judged = loaded.judged.pop();
         let judged = judged.ok_or_else(|| anyhow::anyhow!("nothing was judged"))?;
         Ok((loaded.config, judged))
     }
 
-    /// Sets the servers that whatever is read from now on has beside those of its text; whether they are
-    /// others than before.
-    pub(super) fn define(&self, definitions: Vec<Definition>) -> bool {
+    /// Sets the servers that whatever is read from now on has beside those of its text.
+    pub(super) fn define(&self, definitions: Vec<Definition>) {
         let mut known = held(&self.definitions);
-        let differ = **known != definitions;
-        if differ {
+        if **known != definitions {
             *known = Arc::new(definitions);
         }
-        differ
+    }
+
+    /// The servers that are defined, if what is in force was read with others.
+    pub(super) fn unserved(&self) -> Option<Arc<Vec<Definition>>> {
+        let defined = Arc::clone(&held(&self.definitions));
+        let served = Arc::clone(&held(&self.in_force).definitions);
+        let same = Arc::ptr_eq(&defined, &served) || defined == served;
+        (!same).then_some(defined)
     }
 
     /// Whether there are any.
@@ -206,16 +233,13 @@ impl StoredValues {
     /// in itself costs no question.
     async fn read_text(
         &self,
-        name: &str,
-        text: &str,
-        command_line: CommandLine<'_>,
+        reading: &Reading<'_>,
         why: Why,
-        definitions: &[Definition],
+        mut answers: BTreeMap<StoredRef, Stored>,
     ) -> Result<Result<(Loaded, Read), ConfigErrors>, CommandError> {
-        let mut answers: BTreeMap<StoredRef, Stored> = BTreeMap::new();
         let mut open = None;
         loop {
-            let (loaded, asked) = read_with(name, text, command_line, &answers, definitions);
+            let (loaded, asked) = reading.read(&answers);
             let found = match loaded {
                 Ok(found) => found,
                 Err(errors) => return Ok(Err(errors)),
@@ -225,8 +249,10 @@ impl StoredValues {
                 let read = Read {
                     open,
                     worth,
-                    name: name.to_owned(),
-                    text: text.to_owned(),
+                    answers,
+                    name: reading.name.to_owned(),
+                    text: reading.text.to_owned(),
+                    definitions: Arc::clone(&reading.definitions),
                     config: Some(Arc::new(found.config.clone())),
                     judged: found.judged.clone(),
                 };
@@ -315,25 +341,52 @@ impl std::fmt::Debug for StoredValues {
     }
 }
 
-fn read_with(
-    name: &str,
-    text: &str,
-    command_line: CommandLine<'_>,
-    answers: &BTreeMap<StoredRef, Stored>,
-    definitions: &[Definition],
-) -> (Result<Loaded, ConfigErrors>, BTreeSet<StoredRef>) {
-    let asked = RefCell::new(BTreeSet::new());
-    let loaded = files::parse_with(name, text, command_line, definitions, &|raw| {
-        let reference: StoredRef = match raw.parse() {
-            Ok(reference) => reference,
-            Err(error) => return Stored::Failed(format!("{error}")),
-        };
-        answers.get(&reference).cloned().unwrap_or_else(|| {
-            asked.borrow_mut().insert(reference);
-            Stored::Unasked
-        })
-    });
-    (loaded, asked.into_inner())
+/// What is read: a text, and the servers that the admin API defined.
+struct Reading<'t> {
+    name: &'t str,
+    text: &'t str,
+    command_line: CommandLine<'t>,
+    definitions: Arc<Vec<Definition>>,
+}
+
+impl<'t> Reading<'t> {
+    const fn of(
+        name: &'t str,
+        text: &'t str,
+        command_line: CommandLine<'t>,
+        definitions: Arc<Vec<Definition>>,
+    ) -> Self {
+        Self {
+            name,
+            text,
+            command_line,
+            definitions,
+        }
+    }
+
+    /// What it comes to with these answers, and for what there is none.
+    fn read(
+        &self,
+        answers: &BTreeMap<StoredRef, Stored>,
+    ) -> (Result<Loaded, ConfigErrors>, BTreeSet<StoredRef>) {
+        let asked = RefCell::new(BTreeSet::new());
+        let (name, text, line) = (self.name, self.text, self.command_line);
+        let loaded = files::parse_with(name, text, line, &self.definitions, &|raw| {
+            let reference: StoredRef = match raw.parse() {
+                Ok(reference) => reference,
+                Err(error) => return Stored::Failed(format!("{error}")),
+            };
+            answers.get(&reference).cloned().unwrap_or_else(|| {
+                asked.borrow_mut().insert(reference);
+                Stored::Unasked
+            })
+        });
+        let loaded = loaded.map(|mut loaded| {
+            addresses::keep_outside(&mut loaded, &self.definitions);
+            loaded
+        });
+        (loaded, asked.into_inner())
+    }
 }
 
 fn worth((reference, answer): (&StoredRef, &Stored)) -> (StoredRef, Option<[u8; 32]>) {
@@ -410,7 +463,12 @@ fn stores(secrets: &Secrets, client: &Arc<dyn HttpClient>, clock: &Arc<dyn Clock
         Arc::new(SecretsManager::new(
             written.endpoint.clone(),
             written.identity.region.clone(),
-            aws_identity(&written.identity),
+            aws_identity(
+                &written.identity,
+                Destination::Operator {
+                    allow_insecure_http: written.identity.allow_insecure_http,
+                },
+            ),
             Arc::clone(client),
             Arc::clone(clock),
         )) as _

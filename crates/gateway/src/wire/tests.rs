@@ -2,6 +2,7 @@
 
 mod admin_listener;
 mod authorization;
+mod defined;
 mod issuers;
 mod keys;
 mod not_on_record;

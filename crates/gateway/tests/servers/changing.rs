@@ -209,3 +209,66 @@ async fn every_change_is_on_record_with_who_and_what() {
     );
     house.gateway.stands().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_puts_every_name_on_record_or_is_none() {
+    let house = House::start().await;
+    let url = format!("{}/mcp", house.mock.url());
+    let import = async |names: &[String]| {
+        let servers = names.iter().map(|name| (name.clone(), json!({"url": url})));
+        let servers: serde_json::Map<String, Value> = servers.collect();
+        let ask = Ask::post("/v1/mcp/server/import", &json!({"mcpServers": servers}));
+        house.admin.ask(ask).await
+    };
+    let long: Vec<String> = (0..16).map(|at| format!("{at:0>30}")).collect();
+    let hidden = ["a,b", "a\u{202e}", "", "a b"].map(|name| vec![name.to_owned()]);
+    for names in std::iter::once(long).chain(hidden) {
+        let refused = import(&names).await;
+        assert_eq!(refused.status, 400, "{names:?}: {refused:?}");
+    }
+    let listed: Value = house.admin.ask(Ask::get("/v1/mcp/server")).await.json();
+    assert_eq!(listed, json!([]));
+    let names = ["one", "other"].map(str::to_owned);
+    let taken = import(&names).await;
+    assert_eq!(taken.json()["imported"], json!(names), "{taken:?}");
+    let event = house.gateway.event_of(&taken).await;
+    assert_eq!(event["target"]["name"], "one,other", "{event}");
+    house.gateway.stands().await;
+}
+
+/// What somebody approved goes to the server that they saw, whatever is called so later.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_not_good_for_another_server_of_the_same_name() {
+    let house = House::start().await;
+    let other = portcullis_testkit::gateway::MockServer::start().await;
+    let mut entry = house.entry("tools");
+    entry["require_approval"] = "always".into();
+    let made = house.admin.ask(Ask::post("/v1/mcp/server", &entry)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let member = house.member();
+    let waits = async || {
+        let waiting = member.ask(echo_at("tools")).await;
+        assert_eq!(waiting.status, 202, "{waiting:?}");
+        waiting.json()["approval_id"].as_str().unwrap().to_owned()
+    };
+    let approve = async |id: &str| {
+        let path = format!("/v1/approvals/{id}/approve");
+        let approved = house.admin.ask(Ask::post(&path, &json!({}))).await;
+        assert_eq!(approved.status, 200, "{approved:?}");
+    };
+    let first = waits().await;
+    approve(&first).await;
+    let moved = json!({
+        "url": format!("{}/mcp", other.url()), "token_url": format!("{}/oauth/token", other.url()),
+        "client_secret": other.client_secret(),
+    });
+    let moved = house.admin.ask(put("/v1/mcp/server/tools", &moved)).await;
+    assert_eq!(moved.status, 202, "{moved:?}");
+    let second = waits().await;
+    assert_ne!(first, second);
+    assert_eq!(other.stats().await.calls, 0);
+    approve(&second).await;
+    assert_eq!(member.ask(echo_at("tools")).await.status, 200);
+    assert_eq!(other.stats().await.calls, 1);
+    house.gateway.stands().await;
+}

@@ -101,6 +101,13 @@ async fn an_address_inside_is_refused_unless_the_operator_opened_it() {
         });
         refused(&house, url_of_tokens, "").await;
         refused(&house, json!({"server_name": "a", "spec_path": url}), "").await;
+        // By its metadata the token endpoint is found.
+        let issuer = json!({
+            "server_name": "a", "url": "https://mcp.example.com/mcp", "auth_type": "oauth2_id_jag",
+            "issuer": "https://as.example.com", "audience": url, "client_id": "a", "client_secret": "b",
+            "id_jag_resource_client_id": "a", "id_jag_resource_client_secret": "b",
+        });
+        refused(&house, issuer, "").await;
     }
     house.gateway.stands().await;
 }
@@ -184,5 +191,39 @@ async fn a_row_that_is_not_as_it_was_sealed_is_not_served_and_can_be_taken_away(
         let gone = house.admin.ask(super::support::delete(&path)).await;
         assert_eq!(gone.status, 202, "{gone:?}");
     }
+    house.gateway.stands().await;
+}
+
+/// Whoever may change a server has its secrets sent to nobody new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_moved_leaves_its_secrets_behind() {
+    let house = House::start().await;
+    house.define("tools").await;
+    let elsewhere = "https://evil.example";
+    for changes in [
+        json!({"url": format!("{elsewhere}/mcp")}),
+        json!({"token_url": format!("{elsewhere}/token"), "client_secret": {"is_set": true}}),
+    ] {
+        let asked = super::support::put("/v1/mcp/server/tools", &changes);
+        let refused = house.admin.ask(asked).await;
+        assert_eq!(refused.status, 400, "{changes}: {refused:?}");
+        let told = refused.text();
+        assert!(told.contains("send `client_secret` again"), "{told}");
+    }
+    let called = house.member().ask(super::support::echo_at("tools")).await;
+    assert_eq!(called.status, 200, "it is where it was: {called:?}");
+    let moved = json!({"url": format!("{elsewhere}/mcp"), "client_secret": "another"});
+    let asked = super::support::put("/v1/mcp/server/tools", &moved);
+    assert_eq!(house.admin.ask(asked).await.status, 202);
+    house.gateway.stands().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_every_replica_would_read_all_the_time_is_not_large() {
+    let house = House::start().await;
+    let long = "x".repeat(64 * 1024);
+    let body =
+        json!({"server_name": "a", "url": "https://mcp.example.com/mcp", "description": long});
+    refused(&house, body, "bytes").await;
     house.gateway.stands().await;
 }

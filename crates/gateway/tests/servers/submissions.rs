@@ -124,3 +124,52 @@ async fn a_submission_is_judged_like_a_definition_and_asks_no_secret_store() {
     }
     house.gateway.stands().await;
 }
+
+/// What is counted, judged and then stored is counted by one at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_team_does_not_fill_the_book_by_being_fast_or_by_being_turned_down() {
+    let house = House::start().await;
+    let member = house.member();
+    let register = async |name: String| {
+        let body = json!({"server_name": name, "url": "https://mcp.example.com/mcp"});
+        let ask = Ask::post("/v1/mcp/server/register", &body);
+        member.ask(ask).await.status
+    };
+    let at_once = (0..24).map(|number| register(format!("s{number}")));
+    let told = futures_util::future::join_all(at_once).await;
+    let taken = told.iter().filter(|status| **status == 201);
+    assert_eq!(taken.count(), 20, "{told:?}");
+    let full = told.iter().filter(|status| **status == 409);
+    assert_eq!(full.count(), 4, "{told:?}");
+    let listed = Ask::get("/v1/mcp/server/submissions");
+    let listed = house.admin.ask(listed).await.json();
+    let first = listed["items"][0]["server_id"].as_str().unwrap().to_owned();
+    let turned_down = put(&format!("/v1/mcp/server/{first}/reject"), &json!({}));
+    assert_eq!(house.admin.ask(turned_down).await.status, 200);
+    assert_eq!(register("another".to_owned()).await, 409);
+    let gone = super::support::delete(&format!("/v1/mcp/server/{first}"));
+    assert_eq!(house.admin.ask(gone).await.status, 202);
+    assert_eq!(register("another".to_owned()).await, 201);
+    house.gateway.stands().await;
+}
+
+/// However many teams there are, administrators find room.
+#[tokio::test(flavor = "multi_thread")]
+async fn submissions_leave_room_for_administrators() {
+    let house = House::start().await;
+    let servers = &house.gateway.embedded().stores().servers;
+    for number in 0..800 {
+        let of_other_teams = portcullis_store::ServerRecord {
+            id: format!("other-{number}").into(),
+            sealed: vec![0],
+            version: 1,
+        };
+        servers.define(&of_other_teams, 1000).await.unwrap();
+    }
+    let body = house.entry("tools");
+    let register = Ask::post("/v1/mcp/server/register", &body);
+    let refused = house.member().ask(register).await;
+    assert_eq!(refused.status, 409, "{refused:?}");
+    house.define("tools").await;
+    house.gateway.stands().await;
+}

@@ -15,6 +15,9 @@ async fn a_server_is_tried_out_and_nothing_of_it_is_kept() {
         .await;
     assert_eq!(tried.status, 200, "{tried:?}");
     assert_eq!(tried.json(), json!({"status": "ok"}));
+    let event = house.gateway.event_of(&tried).await;
+    let url = body["url"].as_str().unwrap();
+    assert_eq!(event["target"]["name"], url, "where we were sent: {event}");
     let tools = house
         .admin
         .ask(Ask::post("/mcp-rest/test/tools/list", &body))

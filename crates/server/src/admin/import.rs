@@ -22,8 +22,10 @@ use crate::openapi::Problem;
 use crate::server_book::{BookError, NewServer};
 use crate::state::ServerState;
 
-/// Most servers of one import: as many as its audit event can name.
+/// Most servers of one import.
 const MOST: usize = 16;
+/// Longest that their names may be together: what is longer, the audit event would not keep.
+const MOST_NAMED: usize = 256;
 
 /// What became of each.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -64,8 +66,11 @@ pub(crate) async fn import(State(state): State<ServerState>, request: Request) -
         Ok(servers) => servers,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let names: Vec<&str> = servers.iter().map(|(name, _)| name.as_str()).collect();
-    call.audit.target(Target::server(&names.join(",")));
+    let names = match names(&servers) {
+        Ok(names) => names,
+        Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
+    };
+    call.audit.target(Target::server(&names));
     call.audit.allowed(rule(call.principal.role));
     let Some(book) = state.servers.clone() else {
         let detail = "this gateway keeps no servers beside its file";
@@ -107,6 +112,28 @@ fn servers(body: Map<String, Value>) -> Result<Vec<(String, Value)>, String> {
         return Err(format!("from 1 to {MOST} servers at a time"));
     }
     Ok(servers.into_iter().collect())
+}
+
+/// Which servers are meant, for the record: all of them, and a comma is never part of a name.
+fn names(servers: &[(String, Value)]) -> Result<String, String> {
+    let names: Vec<&str> = servers.iter().map(|(name, _)| name.as_str()).collect();
+    let is_usable = |name: &&str| {
+        let mut bytes = name.bytes();
+        (1..=64).contains(&name.len())
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    };
+    if let Some(odd) = names.iter().find(|name| !is_usable(name)) {
+        return Err(format!(
+            "{odd:?} is not a usable name: 1 to 64 letters, digits, `_`, `.` or `-`"
+        ));
+    }
+    let joined = names.join(",");
+    if joined.len() > MOST_NAMED {
+        return Err(format!(
+            "the names are longer than {MOST_NAMED} bytes together: import fewer servers at a time"
+        ));
+    }
+    Ok(joined)
 }
 
 /// An entry of a desktop client's file: its `type` is our `transport`, its `headers` are sent with every request.

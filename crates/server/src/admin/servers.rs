@@ -44,15 +44,15 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
         Ok(defined) => defined,
         Err(error) => return failed(call, &error).await,
     };
-    let of = |id: &ServerId| defined.iter().find(|one| one.id == *id);
+    let of = |entry: &ServerEntry| defined.iter().find(|one| is_of(one, entry));
     let mut rows: Vec<ServerRow> = seen
         .iter()
-        .map(|entry| match of(&entry.id) {
+        .map(|entry| match of(entry) {
             Some(defined) => ServerRow::defined(defined, Some(entry)),
             None => ServerRow::of(entry, role),
         })
         .collect();
-    let served = |one: &&DefinedServer| seen.iter().any(|entry| entry.id == one.id);
+    let served = |one: &&DefinedServer| seen.iter().any(|entry| is_of(one, entry));
     let others = defined.iter().filter(|one| !served(one));
     rows.extend(others.map(|one| ServerRow::defined(one, None)));
     done(call, &rows).await
@@ -94,6 +94,7 @@ pub(crate) async fn get(
     };
     match (defined, entry) {
         (Some(defined), entry) => {
+            let entry = entry.filter(|entry| is_of(&defined, entry));
             let row = ServerRow::defined(&defined, entry.map(|entry| &**entry));
             let answer = done(call, &row).await;
             with_version(answer, defined.version)
@@ -286,6 +287,11 @@ pub(super) fn in_view(
     Ok(view.servers().cloned().collect())
 }
 
+/// Whether what is served is this one, and not a server of the file that has its name.
+fn is_of(defined: &DefinedServer, entry: &ServerEntry) -> bool {
+    entry.id == defined.id && !defined.is_behind_file
+}
+
 /// What was defined here, for those who may read everything.
 async fn defined_for(state: &ServerState, role: Role) -> Result<Vec<DefinedServer>, BookError> {
     match &state.servers {
@@ -343,7 +349,7 @@ pub(super) async fn answered_if(
         Ok(defined) => {
             let snapshot = state.gateway.snapshot();
             let mut entries = snapshot.servers().iter();
-            let entry = entries.find(|entry| entry.id == defined.id);
+            let entry = entries.find(|entry| is_of(&defined, entry));
             let row = ServerRow::defined(&defined, entry.map(|entry| &**entry));
             with_version(done_with(call, status, &row).await, defined.version)
         }

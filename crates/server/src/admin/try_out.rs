@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use portcullis_core::ErrorKind;
+use portcullis_engine::audit::Target;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -121,6 +122,11 @@ async fn tried(
         Ok(entry) => entry,
         Err(detail) => return Err(Box::new(problem(call, ErrorKind::Invalid, &detail).await)),
     };
+    // Where we were sent: without user name and query, where secrets may be.
+    let address = ["url", "spec_path"].map(|name| entry.get(name).and_then(Value::as_str));
+    if let Some(address) = address.into_iter().flatten().next() {
+        call.audit.target(Target::resource(address));
+    }
     call.audit.allowed(rule(call.principal.role));
     let Some(book) = state.servers.clone() else {
         let detail = "this gateway keeps no servers beside its file";

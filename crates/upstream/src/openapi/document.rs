@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderName, HeaderValue, Request, StatusCode, Uri};
 use portcullis_core::{Clock, ServerId};
-use portcullis_egress::{Destination, EgressPolicy, HttpClient, RequestBody};
+use portcullis_egress::{EgressPolicy, HttpClient, RequestBody};
 use portcullis_openapi::{Api, ChosenBy, MAX_DOCUMENT_BYTES, Origin};
 
 use super::call::AGENT;
@@ -35,7 +35,7 @@ const FETCH: Duration = Duration::from_secs(15);
 pub enum DocumentSource {
     /// In this file of the operator's.
     File(PathBuf),
-    /// At this address, which the operator wrote down.
+    /// At this address, which whoever defined the server wrote down.
     Address(Uri),
 }
 
@@ -88,12 +88,6 @@ impl Documents {
             DocumentSource::File(_) => None,
             DocumentSource::Address(uri) => parsed(uri),
         };
-        let operator = match server.destination {
-            operator @ Destination::Operator { .. } => operator,
-            Destination::Untrusted { .. } => Destination::Operator {
-                allow_insecure_http: false,
-            },
-        };
         Self {
             server: server.id.clone(),
             source: endpoint.document.clone(),
@@ -105,7 +99,7 @@ impl Documents {
             credentialed: endpoint.credentialed,
             policy: EgressPolicy {
                 max_body: Some(MAX_FETCHED),
-                ..EgressPolicy::document(operator)
+                ..EgressPolicy::document(server.destination)
             },
             limit: server.timeout.min(FETCH),
             client: Arc::clone(&means.client),
@@ -288,3 +282,6 @@ fn compiled(
     }
     Ok(Arc::new(api))
 }
+
+#[cfg(test)]
+mod tests;

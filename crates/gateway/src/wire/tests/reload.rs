@@ -14,10 +14,10 @@ use tokio_util::task::TaskTracker;
 
 use super::config;
 use super::small_world::SmallWorld;
-use crate::lifecycle::{FileWatch, reloads};
+use crate::lifecycle::{FileWatch, ReloadCause, reloads};
 use crate::wire::reload::Reloading;
 use crate::wire::serve::state;
-use crate::wire::stored::StoredValues;
+use crate::wire::stored::{StoredValues, Why};
 
 /// A world whose administrator can have this file read.
 async fn rereading(file: &Path) -> SmallWorld {
@@ -378,4 +378,36 @@ async fn a_file_of_authorities_that_a_reload_added_is_watched_at_once() {
         config().await == "last_reload_refused"
     })
     .await;
+}
+
+/// Whoever changes a server is told what became of that, and not that a certificate is gone.
+#[tokio::test]
+async fn servers_of_the_store_come_into_force_whatever_became_of_the_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = listener(folder.path(), "ca.pem");
+    std::fs::remove_file(folder.path().join("tls.crt")).unwrap();
+    let world = SmallWorld::start("").await;
+    let rooms = world.embedded.shared_rooms();
+    let stored = Arc::new(StoredValues::new(rooms.vaults.clock.clone()));
+    let line = portcullis_config::CommandLine::default();
+    let read = stored.parse("config.yaml", "", line, Why::Asked).await;
+    read.unwrap().unwrap();
+    stored.put_in_force();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, "").unwrap();
+    let mut reloading = Reloading {
+        file,
+        host: None,
+        port: None,
+        config: world.embedded.config().clone(),
+        tls: vec![tls],
+        watch: None,
+        logs: crate::telemetry::LogControl::default(),
+        stored,
+    };
+    let put = reloading.reload(&rooms, ReloadCause::ServersChanged).await;
+    assert!(put.is_ok(), "{put:?}");
+    let asked = reloading.reload(&rooms, ReloadCause::Request).await;
+    let told = asked.unwrap_err();
+    assert!(told.contains("everything else took effect"), "{told}");
 }

@@ -98,3 +98,111 @@ fn a_private_key_that_cannot_sign_is_an_error_at_the_start_and_is_not_repeated()
     assert!(text.contains("PEM"), "{text}");
     assert!(!text.contains("canary"), "{text}");
 }
+
+/// SSRF-01: what a name leads to is judged where the connection goes, for every address that the API wrote down.
+#[tokio::test]
+async fn nothing_that_the_api_defined_is_trusted_as_the_operators() {
+    use portcullis_config::{CommandLine, Definition};
+    use portcullis_credentials::{ActorToken, ExchangeProfile, UpstreamAuth};
+    use portcullis_egress::Destination;
+    use serde_json::json;
+
+    use crate::wire::stored::{StoredValues, Why};
+
+    let (url, tokens) = ("https://mcp.example/mcp", "https://as.example/token");
+    let client = |auth_type: &str, more: serde_json::Value| {
+        let mut entry =
+            json!({"url": url, "auth_type": auth_type, "client_id": "a", "client_secret": "b"});
+        for (name, value) in more.as_object().unwrap() {
+            entry[name] = value.clone();
+        }
+        entry
+    };
+    let entries = [
+        client("oauth2", json!({"token_url": tokens})),
+        client("oauth2", json!({"oauth2_flow": "client_credentials"})),
+        client("oauth2", json!({"oauth2_flow": "authorization_code"})),
+        client(
+            "oauth2_token_exchange",
+            json!({"token_exchange_endpoint": tokens, "actor_token_source": "client_credentials"}),
+        ),
+        client(
+            "oauth2_id_jag",
+            json!({"issuer": "https://as.example", "audience": "https://other.example",
+                   "id_jag_resource_client_id": "c", "id_jag_resource_client_secret": "d"}),
+        ),
+        json!({"url": url, "auth_type": "aws_sigv4", "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+               "aws_secret_access_key": "canary", "aws_region_name": "eu-west-1",
+               "aws_role_name": "arn:aws:iam::123456789012:role/x"}),
+        json!({"url": url, "discovery_auth": {"auth_type": "oauth2", "token_url": tokens, "client_id": "a",
+               "client_secret": "b"}, "auth_type": "true_passthrough"}),
+        json!({"spec_path": "https://api.example/openapi.json"}),
+    ];
+    let chosen_by = |auth: &UpstreamAuth| match auth {
+        UpstreamAuth::ClientCredentials(grant) => vec![grant.chosen_by],
+        UpstreamAuth::AuthorizationCode(terms) => vec![terms.chosen_by],
+        UpstreamAuth::TokenExchange(terms) => match &terms.profile {
+            ExchangeProfile::Rfc8693 { actor, .. } => match &actor.as_ref().unwrap().token {
+                ActorToken::OfClient(actor) => vec![terms.chosen_by, actor.chosen_by],
+                other @ ActorToken::Fixed(_) => panic!("{other:?}"),
+            },
+            ExchangeProfile::IdJag(_) => vec![terms.chosen_by],
+            ExchangeProfile::EntraObo => panic!("not asked for"),
+        },
+        UpstreamAuth::AwsSigV4(signature) => vec![signature.identity.sts.chosen_by],
+        UpstreamAuth::None | UpstreamAuth::Passthrough(_) => Vec::new(),
+        other => panic!("{other:?}"),
+    };
+    for (file, expected) in [
+        (
+            "",
+            Destination::Untrusted {
+                allow_loopback: false,
+            },
+        ),
+        (
+            "server: {api_private_addresses: true}",
+            Destination::Operator {
+                allow_insecure_http: false,
+            },
+        ),
+    ] {
+        let clock = Arc::new(SystemClock::start());
+        let stored = StoredValues::new(Arc::clone(&clock) as _);
+        let definitions = entries.iter().enumerate();
+        let definitions = definitions.map(|(at, entry)| Definition {
+            name: format!("s{at}"),
+            text: entry.to_string(),
+            may_ask_stores: true,
+        });
+        stored.define(definitions.collect());
+        let line = CommandLine::default();
+        let loaded = stored.parse("test.yaml", file, line, Why::Asked).await;
+        let loaded = loaded.unwrap().unwrap();
+        let means = Means {
+            client: crate::wire::http_client().unwrap(),
+            clock,
+            tasks: TaskTracker::new(),
+            processes: Processes::new(1),
+        };
+        let making = Making {
+            means: &means,
+            metrics: &Metrics::new(),
+            signer: None,
+        };
+        let snapshot = snapshot(&loaded.config, None, 1, &making).unwrap();
+        assert_eq!(
+            snapshot.servers().len(),
+            entries.len(),
+            "{:?}",
+            loaded.judged
+        );
+        for entry in snapshot.servers() {
+            let mut found = vec![entry.upstream.server().destination];
+            found.extend(chosen_by(&entry.auth.auth));
+            found.extend(entry.auth.discovery.iter().flat_map(chosen_by));
+            let same = found.iter().all(|one| *one == expected);
+            assert!(same, "{} {file:?}: {found:?}", entry.id);
+        }
+    }
+}

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_config::{Auth, CommandLine, Loaded};
+use portcullis_config::{Auth, CommandLine, Definition, Loaded};
 use portcullis_core::ManualClock;
 use portcullis_testkit::aws::Account;
 use portcullis_testkit::upstream::FakeUpstream;
 use portcullis_testkit::vault::{FakeVault, ROOT_TOKEN, secrets_manager};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::wire::stored::{StoredValues, Why};
 
@@ -329,4 +329,102 @@ async fn a_check_without_online_asks_nobody_and_says_what_it_left_out() {
         "{}",
         report.text
     );
+}
+
+fn definition(name: &str, entry: &Value, may_ask_stores: bool) -> Definition {
+    Definition {
+        name: name.to_owned(),
+        text: entry.to_string(),
+        may_ask_stores,
+    }
+}
+
+/// Whoever sends definitions does not thereby make us ask the operator's stores, again and again, for everything.
+#[tokio::test]
+async fn a_definition_is_judged_with_what_is_in_force_and_costs_only_what_it_adds() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    let text = format!("server: {{api_secret_stores: [vault]}}\n{}", house.text());
+    house.serve(&text, Why::Asked).await.unwrap();
+    let before = house.vault.reads();
+    let judged = async |entry: Value, may_ask_stores: bool| {
+        let definition = definition("tools", &entry, may_ask_stores);
+        let line = CommandLine::default();
+        let judged = house.stored.judge(&definition, line, Why::Asked).await;
+        judged.unwrap().1
+    };
+    let entry = |value: &str| json!({"url": "https://t.example.com/mcp", "auth_type": "token", "auth_value": value});
+    let mut odd = entry("vault:apps/new#token");
+    odd["colour"] = "red".into();
+    let mut inside = entry("vault:apps/new#token");
+    inside["url"] = "https://10.0.0.1/mcp".into();
+    for (entry, may_ask_stores, is_used) in [
+        (entry("plain"), false, true),
+        (entry("vault:apps/new#token"), false, false),
+        (odd, true, false),
+        (inside, true, false),
+        // Somebody of the file has it already.
+        (entry("vault:apps/a#token"), true, true),
+    ] {
+        let judged = judged(entry.clone(), may_ask_stores).await;
+        assert_eq!(judged.is_used, is_used, "{entry}: {judged:?}");
+        assert_eq!(judged.errors.is_empty(), is_used, "{entry}: {judged:?}");
+        assert_eq!(house.vault.reads(), before, "{entry}");
+    }
+    house.vault.put("apps/new", json!({"token": "canary"}));
+    let judged = judged(entry("vault:apps/new#token"), true).await;
+    assert!(judged.is_used, "{judged:?}");
+    assert_eq!(house.vault.reads(), before + 1, "that one, and no other");
+}
+
+/// Viewers may compare the file with what is in force.
+#[tokio::test]
+async fn a_look_at_the_file_asks_stores_for_what_is_new_in_it() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    house.serve(&house.text(), Why::Asked).await.unwrap();
+    let before = house.vault.reads();
+    let looked = async |text: &str| {
+        let line = CommandLine::default();
+        let looked = house.stored.look_at("config.yaml", text, line, Why::Asked);
+        looked.await.unwrap().unwrap()
+    };
+    let loaded = looked(&house.text()).await;
+    assert_eq!(token(&loaded), "canary-token-1");
+    assert_eq!(house.vault.reads(), before);
+    house.vault.put("apps/new", json!({"token": "canary-new"}));
+    let more = "  d: {url: 'https://d.example.com/mcp', auth_type: token, auth_value: 'vault:apps/new#token'}\n";
+    let loaded = looked(&(house.text() + more)).await;
+    assert_eq!(names(&loaded), ["a", "b", "c", "d"]);
+    assert_eq!(house.vault.reads(), before + 1);
+}
+
+/// SSRF-01: the switch holds also for what was defined while it was on.
+#[tokio::test]
+async fn what_was_defined_inside_is_served_no_longer_when_the_operator_closes_it() {
+    let house = House::new(&format!("token: '{ROOT_TOKEN}'")).await;
+    let url = "https://mcp.example.com/mcp";
+    house.stored.define(vec![
+        definition("inside", &json!({"url": "https://10.0.0.1/mcp"}), true),
+        definition("outside", &json!({"url": url}), true),
+        definition(
+            "tokens",
+            &json!({"url": url, "auth_type": "oauth2", "client_id": "a", "client_secret": "canary",
+                    "token_url": "https://localhost/token"}),
+            true,
+        ),
+    ]);
+    let open = "server: {api_private_addresses: true}";
+    let loaded = house.serve(open, Why::Asked).await.unwrap();
+    assert_eq!(names(&loaded), ["inside", "outside", "tokens"]);
+    let loaded = house.serve("", Why::Asked).await.unwrap();
+    assert_eq!(names(&loaded), ["outside"]);
+    for (name, path) in [("inside", "url"), ("tokens", "token_url")] {
+        let judged = house.stored.judged(name).unwrap();
+        assert!(!judged.is_used);
+        let [error] = judged.errors.as_slice() else {
+            panic!("{judged:?}")
+        };
+        assert_eq!(error.path, format!("mcp_servers.{name}.{path}"));
+        let help = error.help.as_deref().unwrap();
+        assert!(help.contains("api_private_addresses"), "{help}");
+    }
 }
