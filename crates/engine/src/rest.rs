@@ -171,6 +171,7 @@ impl Gateway {
             .while_standing(&call.principal, &call.admission, Box::pin(asking))
             .await;
         note.record(&mut call.audit);
+        call.held.sent(note.sent);
         let answer = answer?;
         if note
             .presented

@@ -268,6 +268,7 @@ impl Gateway {
             .while_standing(&call.principal, &call.admission, std::pin::pin!(exchange))
             .await;
         note.record(&mut call.audit);
+        call.held.sent(note.sent);
         if let Err(error) = &opened
             && self
                 .proved_stateless(&prepared.entry, &prepared.evidence, error)

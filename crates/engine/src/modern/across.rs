@@ -46,6 +46,7 @@ use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
+use crate::limits::Held;
 use crate::prepare::{Prepared, protocol};
 use crate::relay::outcome_of;
 use crate::snapshot::ServerEntry;
@@ -106,6 +107,7 @@ impl Gateway {
                 Retried::Anew => {}
                 Retried::GoesOn(underway) => return Ok(Across::Stream(underway, News::Asked)),
                 Retried::Declined(text) => {
+                    call.held.costs_nothing();
                     let outcome = outcome_of(method, &text);
                     return Ok(Across::Text(StatusCode::OK, outcome, text));
                 }
@@ -157,6 +159,7 @@ impl Gateway {
             opened
         };
         note.record(&mut call.audit);
+        call.held.sent(note.sent);
         filter.presented.add(note.presented);
         let Opened::Legacy(session, mut reply) = opened? else {
             return Err(bad_answer(entry));
@@ -176,6 +179,9 @@ impl Gateway {
                     return Err(crate::exchange::revealing(entry));
                 }
                 let heard = conversation.hears(&text);
+                if matches!(heard, Heard::OpenFirst) {
+                    call.held.costs_nothing();
+                }
                 self.whole(&filter, &conversation, heard, asking)
             }
             Reply::Stream(source) => {
@@ -188,6 +194,7 @@ impl Gateway {
                     source,
                     thread: Thread::new(),
                     wish: wish.clone(),
+                    held: Held::default(),
                 };
                 self.begun(Underway::boxed(self, running), asking).await
             }
