@@ -7,7 +7,7 @@ use portcullis_policy::{Approval, Denied, DeniedRule, Evidence, Operation, has_t
 use serde_json::value::RawValue;
 
 use crate::aggregate::Asker;
-use crate::approvals::Waiting;
+use crate::approvals::{Granted, Waiting};
 use crate::audit::Target;
 use crate::call::Call;
 use crate::catalog::Kind;
@@ -35,6 +35,8 @@ pub(crate) struct Prepared<'a> {
     /// Whether it only brings an answer to a request that is parked, whose places and price it goes on with:
     /// it has taken none, and must not go out by itself.
     pub(crate) goes_on: bool,
+    /// The approval that it was found to have, still to be used.
+    pub(crate) granted: Option<Box<Granted<'a>>>,
 }
 
 pub(crate) fn protocol(code: i64, message: impl Into<String>) -> EngineError {
@@ -108,6 +110,7 @@ impl Gateway {
         };
         let goes_on = matches!(asker, Some(Asker::Stateless(_)))
             && self.goes_on(call, &entry, method, &own, envelope);
+        let mut granted = None;
         let decided = match view.authorize(&entry, operation) {
             Err(denied) if denied.rule == DeniedRule::ApprovalRequired => {
                 require_an_answer(view, &entry, &own)?;
@@ -118,10 +121,14 @@ impl Gateway {
                         entry: &entry,
                         tool: &own,
                         arguments,
-                        denied: &denied,
+                        rule: denied.label(),
+                        behalf: view.behalf(&entry),
                     };
                     // Boxed: every call would carry its room otherwise.
-                    Box::pin(self.approved(call, &waiting)).await?
+                    let found = Box::pin(self.approved(call, &waiting)).await?;
+                    let approval = found.approval(call, &waiting);
+                    granted = Some(Box::new(found));
+                    approval
                 };
                 view.authorize_approved(&entry, operation, &approval)
             }
@@ -168,6 +175,7 @@ impl Gateway {
             subject: own,
             renamed,
             goes_on,
+            granted,
         })
     }
 

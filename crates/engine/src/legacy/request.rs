@@ -248,12 +248,14 @@ impl Gateway {
             })))
         };
         if self.translates(&prepared.entry, &prepared.evidence).await? {
+            self.use_approval(call, &prepared).await?;
             return translated();
         }
         let speech = Speech::Legacy(
             client.wish(prepared.entry.upstream.server().push)?,
             client.digest,
         );
+        self.use_approval(call, &prepared).await?;
         let mut note = Note::default();
         let exchange = self.exchange(
             &prepared.entry,

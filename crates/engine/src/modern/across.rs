@@ -136,6 +136,7 @@ impl Gateway {
         let text = request(&prepared.edits.finish()).ok_or_else(|| bad_answer(entry))?;
         let envelope = Envelope::parse(text.as_bytes()).map_err(|_| bad_answer(entry))?;
         let owner = self.parked.next_owner();
+        self.use_approval(call, prepared).await?;
         let speech = Speech::Legacy(wish.clone(), Some(owner));
         let mut note = Note::default();
         let opened = {

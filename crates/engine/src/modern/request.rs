@@ -327,6 +327,7 @@ impl Gateway {
             watched.require_within(std::iter::once(&filter.entry.id))?;
             filter.watched = watched.ask(&filter.entry.id, &mut edits);
         }
+        self.use_approval(call, &prepared).await?;
         let mut note = Note::default();
         let exchange = self.exchange(
             &prepared.entry,
