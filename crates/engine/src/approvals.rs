@@ -5,6 +5,7 @@
 //! very call, is shown by its seal, which whoever can write the table cannot make.
 
 mod ask;
+mod behalf;
 mod desk;
 mod forms;
 mod sealed;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use portcullis_core::{ApprovalId, ErrorKind, ServerId, Timestamp};
 use portcullis_store::{ApprovalState, ApprovalStore, StoreError};
 
-pub(crate) use self::ask::Waiting;
+pub(crate) use self::ask::{Granted, Waiting};
+pub(crate) use self::behalf::Behalf;
 pub use self::desk::{ShownApproval, ShownCall, ShownDecision, Verdict};
 
 /// How long approvals last, and who may give them.

@@ -66,6 +66,9 @@ impl Opened {
 pub(crate) struct Note {
     credential: Option<CredentialKind>,
     status: Option<u16>,
+    /// Whether the request may have reached the server: set before its bytes leave, so that whoever stops
+    /// waiting in the middle finds it set.
+    pub(crate) sent: bool,
     /// What the answered request carried.
     pub(crate) presented: Option<UpstreamCredential>,
 }
@@ -113,6 +116,7 @@ impl Gateway {
                 envelope,
                 edits,
                 headers,
+                &mut note.sent,
             )
             .await;
             let (error, session) = match sent {
@@ -130,6 +134,10 @@ impl Gateway {
                 _ => UpstreamOutcome::Unreachable,
             });
             note.status = error.status();
+            if error.kind.is_before_send() {
+                // Whatever went before it was refused unread.
+                note.sent = false;
+            }
             if let (Some(session), Some(ours)) = (session, error.unanswered) {
                 self.give_up(entry, evidence, &session, ours).await;
             }
@@ -473,6 +481,7 @@ async fn attempt(
     envelope: &Envelope<'_>,
     edits: Edits<'_>,
     headers: HeaderMap,
+    leaves: &mut bool,
 ) -> Result<Opened, (UpstreamError, Option<Arc<LegacySession>>)> {
     let presents = Presenting(carried.credential);
     match speech {
@@ -484,6 +493,7 @@ async fn attempt(
                 headers,
                 client: None,
             };
+            *leaves = true;
             entry
                 .upstream
                 .exchange(evidence, &presents, outgoing)
@@ -495,6 +505,7 @@ async fn attempt(
             let opening = Presenting(carried.opening);
             let opened = entry.upstream.session(evidence, &opening, wish).await;
             let session = opened.map_err(|error| (error, None))?;
+            *leaves = true;
             let reply = session
                 .request(&presents, envelope, edits, *owner, headers)
                 .await

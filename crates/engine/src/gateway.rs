@@ -236,7 +236,7 @@ impl Gateway {
     }
 
     /// What counts what callers do.
-    pub fn limits(&self) -> &Limiter {
+    pub fn limits(&self) -> &Arc<Limiter> {
         &self.limits
     }
 
@@ -268,10 +268,15 @@ impl Gateway {
         self.terminated.follow(&*self.clock).await;
     }
 
+    /// Prolongs the places of calls under way, and writes down what was used. Called every second, apart
+    /// from [`keep_house`](Self::keep_house): until the last call has ended, and whatever else takes long.
+    pub async fn keep_limits(&self) {
+        self.limits.keep_house(self.replicas.known_last()).await;
+    }
+
     /// Keeps house once: forgets what expired, takes over what other replicas terminated, closes
     /// sessions that nobody used for long. Called every second.
     pub async fn keep_house(self: &Arc<Self>) {
-        self.limits.keep_house(self.replicas.others().len()).await;
         self.terminated.follow(&*self.clock).await;
         self.pushes.expire(self.clock.monotonic());
         self.elicitations.expire(self.clock.monotonic());

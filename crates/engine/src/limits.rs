@@ -9,6 +9,8 @@ mod local;
 mod refusal;
 mod scopes;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,11 +18,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use portcullis_core::{Clock, Principal, ReplicaId};
 use portcullis_policy::Limits;
 use portcullis_store::{
     BudgetStore, ConcurrencyStore, CounterStore, Seated, Slot, StoreError, UsageStore,
 };
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 pub use admin::{LimitAdmin, LimitAdminError, LimitStanding};
@@ -39,6 +43,12 @@ const LEASE: Duration = Duration::from_mins(1);
 const RENEW: Duration = Duration::from_secs(20);
 /// How long a reservation waits for its call to end. A call that lasts longer has cost all of it.
 const RESERVED: Duration = Duration::from_hours(24);
+/// How many places are prolonged at the same time, and how long that may take: a store that hangs keeps
+/// nothing else from being done.
+const RENEWED_AT_ONCE: usize = 32;
+const RENEWING: Duration = Duration::from_secs(10);
+/// For how many milliseconds a store that failed is not asked again, where a replica may count by itself.
+const ALONE: u64 = 1000;
 /// How often what is over is taken out of the store.
 const PURGE: Duration = Duration::from_mins(1);
 /// How long what was spent in a budget's period is kept after its end, and what was used in an hour.
@@ -98,14 +108,20 @@ pub struct Limiter {
     deps: LimitDeps,
     clock: Arc<dyn Clock>,
     tracker: TaskTracker,
+    /// What is just being given back, on the same tracker.
+    giving: TaskTracker,
     replica: ReplicaId,
     /// Numbers what is held.
     next: AtomicU64,
     local_share: AtomicBool,
+    /// Until when the store is not asked, by the monotonic clock; nothing while it answers.
+    alone_until: AtomicU64,
     local: Local,
     /// Places that are held here, by their holder, and when they were prolonged last.
     places: Mutex<HashMap<Arc<str>, Place>>,
     tally: Tally,
+    /// Held by the one who writes down what was used.
+    writing: tokio::sync::Mutex<()>,
     purged: Mutex<Option<Duration>>,
 }
 
@@ -126,12 +142,15 @@ impl Limiter {
             deps,
             clock,
             tracker,
+            giving: TaskTracker::new(),
             replica,
             next: AtomicU64::new(0),
             local_share: AtomicBool::new(false),
+            alone_until: AtomicU64::new(0),
             local: Local::default(),
             places: Mutex::default(),
             tally: Tally::default(),
+            writing: tokio::sync::Mutex::default(),
             purged: Mutex::default(),
         })
     }
@@ -152,9 +171,25 @@ impl Limiter {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives something back, whoever waits for it.
+    fn behind(&self, giving: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.tracker.spawn(self.giving.track_future(giving))
+    }
+
+    /// Waits until everything is given back that calls which have ended held, but no longer than this.
+    pub async fn given_back(&self, patience: Duration) {
+        self.giving.close();
+        if tokio::time::timeout(patience, self.giving.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("places of calls that ended are not given back before their lease ends");
+        }
+    }
+
     /// Prolongs the places of calls that last, writes down what was used, and forgets what is over.
-    /// `others`: how many replicas run beside this one. Called every second.
-    pub(crate) async fn keep_house(&self, others: usize) {
+    /// `others`: how many replicas run beside this one, as far as anybody knows. Called every second.
+    pub(crate) async fn keep_house(self: &Arc<Self>, others: usize) {
         self.local.shared_by(others.saturating_add(1));
         self.renew().await;
         self.write_usage().await;
@@ -176,7 +211,16 @@ impl Limiter {
     }
 
     /// Writes down what was used since the last time. What the store does not take is kept for the next.
-    pub async fn write_usage(&self) {
+    /// Not waited for to its end, it is done all the same.
+    pub async fn write_usage(self: &Arc<Self>) {
+        let limiter = Arc::clone(self);
+        let written = self.tracker.spawn(async move { limiter.write().await });
+        // A panic in there was told where it happened.
+        let _ = written.await;
+    }
+
+    async fn write(&self) {
+        let _alone = self.writing.lock().await;
         let rows = self.tally.take();
         if rows.is_empty() {
             return;
@@ -213,13 +257,19 @@ impl Limiter {
             })
             .collect()
         };
-        for (holder, slots) in due {
-            if let Err(error) = self.prolong(&holder, &slots).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the place of a call under way is not prolonged"
-                );
-            }
+        let renewing = futures_util::stream::iter(due).for_each_concurrent(
+            RENEWED_AT_ONCE,
+            |(holder, slots)| async move {
+                if let Err(error) = self.prolong(&holder, &slots).await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the place of a call under way is not prolonged"
+                    );
+                }
+            },
+        );
+        if tokio::time::timeout(RENEWING, renewing).await.is_err() {
+            tracing::warn!("places of calls under way are not prolonged: the store is silent");
         }
     }
 

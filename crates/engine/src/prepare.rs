@@ -7,7 +7,7 @@ use portcullis_policy::{Approval, Denied, DeniedRule, Evidence, Operation, has_t
 use serde_json::value::RawValue;
 
 use crate::aggregate::Asker;
-use crate::approvals::Waiting;
+use crate::approvals::{Granted, Waiting};
 use crate::audit::Target;
 use crate::call::Call;
 use crate::catalog::Kind;
@@ -32,6 +32,11 @@ pub(crate) struct Prepared<'a> {
     pub(crate) renamed: bool,
     /// The aggregate that the answer is for; `None` on the server's own endpoint.
     pub(crate) abroad: Option<Arc<Abroad>>,
+    /// Whether it only brings an answer to a request that is parked, whose places and price it goes on with:
+    /// it has taken none, and must not go out by itself.
+    pub(crate) goes_on: bool,
+    /// The approval that it was found to have, still to be used.
+    pub(crate) granted: Option<Box<Granted<'a>>>,
 }
 
 pub(crate) fn protocol(code: i64, message: impl Into<String>) -> EngineError {
@@ -103,23 +108,27 @@ impl Gateway {
             }
             _ => Operation::Use,
         };
+        let goes_on = matches!(asker, Some(Asker::Stateless(_)))
+            && self.goes_on(call, &entry, method, &own, envelope);
+        let mut granted = None;
         let decided = match view.authorize(&entry, operation) {
             Err(denied) if denied.rule == DeniedRule::ApprovalRequired => {
                 require_an_answer(view, &entry, &own)?;
-                let waiting = Waiting {
-                    entry: &entry,
-                    tool: &own,
-                    arguments,
-                    denied: &denied,
-                };
-                let approval = match (method, asker) {
-                    (Method::ToolsCall, Some(Asker::Stateless(_)))
-                        if self.goes_on(call, &entry, &own, envelope) =>
-                    {
-                        answering(call, &entry, &own)
-                    }
+                let approval = if goes_on && method == Method::ToolsCall {
+                    answering(call, &entry, &own)
+                } else {
+                    let waiting = Waiting {
+                        entry: &entry,
+                        tool: &own,
+                        arguments,
+                        rule: denied.label(),
+                        behalf: view.behalf(&entry),
+                    };
                     // Boxed: every call would carry its room otherwise.
-                    _ => Box::pin(self.approved(call, &waiting)).await?,
+                    let found = Box::pin(self.approved(call, &waiting)).await?;
+                    let approval = found.approval(call, &waiting);
+                    granted = Some(Box::new(found));
+                    approval
                 };
                 view.authorize_approved(&entry, operation, &approval)
             }
@@ -135,7 +144,9 @@ impl Gateway {
             Method::Listen => Going::Listening,
             _ => Going::Request,
         };
-        self.reserve(call, &entry, going).await?;
+        if !goes_on {
+            self.reserve(call, &entry, going).await?;
+        }
 
         let mut edits = Edits::of(envelope.text);
         let given = match &subject {
@@ -163,6 +174,8 @@ impl Gateway {
             edits,
             subject: own,
             renamed,
+            goes_on,
+            granted,
         })
     }
 

@@ -57,6 +57,8 @@ pub struct Replicas {
     clock: Arc<dyn Clock>,
     /// Where the others reach us; unset as long as there are no others.
     address: OnceLock<String>,
+    /// Whether the others were told that we end; held while they are told anything.
+    left: tokio::sync::Mutex<bool>,
     known: Mutex<Known>,
     pub(crate) homes: Homes,
     letters: Letters,
@@ -95,6 +97,7 @@ impl Replicas {
             sealer: deps.sealer,
             clock: deps.clock,
             address: OnceLock::new(),
+            left: tokio::sync::Mutex::default(),
             known: Mutex::default(),
             letters: Letters::default(),
         }
@@ -122,12 +125,14 @@ impl Replicas {
     /// or not. Called every [`BEAT`].
     pub async fn beat(&self) {
         if let Some(address) = self.address.get() {
-            if let Err(error) = self.announce(address).await {
+            let left = self.left.lock().await;
+            if !*left && let Err(error) = self.announce(address).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the other replicas do not hear of us"
                 );
             }
+            drop(left);
             self.look().await;
         }
         let now = self.clock.monotonic();
@@ -174,8 +179,10 @@ impl Replicas {
         self.store.announce(&record).await
     }
 
-    /// Says that we end, so that the others need not find out.
+    /// Says that we end, so that the others need not find out. No later beat says otherwise.
     pub async fn leave(&self) {
+        let mut left = self.left.lock().await;
+        *left = true;
         if self.are_several()
             && let Err(error) = self.store.leave(&self.own).await
         {
@@ -306,6 +313,12 @@ impl Replicas {
         ids.into_iter()
             .filter_map(|id| self.known_address(&id).map(|address| (id, address)))
             .collect()
+    }
+
+    /// How many other ones there were when that could last be told: one that is silent because its store is
+    /// away runs all the same.
+    pub(crate) fn known_last(&self) -> usize {
+        self.known().others.len()
     }
 
     /// Nobody listens where this one should be: it is taken for gone until it says that it runs.

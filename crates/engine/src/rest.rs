@@ -158,6 +158,7 @@ impl Gateway {
         if let Some(trace) = headers.get("traceparent") {
             outward.insert("traceparent", trace.clone());
         }
+        self.use_approval(call, &prepared).await?;
         let mut note = Note::default();
         let edits = Edits::of(&text);
         let asking = async {
@@ -171,6 +172,7 @@ impl Gateway {
             .while_standing(&call.principal, &call.admission, Box::pin(asking))
             .await;
         note.record(&mut call.audit);
+        call.held.sent(note.sent);
         let answer = answer?;
         if note
             .presented

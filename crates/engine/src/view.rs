@@ -11,6 +11,7 @@ use portcullis_policy::{
     sees,
 };
 
+use crate::approvals::Behalf;
 use crate::call::{Admission, Call};
 use crate::names::REQUEST_WIDE;
 use crate::selection::Selection;
@@ -175,6 +176,13 @@ impl View {
             permit = permit.naming(&self.principal, operation);
         }
         permit.forwarding(self.handed_to(entry))
+    }
+
+    /// On whose behalf a server is asked, where the caller alone does not say it.
+    pub(crate) fn behalf(&self, entry: &ServerEntry) -> Option<Behalf> {
+        let reads_subject = entry.auth.reads_subject() && !entry.auth.reads_login_assertion();
+        let brought = self.brought.on_behalf.as_deref();
+        Behalf::of(brought, reads_subject, self.handed_to(entry).as_deref())
     }
 
     /// What of the caller's request a server is handed.

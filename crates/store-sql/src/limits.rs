@@ -32,7 +32,8 @@ impl LimitStore for SqlLimits {
             ),
             Some(_) => query(
                 "UPDATE limits SET limits = $3, version = $4, updated_at = $5, updated_by = $6, \
-                 seal = $7, change = $8 WHERE scope_kind = $1 AND scope_id = $2 AND version = $9",
+                 seal = $7, change = $8 WHERE scope_kind = $1 AND scope_id = $2 \
+                 AND (version = $9 OR (version < 0 AND $9 = 0))",
             ),
         };
         let statement = statement
@@ -100,17 +101,24 @@ impl LimitStore for SqlLimits {
     }
 }
 
+/// A version that is none is read as that of a row before the first, under a seal that does not hold: one
+/// damaged row must not keep the others from being read, and can be written anew.
 fn read(row: &Row, operation: Operation) -> Result<LimitRecord, StoreError> {
     let columns = Columns::of(row, operation);
+    let version = columns.get::<i64>("version").map(u64::try_from)?;
+    let seal = match version {
+        Ok(_) => columns.seal("seal")?,
+        Err(_) => [0; 32],
+    };
     Ok(LimitRecord {
         scope: LimitScope {
             kind: columns.get("scope_kind")?,
             id: columns.get("scope_id")?,
         },
         limits: columns.get("limits")?,
-        version: columns.number("version")?,
+        version: version.unwrap_or_default(),
         updated_at: columns.timestamp("updated_at")?,
         updated_by: columns.get("updated_by")?,
-        seal: columns.seal("seal")?,
+        seal,
     })
 }

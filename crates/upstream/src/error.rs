@@ -110,6 +110,20 @@ impl UpstreamErrorKind {
         matches!(self, Self::Unauthorized | Self::KeysRefused)
     }
 
+    /// Whether nothing of the request has left the house for certain.
+    pub const fn is_before_send(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_)
+                | Self::NotStarted
+                | Self::Resting
+                | Self::TooManyProcesses
+                | Self::TooManySessions
+                | Self::NotPresented
+                | Self::WrongPermit
+        )
+    }
+
     /// Whether the server took the credential, and does not let it do this.
     pub const fn refuses_operation(self) -> bool {
         matches!(self, Self::Forbidden)

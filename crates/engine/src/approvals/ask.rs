@@ -1,19 +1,21 @@
 //! A call that needs an approval: it is used if there is one, and asked for if there is none.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use portcullis_core::{ApprovalId, Principal, PrincipalKind, Sha256, Timestamp, hex};
+use portcullis_core::{ApprovalId, ErrorKind, Principal, PrincipalKind, Sha256, Timestamp, hex};
 use portcullis_mcp::{Members, code, digest_without};
-use portcullis_policy::{Approval, Denied};
+use portcullis_policy::Approval;
 use portcullis_store::{ApprovalRecord, ApprovalRoom, ApprovalState, Asked};
 use serde_json::value::RawValue;
 
+use super::behalf::Behalf;
 use super::sealed::{Decision, Details, written};
 use super::{ApprovalError, Held, Refused};
 use crate::call::Call;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
-use crate::prepare::protocol;
+use crate::prepare::{Prepared, protocol};
 use crate::snapshot::ServerEntry;
 
 /// How many calls may wait for a decision: what people can look through.
@@ -27,73 +29,137 @@ const MOST_ARGUMENT_BYTES: usize = 64 * 1024;
 const STRANGERS: &str = "strangers";
 
 /// A call that needs an approval.
-pub(crate) struct Waiting<'a> {
-    pub(crate) entry: &'a Arc<ServerEntry>,
+pub(crate) struct Waiting<'a, 'b> {
+    pub(crate) entry: &'b Arc<ServerEntry>,
     /// The tool, as its server spells it.
-    pub(crate) tool: &'a str,
+    pub(crate) tool: &'b str,
     /// As the caller wrote them.
     pub(crate) arguments: Option<&'a RawValue>,
     /// By which rule.
-    pub(crate) denied: &'a Denied,
+    pub(crate) rule: Cow<'static, str>,
+    /// On whose behalf, where the caller alone does not say it.
+    pub(crate) behalf: Option<Behalf>,
 }
 
-impl Gateway {
-    /// The approval of a call, used up by this; or why there is none. One that nobody asked for yet is
-    /// asked for.
-    pub(crate) async fn approved(
-        &self,
-        call: &mut Call,
-        waiting: &Waiting<'_>,
-    ) -> Result<Approval, EngineError> {
-        let rule = waiting.denied.label();
-        let subject = subject(&call.principal, waiting)?;
-        let found = self.approvals.store.find(&subject, self.clock.now()).await;
-        let mut found = found.map_err(|error| unavailable(error.into()))?;
-        require_the_one_meant(call, found.as_ref())?;
-        if let Some(record) = &found
-            && record.state == ApprovalState::Granted
-        {
-            if let Some(approval) = self.used(call, waiting, record, &subject).await? {
-                call.audit.approval(&approval.id);
-                return Ok(approval);
-            }
-            // Another call was faster, and took it.
-            found = None;
-        }
-        let record = match found {
-            Some(record) => record,
-            None => self.asked(call, waiting, &subject, &rule).await?,
-        };
-        call.audit.approval(record.id.as_str());
-        let held = self.held(call, waiting, &record, &subject)?;
-        match &held.refused {
-            None => call.audit.held(rule),
-            Some(_) => call.audit.denied("approval_denied"),
-        }
-        Err(EngineError::ApprovalRequired(Box::new(held)))
-    }
+/// The approval that a call was found to have. It is used up by the last step before the call goes out, so
+/// that whatever refuses the call before leaves it for the next attempt.
+#[derive(Debug)]
+pub(crate) struct Granted<'a> {
+    record: ApprovalRecord,
+    subject: [u8; 32],
+    until: Timestamp,
+    arguments: Option<&'a RawValue>,
+    rule: Cow<'static, str>,
+    behalf: Option<Behalf>,
+}
 
-    /// Uses an approval, if this call is the first to.
-    async fn used(
-        &self,
-        call: &Call,
-        waiting: &Waiting<'_>,
-        record: &ApprovalRecord,
-        subject: &[u8; 32],
-    ) -> Result<Option<Approval>, EngineError> {
-        let now = self.clock.now();
-        let decision = self.decision_of(record, subject, now)?;
-        if !decision.granted || decision.until <= now.as_millis() {
-            return Err(unavailable(ApprovalError::Damaged));
-        }
-        let redeemed = self.approvals.store.redeem(&record.id, subject, now).await;
-        let redeemed = redeemed.map_err(|error| unavailable(error.into()))?;
-        Ok(redeemed.then(|| Approval {
-            id: record.id.as_str().into(),
+impl Granted<'_> {
+    /// What the policy is shown.
+    pub(crate) fn approval(&self, call: &Call, waiting: &Waiting<'_, '_>) -> Approval {
+        Approval {
+            id: self.record.id.as_str().into(),
             principal: call.principal.id.clone(),
             server: waiting.entry.id.clone(),
             tool: waiting.tool.to_owned(),
-        }))
+        }
+    }
+}
+
+impl Gateway {
+    /// The approval of a call; or why there is none. One that nobody asked for yet is asked for.
+    pub(crate) async fn approved<'a>(
+        &self,
+        call: &mut Call,
+        waiting: &Waiting<'a, '_>,
+    ) -> Result<Granted<'a>, EngineError> {
+        let subject = subject(call, waiting)?;
+        let now = self.clock.now();
+        let found = self.approvals.store.find(&subject, now).await;
+        let found = found.map_err(|error| unavailable(error.into()))?;
+        require_the_one_meant(call, found.as_ref())?;
+        let record = match found {
+            Some(record) if record.state == ApprovalState::Granted => {
+                let decision = self.decision_of(&record, &subject, now)?;
+                if !decision.granted || decision.until <= now.as_millis() {
+                    return Err(unavailable(ApprovalError::Damaged));
+                }
+                call.audit.approval(record.id.as_str());
+                return Ok(Granted {
+                    record,
+                    subject,
+                    until: Timestamp::from_millis(decision.until),
+                    arguments: waiting.arguments,
+                    rule: waiting.rule.clone(),
+                    behalf: waiting.behalf.clone(),
+                });
+            }
+            Some(record) => record,
+            None => self.asked(call, waiting, &subject).await?,
+        };
+        Err(self.hold_back(call, waiting, &record, &subject))
+    }
+
+    /// Uses up the approval of a call that is about to go out, if it needs one and is the first to.
+    pub(crate) async fn use_approval(
+        &self,
+        call: &mut Call,
+        prepared: &Prepared<'_>,
+    ) -> Result<(), EngineError> {
+        match &prepared.granted {
+            None => Ok(()),
+            // Boxed: every call would carry its room otherwise.
+            Some(granted) => Box::pin(self.redeem(call, prepared, granted)).await,
+        }
+    }
+
+    async fn redeem(
+        &self,
+        call: &mut Call,
+        prepared: &Prepared<'_>,
+        granted: &Granted<'_>,
+    ) -> Result<(), EngineError> {
+        let Granted {
+            record, subject, ..
+        } = granted;
+        let now = self.clock.now();
+        if now < granted.until {
+            let redeemed = self.approvals.store.redeem(&record.id, subject, now).await;
+            if redeemed.map_err(|error| unavailable(error.into()))? {
+                return Ok(());
+            }
+        }
+        // Another call was faster, and took it. This one does not go out.
+        call.held.give_back(ErrorKind::RateLimited.into()).await;
+        let waiting = Waiting {
+            entry: &prepared.entry,
+            tool: &prepared.subject,
+            arguments: granted.arguments,
+            rule: granted.rule.clone(),
+            behalf: granted.behalf.clone(),
+        };
+        let record = self.asked(call, &waiting, subject).await?;
+        Err(self.hold_back(call, &waiting, &record, subject))
+    }
+
+    /// The call is not made now; what it waits for is on record, and told.
+    fn hold_back(
+        &self,
+        call: &mut Call,
+        waiting: &Waiting<'_, '_>,
+        record: &ApprovalRecord,
+        subject: &[u8; 32],
+    ) -> EngineError {
+        call.audit.approval(record.id.as_str());
+        match self.held(call, waiting, record, subject) {
+            Ok(held) => {
+                match &held.refused {
+                    None => call.audit.held(waiting.rule.clone()),
+                    Some(_) => call.audit.denied("approval_denied"),
+                }
+                EngineError::ApprovalRequired(Box::new(held))
+            }
+            Err(error) => error,
+        }
     }
 
     fn decision_of(
@@ -110,9 +176,8 @@ impl Gateway {
     async fn asked(
         &self,
         call: &Call,
-        waiting: &Waiting<'_>,
+        waiting: &Waiting<'_, '_>,
         subject: &[u8; 32],
-        rule: &str,
     ) -> Result<ApprovalRecord, EngineError> {
         let arguments = waiting.arguments.map_or("", RawValue::get);
         if arguments.len() > MOST_ARGUMENT_BYTES {
@@ -132,7 +197,8 @@ impl Gateway {
             server: waiting.entry.id.to_string(),
             tool: waiting.tool.to_owned(),
             arguments: arguments.to_owned(),
-            rule: rule.to_owned(),
+            rule: waiting.rule.to_string(),
+            on_behalf: waiting.behalf.as_ref().map(Behalf::says),
         };
         let record = ApprovalRecord {
             subject: *subject,
@@ -161,7 +227,7 @@ impl Gateway {
     fn held(
         &self,
         call: &Call,
-        waiting: &Waiting<'_>,
+        waiting: &Waiting<'_, '_>,
         record: &ApprovalRecord,
         subject: &[u8; 32],
     ) -> Result<Held, EngineError> {
@@ -201,7 +267,7 @@ fn require_the_one_meant(call: &Call, found: Option<&ApprovalRecord>) -> Result<
 
 /// What exactly is approved. Arguments that are printed anew are the same: member order, white space and
 /// the spelling of strings do not count, numbers count as their text.
-fn subject(principal: &Principal, waiting: &Waiting<'_>) -> Result<[u8; 32], EngineError> {
+fn subject(call: &Call, waiting: &Waiting<'_, '_>) -> Result<[u8; 32], EngineError> {
     let invalid = || protocol(code::INVALID_PARAMS, "params.arguments must be an object");
     let arguments = match waiting.arguments {
         None => Members::default(),
@@ -209,7 +275,7 @@ fn subject(principal: &Principal, waiting: &Waiting<'_>) -> Result<[u8; 32], Eng
     };
     let subject = Sha256::new()
         .part(b"approval")
-        .part(principal.id.as_str().as_bytes())
+        .part(call.principal.id.as_str().as_bytes())
         .part(waiting.entry.id.as_str().as_bytes())
         // Whoever gives the name to another server does not get its approvals with it.
         .part(
@@ -223,7 +289,10 @@ fn subject(principal: &Principal, waiting: &Waiting<'_>) -> Result<[u8; 32], Eng
         )
         .part(waiting.tool.as_bytes())
         .part(&digest_without(&arguments, &[]));
-    Ok(subject.finish())
+    Ok(match &waiting.behalf {
+        None => subject.finish(),
+        Some(behalf) => subject.part(behalf.digest()).finish(),
+    })
 }
 
 /// In the order of time, and another for each request.

@@ -4,6 +4,7 @@ use portcullis_core::{ApprovalId, ErrorKind, Principal, RequestId, Timestamp};
 use portcullis_store::{ApprovalRecord, ApprovalState, Decided, Page, PageRequest, StoreError};
 
 use super::ask::name_of;
+use super::behalf::Says;
 use super::sealed::{Decision, Details};
 use super::{ApprovalError, ApprovalSettings};
 use crate::audit::{CallerText, Surface, Target};
@@ -47,7 +48,7 @@ pub struct ShownApproval {
 pub struct ShownCall {
     /// Who makes it.
     pub principal: String,
-    /// What people call them.
+    /// What people call them, and on whose behalf they make it where several may.
     pub name: String,
     /// On which server.
     pub server: String,
@@ -58,6 +59,7 @@ pub struct ShownCall {
     /// By which rule an approval is needed.
     pub rule: String,
     user_id: Option<String>,
+    on_behalf: Option<Says>,
 }
 
 /// A decision, as it is shown.
@@ -88,6 +90,12 @@ impl ShownApproval {
             let same_user = user.is_some() && what.user_id.as_deref() == user;
             same_user || what.principal == principal.id.as_str()
         })
+    }
+
+    /// Whether it may be this principal's own in any way, so that somebody else has to decide.
+    pub fn may_be_of(&self, principal: &Principal) -> bool {
+        let on_behalf = self.what.as_ref().and_then(|what| what.on_behalf.as_ref());
+        self.is_of(principal) || on_behalf.is_some_and(|says| says.may_be(principal))
     }
 
     /// In one line, for the record.
@@ -158,7 +166,7 @@ impl Gateway {
         let record = record.ok_or(ApprovalError::Unknown)?;
         let details = Details::open(&*self.sealer, id, now, &record.sealed)?;
         let settings = self.approval_settings();
-        if !settings.own && self.shown(&record).is_of(by) {
+        if !settings.own && self.shown(&record).may_be_of(by) {
             return Err(ApprovalError::Own);
         }
         let until = now.after(if verdict.granted {
@@ -238,12 +246,16 @@ impl Gateway {
             expires_at: record.expires_at,
             what: details.map(|details| ShownCall {
                 principal: details.principal,
-                name: details.name,
+                name: match &details.on_behalf {
+                    None => details.name,
+                    Some(says) => format!("{}, on behalf of {}", details.name, says.shown()),
+                },
                 server: details.server,
                 tool: details.tool,
                 arguments: details.arguments,
                 rule: details.rule,
                 user_id: details.user_id,
+                on_behalf: details.on_behalf,
             }),
             decision: decision.map(|decision| ShownDecision {
                 granted: decision.granted,

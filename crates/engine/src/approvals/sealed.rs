@@ -6,6 +6,7 @@ use portcullis_core::{ApprovalId, Purpose, Sealer, Sha256, Timestamp, hex};
 use serde::{Deserialize, Serialize};
 
 use super::ApprovalError;
+use super::behalf::Says;
 
 /// How long rows can be opened: longer than they are kept.
 const READABLE: Duration = Duration::from_hours(60 * 24);
@@ -25,6 +26,9 @@ pub(super) struct Details {
     pub(super) arguments: String,
     /// By which rule an approval is needed.
     pub(super) rule: String,
+    /// On whose behalf, where the caller alone does not say it.
+    #[serde(default)]
+    pub(super) on_behalf: Option<Says>,
 }
 
 /// What was decided.

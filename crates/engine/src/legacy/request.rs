@@ -248,12 +248,14 @@ impl Gateway {
             })))
         };
         if self.translates(&prepared.entry, &prepared.evidence).await? {
+            self.use_approval(call, &prepared).await?;
             return translated();
         }
         let speech = Speech::Legacy(
             client.wish(prepared.entry.upstream.server().push)?,
             client.digest,
         );
+        self.use_approval(call, &prepared).await?;
         let mut note = Note::default();
         let exchange = self.exchange(
             &prepared.entry,
@@ -268,6 +270,7 @@ impl Gateway {
             .while_standing(&call.principal, &call.admission, std::pin::pin!(exchange))
             .await;
         note.record(&mut call.audit);
+        call.held.sent(note.sent);
         if let Err(error) = &opened
             && self
                 .proved_stateless(&prepared.entry, &prepared.evidence, error)

@@ -128,10 +128,13 @@ impl LimitAdmin {
             }
             let limits = Limits::read(&limits)?.write();
             let follows = before.map(|record| record.version);
+            // Replicas that know a later version, because the database came back without it, take this one.
+            let latest = self.index.version_of(kind, id);
+            let version = follows.unwrap_or_default().max(latest).saturating_add(1);
             let mut record = LimitRecord {
                 scope: scope.clone(),
                 limits: Value::Object(limits).to_string(),
-                version: follows.unwrap_or_default().saturating_add(1),
+                version,
                 updated_at: self.clock.now(),
                 updated_by: by.id.as_str().to_owned(),
                 seal: [0; 32],
@@ -185,13 +188,13 @@ impl LimitAdmin {
     }
 
     /// What was used from one moment to another, in whole hours, by key, person, team and server: of all,
-    /// for those who may read everything; else of the own key alone.
+    /// for those who may read everything; else of the own key alone. `true`: there is more than that.
     pub async fn usage(
         &self,
         from: Timestamp,
         until: Option<Timestamp>,
         by: &Principal,
-    ) -> Result<Vec<UsageRow>, LimitAdminError> {
+    ) -> Result<(Vec<UsageRow>, bool), LimitAdminError> {
         let own = match by.role {
             Role::Viewer | Role::Admin => None,
             Role::User | Role::Approver => {
@@ -200,7 +203,10 @@ impl LimitAdmin {
             }
         };
         let until = until.unwrap_or_else(|| after(self.clock.now()));
-        Ok(self.usage.sums(from, until, own, MOST_ROWS).await?)
+        let mut rows = self.usage.sums(from, until, own, MOST_ROWS + 1).await?;
+        let truncated = rows.len() > MOST_ROWS;
+        rows.truncate(MOST_ROWS);
+        Ok((rows, truncated))
     }
 }
 

@@ -10,11 +10,11 @@ use portcullis_store::{
     BudgetScope, Charge, Reservation, Reserved, Seated, Slot, StoreError, Taken,
 };
 
-use super::held::{Counted, Held, Holding};
+use super::held::{Held, Holding, Shared};
 use super::refusal::{LimitKind, Limited};
 use super::scopes::{ScopeKind, budget_scope};
 use super::tally::{Used, Whose};
-use super::{Allowance, AllowancesUnknown, LEASE, Limiter, Place, RESERVED};
+use super::{ALONE, Allowance, AllowancesUnknown, LEASE, Limiter, Place, RESERVED};
 use crate::call::Call;
 use crate::error::EngineError;
 use crate::gateway::Gateway;
@@ -204,16 +204,23 @@ impl Limiter {
         let mut held = Held::new(Holding {
             limiter: Arc::clone(self),
             holder: self.holder(),
-            places: None,
+            shared: Shared::No,
+            here: false,
             reserved: false,
             cost_nano_usd: 0,
+            sent: false,
             whose: Whose::of(&call.principal, Some(&entry.id), self.clock.now()),
         });
-        let filled = self.fill(call, entry, &wanted, &mut held).await;
-        if filled.is_err() {
-            held.give_back(ErrorKind::RateLimited.into()).await;
+        match self.fill(call, entry, &wanted, &mut held).await {
+            Ok(()) => Ok(held),
+            // What the store may have taken all the same is given back behind the answer's back: nobody
+            // waits a second time for a store that did not answer.
+            Err(error @ EngineError::NotCounted) => Err(error),
+            Err(error) => {
+                held.give_back(ErrorKind::RateLimited.into()).await;
+                Err(error)
+            }
         }
-        filled.map(|()| held)
     }
 
     async fn fill(
@@ -247,14 +254,21 @@ impl Limiter {
             return Ok(());
         }
         let now = self.clock.now();
-        let taken = match self.deps.counters.take(charges, now).await {
-            Err(error) if self.counts_here(&error) => self.local.take(charges, now).await,
-            taken => taken,
+        let taken = if self.asks_the_store() {
+            match self.deps.counters.take(charges, now).await {
+                Err(error) if self.counts_here(&error) => self.local.take(charges, now).await,
+                taken => self.answered(taken),
+            }
+        } else {
+            self.local.take(charges, now).await
         };
         match taken.map_err(|error| not_counted(call, &error))? {
             Taken::Taken => Ok(()),
             Taken::Limited { which, retry_after } => {
-                let limited = limited(scopes, which, LimitKind::Requests, Some(retry_after));
+                // Where nothing may pass, nothing falls due.
+                let ever = charges.get(which).is_none_or(|one| one.rate.burst > 0);
+                let wait = ever.then_some(retry_after);
+                let limited = limited(scopes, which, LimitKind::Requests, wait);
                 Err(self.refuse(call, entry, limited))
             }
         }
@@ -270,39 +284,49 @@ impl Limiter {
         let Some(holding) = held.holding() else {
             return Ok(());
         };
+        let seated = self.seated(holding, slots).await;
+        match seated.map_err(|error| not_counted(call, &error))? {
+            Seated::Held => Ok(()),
+            Seated::Full { which } => {
+                let ever = slots.get(which).is_none_or(|slot| slot.most > 0);
+                let wait = ever.then_some(SOMEBODY_ENDS);
+                let limited = limited(scopes, which, LimitKind::Concurrency, wait);
+                Err(self.refuse(call, Some(entry), limited))
+            }
+        }
+    }
+
+    /// Takes places of the store, or here where it cannot give any. What is held says at every moment what
+    /// may have been taken.
+    async fn seated(&self, holding: &mut Holding, slots: &[Slot]) -> Result<Seated, StoreError> {
         let holder = Arc::clone(&holding.holder);
         let now = self.clock.now();
-        holding.places = Some(Counted::Together);
-        let concurrency = &self.deps.concurrency;
-        let mut seated = concurrency
-            .acquire(&holder, slots, now, now.after(LEASE))
-            .await;
-        if let Err(error) = &seated
-            && self.counts_here(error)
-        {
-            holding.places = Some(Counted::Here);
-            seated = self.local.acquire(&holder, slots, now).await;
-        }
-        let refused = match seated {
-            Ok(Seated::Held) => {
-                if holding.places == Some(Counted::Together) {
+        if self.asks_the_store() {
+            holding.shared = Shared::Perhaps;
+            let store = &self.deps.concurrency;
+            let seated = store.acquire(&holder, slots, now, now.after(LEASE)).await;
+            match self.answered(seated) {
+                Ok(Seated::Held) => {
+                    holding.shared = Shared::Yes;
                     let place = Place {
-                        slots: slots.as_slice().into(),
+                        slots: slots.into(),
                         renewed: self.clock.monotonic(),
                     };
                     self.places().insert(holder, place);
+                    return Ok(Seated::Held);
                 }
-                return Ok(());
+                Ok(full @ Seated::Full { .. }) => {
+                    holding.shared = Shared::No;
+                    return Ok(full);
+                }
+                Err(error) if self.counts_here(&error) => {}
+                Err(error) => return Err(error),
             }
-            Ok(Seated::Full { which }) => {
-                let wait = Some(SOMEBODY_ENDS);
-                let limited = limited(scopes, which, LimitKind::Concurrency, wait);
-                self.refuse(call, Some(entry), limited)
-            }
-            Err(error) => not_counted(call, &error),
-        };
-        holding.places = None;
-        Err(refused)
+        }
+        holding.here = true;
+        let seated = self.local.acquire(&holder, slots, now).await;
+        holding.here = matches!(seated, Ok(Seated::Held));
+        seated
     }
 
     async fn set_aside(
@@ -322,24 +346,59 @@ impl Limiter {
             amount_nano_usd: wanted.cost_nano_usd,
             expires_at: now.after(RESERVED),
         };
+        // Where the store does not answer, it may be set aside all the same.
         holding.reserved = true;
-        let refused = match self.deps.budgets.reserve(&reservation, budgets).await {
-            Ok(Reserved::Reserved) => return Ok(()),
+        match self.deps.budgets.reserve(&reservation, budgets).await {
+            Ok(Reserved::Reserved) => Ok(()),
             Ok(Reserved::Exhausted { which, resets_at }) => {
-                let wait = resets_at.map(|resets_at| resets_at.since(now));
+                holding.reserved = false;
+                let most = budgets.get(which).map(|budget| budget.most_nano_usd);
+                // What costs more than there ever is, waits for nothing.
+                let wait = resets_at
+                    .filter(|_| most.is_none_or(|most| wanted.cost_nano_usd <= most))
+                    .map(|resets_at| resets_at.since(now));
                 let limited = limited(scopes, which, LimitKind::Budget, wait);
-                self.refuse(call, Some(entry), limited)
+                Err(self.refuse(call, Some(entry), limited))
             }
-            Err(error) => not_counted(call, &error),
-        };
-        holding.reserved = false;
-        Err(refused)
+            Err(error) => Err(not_counted(call, &error)),
+        }
+    }
+
+    /// Whether the store is to be asked. One that failed a moment ago is not waited for, where this process
+    /// may count by itself; after that moment one call asks, and the others go on without it.
+    fn asks_the_store(&self) -> bool {
+        let until = self.alone_until.load(Ordering::Relaxed);
+        if until == 0 || !self.local_share.load(Ordering::Relaxed) {
+            return true;
+        }
+        let now = self.millis();
+        let next = now.saturating_add(ALONE);
+        now >= until
+            && self
+                .alone_until
+                .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    fn answered<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        if answer.is_ok() && self.alone_until.load(Ordering::Relaxed) > 0 {
+            self.alone_until.store(0, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Since the process began.
+    fn millis(&self) -> u64 {
+        let millis = self.clock.monotonic().as_millis();
+        u64::try_from(millis).unwrap_or(u64::MAX)
     }
 
     /// Whether a fault of the store is bridged by this process.
     fn counts_here(&self, error: &StoreError) -> bool {
         let here = self.local_share.load(Ordering::Relaxed);
         if here {
+            let until = self.millis().saturating_add(ALONE);
+            self.alone_until.store(until, Ordering::Relaxed);
             tracing::warn!(
                 error = error as &dyn std::error::Error,
                 "the store cannot count: this replica counts to its share (limits.on_store_fault)"

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use portcullis_core::ErrorKind;
-
 use super::Limiter;
 use super::tally::{Used, Whose};
 use crate::audit::Outcome;
@@ -18,22 +16,28 @@ pub(super) struct Holding {
     pub(super) limiter: Arc<Limiter>,
     /// Under which name.
     pub(super) holder: Arc<str>,
-    /// Whether places are taken, and where.
-    pub(super) places: Option<Counted>,
-    /// Whether money is set aside.
+    /// Whether the store has places taken for it.
+    pub(super) shared: Shared,
+    /// Whether this process has, because the store could not.
+    pub(super) here: bool,
+    /// Whether money may be set aside.
     pub(super) reserved: bool,
     /// What the call costs, if it is made; nothing until it may be.
     pub(super) cost_nano_usd: u64,
+    /// Whether it may have left the house.
+    pub(super) sent: bool,
     pub(super) whose: Whose,
 }
 
-/// Who counts.
+/// Whether the store has something taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counted {
-    /// The store.
-    Together,
-    /// This process, because the store could not.
-    Here,
+pub(super) enum Shared {
+    /// It has not.
+    No,
+    /// It was asked, and did not answer.
+    Perhaps,
+    /// It has.
+    Yes,
 }
 
 impl Held {
@@ -46,6 +50,21 @@ impl Held {
         self.0.as_deref_mut()
     }
 
+    /// Whether the call may have reached its server, as whoever sent it knows. What went out once stays so,
+    /// whatever becomes of a second attempt.
+    pub(crate) fn sent(&mut self, sent: bool) {
+        if let Some(holding) = self.holding() {
+            holding.sent |= sent;
+        }
+    }
+
+    /// The server said that it did nothing, or will not be asked at all.
+    pub(crate) fn costs_nothing(&mut self) {
+        if let Some(holding) = self.holding() {
+            holding.cost_nano_usd = 0;
+        }
+    }
+
     /// Gives everything back before the answer is given, so that whoever has it may call again. Not
     /// waited for to its end, it is done all the same.
     pub(crate) async fn give_back(&mut self, outcome: Outcome) {
@@ -55,8 +74,8 @@ impl Held {
         if holding.is_local() {
             return holding.spend(outcome);
         }
-        let tracker = holding.limiter.tracker.clone();
-        let given_back = tracker.spawn(holding.give_back(outcome));
+        let limiter = Arc::clone(&holding.limiter);
+        let given_back = limiter.behind(holding.give_back(outcome));
         // A panic in there was told where it happened.
         let _ = given_back.await;
     }
@@ -73,21 +92,21 @@ impl Drop for Held {
         // Without a runtime the process has ended: places end with their lease, and what is reserved
         // stays spent.
         if tokio::runtime::Handle::try_current().is_ok() {
-            let tracker = holding.limiter.tracker.clone();
-            tracker.spawn(holding.give_back(Outcome::Abandoned));
+            let limiter = Arc::clone(&holding.limiter);
+            drop(limiter.behind(holding.give_back(Outcome::Abandoned)));
         }
     }
 }
 
 impl Holding {
     /// Whether nobody has to be told.
-    const fn is_local(&self) -> bool {
-        self.places.is_none() && !self.reserved
+    fn is_local(&self) -> bool {
+        self.shared == Shared::No && !self.here && !self.reserved
     }
 
     /// What it has cost, now that it ended like this.
     const fn spent(&self, outcome: Outcome) -> u64 {
-        if was_made(outcome) {
+        if self.sent || was_made(outcome) {
             self.cost_nano_usd
         } else {
             0
@@ -106,22 +125,19 @@ impl Holding {
 
     pub(super) async fn give_back(self: Box<Self>, outcome: Outcome) {
         self.spend(outcome);
-        let deps = &self.limiter.deps;
-        match self.places {
-            None => {}
-            Some(Counted::Here) => self.limiter.local.release(&self.holder).await,
-            Some(Counted::Together) => {
-                self.limiter.places().remove(&self.holder);
-                if let Err(error) = deps.concurrency.release(&self.holder).await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "a place is not given back before its lease ends"
-                    );
-                }
-            }
+        if self.here {
+            self.limiter.local.release(&self.holder).await;
+        }
+        let release = release(Arc::clone(&self.limiter), Arc::clone(&self.holder));
+        match self.shared {
+            Shared::No => {}
+            // Nobody waits a second time for a store that did not answer.
+            Shared::Perhaps => drop(self.limiter.behind(release)),
+            Shared::Yes => release.await,
         }
         if self.reserved {
-            let settled = deps.budgets.settle(&self.holder, self.spent(outcome)).await;
+            let budgets = &self.limiter.deps.budgets;
+            let settled = budgets.settle(&self.holder, self.spent(outcome)).await;
             if let Err(error) = settled {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -132,22 +148,22 @@ impl Holding {
     }
 }
 
-/// Whether a call that ended like this may have done its work. What was refused on our side of the door,
-/// or found nobody behind it, was not made, and costs nothing; in doubt it costs.
-const fn was_made(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Ok | Outcome::ToolError | Outcome::Abandoned | Outcome::Panicked => true,
-        Outcome::Kind(kind) => !matches!(
-            kind,
-            ErrorKind::Forbidden
-                | ErrorKind::NotFound
-                | ErrorKind::Invalid
-                | ErrorKind::Conflict
-                | ErrorKind::RateLimited
-                | ErrorKind::ConsentRequired
-                | ErrorKind::Unauthenticated
-                | ErrorKind::Unavailable
-                | ErrorKind::UpstreamUnreachable
-        ),
+/// Gives places of the store back.
+async fn release(limiter: Arc<Limiter>, holder: Arc<str>) {
+    limiter.places().remove(&holder);
+    if let Err(error) = limiter.deps.concurrency.release(&holder).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "a place is not given back before its lease ends"
+        );
     }
+}
+
+/// Whether a call of which nobody said that it went out may have done its work all the same. In doubt it
+/// costs; what was refused on our side of the door, or found nobody behind it, was not made.
+const fn was_made(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Ok | Outcome::ToolError | Outcome::Abandoned | Outcome::Panicked
+    )
 }

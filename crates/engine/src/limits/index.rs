@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use portcullis_core::{Clock, Principal, constant_time_eq};
+use portcullis_core::{Clock, LevelKind, Principal, constant_time_eq};
 use portcullis_policy::Limits;
 use portcullis_store::{LimitRecord, LimitScope, LimitStore, StoreError};
 
@@ -234,14 +234,16 @@ impl LimitIndex {
 
     /// What is in force for this scope.
     pub fn in_force(&self, kind: ScopeKind, id: &str) -> Result<Arc<Limits>, AllowancesUnknown> {
-        let mut kinds = ScopeKind::OF_CALLERS.iter();
-        let place = kinds.position(|one| *one == kind);
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(table) = place.and_then(|place| tables.0.get(place)) else {
-            return Ok(Arc::default());
-        };
-        let limits = table.of(id).map_err(|()| AllowancesUnknown(kind))?;
-        Ok(Arc::clone(limits))
+        tables.in_force(kind, id)
+    }
+
+    /// The latest version of a stored scope that was heard of, perhaps of a database that has come back
+    /// without it since.
+    pub(super) fn version_of(&self, kind: ScopeKind, id: &str) -> u64 {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        let known = tables.table(kind).and_then(|table| table.stored.get(id));
+        known.map_or(0, |known| known.version)
     }
 }
 
@@ -255,21 +257,46 @@ fn scopes_of(principal: &Principal) -> [Option<&str>; ScopeKind::OF_CALLERS.len(
     ]
 }
 
+/// The organizations that a caller is in by its team alone.
+fn organizations_above(principal: &Principal) -> impl Iterator<Item = &str> {
+    let above = principal.levels.iter();
+    let above = above.filter(|level| level.kind == LevelKind::Organization);
+    let own = principal.org.as_deref();
+    above
+        .map(|level| &*level.id)
+        .filter(move |id| Some(*id) != own)
+}
+
+impl Tables {
+    fn allowance(&self, kind: ScopeKind, id: &str) -> Result<Option<Allowance>, AllowancesUnknown> {
+        let limits = self.in_force(kind, id)?;
+        Ok((!limits.is_empty()).then(|| Allowance {
+            kind,
+            id: id.into(),
+            limits,
+        }))
+    }
+
+    fn in_force(&self, kind: ScopeKind, id: &str) -> Result<Arc<Limits>, AllowancesUnknown> {
+        let place = ScopeKind::OF_CALLERS.iter().position(|one| *one == kind);
+        let Some(table) = place.and_then(|place| self.0.get(place)) else {
+            return Ok(Arc::default());
+        };
+        let limits = table.of(id).map_err(|()| AllowancesUnknown(kind))?;
+        Ok(Arc::clone(limits))
+    }
+}
+
 impl Allowances for LimitIndex {
     fn of(&self, principal: &Principal) -> Result<Vec<Allowance>, AllowancesUnknown> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let kinds = ScopeKind::OF_CALLERS.into_iter();
+        let own = kinds.zip(scopes_of(principal));
+        let own = own.filter_map(|(kind, id)| Some((kind, id?)));
+        let above = organizations_above(principal).map(|id| (ScopeKind::Organization, id));
         let mut allowances = Vec::new();
-        let kinds = ScopeKind::OF_CALLERS.iter().zip(&tables.0);
-        for ((kind, table), id) in kinds.zip(scopes_of(principal)) {
-            let Some(id) = id else { continue };
-            let limits = table.of(id).map_err(|()| AllowancesUnknown(*kind))?;
-            if !limits.is_empty() {
-                allowances.push(Allowance {
-                    kind: *kind,
-                    id: id.into(),
-                    limits: Arc::clone(limits),
-                });
-            }
+        for (kind, id) in own.chain(above) {
+            allowances.extend(tables.allowance(kind, id)?);
         }
         Ok(allowances)
     }

@@ -46,6 +46,7 @@ use crate::error::EngineError;
 use crate::exchange::{Note, Opened, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
+use crate::limits::Held;
 use crate::prepare::{Prepared, protocol};
 use crate::relay::outcome_of;
 use crate::snapshot::ServerEntry;
@@ -106,6 +107,7 @@ impl Gateway {
                 Retried::Anew => {}
                 Retried::GoesOn(underway) => return Ok(Across::Stream(underway, News::Asked)),
                 Retried::Declined(text) => {
+                    call.held.costs_nothing();
                     let outcome = outcome_of(method, &text);
                     return Ok(Across::Text(StatusCode::OK, outcome, text));
                 }
@@ -134,6 +136,7 @@ impl Gateway {
         let text = request(&prepared.edits.finish()).ok_or_else(|| bad_answer(entry))?;
         let envelope = Envelope::parse(text.as_bytes()).map_err(|_| bad_answer(entry))?;
         let owner = self.parked.next_owner();
+        self.use_approval(call, prepared).await?;
         let speech = Speech::Legacy(wish.clone(), Some(owner));
         let mut note = Note::default();
         let opened = {
@@ -157,6 +160,7 @@ impl Gateway {
             opened
         };
         note.record(&mut call.audit);
+        call.held.sent(note.sent);
         filter.presented.add(note.presented);
         let Opened::Legacy(session, mut reply) = opened? else {
             return Err(bad_answer(entry));
@@ -176,6 +180,9 @@ impl Gateway {
                     return Err(crate::exchange::revealing(entry));
                 }
                 let heard = conversation.hears(&text);
+                if matches!(heard, Heard::OpenFirst) {
+                    call.held.costs_nothing();
+                }
                 self.whole(&filter, &conversation, heard, asking)
             }
             Reply::Stream(source) => {
@@ -188,6 +195,7 @@ impl Gateway {
                     source,
                     thread: Thread::new(),
                     wish: wish.clone(),
+                    held: Held::default(),
                 };
                 self.begun(Underway::boxed(self, running), asking).await
             }

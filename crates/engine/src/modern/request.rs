@@ -269,6 +269,10 @@ impl Gateway {
         let modern = self
             .serves_modern(&prepared.entry, &prepared.evidence)
             .await?;
+        if modern && prepared.goes_on {
+            // It has taken nothing, because it was a call of a session that this server opens no more.
+            return Err(protocol(code::INVALID_PARAMS, "invalid requestState"));
+        }
         if method == Method::ToolsCall {
             self.require_mirrored(view, &prepared, envelope, headers)
                 .await?;
@@ -323,6 +327,7 @@ impl Gateway {
             watched.require_within(std::iter::once(&filter.entry.id))?;
             filter.watched = watched.ask(&filter.entry.id, &mut edits);
         }
+        self.use_approval(call, &prepared).await?;
         let mut note = Note::default();
         let exchange = self.exchange(
             &prepared.entry,
@@ -337,6 +342,7 @@ impl Gateway {
             .while_standing(&call.principal, &call.admission, std::pin::pin!(exchange))
             .await;
         note.record(&mut call.audit);
+        call.held.sent(note.sent);
         filter.presented.add(note.presented);
         match opened? {
             Opened::Modern(Reply::Message { status, body }) => {

@@ -74,6 +74,8 @@ async fn one_that_left_is_gone_at_once_and_so_is_one_that_nobody_knows() {
     let (clock, first, second) = two().await;
     second.leave().await;
     clock.advance(BEAT);
+    // Whatever it still does.
+    second.beat().await;
     first.beat().await;
     assert_eq!(first.runs(second.own()).await, Some(false));
     assert_eq!(first.doubt(first.own()), None);
@@ -85,4 +87,16 @@ async fn clocks_may_differ_by_ten_seconds_and_a_beat_may_be_missed() {
     clock.advance(BEAT * 2 + Duration::from_secs(10));
     first.look().await;
     assert!(first.known_address(second.own()).is_some());
+}
+
+#[tokio::test]
+async fn replicas_whose_store_is_away_have_not_become_one() {
+    let (clock, first, second) = two().await;
+    first.suspect(second.own());
+    clock.advance(SILENCE * 2);
+    assert_eq!(first.others(), []);
+    assert_eq!(first.known_last(), 1);
+    // The store says that it has gone.
+    first.look().await;
+    assert_eq!(first.known_last(), 0);
 }

@@ -44,13 +44,13 @@ pub(super) async fn open(
     Ok((redis, state))
 }
 
-/// Redis of this configuration, where there is one. What nobody shares needs none.
+/// Redis of this configuration, where there is one, until `closing`. What nobody shares needs none.
 pub(super) async fn of(
     config: &Config,
     storage: &Storage,
     vaults: &Vaults,
     tracker: &TaskTracker,
-    stop: &CancellationToken,
+    closing: &CancellationToken,
 ) -> anyhow::Result<Option<RedisStores>> {
     if matches!(storage, Storage::Memory) {
         return Ok(None);
@@ -62,7 +62,7 @@ pub(super) async fn of(
         clock: Arc::clone(&vaults.clock),
         entropy: Arc::clone(&vaults.entropy),
         tracker: tracker.clone(),
-        stop: stop.clone(),
+        stop: closing.clone(),
     };
     let (redis, state) = open(&settings, &deps).await?;
     match state {

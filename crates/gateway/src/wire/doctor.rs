@@ -13,7 +13,6 @@ use std::time::Duration;
 use portcullis_config::{CommandLine, Config, Loaded, Notice, place_of};
 use portcullis_core::{Clock, SystemClock};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::rooms::{Rooms, Storage, refusal};
@@ -175,7 +174,6 @@ fn elsewhere(what: impl Into<String>) -> Change {
 struct Surgery {
     rooms: Rooms,
     tasks: TaskTracker,
-    stop: CancellationToken,
 }
 
 impl Surgery {
@@ -185,17 +183,16 @@ impl Surgery {
         config.audit.sinks.clear();
         config.audit.log_requests = false;
         config.identity.issuers.clear();
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let tasks = TaskTracker::new();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let rooms = Rooms::build(&config, &Storage::Memory, clock, &tasks, &stop)
+        let rooms = Rooms::build(&config, &Storage::Memory, clock, &tasks)
             .await
             .map_err(refusal)?;
-        Ok(Self { rooms, tasks, stop })
+        Ok(Self { rooms, tasks })
     }
 
     async fn close(self) {
         serve::end(&self.rooms).await;
-        self.stop.cancel();
         self.tasks.close();
     }
 }

@@ -134,11 +134,9 @@ impl Embedded {
             .map_err(|errors| CommandError::Configuration(errors.to_string()))?
             .config;
         let rooms = Arc::new(
-            Box::pin(Rooms::presenting(
-                &config, storage, clock, tracker, stop, between,
-            ))
-            .await
-            .map_err(refusal)?,
+            Box::pin(Rooms::presenting(&config, storage, clock, tracker, between))
+                .await
+                .map_err(refusal)?,
         );
         stored.put_in_force();
         housekeeping::start(&rooms, tracker, stop);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_engine::BEAT;
+use portcullis_engine::{BEAT, Gateway};
 use portcullis_store::{StoreError, Topic};
 use portcullis_vault::KeyRing;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,12 @@ const BREATH: Duration = Duration::from_millis(20);
 const HOUSE: Duration = Duration::from_secs(1);
 
 pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &CancellationToken) {
+    while_serving(rooms, tracker, HOUSE, |gateway| async move {
+        gateway.keep_limits().await;
+    });
+    while_serving(rooms, tracker, BEAT, |gateway| async move {
+        gateway.replicas().beat().await;
+    });
     let house = House {
         rooms,
         tracker,
@@ -53,9 +59,6 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
     house.every(GRANTS, |rooms| async move {
         let now = rooms.vaults.clock.now();
         rooms.authorization.tidy(now).await;
-    });
-    house.every(BEAT, |rooms| async move {
-        rooms.gateway.replicas().beat().await;
     });
     house.every(GRANTS, |rooms| async move {
         let ended = unclaimed::tidy(&rooms).await;
@@ -83,6 +86,35 @@ pub(super) fn start(rooms: &Arc<Rooms>, tracker: &TaskTracker, stop: &Cancellati
         HOUSE,
         |rooms| async move { rooms.gateway.keep_house().await },
     );
+}
+
+/// Again and again for as long as anything is served, which is longer than until the stop. It has the gateway
+/// and not the rooms, which may go before.
+fn while_serving<W>(
+    rooms: &Rooms,
+    tracker: &TaskTracker,
+    period: Duration,
+    work: impl Fn(Arc<Gateway>) -> W + Send + 'static,
+) where
+    W: Future<Output = ()> + Send,
+{
+    let (gateway, closing) = (Arc::clone(&rooms.gateway), rooms.closing.clone());
+    tracker.spawn(async move {
+        let keeping = async move {
+            let mut ticks = ticks(period);
+            loop {
+                ticks.tick().await;
+                work(Arc::clone(&gateway)).await;
+            }
+        };
+        closing.run_until_cancelled(keeping).await;
+    });
+}
+
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
 }
 
 /// What runs beside the requests, until the gateway stops.
@@ -123,8 +155,7 @@ impl House<'_> {
     {
         let rooms = Arc::clone(self.rooms);
         self.once(async move {
-            let mut ticks = tokio::time::interval(period);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut ticks = ticks(period);
             loop {
                 ticks.tick().await;
                 work(Arc::clone(&rooms)).await;

@@ -96,7 +96,7 @@ pub async fn proxy(
     let url = listeners.url(&config)?;
     let (tasks, soft) = (&lifecycle.tasks, &lifecycle.stop.soft);
     let clock = Arc::new(SystemClock::start());
-    let rooms = Rooms::build(&config, &Storage::of(&config), clock, tasks, soft)
+    let rooms = Rooms::build(&config, &Storage::of(&config), clock, tasks)
         .await
         .map_err(refusal)?;
     let rooms = Arc::new(rooms);

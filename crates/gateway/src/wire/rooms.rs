@@ -24,7 +24,7 @@ use portcullis_store::Stores;
 use portcullis_store_sql::Durability;
 use portcullis_upstream::{Means, Processes};
 use portcullis_vault::{KeyRing, MacPurpose};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::authorization::Authorization;
@@ -245,22 +245,22 @@ pub(super) struct Rooms {
     pub(super) authorization: Authorization,
     pub(super) connections: Connections,
     pub(super) limiting: Limiting,
+    /// When nothing is asked of the stores any more, which is later than the stop: requests end first.
+    pub(super) closing: CancellationToken,
+    /// Rooms that nobody has any more are closed, whoever forgot to.
+    _closes: DropGuard,
 }
 
 impl Rooms {
-    /// Builds every room. Tasks go on `tracker` and end with `stop`.
+    /// Builds every room. Tasks go on `tracker` and end with [`closing`](Self::closing).
     pub(super) async fn build(
         config: &Config,
         storage: &Storage,
         clock: Arc<dyn Clock>,
         tracker: &TaskTracker,
-        stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let as_it_is: Presenting = Box::new(|broker| broker);
-        Box::pin(Self::presenting(
-            config, storage, clock, tracker, stop, as_it_is,
-        ))
-        .await
+        Box::pin(Self::presenting(config, storage, clock, tracker, as_it_is)).await
     }
 
     /// The same with something between the engine and the broker of its credentials.
@@ -269,12 +269,13 @@ impl Rooms {
         storage: &Storage,
         clock: Arc<dyn Clock>,
         tracker: &TaskTracker,
-        stop: &CancellationToken,
         between: Presenting,
     ) -> anyhow::Result<Self> {
         let client = outbound::client(config.server.ca_file.clone())?;
         let mut vaults = Box::pin(Vaults::open_at(storage, clock)).await?;
-        let redis = Box::pin(beside::of(config, storage, &vaults, tracker, stop)).await?;
+        let closing = CancellationToken::new();
+        let closes = closing.clone().drop_guard();
+        let redis = Box::pin(beside::of(config, storage, &vaults, tracker, &closing)).await?;
         vaults.stores = beside::joined(vaults.stores, redis.as_ref());
         let vaults = vaults;
         let (index, keys) = vaults.keys().await?;
@@ -296,7 +297,7 @@ impl Rooms {
             &*vaults.stores.announcements,
             FreshnessSettings::default(),
             tracker,
-            stop,
+            &closing,
         );
         let metrics = Arc::new(Metrics::new());
         let audit = start_audit(config, &vaults, &client, &metrics, tracker).await?;
@@ -400,6 +401,8 @@ impl Rooms {
             readiness.watch_redis(Box::new(beside::RedisProbe(redis)));
         }
         Ok(Self {
+            closing,
+            _closes: closes,
             limiting,
             authorization,
             trail: AuditTrail::new(Arc::clone(&vaults.stores.audit)),

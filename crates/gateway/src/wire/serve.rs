@@ -56,7 +56,7 @@ pub async fn serve(
     let url = listeners.url(&config)?;
     let storage = Storage::of(&config);
     let (tasks, soft) = (&lifecycle.tasks, &lifecycle.stop.soft);
-    let rooms = Rooms::build(&config, &storage, clock, tasks, soft)
+    let rooms = Rooms::build(&config, &storage, clock, tasks)
         .await
         .map_err(refusal)?;
     let rooms = Arc::new(rooms);
@@ -65,7 +65,7 @@ pub async fn serve(
         first_start::greet(&rooms, &url).await?;
     }
     warn_of_no_key(&config, &rooms);
-    housekeeping::start(&rooms, &lifecycle.tasks, &lifecycle.stop.soft);
+    housekeeping::start(&rooms, tasks, soft);
 
     let watched = watched_files(&file, &config);
     let watch = FileWatch::start(watched, lifecycle.reload.clone())
@@ -170,14 +170,17 @@ pub(super) async fn serve_to_the_end(
     Exit::Done
 }
 
-/// Upstream sessions are closed, the last events written.
+/// Upstream sessions are closed, what calls held is given back, the last events are written; then the stores
+/// may go. Called when nothing is served any more.
 pub(super) async fn end(rooms: &Rooms) {
     rooms.gateway.replicas().leave().await;
     rooms.gateway.close_sessions(FAREWELL).await;
+    rooms.gateway.limits().given_back(FAREWELL).await;
     rooms.gateway.limits().write_usage().await;
     if rooms.audit.close().await.is_err() {
         tracing::error!("the last audit events could not be stored");
     }
+    rooms.closing.cancel();
 }
 
 /// Says what was concluded, warned of and relaxed, each once.

@@ -297,3 +297,44 @@ async fn what_one_replica_asks_another_decides_and_either_uses_once() {
     assert_eq!(statuses, [200, 202], "{left:?} {right:?}");
     assert_eq!(mock.stats().await.calls, 1);
 }
+
+#[tokio::test]
+async fn what_refuses_a_call_before_it_goes_out_leaves_its_approval() {
+    let house = House::with("    require_approval: always\n    rpm: 1\n", "").await;
+    let first = house.waits(ALICE, r#"{"n":1}"#).await;
+    let second = house.waits(ALICE, r#"{"n":2}"#).await;
+    house.approved(&first).await;
+    house.approved(&second).await;
+    assert_eq!(house.echo(ALICE, r#"{"n":1}"#).await.status, 200);
+    let limited = house.echo(ALICE, r#"{"n":2}"#).await;
+    assert_eq!(limited.status, 429, "{limited:?}");
+    let event = house.gateway.event_of(&limited).await;
+    assert_eq!(event["rule"], "rate_limit:server", "{event}");
+    assert_eq!(house.status(ALICE, &second).await, "granted");
+    assert_eq!(house.calls().await, 1);
+    house.passes(60).await;
+    assert_eq!(house.echo(ALICE, r#"{"n":2}"#).await.status, 200);
+    assert_eq!(house.status(ALICE, &second).await, "redeemed");
+    assert_eq!(house.calls().await, 2);
+}
+
+#[tokio::test]
+async fn whoever_comes_too_late_for_an_approval_keeps_no_place() {
+    let of_server = "    require_approval: always\n    max_concurrent_requests: 8\n";
+    let house = House::with(of_server, "").await;
+    let id = house.waits(ALICE, "{}").await;
+    house.approved(&id).await;
+    let calls = (0..8).map(|_| house.echo(ALICE, "{}"));
+    let replies = futures_util::future::join_all(calls).await;
+    let made = replies.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!(made, 1, "{replies:?}");
+    let concurrency = &house.gateway.embedded().stores().concurrency;
+    assert_eq!(
+        concurrency
+            .held("server:support", house.now())
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(house.calls().await, 1);
+}

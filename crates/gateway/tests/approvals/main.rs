@@ -8,6 +8,8 @@ mod deciding;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]
+mod on_behalf;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod support;

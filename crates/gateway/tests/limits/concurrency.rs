@@ -18,7 +18,7 @@ async fn streaming(stage: &Stage, actor: &Actor, session: &str) -> Connection {
 }
 
 /// How many places the store knows to be taken.
-async fn held(stage: &Stage, scope: &str) -> u64 {
+pub(crate) async fn held(stage: &Stage, scope: &str) -> u64 {
     let stores = stage.gateway.embedded().stores();
     let now = portcullis_core::Clock::now(&*stage.clock);
     stores.concurrency.held(scope, now).await.unwrap()
@@ -78,7 +78,7 @@ async fn a_call_that_lasts_keeps_its_place_beyond_the_lease() {
     for _ in 0..6 {
         // Each time nearly as long as a place is taken for.
         stage.advance(30).await;
-        stage.gateway.embedded().gateway().keep_house().await;
+        stage.gateway.embedded().gateway().keep_limits().await;
         assert_eq!(held(&stage, "server:a").await, 1);
     }
     drop(stream);

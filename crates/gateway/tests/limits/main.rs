@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
+mod parked;
+#[cfg(test)]
 mod rates;
 #[cfg(test)]
 mod replicas;

@@ -10,7 +10,7 @@ const PRICES: &[&str] = &[
     "mcp_info: {mcp_server_cost_info: {default_cost_per_query: 0.4, tool_name_to_cost_per_query: {delete_user: 0.7}}}",
 ];
 
-async fn info(actor: &Actor) -> Value {
+pub(crate) async fn info(actor: &Actor) -> Value {
     let info = actor.ask(Ask::get("/key/info")).await;
     assert_eq!(info.status, 200, "{info:?}");
     info.json()["info"].clone()
@@ -84,6 +84,68 @@ async fn what_was_not_made_costs_nothing_and_what_may_have_been_made_costs() {
     assert_eq!(failed.status, 502, "{failed:?}");
     assert_eq!(info(&caller).await["spend"], 0.4);
     stage.gateway.stands().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_is_of_no_use_was_made() {
+    let answers: [fn() -> Answer; 3] = [
+        || Answer::whole(200, "text/plain", "no MCP"),
+        || Answer::whole(200, "application/json", "{"),
+        || Answer::Close,
+    ];
+    for answer in answers {
+        let stage = Stage::new("", PRICES).await;
+        let caller = stage.caller(json!({"max_budget": 10})).await;
+        assert_eq!(passing(&caller, 1).await, 1);
+        stage.upstream.once("tools/call", move |_| answer());
+        let failed = echo(&caller).await;
+        assert_eq!(failed.status, 502, "{:?}: {failed:?}", answer());
+        assert_eq!(stage.upstream.count("tools/call"), 2);
+        assert_eq!(info(&caller).await["spend"], 0.8, "{:?}", answer());
+    }
+}
+
+#[tokio::test]
+async fn a_caller_whose_key_is_taken_away_in_the_middle_has_made_its_call() {
+    let stage = Stage::new("", PRICES).await;
+    let caller = stage
+        .caller(json!({"max_budget": 10, "user_id": "alice"}))
+        .await;
+    assert_eq!(passing(&caller, 1).await, 1);
+    let own = caller.ask(Ask::get("/key/info")).await.json()["key"].clone();
+    stage.upstream.on("tools/call", |_| Answer::Hang);
+    let (failed, ()) = tokio::join!(echo(&caller), async {
+        stage.upstream.arrived("tools/call", 2).await;
+        let wish = json!({"keys": [own]});
+        let gone = stage.admin.ask(Ask::post("/key/delete", &wish)).await;
+        assert_eq!(gone.status, 200, "{gone:?}");
+    });
+    assert_eq!(failed.status, 401, "{failed:?}");
+    let usage = stage.admin.ask(Ask::get("/v1/usage?by=user")).await.json();
+    assert_eq!(usage["total"]["spend"], 0.8, "{usage}");
+}
+
+#[tokio::test]
+async fn no_usage_is_left_out_without_saying_so() {
+    let stage = Stage::new("", PRICES).await;
+    let usage = async || {
+        let usage = stage.admin.ask(Ask::get("/v1/usage?by=team")).await;
+        assert_eq!(usage.status, 200, "{usage:?}");
+        usage.json()
+    };
+    assert_eq!(usage().await["truncated"], false);
+    super::faults::break_it(
+        &stage,
+        &[
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001) \
+           INSERT INTO usage_hours (hour, key_id, user_id, team, server, calls, limited, spent) \
+           SELECT 1795348800000, 'k' || i, '', '', '', 1, 0, 0 FROM n",
+        ],
+    )
+    .await;
+    let seen = usage().await;
+    assert_eq!(seen["truncated"], true, "{seen}");
+    assert_eq!(seen["total"]["calls"], 10_000, "{seen}");
 }
 
 #[tokio::test]

@@ -176,5 +176,46 @@ async fn where_nothing_may_nothing_passes() {
     assert_eq!(passing(&caller, 2).await, 0);
     stage.advance(600).await;
     assert_eq!(passing(&caller, 2).await, 0);
+    let refused = echo(&caller).await;
+    assert_eq!(refused.header("retry-after"), None, "waiting does not help");
+    assert_eq!(refused.json()["retry_after_seconds"], json!(null));
     assert_eq!(stage.upstream.count("tools/call"), 0);
+}
+
+#[tokio::test]
+async fn nobody_is_told_to_wait_where_waiting_never_helps() {
+    let prices = ["mcp_info: {mcp_server_cost_info: {default_cost_per_query: 2}}"];
+    let stage = Stage::new("", &prices).await;
+    for members in [
+        json!({"rpm_limit": 0}),
+        json!({"max_parallel_requests": 0}),
+        json!({"max_budget": 1, "budget_duration": "24h"}),
+    ] {
+        let caller = stage.caller(members.clone()).await;
+        let refused = echo(&caller).await;
+        assert_eq!(refused.status, 429, "{members}: {refused:?}");
+        assert_eq!(
+            refused.header("retry-after"),
+            None,
+            "{members}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_limited_by_the_organization_of_its_team() {
+    let sections = "limits: {organizations: {acme: {rpm_limit: 3}}}\n\
+        organizations: {acme: {}}\n\
+        teams: {ops: {organization_id: acme}, others: {}}\n";
+    let stage = Stage::new(sections, &[]).await;
+    let one = stage.caller(json!({"team_id": "ops"})).await;
+    let both = stage
+        .caller(json!({"team_id": "ops", "organization_id": "acme"}))
+        .await;
+    let neighbour = stage.caller(json!({"team_id": "others"})).await;
+    assert_eq!(passing(&one, 2).await, 2);
+    assert_eq!(passing(&both, 3).await, 1, "counted once for each request");
+    assert_eq!(echo(&one).await.json()["scope"], "organization");
+    assert_eq!(passing(&neighbour, 5).await, 5);
+    stage.gateway.stands().await;
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod shared;
 #[cfg(test)]
 mod support;

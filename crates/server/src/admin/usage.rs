@@ -75,6 +75,8 @@ struct UsagePage {
     #[schema(value_type = Vec<Object>)]
     usage: Vec<Value>,
     total: UsageFigures,
+    /// There are more keys, users, teams and servers than fit: the figures are too small. Ask about less time.
+    truncated: bool,
 }
 
 /// Calls, and what they cost.
@@ -109,13 +111,14 @@ pub(crate) async fn list(State(state): State<ServerState>, request: Request) -> 
     // What this replica did in the last second belongs to it.
     state.gateway.limits().write_usage().await;
     match state.limits.usage(since, until, &call.principal).await {
-        Ok(rows) => {
+        Ok((rows, truncated)) => {
             let (usage, total) = kept_apart(&rows, &by);
             let page = UsagePage {
                 since: since.to_string(),
                 until: until.map(|until| until.to_string()),
                 usage,
                 total,
+                truncated,
             };
             done(call, &page).await
         }

@@ -69,7 +69,7 @@ fn page(visit: &mut Visit, signed_in: &SignedIn, shown: &ShownApproval) -> Resul
     let what = shown.what.as_ref().ok_or_else(Trouble::unavailable)?;
     let (state, role) = (&visit.state, signed_in.principal.role);
     let own_allowed = state.gateway.snapshot().approvals().own;
-    let own = shown.is_of(&signed_in.principal) && !own_allowed;
+    let own = shown.may_be_of(&signed_in.principal) && !own_allowed;
     let may_decide = role.decides_approvals() && shown.is_open();
     let decides = if may_decide && !own {
         Some(signed_in.form_token(state, &act(&shown.id))?)

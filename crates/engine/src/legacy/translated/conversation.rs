@@ -217,6 +217,7 @@ impl Conversation {
             .await;
         if let Some(call) = &mut self.call {
             note.record(&mut call.audit);
+            call.held.sent(note.sent);
         }
         self.filter.presented.add(note.presented);
         match opened? {

@@ -78,13 +78,14 @@ impl Gateway {
             .map_err(|_| EngineError::KeyRing)
     }
 
-    /// Whether a stateless call brings the answer to what a call that is parked asked. It is no call of
-    /// its own: it goes on with that one, which is taken once, or is refused.
+    /// Whether a stateless request brings the answer to what one that is parked asked. It is none of its
+    /// own: it goes on with that one, which is taken once, or is refused.
     pub(crate) fn goes_on(
         &self,
         call: &Call,
         entry: &ServerEntry,
-        tool: &str,
+        method: Method,
+        subject: &str,
         envelope: &Envelope<'_>,
     ) -> bool {
         let state = envelope
@@ -93,9 +94,8 @@ impl Gateway {
         let Some(sealed) = state.and_then(string_of) else {
             return false;
         };
-        let method = Method::ToolsCall;
         let asked = what_is_asked(method, envelope);
-        let binding = state_binding(&call.principal, entry, method, tool, &asked);
+        let binding = state_binding(&call.principal, entry, method, subject, &asked);
         let (purpose, now) = (Purpose::McpParkedState, self.clock.now());
         let opened = self.sealer.open(purpose, &binding, now, &sealed).ok();
         let waits = opened.and_then(|plain| serde_json::from_slice::<Waits>(&plain).ok());
@@ -156,6 +156,8 @@ impl Gateway {
             given.map_err(EngineError::Protocol)?
         };
         let mut running = taken.goes_on().ok_or_else(gone)?;
+        // What it took when it began, it has until it ends: this request has taken nothing of its own.
+        call.held = std::mem::take(&mut running.held);
         let presented = std::mem::take(&mut running.filter.presented);
         running.filter = filter.clone();
         running.filter.presented = presented;

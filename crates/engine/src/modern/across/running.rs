@@ -17,6 +17,7 @@ use crate::error::EngineError;
 use crate::exchange::revealing;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
+use crate::limits::Held;
 
 /// The call and its stream.
 pub(super) struct Running {
@@ -30,6 +31,9 @@ pub(super) struct Running {
     pub(super) thread: Thread,
     /// What the session was opened for.
     pub(super) wish: SessionWish,
+    /// What the call holds while it waits for its client's answers: no request has it then. Given up, it
+    /// settles by itself.
+    pub(super) held: Held,
 }
 
 /// What came of waiting for the server.

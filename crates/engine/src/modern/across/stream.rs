@@ -160,7 +160,11 @@ impl Crossing {
     /// Ends the client's request with the questions; the call waits for the retry.
     async fn park(&mut self) -> Option<Bytes> {
         let gateway = std::sync::Arc::clone(self.underway.gateway());
-        let running = self.underway.take()?;
+        let mut running = self.underway.take()?;
+        // The call goes on, and so does what it holds.
+        if let Some(call) = &mut self.call {
+            running.held = std::mem::take(&mut call.held);
+        }
         let requests = running.conversation.requests();
         match gateway.park(running, &self.asked) {
             Ok((state, parked)) => {
@@ -176,6 +180,10 @@ impl Crossing {
     async fn open_first(&mut self) -> Option<Bytes> {
         let gateway = std::sync::Arc::clone(self.underway.gateway());
         let running = self.underway.take()?;
+        // The server did nothing: the retry is the call.
+        if let Some(call) = &mut self.call {
+            call.held.costs_nothing();
+        }
         match gateway.seal_addresses(&running.filter, &self.asked) {
             Ok(state) => {
                 let requests = running.conversation.requests();
