@@ -188,7 +188,8 @@ pub(super) fn entry(
         info,
         meters,
     )
-    .limited_to(server.limits.clone()))
+    .limited_to(server.limits.clone())
+    .drifting(server.on_drift.unwrap_or(config.policy.on_drift)))
 }
 
 /// What the operator decided about the server.
