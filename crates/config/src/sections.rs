@@ -11,6 +11,7 @@ pub(crate) mod aws_sigv4;
 pub(crate) mod client_certificates;
 pub(crate) mod delegation;
 pub(crate) mod discovery_auth;
+pub(crate) mod drift;
 pub(crate) mod forwarding;
 pub(crate) mod grants;
 pub(crate) mod headers;

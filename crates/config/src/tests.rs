@@ -6,6 +6,7 @@ mod callers;
 mod certificates;
 mod credential_forms;
 mod defined;
+mod drift;
 mod exposure;
 mod forms;
 mod forwarding;

@@ -140,6 +140,13 @@ impl<O: Clone + Eq + Hash, K: Clone + Eq + Hash, V> Shares<O, K, V> {
         self.count = self.of.values().map(|own| own.entries.len()).sum();
     }
 
+    /// All of one owner.
+    pub fn of(&self, owner: &O) -> impl Iterator<Item = &V> {
+        let entries = self.of.get(owner).into_iter();
+        let entries = entries.flat_map(|own| own.entries.values());
+        entries.map(|entry| &entry.value)
+    }
+
     /// All of them.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         let entries = self.of.values().flat_map(|own| own.entries.values());

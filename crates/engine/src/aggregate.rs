@@ -21,6 +21,7 @@ use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::legacy::{LegacyClient, server_info};
 use crate::outcomes::{META_KEY, ServerResult, note, report, require_one};
+use crate::pins::Showing;
 use crate::prepare::protocol;
 use crate::presented::Presented;
 use crate::routing::listed_name;
@@ -147,6 +148,9 @@ impl Gateway {
             // The caller may use it; what it lists, it is asked in our own name.
             permit = authorize_service(&entry.id);
         }
+        if method == Method::ToolsList {
+            self.know_what_is_pinned(view, entry).await;
+        }
         let evidence = permit.evidence();
         let own = self.speech_for(entry, evidence, asker).await?;
         let asked = self.ask_page(entry, evidence, &own, method, cursor).await;
@@ -187,15 +191,17 @@ impl Gateway {
             asked: None,
             abroad: None,
         };
+        let mut showing = self.pins.showing(entry, &view.principal().id);
         let items = page
             .items
             .into_iter()
-            .filter_map(|raw| show(view, &filter, raw))
+            .filter_map(|raw| show(view, &filter, &mut showing, raw))
             .filter_map(|item| match method {
                 Method::ToolsList if modern && !stateless => tool(&item),
                 _ => Some(item),
             })
             .collect();
+        showing.end();
         Ok(Share {
             items,
             next: page.next,
@@ -305,7 +311,12 @@ impl Gateway {
 
 /// An item as the aggregate lists it; `None` when it is hidden, or what it is called belongs to another
 /// server.
-fn show(view: &View, filter: &AnswerFilter, raw: &RawValue) -> Option<String> {
+fn show(
+    view: &View,
+    filter: &AnswerFilter,
+    showing: &mut Showing<'_>,
+    raw: &RawValue,
+) -> Option<String> {
     let kind = match filter.method {
         Method::ToolsList => Kind::Tools,
         Method::PromptsList => Kind::Prompts,
@@ -314,7 +325,7 @@ fn show(view: &View, filter: &AnswerFilter, raw: &RawValue) -> Option<String> {
         _ => return Some(raw.get().to_owned()),
     };
     let is_shown = match kind {
-        Kind::Tools => filter.admits(raw),
+        Kind::Tools => filter.admits(raw) && showing.lists(raw),
         _ => !has_tools_only(view.caller(), &filter.entry.policy),
     };
     if !is_shown {

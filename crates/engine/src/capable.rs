@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::{ServerId, Shares};
-use portcullis_mcp::{ClientCapabilities, Method};
+use portcullis_mcp::{ClientCapabilities, Members, Method, digest_of};
 use portcullis_policy::{Acting, Evidence, Operation, Party, authorize_service};
 use portcullis_upstream::{SessionWish, UpstreamErrorKind};
+use serde_json::value::RawValue;
 
 use crate::aggregate::{Asker, SHARE};
-use crate::catalog::{Page, bad_answer, failed, own_params, rpc_code};
+use crate::catalog::{Kind, Page, bad_answer, failed, own_params, rpc_code};
 use crate::error::EngineError;
 use crate::exchange::Speech;
 use crate::gateway::Gateway;
+use crate::pins::{Listed, Sighted};
 use crate::routing::{Claim, claims};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
@@ -148,6 +150,35 @@ impl Gateway {
         Ok(Some(wish).filter(|wish| wish.capabilities != ClientCapabilities::none()))
     }
 
+    /// Pins what the registry does not know, and holds it against its pin.
+    async fn sighted_in_session(&self, entry: &ServerEntry, named: &[(String, &RawValue)]) {
+        let known = entry.catalog.seen(Kind::Tools);
+        let is_known = |name: &str| {
+            known
+                .as_ref()
+                .is_some_and(|known| known.get(name).is_some())
+        };
+        let seen: Vec<Sighted<'_>> = named
+            .iter()
+            .filter(|(name, _)| !is_known(name))
+            .map(|(name, raw)| Sighted {
+                name,
+                raw,
+                digest: digest_of(raw),
+            })
+            .collect();
+        let written = self
+            .pins
+            .sight(&entry.id, entry.on_drift, &seen, Listed::ToCaller);
+        if let Err(error) = written.await {
+            tracing::error!(
+                mcp.server.id = %entry.id,
+                error = &error as &dyn std::error::Error,
+                "what a server lists in a session is not compared with what is pinned"
+            );
+        }
+    }
+
     async fn names_in_session(
         self: &Arc<Self>,
         entry: &Arc<ServerEntry>,
@@ -169,12 +200,16 @@ impl Gateway {
                     _ => Err(bad_answer(entry)),
                 };
             };
-            for raw in page.items {
-                let members = portcullis_mcp::Members::of(raw).ok();
-                let name =
-                    members.and_then(|tool| tool.string("name").map(std::borrow::Cow::into_owned));
-                names.extend(name);
-            }
+            let named: Vec<(String, &RawValue)> = page
+                .items
+                .into_iter()
+                .filter_map(|raw| {
+                    let tool = Members::of(raw).ok()?;
+                    Some((tool.string("name")?.into_owned(), raw))
+                })
+                .collect();
+            self.sighted_in_session(entry, &named).await;
+            names.extend(named.into_iter().map(|(name, _)| name));
             let bytes: usize = names.iter().map(String::len).sum();
             if names.len() > MOST_NAMES || bytes > MOST_BYTES {
                 return Err(bad_answer(entry));

@@ -22,6 +22,7 @@ use crate::aggregate::SHARE;
 use crate::error::EngineError;
 use crate::exposed::Marks;
 use crate::gateway::Gateway;
+use crate::pins::{Listed, Sighted};
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
@@ -65,6 +66,8 @@ impl Kind {
 pub(crate) struct Item {
     pub(crate) name: Box<str>,
     pub(crate) raw: Box<RawValue>,
+    /// For tools: the digest of all that it says.
+    pub(crate) digest: [u8; 32],
     /// For tools: which arguments are mirrored in headers (2026-07-28).
     pub(crate) headers: Option<ParamHeaders>,
     /// A tool that answers with tasks, which nobody is offered.
@@ -386,8 +389,11 @@ impl Gateway {
         fetching.covered = Some(changes);
         shelf.failed.store(fetched.is_err(), Ordering::Release);
         let items = fetched?;
+        if kind == Kind::Tools {
+            Box::pin(self.sighted(lister, &items)).await;
+        }
         let read = digest(items.iter());
-        let shown = digest(items.iter().filter(|item| is_shown(entry, kind, item)));
+        let shown = digest(items.iter().filter(|item| self.is_shown(entry, kind, item)));
         let index = items
             .iter()
             .enumerate()
@@ -419,11 +425,44 @@ impl Gateway {
         drop(kept);
         Ok(listing)
     }
-}
 
-/// Whether the server's rules let callers see an item.
-fn is_shown(entry: &ServerEntry, kind: Kind, item: &Item) -> bool {
-    kind != Kind::Tools || (!item.tasks_only && entry.policy.admits_tool(&item.name))
+    /// Whether the server's rules let callers see an item.
+    fn is_shown(&self, entry: &ServerEntry, kind: Kind, item: &Item) -> bool {
+        let by_rules = || !item.tasks_only && entry.policy.admits_tool(&item.name);
+        kind != Kind::Tools || (by_rules() && !self.pins.withholds(entry, &item.name, &item.digest))
+    }
+
+    /// Holds what a server in force lists against what is pinned. A store that does not answer stops no
+    /// list: what is not known to be pinned is withheld where that was asked for.
+    async fn sighted(&self, lister: &Lister, items: &[Item]) {
+        let (entry, snapshot) = (&lister.entry, self.snapshot());
+        let in_force = snapshot.named(entry.id.as_str());
+        if in_force.is_none_or(|(_, now)| !Arc::ptr_eq(&now.upstream, &entry.upstream)) {
+            return;
+        }
+        let seen: Vec<Sighted<'_>> = items
+            .iter()
+            .map(|item| Sighted {
+                name: &item.name,
+                raw: &item.raw,
+                digest: item.digest,
+            })
+            .collect();
+        let listed = if Arc::ptr_eq(&lister.catalog, &entry.catalog) {
+            Listed::ToUs
+        } else {
+            Listed::ToCaller
+        };
+        let written = self.pins.sight(&entry.id, entry.on_drift, &seen, listed);
+        if let Err(error) = written.await {
+            tracing::error!(
+                mcp.server.id = %entry.id,
+                error = &error as &dyn std::error::Error,
+                on_drift = entry.on_drift.as_str(),
+                "what a server lists is not compared with what is pinned"
+            );
+        }
+    }
 }
 
 fn digest<'i>(items: impl Iterator<Item = &'i Item>) -> [u8; 32] {

@@ -53,6 +53,17 @@ pub enum EngineError {
     /// Whether the call is approved cannot be told.
     #[error("approvals cannot be looked at")]
     ApprovalsUnavailable,
+    /// The tool is not what it was, and is withheld until somebody has approved what it became.
+    #[error("tool `{tool}` of server `{server}` changed, and nobody has approved that")]
+    ToolChanged {
+        /// The server.
+        server: ServerId,
+        /// The tool, as its server spells it.
+        tool: String,
+    },
+    /// Whether the tool is what it was cannot be told.
+    #[error("whether the tool is what it was cannot be told")]
+    PinsUnavailable,
     /// The server speaks only revisions of the era that the caller does not.
     #[error("server `{server}` speaks revisions of the other era only")]
     OtherEra {
@@ -120,13 +131,14 @@ impl EngineError {
             Self::ApprovalRequired(held) => held.kind(),
             Self::OtherEra { .. } => ErrorKind::UpstreamRefused,
             Self::NoneAnswered(_) => ErrorKind::UpstreamUnreachable,
-            Self::PushNotAllowed { .. } => ErrorKind::Forbidden,
+            Self::PushNotAllowed { .. } | Self::ToolChanged { .. } => ErrorKind::Forbidden,
             Self::TooMany(_) | Self::Limited(_) => ErrorKind::RateLimited,
             Self::NoLongerStands | Self::Challenged { .. } => ErrorKind::Unauthenticated,
             Self::NotCounted
             | Self::Elsewhere(_)
             | Self::AuditUnavailable
             | Self::ApprovalsUnavailable
+            | Self::PinsUnavailable
             | Self::KeyRing => ErrorKind::Unavailable,
         }
     }
@@ -273,6 +285,7 @@ impl EngineError {
                     format!("the server asked for {method}, which this gateway does not allow it"),
                 ),
             ),
+            Self::ToolChanged { server, tool } => (StatusCode::FORBIDDEN, changed(server, tool)),
             Self::TooMany(_) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 RpcError::new(code::INTERNAL_ERROR, self.to_string()),
@@ -361,6 +374,7 @@ impl EngineError {
             | Self::NotCounted
             | Self::AuditUnavailable
             | Self::ApprovalsUnavailable
+            | Self::PinsUnavailable
             | Self::KeyRing => (
                 status_of(kind),
                 RpcError::new(code::INTERNAL_ERROR, message_of(kind)),
@@ -411,6 +425,16 @@ fn ruled_out(denied: &Denied) -> String {
         }
         _ => "no rule of this gateway allows this".to_owned(),
     }
+}
+
+/// Who called it saw it before, so what is wrong with it may be said.
+fn changed(server: &ServerId, tool: &str) -> RpcError {
+    let shown: String = tool.chars().take(128).collect();
+    RpcError::new(
+        code::INVALID_REQUEST,
+        format!("the tool {shown} of server {server} is not what it was when it was approved: an administrator of this gateway has to look at the change first"),
+    )
+    .with_data(&json!({"error": "tool_changed", "server": server.as_str(), "tool": shown}))
 }
 
 fn insufficient_scope(scopes: &MissingScopes) -> RpcError {

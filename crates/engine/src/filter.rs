@@ -129,7 +129,7 @@ impl AnswerFilter {
             let result = Members::of(raw).map_err(|_| bad_answer(&self.entry))?;
             let mut edits = Edits::of(&text);
             if self.method == Method::ToolsList {
-                self.hide_tools(&result, &mut edits)?;
+                self.hide_tools(gateway, &result, &mut edits)?;
             }
             if let Some(abroad) = abroad {
                 abroad.result(&self.entry, self.method, &result, &mut edits);
@@ -144,7 +144,11 @@ impl AnswerFilter {
 
     /// An answer without the tools that the caller must not see, and with the URIs that the caller
     /// knows, for whoever changes the rest of it.
-    pub(crate) fn shown<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, EngineError> {
+    pub(crate) fn shown<'t>(
+        &self,
+        gateway: &Gateway,
+        text: &'t str,
+    ) -> Result<Cow<'t, str>, EngineError> {
         let abroad = self.respelling(text);
         if self.method != Method::ToolsList && abroad.is_none() {
             return Ok(Cow::Borrowed(text));
@@ -158,7 +162,7 @@ impl AnswerFilter {
         let result = Members::of(raw).map_err(|_| bad_answer(&self.entry))?;
         let mut edits = Edits::of(text);
         if self.method == Method::ToolsList {
-            self.hide_tools(&result, &mut edits)?;
+            self.hide_tools(gateway, &result, &mut edits)?;
         }
         if let Some(abroad) = abroad {
             abroad.result(&self.entry, self.method, &result, &mut edits);
@@ -180,18 +184,26 @@ impl AnswerFilter {
         Some(edits.finish())
     }
 
-    /// Drops the tools that the policy does not admit and those that a client must not use.
-    fn hide_tools(&self, result: &Members<'_>, edits: &mut Edits<'_>) -> Result<(), EngineError> {
+    /// Drops the tools that the policy does not admit, those that a client must not use, and those that
+    /// wait for somebody to approve what became of them.
+    fn hide_tools(
+        &self,
+        gateway: &Gateway,
+        result: &Members<'_>,
+        edits: &mut Edits<'_>,
+    ) -> Result<(), EngineError> {
         let Some(list) = result.get("tools") else {
             return Ok(());
         };
         let tools: Vec<&RawValue> =
             serde_json::from_str(list.get()).map_err(|_| bad_answer(&self.entry))?;
+        let mut showing = gateway.pins.showing(&self.entry, &self.principal.id);
         let kept: Vec<&str> = tools
             .iter()
-            .filter(|tool| self.admits(tool))
+            .filter(|tool| self.admits(tool) && showing.lists(tool))
             .map(|tool| tool.get())
             .collect();
+        showing.end();
         if kept.len() < tools.len() {
             edits.replace(list, format!("[{}]", kept.join(",")));
         }

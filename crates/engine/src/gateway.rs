@@ -23,6 +23,7 @@ use crate::consent::Elicitations;
 use crate::legacy::{Listeners, OpenedSessions, Pushes, SseSessions, Terminated, Translation};
 use crate::limits::{LimitDeps, Limiter};
 use crate::modern::{Ears, ParkedCalls};
+use crate::pins::Pins;
 use crate::replicas::{ReplicaDeps, Replicas};
 use crate::snapshot::{ServerEntry, Snapshot};
 use crate::vigil::Vigil;
@@ -62,6 +63,8 @@ pub struct GatewayDeps {
     pub standing: Arc<dyn Standing>,
     /// What is counted with.
     pub limits: LimitDeps,
+    /// What servers' tools looked like.
+    pub pins: Arc<Pins>,
     /// Where events go.
     pub audit: AuditLog,
     /// Time.
@@ -82,6 +85,7 @@ pub struct Gateway {
     pub(crate) handles: Arc<dyn ChainMac>,
     pub(crate) standing: Arc<dyn Standing>,
     pub(crate) limits: Arc<Limiter>,
+    pub(crate) pins: Arc<Pins>,
     pub(crate) audit: AuditLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tracker: TaskTracker,
@@ -125,6 +129,7 @@ impl Gateway {
             handles: deps.handles,
             standing: deps.standing,
             limits,
+            pins: deps.pins,
             audit: deps.audit,
             approvals: Approvals::new(deps.approvals),
             terminated: Terminated::new(deps.sessions, deps.clock.monotonic()),
@@ -238,6 +243,11 @@ impl Gateway {
     /// What counts what callers do.
     pub fn limits(&self) -> &Arc<Limiter> {
         &self.limits
+    }
+
+    /// What servers' tools looked like when they were first seen, or last approved.
+    pub const fn pins(&self) -> &Arc<Pins> {
+        &self.pins
     }
 
     /// The audit trail.

@@ -28,6 +28,7 @@ mod modern;
 mod names;
 mod open_stream;
 mod outcomes;
+mod pins;
 mod prepare;
 mod presented;
 mod presenting;
@@ -62,8 +63,11 @@ pub use limits::{
     Allowance, Allowances, AllowancesUnknown, FileLimits, LimitAdmin, LimitAdminError, LimitDeps,
     LimitIndex, LimitKind, LimitStanding, Limited, Limiter, OnStoreFault, ScopeKind, budget_scope,
 };
+pub use pins::{
+    Difference, DifferenceKind, PinDeps, PinError, PinState, Pins, ShownObjects, ShownPin,
+};
 pub use portcullis_core::Rate;
-pub use portcullis_policy::{Limits, usd};
+pub use portcullis_policy::{Limits, OnDrift, usd};
 pub use portcullis_store::UsageRow as LimitUsage;
 pub use portcullis_store::{ApprovalState, Page, PageRequest};
 pub use presenting::Presenting;

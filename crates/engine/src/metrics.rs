@@ -4,11 +4,13 @@
 
 mod audit;
 mod name;
+mod pins;
 mod requests;
 mod server;
 
 pub use audit::{AuditMeters, SinkMeters};
 pub use name::MetricName;
+pub use pins::{PinEvent, PinMeters};
 pub use server::{ServerMeters, TokenOutcome, UpstreamOutcome};
 
 use std::time::Duration;
@@ -41,6 +43,8 @@ pub struct Metrics {
     generation: Gauge,
     /// The audit trail's own meters.
     pub audit: AuditMeters,
+    /// What became of servers' tools.
+    pub pins: PinMeters,
     /// Open event streams to clients.
     pub sse_streams: Gauge,
 }
@@ -52,6 +56,7 @@ impl Metrics {
         let requests = RequestMeters::register(&mut registry);
         let servers = ServerFamilies::register(&mut registry);
         let audit = AuditMeters::register(&mut registry);
+        let pins = PinMeters::register(&mut registry);
         let auth_failures = Family::default();
         let reloads = Family::<Words<1>, Counter>::default();
         let generation = Gauge::default();
@@ -71,6 +76,7 @@ impl Metrics {
             reload_failed,
             generation,
             audit,
+            pins,
             sse_streams,
         }
     }

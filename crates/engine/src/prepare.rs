@@ -108,10 +108,21 @@ impl Gateway {
             }
             _ => Operation::Use,
         };
+        let decided = view.authorize(&entry, operation);
+        match method {
+            // Nobody is asked to approve a call that is refused anyway.
+            Method::ToolsCall if may_come_to_a_call(&decided) => {
+                self.require_pinned(call, view, &entry, &own).await?;
+            }
+            Method::ToolsList if decided.is_ok() => {
+                self.know_what_is_pinned(view, &entry).await;
+            }
+            _ => {}
+        }
         let goes_on = matches!(asker, Some(Asker::Stateless(_)))
             && self.goes_on(call, &entry, method, &own, envelope);
         let mut granted = None;
-        let decided = match view.authorize(&entry, operation) {
+        let decided = match decided {
             Err(denied) if denied.rule == DeniedRule::ApprovalRequired => {
                 require_an_answer(view, &entry, &own)?;
                 let approval = if goes_on && method == Method::ToolsCall {
@@ -224,6 +235,14 @@ impl Gateway {
                 )),
             },
         }
+    }
+}
+
+/// Whether the caller may call this, as far as it is known to them: at once, or with an approval.
+fn may_come_to_a_call<P>(decided: &Result<P, Denied>) -> bool {
+    match decided {
+        Ok(_) => true,
+        Err(denied) => denied.rule == DeniedRule::ApprovalRequired,
     }
 }
 

@@ -79,7 +79,9 @@ impl Gateway {
                     .items
                     .iter()
                     .filter(|item| {
-                        shows_tool(view.caller(), &entry.policy, &item.name) && !item.tasks_only
+                        shows_tool(view.caller(), &entry.policy, &item.name)
+                            && !item.tasks_only
+                            && self.pins.lists_read(entry, &item.name, &item.digest)
                     })
                     .map(|item| ListedTool {
                         server: Arc::clone(entry),

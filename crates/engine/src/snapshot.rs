@@ -6,7 +6,9 @@ use std::sync::Arc;
 use portcullis_core::{ForwardedHeaders, Principal, ServerId, Side, Toolsets};
 use portcullis_credentials::ServerAuth;
 use portcullis_mcp::Method;
-use portcullis_policy::{Caller, Described, Evidence, Operation, ServerLimits, ServerPolicy, sees};
+use portcullis_policy::{
+    Caller, Described, Evidence, OnDrift, Operation, ServerLimits, ServerPolicy, sees,
+};
 use portcullis_upstream::Upstream;
 
 use crate::approvals::ApprovalSettings;
@@ -43,6 +45,8 @@ pub struct ServerEntry {
     pub upstream: Arc<Upstream>,
     /// What all callers together may ask of it.
     pub limits: ServerLimits,
+    /// What happens to its tools when they change.
+    pub on_drift: OnDrift,
     /// For display.
     pub info: ServerInfo,
     /// Counts what is asked of it.
@@ -70,6 +74,7 @@ impl ServerEntry {
             auth,
             upstream,
             limits: ServerLimits::default(),
+            on_drift: OnDrift::default(),
             info,
             meters,
             catalog: Arc::default(),
@@ -81,6 +86,12 @@ impl ServerEntry {
     #[must_use]
     pub fn limited_to(self, limits: ServerLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same server, of which this becomes of tools that change.
+    #[must_use]
+    pub fn drifting(self, on_drift: OnDrift) -> Self {
+        Self { on_drift, ..self }
     }
 
     /// What it is called in sentences: its alias, or its id when its names carry no prefix.

@@ -16,6 +16,7 @@ pub mod init;
 mod keys;
 mod migrate;
 mod mock;
+mod pins;
 mod proxy;
 mod revoke;
 mod rotate;
@@ -48,6 +49,7 @@ pub use explain::ExplainArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
 pub use mock::MockArgs;
+pub use pins::{ApprovePinArgs, PinsArgs, PinsVerb};
 pub use proxy::ProxyArgs;
 pub use revoke::{RevokeArgs, RevokeVerb, WhatArgs};
 pub use rotate::{RotateArgs, RotateVerb};
@@ -131,6 +133,8 @@ pub enum Verb {
     Tools(ToolsArgs),
     /// Look at and decide about calls that wait for somebody's approval
     Approvals(ApprovalsArgs),
+    /// Look at and approve what servers' tools became since they were first seen
+    Pins(PinsArgs),
     /// Tell why, or why not, a caller may call a tool
     Explain(ExplainArgs),
     /// Show what was called and spent
@@ -180,6 +184,7 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Usage(args) => usage::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,
         Verb::Approvals(args) => approvals::run(args, &mut out).await,
+        Verb::Pins(args) => pins::run(args, &mut out).await,
         Verb::Explain(args) => Box::pin(explain::run(&global, args, &mut out)).await,
         Verb::Migrate => migrate::run(&global, &mut out).await,
         Verb::Rotate(args) => rotate::run(&global, &args, &mut out).await,

@@ -27,6 +27,7 @@ mod oauth_client;
 mod openapi;
 mod outbound;
 mod people;
+mod pins;
 mod proxy;
 mod reload;
 mod replicas;

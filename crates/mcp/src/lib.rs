@@ -26,6 +26,6 @@ pub use method::{Method, Subject};
 pub use modern::{ModernMeta, ModernRejection, check_headers, meta_key, unsupported_version};
 pub use param_headers::{HeaderMismatch, InvalidAnnotation, ParamHeaders};
 pub use revision::{LEGACY_REVISIONS, Revision, SSE_REVISIONS, SUPPORTED_REVISIONS};
-pub use sameness::digest_without;
+pub use sameness::{digest_of, digest_of_text, digest_without};
 pub use sse::{SseDecoder, SseError, SseEvent, SseItem};
 pub use task_support::answers_with_tasks_only;

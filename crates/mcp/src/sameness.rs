@@ -7,7 +7,9 @@ use std::borrow::Cow;
 
 use portcullis_core::Sha256;
 
-use crate::json::Members;
+use serde_json::value::RawValue;
+
+use crate::json::{Members, check_depth};
 
 /// The digest of an object without some of its members.
 ///
@@ -20,6 +22,18 @@ pub fn digest_without(members: &Members<'_>, left_out: &[&str]) -> [u8; 32] {
         kept.map(|(name, raw)| (Cow::Borrowed(name), of_text(raw.get())))
             .collect(),
     )
+}
+
+/// The digest of a whole value of a message, by the same rules: every member counts, known or not, and one
+/// that stands twice counts twice.
+pub fn digest_of(value: &RawValue) -> [u8; 32] {
+    of_text(value.get())
+}
+
+/// The same of a text that comes from elsewhere; `None`: it is no JSON, or too deep to be looked into.
+pub fn digest_of_text(text: &str) -> Option<[u8; 32]> {
+    check_depth(text.as_bytes()).ok()?;
+    serde_json::from_str::<&RawValue>(text).ok().map(digest_of)
 }
 
 /// What cannot be read, which no member of a parsed message is, is the same only byte for byte.

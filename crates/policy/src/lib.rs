@@ -7,6 +7,7 @@ mod authorize;
 mod caller;
 mod circumstances;
 mod denied;
+mod drift;
 mod explain;
 mod key_rules;
 mod limits;
@@ -23,6 +24,7 @@ pub use authorize::{authorize, authorize_approved, authorize_service, is_let_in}
 pub use caller::Caller;
 pub use circumstances::Circumstances;
 pub use denied::{Denied, DeniedRule};
+pub use drift::OnDrift;
 pub use explain::{Check, Explanation, Step, explain};
 pub use key_rules::{Holder, KeyRule, KeyRules};
 pub use limits::{

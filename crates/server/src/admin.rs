@@ -21,6 +21,7 @@ mod limit_bodies;
 pub(crate) mod limits;
 pub(crate) mod members;
 mod permission;
+pub(crate) mod pins;
 mod preconditions;
 mod problem;
 pub(crate) mod reload;

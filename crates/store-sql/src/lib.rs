@@ -21,6 +21,7 @@ mod meta;
 mod migrations;
 mod one_time;
 mod open;
+mod pins;
 mod postgres;
 mod replicas;
 mod revocations;

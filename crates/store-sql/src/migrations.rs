@@ -23,7 +23,7 @@ macro_rules! step {
 }
 
 /// What every version of this program has added, oldest first.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     step!(
         1,
         "keys, audit, sessions, meta",
@@ -43,6 +43,7 @@ const STEPS: [Step; 15] = [
     step!(13, "limits", "0013_limits"),
     step!(14, "servers", "0014_servers"),
     step!(15, "audit prunings", "0015_audit_prunings"),
+    step!(16, "pins", "0016_pins"),
 ];
 
 /// The newest migration that this program knows.

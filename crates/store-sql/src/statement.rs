@@ -29,7 +29,7 @@ pub(crate) struct Statement<'q> {
 pub(crate) enum Value<'q> {
     Number(Option<i64>),
     Text(Option<Cow<'q, str>>),
-    Bytes(&'q [u8]),
+    Bytes(Option<&'q [u8]>),
 }
 
 /// How many rows a statement changed.
@@ -247,12 +247,18 @@ impl<'q> From<&'q Option<String>> for Value<'q> {
 
 impl<'q> From<&'q [u8]> for Value<'q> {
     fn from(bytes: &'q [u8]) -> Self {
+        Self::Bytes(Some(bytes))
+    }
+}
+
+impl<'q> From<Option<&'q [u8]>> for Value<'q> {
+    fn from(bytes: Option<&'q [u8]>) -> Self {
         Self::Bytes(bytes)
     }
 }
 
 impl<'q> From<&'q Vec<u8>> for Value<'q> {
     fn from(bytes: &'q Vec<u8>) -> Self {
-        Self::Bytes(bytes)
+        Self::Bytes(Some(bytes))
     }
 }

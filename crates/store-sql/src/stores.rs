@@ -22,6 +22,7 @@ use crate::leases::SqlLeases;
 use crate::limits::SqlLimits;
 use crate::meta::SqlMeta;
 use crate::one_time::SqlOneTimes;
+use crate::pins::SqlPins;
 use crate::replicas::{SqlReplicas, SqlSessionHomes};
 use crate::revocations::SqlRevocations;
 use crate::servers::SqlServers;
@@ -59,6 +60,7 @@ impl Database {
             concurrency: Arc::new(SqlConcurrency::new(self.clone())),
             budgets: Arc::new(SqlBudgets::new(self.clone())),
             limits: Arc::new(SqlLimits::new(self.clone())),
+            pins: Arc::new(SqlPins::new(self.clone())),
             usage: Arc::new(SqlUsage::new(self.clone())),
         }
     }

@@ -3,6 +3,7 @@
 mod api_keys;
 mod directory;
 mod limits;
+mod pins;
 mod revocations;
 mod servers;
 mod sessions;
@@ -19,6 +20,7 @@ pub fn announced(stores: Stores) -> Stores {
         api_keys: Arc::new(Announced::of(&stores.api_keys, to)),
         directory: Arc::new(Announced::of(&stores.directory, to)),
         limits: Arc::new(Announced::of(&stores.limits, to)),
+        pins: Arc::new(Announced::of(&stores.pins, to)),
         revocations: Arc::new(Announced::of(&stores.revocations, to)),
         servers: Arc::new(Announced::of(&stores.servers, to)),
         sessions: Arc::new(Announced::of(&stores.sessions, to)),

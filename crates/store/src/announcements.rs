@@ -18,6 +18,8 @@ impl Topic {
     pub const DIRECTORY: Self = Self("directory");
     /// How much whoever may do.
     pub const LIMITS: Self = Self("limits");
+    /// What servers' tools looked like.
+    pub const PINS: Self = Self("pins");
     /// The revocation list.
     pub const REVOCATIONS: Self = Self("revocations");
     /// Servers that the admin API defined.

@@ -27,6 +27,7 @@ mod leases;
 mod limits;
 mod meta;
 mod one_time;
+mod pins;
 mod replicas;
 mod revocations;
 mod servers;
@@ -195,6 +196,13 @@ macro_rules! store_contract {
             limits:
                 limits_come_back_as_they_were_written
                 of_many_who_follow_one_state_exactly_one_writes
+                the_feed_reports_in_order_and_resumes;
+            pins:
+                a_pin_comes_back_as_it_was_written
+                the_pinned_object_stays_until_another_is_written
+                of_many_who_see_one_thing_first_exactly_one_pins_it
+                one_that_is_late_hinders_no_other
+                many_who_write_in_any_order_all_come_to_an_end
                 the_feed_reports_in_order_and_resumes;
             usage:
                 what_is_added_at_once_is_all_there

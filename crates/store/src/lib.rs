@@ -25,6 +25,7 @@ mod meta;
 mod one_time;
 mod one_time_by_use;
 mod page;
+mod pins;
 mod replicas;
 mod revocations;
 mod servers;
@@ -63,6 +64,7 @@ pub use meta::MetaStore;
 pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Put, Redeemed};
 pub use one_time_by_use::OneTimesByUse;
 pub use page::{MAX_PAGE, Page, PageRequest};
+pub use pins::{PinChange, PinObjects, PinPlace, PinRecord, PinStore};
 pub use replicas::{ReplicaRecord, ReplicaStore, SessionHomeRecord, SessionHomeStore};
 pub use revocations::{
     Lifted, ReadRevocation, RevocationRecord, RevocationStore, RevokedTarget, UnreadableRevocation,
@@ -132,6 +134,8 @@ pub struct Stores {
     pub budgets: Arc<dyn BudgetStore>,
     /// How much whoever may do.
     pub limits: Arc<dyn LimitStore>,
+    /// What servers' tools looked like when they were first seen, or last approved.
+    pub pins: Arc<dyn PinStore>,
     /// What was done and spent, for people to look at.
     pub usage: Arc<dyn UsageStore>,
 }

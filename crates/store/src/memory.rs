@@ -17,6 +17,7 @@ mod leases;
 mod limits;
 mod meta;
 mod one_time;
+mod pins;
 mod replicas;
 mod revocations;
 mod servers;
@@ -61,6 +62,7 @@ pub fn stores() -> Stores {
         concurrency: Arc::new(concurrency::MemoryConcurrency::default()),
         budgets: Arc::new(budgets::MemoryBudgets::default()),
         limits: Arc::new(limits::MemoryLimits::default()),
+        pins: Arc::new(pins::MemoryPins::default()),
         usage: Arc::new(usage::MemoryUsage::default()),
     }
 }

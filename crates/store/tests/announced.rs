@@ -3,8 +3,8 @@
 use portcullis_core::{RevocationId, Timestamp};
 use portcullis_store::contract::{plain_key, plain_revocation};
 use portcullis_store::{
-    EntryKind, EntryRecord, Lifted, LimitRecord, LimitScope, PageRequest, ServerRecord, Stores,
-    TerminatedSession, Topic, announced, memory,
+    EntryKind, EntryRecord, Lifted, LimitRecord, LimitScope, PageRequest, PinChange, PinPlace,
+    PinRecord, ServerRecord, Stores, TerminatedSession, Topic, announced, memory,
 };
 
 /// Topics that were announced since the last time.
@@ -13,6 +13,7 @@ async fn said<T>(stores: &Stores, change: impl AsyncFnOnce() -> T) -> Vec<&'stat
         Topic::DIRECTORY,
         Topic::KEYS,
         Topic::LIMITS,
+        Topic::PINS,
         Topic::REVOCATIONS,
         Topic::SERVERS,
         Topic::SESSIONS,
@@ -114,6 +115,28 @@ async fn what_administrators_write_is_announced_and_no_look_is() {
         stores.limits.put(&limit, None).await.unwrap()
     });
     assert_eq!(limited.await, ["limits"]);
+    let pin = PinChange {
+        record: PinRecord {
+            place: PinPlace {
+                server: "s".into(),
+                kind: "tool".to_owned(),
+                name: "t".to_owned(),
+            },
+            pinned: Some([0; 32]),
+            seen: None,
+            version: 1,
+            changed_at: now,
+            changed_by: String::new(),
+            seal: [0; 32],
+        },
+        pinned: Some("{}".to_owned()),
+        seen: None,
+        follows: None,
+    };
+    let pinned = said(&stores, async || {
+        stores.pins.put(std::slice::from_ref(&pin)).await.unwrap()
+    });
+    assert_eq!(pinned.await, ["pins"]);
     let mut server = ServerRecord {
         id: "s".into(),
         sealed: Vec::new(),
@@ -139,6 +162,8 @@ async fn what_administrators_write_is_announced_and_no_look_is() {
         stores.directory.changed_since(0, 1).await.unwrap();
         stores.limits.get(&limit.scope).await.unwrap();
         stores.limits.changed_since(0, 1).await.unwrap();
+        stores.pins.get(&pin.record.place).await.unwrap();
+        stores.pins.changed_since(0, 1).await.unwrap();
         stores.servers.get(&server.id).await.unwrap();
         stores.servers.all().await.unwrap();
         stores.servers.last_change().await.unwrap();

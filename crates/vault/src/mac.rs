@@ -17,6 +17,8 @@ pub enum MacPurpose {
     DirectoryEntry,
     /// The seal of a row of limits.
     Limits,
+    /// The seal of a pin: what a server's tool looked like.
+    Pin,
     /// The audit chain and its anchors.
     AuditChain,
     /// Hashes of tool arguments in audit events: comparable by us, not guessable by others.
@@ -41,6 +43,7 @@ impl MacPurpose {
             Self::Revocation => "revocation",
             Self::DirectoryEntry => "directory-entry",
             Self::Limits => "limits",
+            Self::Pin => "pin",
             Self::AuditChain => "audit-chain",
             Self::Arguments => "arguments",
             Self::Handles => "handles",

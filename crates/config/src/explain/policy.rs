@@ -1,6 +1,6 @@
 //! The operator's rules.
 
-use portcullis_policy::Effect;
+use portcullis_policy::{Effect, OnDrift};
 
 use super::page::{Page, quoted};
 use crate::model::{Approvals, Policy};
@@ -9,10 +9,14 @@ pub(super) fn policy(page: &mut Page<'_>, policy: &Policy) {
     let mut rules = policy.rules.iter().peekable();
     let has_rules = rules.peek().is_some();
     let has_approvals = policy.approvals != Approvals::default();
-    if !has_rules && !has_approvals {
+    let has_drift = policy.on_drift != OnDrift::default();
+    if !has_rules && !has_approvals && !has_drift {
         return;
     }
     page.heading(0, "policy");
+    if has_drift {
+        page.value(2, "on_drift", policy.on_drift.as_str());
+    }
     if has_approvals {
         let Approvals {
             waiting,

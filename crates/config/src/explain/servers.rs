@@ -1,6 +1,6 @@
 //! One server.
 
-use portcullis_policy::ApprovalRules;
+use portcullis_policy::{ApprovalRules, OnDrift};
 
 use super::forwarding;
 use super::limits;
@@ -103,6 +103,8 @@ pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
         }
     }
     approval(page, &server.approval);
+    let on_drift = server.on_drift.map(OnDrift::as_str);
+    page.optional(4, "on_drift", on_drift.as_ref());
     if let Some(scopes) = &server.scopes {
         page.heading(4, "tool_scopes");
         for (tool, needed) in &scopes.tools {

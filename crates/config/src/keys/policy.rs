@@ -1,5 +1,6 @@
 //! The operator's rules with conditions.
 
+use super::servers::ON_DRIFT;
 use super::{Key, Kind, Section};
 
 /// `effect` of a rule.
@@ -19,6 +20,12 @@ pub(crate) static POLICY: Section = Section {
             Kind::Section(&APPROVALS),
             "How long approvals last, and who may give them.",
         ),
+        Key::new(
+            "on_drift",
+            Kind::Choice(ON_DRIFT),
+            "What happens, on servers that do not say it themselves, when a tool is not what it was when it was first seen, or last approved: `allow`, `warn` or `block`.",
+        )
+        .default("warn"),
     ],
 };
 

@@ -19,6 +19,9 @@ pub(crate) const AUTH_TYPES: &[&str] = &[
     "oauth_delegate",
 ];
 
+/// `on_drift`
+pub(crate) const ON_DRIFT: &[&str] = &["allow", "warn", "block"];
+
 /// Revisions of the protocol.
 pub(crate) const REVISIONS: &[&str] = &[
     "auto",
@@ -189,6 +192,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         )
         .default("false"),
         Key::new("require_approval", Kind::Anything, "Which tools are called only once somebody has approved the very call: `never`, `always`, `destructive` (tools that the server does not mark `readOnlyHint`), or `{always: {tool_names: […]}, never: {tool_names: […]}}`, where a list of what never needs one means that everything else does.").default("never").restricts(),
+        Key::new("on_drift", Kind::Choice(ON_DRIFT), "What happens when a tool is not what it was when it was first seen, or last approved, until somebody approves it: `allow` serves it, `warn` serves it and tells the operator, `block` neither lists nor calls it. Default: `policy.on_drift`."),
         Key::new("mcp_info", Kind::Anything, "Free facts for lists: `logo_url` and the like. `mcp_server_cost_info` says what calls cost in US dollars: `default_cost_per_query`, and `tool_name_to_cost_per_query` by the server's own names."),
         Key::new(
             "rpm",
@@ -217,7 +221,7 @@ pub(crate) static MCP_SERVER: Section = Section {
         inert("source_url", "it is not shown"),
         inert("spec_version", "it was removed from LiteLLM; write `protocol_version`"),
         unavailable("allowed_cidrs", "", "restricting a server by the caller's address is not available in this build yet; restrict at the ingress and remove the key"),
-        unavailable("pinned_tools", "", "pinned tools are not available in this build yet; list their names in `allowed_tools`"),
+        unavailable("pinned_tools", "", "what tools look like is pinned when they are first seen: write `on_drift: block`, and list their names in `allowed_tools`"),
         unavailable("oauth_identity_binding", "", "binding upstream identities is not available in this build yet"),
         unavailable("oauth_passthrough", "false", "forwarding the caller's own bearer is not available in this build yet"),
         unavailable("is_byok", "false", "per-user upstream keys are not available in this build yet"),

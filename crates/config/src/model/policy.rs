@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_policy::Rules;
+use portcullis_policy::{OnDrift, Rules};
 
 /// `policy`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Policy {
     pub rules: Rules,
     /// `approvals`.
     pub approvals: Approvals,
+    /// `on_drift`: of servers that do not say it themselves.
+    pub on_drift: OnDrift,
 }
 
 /// `policy.approvals`.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portcullis_core::{ClientSecret, ScopeSet, SecretValue, ServerId};
-use portcullis_policy::{ApprovalRules, ArgumentSchema};
+use portcullis_policy::{ApprovalRules, ArgumentSchema, OnDrift};
 use url::Url;
 
 use super::{AwsSigV4, Delegation, Forwarding, Sourced, Transport};
@@ -55,6 +55,8 @@ pub struct McpServer {
     pub argument_schemas: BTreeMap<String, ArgumentSchema>,
     /// Which of its tools are called with an approval only.
     pub approval: ApprovalRules,
+    /// What happens to its tools when they change; `None`: what `policy.on_drift` says.
+    pub on_drift: Option<OnDrift>,
     /// Which scopes its callers need; `None`: none.
     pub scopes: Option<ToolScopes>,
     /// It may ask the client's model.

@@ -15,8 +15,8 @@ use crate::sections::signer::{self, Draft};
 use crate::sections::transport::{self, StdioRules};
 use crate::sections::upstream_auth::{self, ResourceOwner};
 use crate::sections::{
-    approval, argument_schemas, delegation, discovery_auth, forwarding, headers, limits, openapi,
-    scopes,
+    approval, argument_schemas, delegation, discovery_auth, drift, forwarding, headers, limits,
+    openapi, scopes,
 };
 use crate::tree::Node;
 use crate::validate::names::Names;
@@ -294,6 +294,7 @@ fn read(
         allowed_params,
         argument_schemas,
         approval: approval::read(fields),
+        on_drift: drift::read(fields),
         scopes,
         allow_sampling,
         allow_elicitation,

@@ -8,7 +8,7 @@ use portcullis_policy::{Effect, Rule, RuleText};
 
 use crate::fields::{At, Fields};
 use crate::model::Policy;
-use crate::sections::approval;
+use crate::sections::{approval, drift};
 
 /// More rules than this are no longer read by people.
 const MOST_RULES: usize = 200;
@@ -32,6 +32,7 @@ pub(crate) fn read<'m>(fields: &Fields<'_, '_>, servers: impl Iterator<Item = &'
     Policy {
         rules: rules.into_iter().collect(),
         approvals: approval::settings(fields),
+        on_drift: drift::read(fields).unwrap_or_default(),
     }
 }
 

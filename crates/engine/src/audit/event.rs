@@ -150,6 +150,8 @@ pub enum Target {
     Approval(CallerText),
     /// Limits that were shown or changed: whose.
     Limits(CallerText),
+    /// Tools that changed, or whose pin was shown, approved or forgotten.
+    Pin(CallerText),
     /// A server that was defined, changed, reviewed or taken away by the admin API.
     Server(CallerText),
 }
@@ -189,6 +191,11 @@ impl Target {
     /// An approval.
     pub fn approval(what: &str) -> Self {
         Self::Approval(CallerText::new(what))
+    }
+
+    /// Tools, with commas between, by whatever they are pinned as.
+    pub fn pin(tools: &str) -> Self {
+        Self::Pin(CallerText::new(tools))
     }
 
     /// What a revocation is asked for, or the id of one to lift: on record whatever becomes of it.

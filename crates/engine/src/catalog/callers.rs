@@ -41,6 +41,12 @@ impl CallerCatalogs {
         catalog
     }
 
+    /// All that this principal was shown.
+    pub(crate) fn shown_to(&self, principal: &PrincipalId) -> Vec<Arc<Catalog>> {
+        let owner = Party::Principal(principal.clone());
+        self.kept().of(&owner).map(Arc::clone).collect()
+    }
+
     /// Whatever this principal was shown was shown to another account of theirs.
     pub(crate) fn forget(&self, principal: &PrincipalId) {
         self.kept().remove(&Party::Principal(principal.clone()));

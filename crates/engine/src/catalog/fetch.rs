@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Members, Method, ParamHeaders, Revision,
-    answers_with_tasks_only, code, string_of,
+    answers_with_tasks_only, code, digest_of, string_of,
 };
 use portcullis_policy::Evidence;
 use portcullis_upstream::{SessionWish, UpstreamErrorKind};
@@ -216,6 +216,11 @@ fn item(kind: Kind, raw: &RawValue, modern: bool, entry: &ServerEntry) -> Option
         read_only: kind == Kind::Tools && is_read_only(&members),
         name: name.into(),
         raw: raw.to_owned(),
+        digest: if kind == Kind::Tools {
+            digest_of(raw)
+        } else {
+            [0; 32]
+        },
         headers,
     })
 }

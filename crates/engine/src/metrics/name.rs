@@ -26,6 +26,8 @@ pub enum MetricName {
     ConfigReloads,
     /// `config_generation`
     ConfigGeneration,
+    /// `tool_pins_total{server, event}`
+    ToolPins,
     /// `audit_queued`
     AuditQueued,
     /// `audit_rows_total`
@@ -48,7 +50,7 @@ pub enum MetricName {
 
 impl MetricName {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -60,6 +62,7 @@ impl MetricName {
         Self::SseStreams,
         Self::ConfigReloads,
         Self::ConfigGeneration,
+        Self::ToolPins,
         Self::AuditQueued,
         Self::AuditRows,
         Self::AuditDropped,
@@ -85,6 +88,7 @@ impl MetricName {
             Self::SseStreams => "sse_streams",
             Self::ConfigReloads => "config_reloads",
             Self::ConfigGeneration => "config_generation",
+            Self::ToolPins => "tool_pins",
             Self::AuditQueued => "audit_queued",
             Self::AuditRows => "audit_rows",
             Self::AuditDropped => "audit_dropped",
@@ -111,6 +115,7 @@ impl MetricName {
             Self::SseStreams => "Open event streams to clients",
             Self::ConfigReloads => "Configurations that took effect or were refused",
             Self::ConfigGeneration => "Number of the configuration in force",
+            Self::ToolPins => "Tools that were seen, that changed, and what became of them",
             Self::AuditQueued => "Audit events that wait for the writer",
             Self::AuditRows => "Audit rows stored",
             Self::AuditDropped => "Audit events lost because the queue was full",

@@ -116,6 +116,9 @@ fn scrape() -> String {
     metrics.auth_failed("unknown");
     drop(metrics.server(&ServerId::from("s"), CredentialKind::NoAuth));
     drop(metrics.audit.sink("siem"));
+    metrics
+        .pins
+        .count(&ServerId::from("s"), PinEvent::Changed, 1);
     metrics.encode()
 }
 

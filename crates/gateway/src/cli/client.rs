@@ -1,5 +1,6 @@
 //! A running gateway, seen from its REST API.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -207,6 +208,54 @@ impl GatewayClient {
         self.post(&format!("/v1/approvals/{id}/{verb}"), body).await
     }
 
+    /// `GET /v1/pins`, page by page, as one answer.
+    pub async fn pins(
+        &self,
+        server: Option<&str>,
+        state: Option<&str>,
+    ) -> Result<Value, CommandError> {
+        let mut listed = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut query = vec![("limit", "1000")];
+            query.extend(server.map(|server| ("server", server)));
+            query.extend(state.map(|state| ("state", state)));
+            query.extend(after.as_deref().map(|after| ("after", after)));
+            let mut page = self.get("/v1/pins", &query).await?;
+            if let Some(Value::Array(items)) = page.pointer_mut("/pins").map(Value::take) {
+                listed.extend(items);
+            }
+            let next = page.pointer("/next").and_then(Value::as_str);
+            match next {
+                Some(next) if after.as_deref() != Some(next) => after = Some(next.to_owned()),
+                _ => return Ok(json!({"pins": listed, "next": null})),
+            }
+        }
+    }
+
+    /// `GET /v1/pins/{server}/{tool}`.
+    pub async fn pin(&self, server: &str, tool: &str) -> Result<Value, CommandError> {
+        self.get(&pin_path(server, tool), &[]).await
+    }
+
+    /// `POST /v1/pins/{server}/{tool}/approve`.
+    pub async fn approve_pin(
+        &self,
+        server: &str,
+        tool: &str,
+        hash: &str,
+    ) -> Result<Value, CommandError> {
+        let path = format!("{}/approve", pin_path(server, tool));
+        self.post(&path, &json!({"hash": hash})).await
+    }
+
+    /// `DELETE /v1/pins/{server}/{tool}`.
+    pub async fn forget_pin(&self, server: &str, tool: &str) -> Result<Value, CommandError> {
+        let path = pin_path(server, tool);
+        let answer = self.send(Method::DELETE, &path, &[], &[], None).await?;
+        self.success(answer)
+    }
+
     /// `GET /v1/mcp/server`.
     pub async fn servers(&self) -> Result<Value, CommandError> {
         self.get("/v1/mcp/server", &[]).await
@@ -315,6 +364,23 @@ impl GatewayClient {
         }
         Err(anyhow::anyhow!("the gateway answered {status}: {message}").into())
     }
+}
+
+/// Names may hold anything: each is one segment of the path (RFC 3986 §3.3).
+fn pin_path(server: &str, tool: &str) -> String {
+    let mut path = String::from("/v1/pins");
+    for name in [server, tool] {
+        path.push('/');
+        for byte in name.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+                path.push(char::from(byte));
+            } else {
+                // Writing to a string does not fail.
+                let _ = write!(path, "%{byte:02X}");
+            }
+        }
+    }
+    path
 }
 
 /// JSON, or the one JSON message inside an event stream.

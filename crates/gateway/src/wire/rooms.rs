@@ -36,6 +36,7 @@ use super::limits::{Limiting, on_store_fault};
 use super::macs::RingMac;
 use super::outbound;
 use super::people;
+use super::pins;
 use super::servers::{self, Making};
 use super::sign_in;
 use super::signer::Signing;
@@ -301,6 +302,7 @@ impl Rooms {
         );
         let metrics = Arc::new(Metrics::new());
         let audit = start_audit(config, &vaults, &client, &metrics, tracker).await?;
+        let pins = pins::of(&vaults, &audit, &metrics, tracker, stop).await?;
         let signing = Signing {
             store: Arc::clone(&vaults.stores.signing_keys),
             ring: Arc::clone(&vaults.ring),
@@ -390,6 +392,7 @@ impl Rooms {
             approvals: Arc::clone(&vaults.stores.approvals),
             standing: Arc::clone(&standings) as _,
             limits: limiting.deps(&vaults),
+            pins,
             audit: audit.clone(),
             clock: Arc::clone(&vaults.clock),
             tracker: tracker.clone(),

@@ -181,7 +181,8 @@ pub(super) fn entry(
         info,
         meters,
     )
-    .limited_to(server.limits.clone()))
+    .limited_to(server.limits.clone())
+    .drifting(server.on_drift.unwrap_or(config.policy.on_drift)))
 }
 
 /// How far the addresses are trusted that a server's entry holds. What the API defined is judged where a

@@ -64,6 +64,7 @@ pub(super) async fn failed(
     };
     let code = match error {
         EngineError::Unknown { what: "tool", .. } => "tool_not_found",
+        EngineError::ToolChanged { .. } => "tool_changed",
         EngineError::ApprovalRequired(held) if held.refused.is_some() => "approval_denied",
         _ if error.required_scopes().is_some() => "insufficient_scope",
         _ => reported.kind.as_str(),

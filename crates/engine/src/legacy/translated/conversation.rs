@@ -268,7 +268,7 @@ impl Conversation {
         if self.filter.reveals(text) {
             return Err(revealing(entry));
         }
-        let shown = self.filter.shown(text)?;
+        let shown = self.filter.shown(&self.gateway, text)?;
         legacy_client::read(self.request.method, &shown, &self.client_id).map_err(|error| {
             tracing::info!(mcp.server.id = %entry.id, error = %error, "answer not translated");
             bad_answer(entry)
