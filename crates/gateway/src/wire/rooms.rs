@@ -302,7 +302,7 @@ impl Rooms {
         );
         let metrics = Arc::new(Metrics::new());
         let audit = start_audit(config, &vaults, &client, &metrics, tracker).await?;
-        let pins = pins::of(&vaults, &audit, &metrics, tracker, stop).await?;
+        let pins = pins::of(&vaults, &audit, &metrics, tracker, &closing).await?;
         let signing = Signing {
             store: Arc::clone(&vaults.stores.signing_keys),
             ring: Arc::clone(&vaults.ring),
