@@ -20,7 +20,7 @@ use crate::vigil::Watch;
 pub(crate) struct OpenStream {
     call: Option<Call>,
     messages: NewsReceiver,
-    /// Said when nobody is left who could send a message.
+    /// Said when nobody is left who could send a message, or the gateway ends.
     farewell: Option<Bytes>,
     watch: Watch,
 }
@@ -34,7 +34,7 @@ impl OpenStream {
         farewell: Option<Bytes>,
         named: Option<&Arc<ServerEntry>>,
     ) -> Self {
-        let watch = gateway.watch(&call, named);
+        let watch = gateway.watch_listener(&call, named);
         Self {
             call: Some(call),
             messages,
@@ -53,12 +53,15 @@ impl OpenStream {
         let silence = until_keep_alive(self.watch.now());
         let said = tokio::select! {
             biased;
-            kind = self.watch.over() => {
-                if let Some(call) = self.call.take() {
-                    call.audit.finish(Outcome::Kind(kind));
+            ended = self.watch.ended() => match ended {
+                Some(kind) => {
+                    if let Some(call) = self.call.take() {
+                        call.audit.finish(Outcome::Kind(kind));
+                    }
+                    return None;
                 }
-                return None;
-            }
+                None => self.farewell.take()?,
+            },
             message = self.messages.recv() => match message {
                 Some(bytes) => bytes,
                 None => self.farewell.take()?,

@@ -23,6 +23,8 @@ pub(crate) struct Vigil(Mutex<Watched>);
 
 #[derive(Debug, Default)]
 struct Watched {
+    /// The gateway ends: who only listens is to go.
+    closing: bool,
     next: u64,
     streams: HashMap<u64, Arc<Stream>>,
     /// Somebody looks already.
@@ -35,7 +37,10 @@ struct Stream {
     admission: Admission,
     /// The server of a named endpoint: without it there is nothing left to hear.
     named: Option<Arc<ServerEntry>>,
-    verdict: OnceLock<ErrorKind>,
+    /// Whether no answer can come on it that somebody waits for.
+    listens: bool,
+    /// Why it ends; `None`: because the gateway does.
+    verdict: OnceLock<Option<ErrorKind>>,
     judged: Notify,
 }
 
@@ -57,15 +62,44 @@ impl Vigil {
         watched.kept = !watched.streams.is_empty();
         watched.streams.values().cloned().collect()
     }
+
+    fn is_closing(&self) -> bool {
+        self.watched().closing
+    }
 }
 
 impl Gateway {
+    /// From now on whoever only listens is let go, within about a second: a stop waits for answers, not for
+    /// news, and who listens can do so elsewhere.
+    pub fn dismiss_listeners(&self) {
+        self.vigil.watched().closing = true;
+    }
+
     /// Watches over the stream of a call.
     pub(crate) fn watch(self: &Arc<Self>, call: &Call, named: Option<&Arc<ServerEntry>>) -> Watch {
+        self.watch_over(call, named, false)
+    }
+
+    /// The same for a stream that only hears what happens.
+    pub(crate) fn watch_listener(
+        self: &Arc<Self>,
+        call: &Call,
+        named: Option<&Arc<ServerEntry>>,
+    ) -> Watch {
+        self.watch_over(call, named, true)
+    }
+
+    fn watch_over(
+        self: &Arc<Self>,
+        call: &Call,
+        named: Option<&Arc<ServerEntry>>,
+        listens: bool,
+    ) -> Watch {
         let stream = Arc::new(Stream {
             principal: Arc::clone(&call.principal),
             admission: call.admission.clone(),
             named: named.cloned(),
+            listens,
             verdict: OnceLock::new(),
             judged: Notify::new(),
         });
@@ -108,9 +142,9 @@ async fn keep_vigil(gateway: Arc<Gateway>) {
         }
         for some in everybody.chunks(LOOKS_PER_TURN) {
             for stream in some {
-                if let Some(kind) = judged(|| gateway.verdict(stream))
-                    && stream.verdict.set(kind).is_ok()
-                {
+                let fallen = judged(|| gateway.verdict(stream));
+                let goes = fallen.is_some() || stream.listens && gateway.vigil.is_closing();
+                if goes && stream.verdict.set(fallen).is_ok() {
                     stream.judged.notify_one();
                 }
             }
@@ -136,6 +170,12 @@ impl Watch {
 
     /// Returns when the stream must end, and why.
     pub(crate) async fn over(&self) -> ErrorKind {
+        // Nobody is dismissed who does not only listen.
+        self.ended().await.unwrap_or(ErrorKind::Unavailable)
+    }
+
+    /// The same of a stream that only listens; `None`: it is dismissed.
+    pub(crate) async fn ended(&self) -> Option<ErrorKind> {
         loop {
             if let Some(kind) = self.stream.verdict.get() {
                 return *kind;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod lifecycle {
+    mod crowded;
     mod starts;
     mod tls;
 

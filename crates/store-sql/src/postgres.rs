@@ -1,16 +1,16 @@
 //! A PostgreSQL server: connections that are lent, transactions, and what the server says no to.
 
+mod lending;
 mod open;
 mod url;
 
 use std::time::Duration;
 
-use sqlx::Postgres;
 use sqlx::error::DatabaseError;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgDatabaseError, PgPool};
+use sqlx::postgres::{PgConnection, PgDatabaseError};
 use tokio::time::error::Elapsed;
 
+use self::lending::{Lending, Lent};
 use crate::database::Alone;
 
 pub use open::{Migrated, PostgresSettings, PostgresStores};
@@ -19,9 +19,7 @@ pub use url::{PostgresUrl, UrlError};
 /// Connections that read, or such that write.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresPool {
-    pub(crate) pool: PgPool,
-    /// How long an answer is waited for. The server gives up before that, if it lives.
-    pub(crate) patience: Duration,
+    pub(crate) lending: Lending,
     pub(crate) only_reads: bool,
 }
 
@@ -31,16 +29,13 @@ impl PostgresPool {
     }
 
     pub(crate) async fn lend(&self) -> Result<Lent, sqlx::Error> {
-        let connection = self.pool.acquire().await?;
-        Ok(Lent {
-            connection: Some(connection),
-            patience: self.patience,
-        })
+        self.lending.lend().await
     }
 
     pub(crate) async fn begin(&self, alone: Alone<'_>) -> Result<PostgresTransaction, sqlx::Error> {
         let mut open = PostgresTransaction {
             lent: self.lend().await?,
+            ended: false,
         };
         open.run("BEGIN").await?;
         match alone {
@@ -61,49 +56,8 @@ impl PostgresPool {
     }
 
     pub(crate) async fn close(&self) {
-        // A server that does not answer is not waited for.
-        let closed = tokio::time::timeout(self.patience, self.pool.close()).await;
-        if closed.is_err() {
-            tracing::warn!("the database does not answer; its connections are left to it");
-        }
+        self.lending.close().await;
     }
-}
-
-/// A connection in use. One whose answer was not waited for is not used again.
-#[derive(Debug)]
-pub(crate) struct Lent {
-    connection: Option<PoolConnection<Postgres>>,
-    patience: Duration,
-}
-
-impl Lent {
-    pub(crate) fn connection(&mut self) -> Result<(Duration, &mut PgConnection), sqlx::Error> {
-        let connection = self.connection.as_mut().ok_or_else(gone)?;
-        Ok((self.patience, connection))
-    }
-
-    /// The end of a call: its answer, or the end of the connection.
-    pub(crate) fn settle<T>(
-        &mut self,
-        ended: Result<Result<T, sqlx::Error>, Elapsed>,
-    ) -> Result<T, sqlx::Error> {
-        ended.unwrap_or_else(|_| {
-            self.cut();
-            Err(sqlx::Error::Io(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                "the database did not answer in time",
-            )))
-        })
-    }
-
-    /// Closes the connection as it is. The pool may open another at once.
-    fn cut(&mut self) {
-        drop(self.connection.take().map(PoolConnection::detach));
-    }
-}
-
-fn gone() -> sqlx::Error {
-    sqlx::Error::Io(std::io::ErrorKind::NotConnected.into())
 }
 
 /// Several statements that are one step. Dropped before its end, it takes its connection with it: the
@@ -111,6 +65,7 @@ fn gone() -> sqlx::Error {
 #[derive(Debug)]
 pub(crate) struct PostgresTransaction {
     lent: Lent,
+    ended: bool,
 }
 
 impl PostgresTransaction {
@@ -127,8 +82,7 @@ impl PostgresTransaction {
 
     pub(crate) async fn end(mut self, how: &'static str) -> Result<(), sqlx::Error> {
         self.run(how).await?;
-        // Given back whole.
-        drop(self.lent.connection.take());
+        self.ended = true;
         Ok(())
     }
 
@@ -143,7 +97,9 @@ impl PostgresTransaction {
 
 impl Drop for PostgresTransaction {
     fn drop(&mut self) {
-        self.lent.cut();
+        if !self.ended {
+            self.lent.cut();
+        }
     }
 }
 

@@ -6,18 +6,28 @@
     reason = "this module is test code that other crates' tests call; the environment says which server"
 )]
 
+mod own_server;
+
+use std::time::Duration;
+
 use portcullis_core::SecretValue;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::postgres::{PostgresSettings, PostgresStores, PostgresUrl};
+
+pub use own_server::{OwnServer, Room};
 
 /// Names the server: `postgres://user@host/database`, whose user may make schemas in that database.
 pub const SERVER: &str = "TEST_POSTGRES_URL";
 
 /// `1` makes a test fail that would be skipped because there is no server.
 pub const REQUIRE: &str = "REQUIRE_ALL_BACKENDS";
+
+/// Longer than a loaded machine takes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An empty schema, dropped with this.
 #[derive(Debug)]
@@ -36,6 +46,11 @@ impl Schema {
             println!("skipped: {SERVER} names no server");
             return None;
         };
+        Some(Self::on(&server).await)
+    }
+
+    /// A new schema on this server.
+    pub async fn on(server: &str) -> Self {
         let server: Url = server.parse().unwrap();
         let mut connection = connect(&server).await;
         let name: String = sqlx::query_scalar(
@@ -53,7 +68,7 @@ impl Schema {
         .await
         .unwrap();
         connection.close().await.unwrap();
-        Some(Self { server, name })
+        Self { server, name }
     }
 
     /// The same with everything in it that this program needs.
@@ -73,7 +88,22 @@ impl Schema {
 
     /// The URL of this schema, as a configuration names it.
     pub fn text(&self) -> String {
+        self.text_at(self.server.clone())
+    }
+
+    /// The same by another port of this machine: that of something in between.
+    pub fn text_by(&self, port: u16) -> String {
         let mut url = self.server.clone();
+        url.set_port(Some(port)).unwrap();
+        self.text_at(url)
+    }
+
+    /// Where its server listens.
+    pub fn port(&self) -> u16 {
+        self.server.port().unwrap_or(5432)
+    }
+
+    fn text_at(&self, mut url: Url) -> String {
         url.query_pairs_mut()
             .append_pair("options[search_path]", &self.name)
             // Tells whose connections are whose.
@@ -84,6 +114,11 @@ impl Schema {
     /// The same, read.
     pub fn url(&self) -> PostgresUrl {
         PostgresUrl::read(&SecretValue::new(self.text()), true).unwrap()
+    }
+
+    /// The same by another port; see [`Schema::text_by`].
+    pub fn url_by(&self, port: u16) -> PostgresUrl {
+        PostgresUrl::read(&SecretValue::new(self.text_by(port)), true).unwrap()
     }
 
     /// The stores in it, by few connections: many tests share a server.
@@ -121,7 +156,8 @@ impl Drop for Schema {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
-            runtime.unwrap().block_on(async {
+            let runtime = runtime.unwrap();
+            let cleaning = async {
                 let mut connection = connect(&server).await;
                 sqlx::query("SELECT set_config('portcullis.schema', $1, FALSE)")
                     .bind(&name)
@@ -136,7 +172,10 @@ impl Drop for Schema {
                 .execute(&mut connection)
                 .await
                 .unwrap();
-            });
+            };
+            // A server that a failed test left standing still is not waited for.
+            let cleaned = runtime.block_on(async { timeout(PATIENCE, cleaning).await });
+            cleaned.unwrap();
         });
         // A server that was stopped by its test keeps the schema.
         if dropping.join().is_err() && !std::thread::panicking() {

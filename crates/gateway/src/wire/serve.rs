@@ -157,10 +157,12 @@ pub(super) async fn serve_to_the_end(
     lifecycle: &Lifecycle,
 ) -> Exit {
     let readiness = Arc::clone(&rooms.readiness);
+    let gateway = Arc::clone(&rooms.gateway);
     let soft = lifecycle.stop.soft.clone();
     lifecycle.tasks.spawn(async move {
         soft.cancelled().await;
         readiness.drain();
+        gateway.dismiss_listeners();
     });
     let drained = listeners.serve(data, admin, lifecycle.stop.clone()).await;
     end(rooms).await;

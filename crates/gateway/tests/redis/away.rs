@@ -84,3 +84,46 @@ async fn a_gateway_starts_without_redis_and_uses_it_when_it_comes() {
     assert_eq!(begun.status, 303, "{begun:?}");
     gateway.stands().await;
 }
+
+/// R-10, RL-05: what is counted there is refused while it says nothing, at once when that is known; who is not
+/// limited does not notice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_says_nothing_is_not_waited_for_and_admits_nobody_whom_it_counts() {
+    let Some(server) = OwnServer::start() else {
+        return;
+    };
+    let stage = Stage::on(server.place()).await;
+    let gateway = stage.gateway().await;
+    let free = gateway.key("free", &["support"]).await;
+    let wish = serde_json::json!({"servers": ["support"], "rpm_limit": 100_000});
+    let made = Ask::post("/key/generate", &wish);
+    let made = gateway.admin().await.ask(made).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let limited = gateway.bearer(made.json()["key"].as_str().unwrap());
+    for caller in [&free, &limited] {
+        assert_eq!(caller.echo("before").await.status, 200);
+    }
+    let before = stage.mock.stats().await.calls;
+
+    server.signal("STOP");
+    let refused = limited.echo("silent").await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    eventually("its silence is known", async || {
+        said_of_redis(&gateway).await == "unavailable"
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(limited.echo("silent").await.status, 503);
+        assert_eq!(free.echo("silent").await.status, 200);
+    }
+    let event = gateway.event_of(&refused).await;
+    assert_eq!(event["rule"], "limits_unavailable", "{event}");
+    assert_eq!(stage.mock.stats().await.calls, before + 20);
+
+    server.signal("CONT");
+    eventually("it counts again", async || {
+        limited.echo("again").await.status == 200
+    })
+    .await;
+    gateway.stands().await;
+}

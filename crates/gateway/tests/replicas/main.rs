@@ -2,6 +2,8 @@
 //! front of them can tell that they are three, and what one of them held ends cleanly with it.
 
 #[cfg(test)]
+mod flows;
+#[cfg(test)]
 mod gone;
 #[cfg(test)]
 mod handles;

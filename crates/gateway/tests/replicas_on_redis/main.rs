@@ -1,6 +1,9 @@
 //! What three processes do on one SQLite file (`replicas`), on one PostgreSQL database with Redis beside it.
 
 #[cfg(test)]
+#[path = "../replicas/flows.rs"]
+mod flows;
+#[cfg(test)]
 #[path = "../replicas/gone.rs"]
 mod gone;
 #[cfg(test)]

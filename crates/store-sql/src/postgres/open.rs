@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use portcullis_store::Stores;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use super::PostgresPool;
+use super::lending::{Lending, silent};
 use super::url::PostgresUrl;
 use crate::database::{Database, Pool};
 use crate::migrations::{self, Standing};
@@ -48,9 +49,6 @@ pub struct Migrated {
 /// How much longer than the server's own limit an answer is waited for.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A connection that nobody used for so long is tried before it is lent.
-const TRIED_AFTER: Duration = Duration::from_secs(1);
-
 /// An open PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct PostgresStores {
@@ -73,7 +71,7 @@ impl PostgresStores {
         let patience = settings.statement_timeout + GRACE;
         let (standing, waits) = tokio::time::timeout(patience, look)
             .await
-            .map_err(|_| silent())??;
+            .map_err(|_| OpenError::Unusable(silent()))??;
         // A server that is gone meanwhile has closed it.
         let _ = tokio::time::timeout(GRACE, first.close()).await;
         if let Standing::Behind(found) = standing {
@@ -138,15 +136,8 @@ async fn connect(
 ) -> Result<PgConnection, OpenError> {
     tokio::time::timeout(settings.acquire_timeout, options.connect())
         .await
-        .map_err(|_| silent())?
+        .map_err(|_| OpenError::Unusable(silent()))?
         .map_err(OpenError::Unusable)
-}
-
-fn silent() -> OpenError {
-    OpenError::Unusable(sqlx::Error::Io(std::io::Error::new(
-        std::io::ErrorKind::TimedOut,
-        "the database did not answer in time",
-    )))
 }
 
 /// What the server enforces for us, whatever its own configuration is: a replica that is stuck must
@@ -170,22 +161,9 @@ fn pool(
     only_reads: bool,
     settings: &PostgresSettings,
 ) -> Pool {
-    let pool = PgPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(settings.acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(|connection, met| {
-            Box::pin(async move {
-                if met.idle_for > TRIED_AFTER {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_lazy_with(options);
+    let patience = settings.statement_timeout + GRACE;
     Pool::Postgres(PostgresPool {
-        pool,
-        patience: settings.statement_timeout + GRACE,
+        lending: Lending::new(options, size, settings.acquire_timeout, patience),
         only_reads,
     })
 }

@@ -31,6 +31,11 @@ impl Actor {
         }
     }
 
+    /// Nobody in particular, before a gateway in a process of its own.
+    pub fn at(address: SocketAddr) -> Self {
+        Self::new(address, None, Transcript::default())
+    }
+
     pub(super) fn with(mut self, credential: &str) -> Self {
         self.credential = Some(credential.to_owned());
         self
