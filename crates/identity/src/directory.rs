@@ -9,7 +9,7 @@ mod place;
 mod seal;
 
 pub(crate) use admin::is_unlimited;
-pub use admin::{DirectoryAdmin, DirectoryError, Listed, Shown};
+pub use admin::{Changed, DirectoryAdmin, DirectoryError, Listed, Shown};
 pub use entry::{Defined, FileDirectory, MemberRole, Toolset};
 pub use index::Directory;
 pub use seal::entry_seal;
