@@ -8,6 +8,7 @@
 mod access;
 mod batch;
 mod chain;
+mod change;
 mod courier;
 mod event;
 mod guard;
@@ -28,6 +29,7 @@ mod writer;
 
 pub use batch::BatchedMessage;
 pub use chain::{ChainMac, WriterId};
+pub use change::Change;
 pub use courier::{Carried, Courier, Undelivered, UndeliveredKind};
 pub use event::{
     AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target, trace_id_of_traceparent,

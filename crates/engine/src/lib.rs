@@ -60,8 +60,9 @@ pub use explanation::{Question, explain_on};
 pub use gateway::{Gateway, GatewayDeps, Standing};
 pub use legacy::{LegacyClient, SessionRefusal, SseRefusal, SseSession};
 pub use limits::{
-    Allowance, Allowances, AllowancesUnknown, FileLimits, LimitAdmin, LimitAdminError, LimitDeps,
-    LimitIndex, LimitKind, LimitStanding, Limited, Limiter, OnStoreFault, ScopeKind, budget_scope,
+    Allowance, Allowances, AllowancesUnknown, FileLimits, LimitAdmin, LimitAdminError, LimitChange,
+    LimitDeps, LimitIndex, LimitKind, LimitStanding, Limited, Limiter, OnStoreFault, ScopeKind,
+    budget_scope,
 };
 pub use pins::{
     Difference, DifferenceKind, PinDeps, PinError, PinState, Pins, ShownObjects, ShownPin,

@@ -27,7 +27,7 @@ use portcullis_store::{
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-pub use admin::{LimitAdmin, LimitAdminError, LimitStanding};
+pub use admin::{LimitAdmin, LimitAdminError, LimitChange, LimitStanding};
 pub(crate) use enforce::Going;
 pub(crate) use held::Held;
 pub use index::{FileLimits, LimitIndex};

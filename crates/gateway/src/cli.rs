@@ -14,6 +14,8 @@ mod doctor;
 mod explain;
 pub mod init;
 mod keys;
+mod levels;
+mod limits;
 mod migrate;
 mod mock;
 mod pins;
@@ -48,13 +50,21 @@ pub use doctor::DoctorArgs;
 pub use explain::ExplainArgs;
 pub use init::InitArgs;
 pub use keys::{CreateArgs, KeysArgs, KeysVerb};
+pub use levels::{
+    ChangeArgs, LevelOptions, LevelsArgs, LevelsVerb, OrganizationOptions, TeamOptions, UpdateArgs,
+    UserOptions,
+};
+pub use limits::LimitOptions;
 pub use mock::MockArgs;
 pub use pins::{ApprovePinArgs, PinsArgs, PinsVerb};
 pub use proxy::ProxyArgs;
 pub use revoke::{RevokeArgs, RevokeVerb, WhatArgs};
 pub use rotate::{RotateArgs, RotateVerb};
 pub use serve::ServeArgs;
-pub use servers::ServersArgs;
+pub use servers::{
+    DefineArgs, ImportArgs, RejectArgs, RemoveArgs, ReviewArgs, ServersArgs, ServersVerb,
+    SubmissionsArgs, SubmissionsVerb, UpdateServerArgs,
+};
 pub use stdio::StdioArgs;
 pub use target::TargetArgs;
 pub use tools::{CallArgs, ToolsArgs, ToolsVerb};
@@ -127,8 +137,14 @@ pub enum Verb {
     Keys(KeysArgs),
     /// Refuse a key, a token, a session or a subject from now on; list and lift such entries
     Revoke(Box<RevokeArgs>),
-    /// Show the MCP servers of a running gateway
+    /// Show the MCP servers of a running gateway, and define some beside its file
     Servers(ServersArgs),
+    /// List, define, change and delete teams
+    Teams(LevelsArgs<TeamOptions>),
+    /// List, define, change and delete people and services that keys act for
+    Users(LevelsArgs<UserOptions>),
+    /// List, define, change and delete organizations
+    Organizations(LevelsArgs<OrganizationOptions>),
     /// List and call tools through a running gateway
     Tools(ToolsArgs),
     /// Look at and decide about calls that wait for somebody's approval
@@ -179,7 +195,12 @@ pub async fn run(cli: Cli, logs: LogControl) -> Result<Exit, CommandError> {
         Verb::Mock(args) => mock::run(args, &mut out).await,
         Verb::Keys(args) => keys::run(&global, args, &mut out).await,
         Verb::Revoke(args) => Box::pin(revoke::run(&global, *args, &mut out)).await,
-        Verb::Servers(args) => servers::run(args, &mut out).await,
+        Verb::Servers(args) => Box::pin(servers::run(args, &mut out)).await,
+        Verb::Teams(args) => Box::pin(levels::run(&levels::TEAMS, args, &mut out)).await,
+        Verb::Users(args) => Box::pin(levels::run(&levels::USERS, args, &mut out)).await,
+        Verb::Organizations(args) => {
+            Box::pin(levels::run(&levels::ORGANIZATIONS, args, &mut out)).await
+        }
         Verb::Tools(args) => tools::run(args, &mut out).await,
         Verb::Usage(args) => usage::run(args, &mut out).await,
         Verb::Audit(args) => Box::pin(audit::run(&global, args, &mut out)).await,

@@ -4,6 +4,7 @@
 mod config_cli {
     mod check;
     mod explain;
+    mod levels;
     mod sinks;
     mod store;
     mod trail;

@@ -8,8 +8,7 @@ mod level;
 mod place;
 mod seal;
 
-pub use admin::is_unlimited;
-pub use admin::{DirectoryAdmin, DirectoryError, Listed, Shown};
+pub use admin::{Changed, DirectoryAdmin, DirectoryError, Listed, Shown, is_unlimited};
 pub use entry::{Defined, FileDirectory, MemberRole, Toolset};
 pub use index::Directory;
 pub use seal::entry_seal;

@@ -71,6 +71,26 @@ pub struct CreatedKey {
     pub record: ApiKeyRecord,
 }
 
+/// A key that is decided upon and not stored: nobody can come with it yet.
+#[derive(Clone, Debug)]
+pub struct PreparedKey(CreatedKey);
+
+impl PreparedKey {
+    /// Its public part.
+    pub const fn id(&self) -> &KeyId {
+        &self.0.record.id
+    }
+}
+
+/// A key before and after a change.
+#[derive(Clone, Debug)]
+pub struct ChangedKey {
+    /// What was stored.
+    pub before: ApiKeyRecord,
+    /// What is stored.
+    pub after: ApiKeyRecord,
+}
+
 /// Which key is meant.
 #[derive(Clone, Debug)]
 pub enum KeySelector {
@@ -122,6 +142,9 @@ pub enum KeyAdminError {
     /// Some key has this alias, perhaps a revoked one.
     #[error("the alias is taken")]
     AliasTaken,
+    /// Some key has this id: the random source gave it out twice.
+    #[error("the id is taken: try again")]
+    IdTaken,
     /// It was changed or revoked since.
     #[error("the key was changed or revoked meanwhile: read it again")]
     Stale,
@@ -147,7 +170,7 @@ impl KeyAdminError {
     pub const fn error_kind(&self) -> ErrorKind {
         match self {
             Self::Forbidden => ErrorKind::Forbidden,
-            Self::AliasTaken | Self::Stale | Self::Damaged => ErrorKind::Conflict,
+            Self::AliasTaken | Self::IdTaken | Self::Stale | Self::Damaged => ErrorKind::Conflict,
             Self::NotFound => ErrorKind::NotFound,
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::Entropy => ErrorKind::Unavailable,
@@ -191,6 +214,19 @@ impl KeyAdmin {
     /// Makes a key. Only an administrator may, and no key exceeds its creator in role, servers or
     /// scopes, nor outlives it: a key that expires makes keys that expire no later.
     pub async fn create(&self, new: NewKey, by: &Principal) -> Result<CreatedKey, KeyAdminError> {
+        for _ in 0..ATTEMPTS {
+            let prepared = self.prepare(&new, by)?;
+            match self.insert(prepared).await {
+                Err(KeyAdminError::IdTaken) => {}
+                made => return made,
+            }
+        }
+        Err(KeyAdminError::Entropy)
+    }
+
+    /// Decides about a new key as [`create`](Self::create) does, and makes it, for whoever has something to do
+    /// before it exists.
+    pub fn prepare(&self, new: &NewKey, by: &Principal) -> Result<PreparedKey, KeyAdminError> {
         if !may_give(by, new.role, &new.scopes, &new.grants) {
             return Err(KeyAdminError::Forbidden);
         }
@@ -204,18 +240,21 @@ impl KeyAdmin {
         if new.expires_in.is_some_and(|span| span.as_millis() == 0) {
             return Err(KeyAdminError::Invalid("the key would expire at once"));
         }
-        for _ in 0..ATTEMPTS {
-            let created = self.draft(&new, by)?;
-            if self.store.insert(&created.record).await? == Inserted::Stored {
+        self.draft(new, by).map(PreparedKey)
+    }
+
+    /// Stores a key that was prepared.
+    pub async fn insert(&self, prepared: PreparedKey) -> Result<CreatedKey, KeyAdminError> {
+        let created = prepared.0;
+        match self.store.insert(&created.record).await? {
+            Inserted::Stored => {
                 // The key must reach its owner now; should this index be broken, it denies anyway.
                 let _ = self.index.learn(&created.record);
-                return Ok(created);
+                Ok(created)
             }
-            if new.alias.is_some() {
-                return Err(KeyAdminError::AliasTaken);
-            }
+            Inserted::Duplicate if created.record.alias.is_some() => Err(KeyAdminError::AliasTaken),
+            Inserted::Duplicate => Err(KeyAdminError::IdTaken),
         }
-        Err(KeyAdminError::Entropy)
     }
 
     /// Changes a key: the one whose row `seen` recognises, or what is there now where nobody says what they
@@ -226,7 +265,7 @@ impl KeyAdmin {
         seen: impl FnOnce(&ApiKeyRecord) -> bool,
         change: KeyChange,
         by: &Principal,
-    ) -> Result<ApiKeyRecord, KeyAdminError> {
+    ) -> Result<ChangedKey, KeyAdminError> {
         if by.role < Role::Admin {
             return Err(KeyAdminError::Forbidden);
         }
@@ -246,7 +285,7 @@ impl KeyAdmin {
         match self.store.replace(&after, &before.seal).await? {
             Replaced::Stored => {
                 self.index.learn(&after)?;
-                Ok(after)
+                Ok(ChangedKey { before, after })
             }
             Replaced::Stale => Err(KeyAdminError::Stale),
             Replaced::AliasTaken => Err(KeyAdminError::AliasTaken),

@@ -2,25 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock, RwLockWriteGuard};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, RwLock, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use portcullis_core::{
     ApiKey, Clock, CredentialMarks, KeyId, Principal, PrincipalId, PrincipalKind,
 };
-use portcullis_store::{ApiKeyRecord, ApiKeyStore, StoreError, UnreadableKey};
+use portcullis_store::{
+    ApiKeyRecord, ApiKeyStore, Changes, ReadKey, Reading, StoreError, UnreadableKey,
+};
 use portcullis_vault::KeyRing;
 
 use crate::follow::{Followed, Freshness, FreshnessSettings};
 use crate::key_seal::is_genuine;
 use crate::{AuthnErrorKind, key_mac};
-
-/// How many changes one question to the store asks for.
-const BATCH: usize = 1000;
-/// All keys are read again this often: a database that came back without its latest commits gives change
-/// numbers out twice, and what has one of them would never be asked for.
-const READ_AGAIN: Duration = Duration::from_mins(5);
 
 /// What is known of the store's keys.
 pub struct KeyIndex {
@@ -28,19 +23,10 @@ pub struct KeyIndex {
     ring: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
     tables: RwLock<Tables>,
-    /// Held while reading so that two refreshes do not cross.
     reading: tokio::sync::Mutex<Reading>,
+    first: OnceLock<Arc<dyn Followed>>,
     freshness: Freshness,
     rejected: AtomicU64,
-}
-
-/// How far the changes have been read.
-#[derive(Default)]
-struct Reading {
-    /// When they were last read from the first on.
-    begun: Duration,
-    /// The last that was read.
-    position: u64,
 }
 
 #[derive(Default)]
@@ -86,36 +72,24 @@ impl KeyIndex {
             clock,
             tables: RwLock::default(),
             reading: tokio::sync::Mutex::default(),
+            first: OnceLock::new(),
             rejected: AtomicU64::new(0),
         }
+    }
+
+    /// From now on no change of a key is taken in before this is: limits that were written before their key
+    /// was are known before the key is accepted.
+    pub fn only_after(&self, first: Arc<dyn Followed>) {
+        // Once and for all: a second one would be a defect of the wiring, and change nothing.
+        let _ = self.first.set(first);
     }
 
     /// Takes in everything that changed since the last time, and every few minutes all there is. A
     /// revocation that is known stays known.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let mut reading = self.reading.lock().await;
-        let now = self.clock.monotonic();
-        if now.saturating_sub(reading.begun) >= READ_AGAIN {
-            *reading = Reading {
-                begun: now,
-                position: 0,
-            };
-        }
-        let position = &mut reading.position;
         let asked = self.freshness.asking();
-        loop {
-            let changes = self.store.changed_since(*position, BATCH).await?;
-            for (change, record) in &changes {
-                match record {
-                    Ok(record) => self.learn(record)?,
-                    Err(unreadable) => self.refuse(unreadable)?,
-                }
-                *position = *change;
-            }
-            if changes.len() < BATCH {
-                break;
-            }
-        }
+        reading.catch_up(self, self.clock.monotonic()).await?;
         self.freshness.learned(asked);
         Ok(())
     }
@@ -272,6 +246,29 @@ impl KeyIndex {
         tables.macs.insert(entry.mac, Arc::clone(&entry));
         tables.ids.insert(entry.id.clone(), entry);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Changes for KeyIndex {
+    type Row = ReadKey;
+
+    async fn since(&self, after: u64, limit: usize) -> Result<Vec<(u64, ReadKey)>, StoreError> {
+        self.store.changed_since(after, limit).await
+    }
+
+    async fn first(&self) -> Result<(), StoreError> {
+        match self.first.get() {
+            Some(first) => first.take_in().await,
+            None => Ok(()),
+        }
+    }
+
+    fn take(&self, row: &ReadKey) -> Result<(), StoreError> {
+        match row {
+            Ok(record) => self.learn(record),
+            Err(unreadable) => self.refuse(unreadable),
+        }
     }
 }
 

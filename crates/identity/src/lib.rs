@@ -52,8 +52,8 @@ pub use authn::{
 pub use certificate::{ClientCertificate, UnreadableCertificate, certificate_end};
 pub use client_certificates::{CertificateRule, ClientCertificates, certificate_id};
 pub use directory::{
-    Defined, Directory, DirectoryAdmin, DirectoryError, FileDirectory, Listed, MemberRole, Shown,
-    Toolset, entry_seal, is_unlimited,
+    Changed, Defined, Directory, DirectoryAdmin, DirectoryError, FileDirectory, Listed, MemberRole,
+    Shown, Toolset, entry_seal, is_unlimited,
 };
 pub use end_user::END_USER;
 pub use extract::{AUTHORIZATION, KEY_HEADERS, extract};
@@ -66,7 +66,8 @@ pub use issuers::TokenIssuers;
 pub use jwks_cache::{JwksCache, JwksSettings, JwksUnavailable};
 pub use jwks_fetch::JwksSource;
 pub use key_admin::{
-    CreatedKey, KeyAdmin, KeyAdminError, KeyChange, KeySelector, ListedKey, NewKey, Revocable,
+    ChangedKey, CreatedKey, KeyAdmin, KeyAdminError, KeyChange, KeySelector, ListedKey, NewKey,
+    PreparedKey, Revocable,
 };
 pub use key_form::{KeyForm, MintedKey, PREFIX, key_mac, mint};
 pub use key_index::{KeyIndex, OwnKey};

@@ -116,8 +116,13 @@ impl Limits {
                     duration = Some(text.parse()?);
                 }
                 "mcp_rpm_limit" => limits.per_server = per_server(value)?,
-                "tpm_limit" | "model_rpm_limit" | "model_tpm_limit" | "model_max_budget"
-                | "soft_budget" => {
+                "soft_budget" => {
+                    return Err(InvalidLimits::Unavailable {
+                        name: name.clone(),
+                        why: "nobody is told when it is reached: set max_budget, or watch /v1/usage",
+                    });
+                }
+                "tpm_limit" | "model_rpm_limit" | "model_tpm_limit" | "model_max_budget" => {
                     return Err(InvalidLimits::Unavailable {
                         name: name.clone(),
                         why: "it counts what models use, and no model is called through this gateway yet",
@@ -266,6 +271,7 @@ mod tests {
                 "mcp_rpm_limit must be an object",
             ),
             (json!({"tpm_limit": 5}), "tpm_limit is not available"),
+            (json!({"soft_budget": 5}), "set max_budget"),
             (json!({"blocked": true}), "`blocked` is no limit"),
         ] {
             let error = read(value.clone()).unwrap_err().to_string();

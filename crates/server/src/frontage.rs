@@ -36,6 +36,8 @@ pub struct Frontage {
     pub signer: Option<SignerFacts>,
     /// Who may ask how its request was authenticated.
     pub debug_headers: DebugHeaders,
+    /// Whether the servers in view are listed as a registry lists them.
+    pub registry: bool,
     /// How often what needs no key may be asked for, from one network.
     pub quotas: QuotaRates,
 }

@@ -40,8 +40,8 @@ pub use layers::{Guarded, HostRule, OriginRule};
 pub use openapi::openapi_json;
 pub use router::{admin_router, router, sole_server_router};
 pub use server_book::{
-    Approval, BookError, ChangedKey, ConfigurationDiff, DefinedServer, NewServer, Provenance,
-    ServerBook, Verdict,
+    Approval, BookError, ChangedKey, ChangedServer, ConfigurationDiff, DefinedServer, NewServer,
+    Provenance, ServerBook, Verdict,
 };
 pub use signer_documents::{PublishedKeys, SignerFacts};
 pub use state::{ServerDeps, ServerState};

@@ -9,7 +9,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
 use portcullis_credentials::{Connection, CredentialError, NotKept};
-use portcullis_engine::audit::{CallerText, Outcome, Surface};
+use portcullis_engine::audit::{CallerText, Change, Outcome, Surface};
 use portcullis_engine::{Call, ServerEntry};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -245,6 +245,8 @@ async fn kept(
             )
         }
     })?;
+    let kept = Change::of("connection", entry.id.as_str()).now("connected");
+    call.audit.changed(kept);
     state.connection_changed(&whose, &entry.id);
     status(state, call, entry).await
 }
@@ -279,6 +281,8 @@ async fn disconnected(
 ) -> Result<Value, Refused> {
     let whose = call.principal.id.clone();
     state.connections.disconnect(&entry.auth, &whose).await?;
+    let ended = Change::of("connection", entry.id.as_str()).now("disconnected");
+    call.audit.changed(ended);
     state.connection_changed(&whose, &entry.id);
     status(state, call, entry).await
 }

@@ -143,6 +143,7 @@ fn administration() -> OpenApiRouter<ServerState> {
         ))
         .routes(routes!(admin::toolsets::info, admin::toolsets::remove))
         .routes(routes!(admin::access_groups::list))
+        .routes(routes!(admin::registry::list))
         .routes(routes!(
             admin::servers::list,
             admin::servers::add,

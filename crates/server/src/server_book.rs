@@ -15,7 +15,7 @@ pub trait ServerBook: Send + Sync + std::fmt::Debug {
     /// The one of this name.
     async fn get(&self, id: &ServerId) -> Result<Option<DefinedServer>, BookError>;
     /// Defines a new one, and returns when this gateway serves it, or holds it for review.
-    async fn define(&self, wish: NewServer, by: &Principal) -> Result<DefinedServer, BookError>;
+    async fn define(&self, wish: NewServer, by: &Principal) -> Result<ChangedServer, BookError>;
     /// Changes these keys of one; `seen` is the state that the caller saw, where they say.
     async fn change(
         &self,
@@ -23,9 +23,9 @@ pub trait ServerBook: Send + Sync + std::fmt::Debug {
         changes: Map<String, Value>,
         seen: Option<u64>,
         by: &Principal,
-    ) -> Result<DefinedServer, BookError>;
-    /// Takes one away, and with it its sessions and what people connected there.
-    async fn remove(&self, id: &ServerId, seen: Option<u64>) -> Result<(), BookError>;
+    ) -> Result<ChangedServer, BookError>;
+    /// Takes one away, and with it its sessions and what people connected there. The state that it was in.
+    async fn remove(&self, id: &ServerId, seen: Option<u64>) -> Result<u64, BookError>;
     /// Decides about one that was submitted.
     async fn review(
         &self,
@@ -33,7 +33,7 @@ pub trait ServerBook: Send + Sync + std::fmt::Debug {
         verdict: Verdict,
         seen: Option<u64>,
         by: &Principal,
-    ) -> Result<DefinedServer, BookError>;
+    ) -> Result<ChangedServer, BookError>;
     /// Asks a server for its tools, once, without keeping anything of it. `None`: it does not answer.
     async fn try_out(&self, entry: Map<String, Value>) -> Result<Option<Vec<Value>>, BookError>;
     /// The configuration in force, every secret masked.
@@ -122,6 +122,17 @@ pub struct DefinedServer {
     pub problems: Vec<String>,
     /// What was noticed besides.
     pub warnings: Vec<String>,
+}
+
+/// A server that was made or changed.
+#[derive(Clone, Debug)]
+pub struct ChangedServer {
+    /// As it is kept now.
+    pub server: DefinedServer,
+    /// The state that it was in before; `None`: there was none of this name.
+    pub from: Option<u64>,
+    /// The names of what differs.
+    pub fields: Vec<String>,
 }
 
 /// What a reload would change.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use portcullis_core::Timestamp;
-use portcullis_store::{StoreError, UsageRow, UsageStore};
+use portcullis_store::{StoreError, UsageOf, UsageRow, UsageStore};
 
 use crate::columns::{Columns, saturated};
 use crate::database::{Alone, Database, Operation, Row, failed};
@@ -87,6 +87,38 @@ impl UsageStore for SqlUsage {
             .iter()
             .map(|row| read(row, OPERATION))
             .collect()
+    }
+
+    async fn spent(&self, of: UsageOf<'_>) -> Result<u64, StoreError> {
+        const OPERATION: Operation = "usage.spent";
+        let (statement, id) = match of {
+            UsageOf::Key(id) => (
+                query(
+                    "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) AS spent FROM usage_hours \
+                     WHERE key_id = $1",
+                ),
+                id,
+            ),
+            UsageOf::User(id) => (
+                query(
+                    "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) AS spent FROM usage_hours \
+                     WHERE user_id = $1",
+                ),
+                id,
+            ),
+            UsageOf::Team(id) => (
+                query(
+                    "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) AS spent FROM usage_hours \
+                     WHERE team = $1",
+                ),
+                id,
+            ),
+        };
+        let rows = statement.bind(id).fetch_all(&self.database.reader).await;
+        match rows.map_err(failed(OPERATION))?.first() {
+            Some(row) => Columns::of(row, OPERATION).number("spent"),
+            None => Ok(0),
+        }
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {

@@ -207,6 +207,7 @@ macro_rules! store_contract {
             usage:
                 what_is_added_at_once_is_all_there
                 sums_are_of_the_time_that_is_asked_about
+                what_somebody_spent_is_told_of_them_alone
                 purging_forgets_only_what_is_older;
         }
     };

@@ -26,6 +26,7 @@ mod one_time;
 mod one_time_by_use;
 mod page;
 mod pins;
+mod reading;
 mod replicas;
 mod revocations;
 mod servers;
@@ -65,6 +66,7 @@ pub use one_time::{OneTimeRecord, OneTimeStore, OneTimeUse, Put, Redeemed};
 pub use one_time_by_use::OneTimesByUse;
 pub use page::{MAX_PAGE, Page, PageRequest};
 pub use pins::{PinChange, PinObjects, PinPlace, PinRecord, PinStore};
+pub use reading::{Changes, Reading};
 pub use replicas::{ReplicaRecord, ReplicaStore, SessionHomeRecord, SessionHomeStore};
 pub use revocations::{
     Lifted, ReadRevocation, RevocationRecord, RevocationStore, RevokedTarget, UnreadableRevocation,
@@ -73,7 +75,7 @@ pub use servers::{Defined, ServerRecord, ServerStore};
 pub use sessions::{SessionStore, TerminatedSession};
 pub use shared_tokens::{SharedTokenRecord, SharedTokenStore};
 pub use signing_keys::{SigningKeyRecord, SigningKeyStore};
-pub use usage::{UsageRow, UsageStore};
+pub use usage::{UsageOf, UsageRow, UsageStore};
 
 use std::sync::Arc;
 

@@ -26,6 +26,17 @@ pub struct UsageRow {
     pub spent_nano_usd: u64,
 }
 
+/// Whose usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageOf<'a> {
+    /// A key's.
+    Key(&'a str),
+    /// A person's, by whatever key.
+    User(&'a str),
+    /// A team's, by whatever key.
+    Team(&'a str),
+}
+
 /// Sums by hour, caller and server.
 #[async_trait]
 pub trait UsageStore: Send + Sync + std::fmt::Debug {
@@ -42,6 +53,9 @@ pub trait UsageStore: Send + Sync + std::fmt::Debug {
         key_id: Option<&str>,
         limit: usize,
     ) -> Result<Vec<UsageRow>, StoreError>;
+
+    /// What somebody spent in all that is remembered, in billionths of a US dollar.
+    async fn spent(&self, of: UsageOf<'_>) -> Result<u64, StoreError>;
 
     /// Forgets hours that began before `before`; returns how many rows.
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;

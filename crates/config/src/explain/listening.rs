@@ -75,5 +75,8 @@ pub(super) fn addresses(page: &mut Page<'_>, config: &Config) {
             page.value(2, "mcp_xff_num_trusted_hops", hops);
         }
     }
+    if config.server.registry {
+        page.value(2, "enable_mcp_registry", true);
+    }
     page.restriction(2, "mcp_internal_ip_ranges", &config.server.inside);
 }

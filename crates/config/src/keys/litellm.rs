@@ -73,6 +73,12 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             "Most processes of stdio servers at once, of all servers and callers together.",
         )
         .default("64"),
+        Key::new(
+            "enable_mcp_registry",
+            Kind::Flag,
+            "List the servers that a caller may see at `/v1/mcp/registry.json`, to callers with a credential alone.",
+        )
+        .default("false"),
         inert(
             "litellm_key_header_name",
             "keys are read from `x-litellm-api-key`, `x-portcullis-api-key` and `Authorization` only",
@@ -98,7 +104,6 @@ pub(crate) static GENERAL_SETTINGS: Section = Section {
             "user_mcp_management_mode",
             "users cannot manage servers in this build yet",
         ),
-        inert("enable_mcp_registry", "no registry is served"),
         inert("database_url", NO_DATABASE),
         inert("database_connection_pool_limit", NO_DATABASE),
         inert("database_connection_timeout", NO_DATABASE),

@@ -32,6 +32,8 @@ pub struct Server {
     pub defined: DefinedServers,
     /// Who may ask how its request was authenticated.
     pub debug_headers: DebugHeaders,
+    /// Whether the servers in view are listed as a registry lists them (`general_settings.enable_mcp_registry`).
+    pub registry: bool,
     /// TLS here, or none.
     pub tls: Option<Tls>,
     /// Further `Host` values, `host` or `host:port`, lower case.

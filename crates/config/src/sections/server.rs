@@ -48,6 +48,7 @@ pub(crate) fn read(fields: &Fields<'_, '_>, general: &Fields<'_, '_>) -> Server 
             Some("admin") => DebugHeaders::Admin,
             _ => DebugHeaders::Authenticated,
         },
+        registry: general.flag("enable_mcp_registry") == Some(true),
         tls: tls(fields),
         allowed_hosts: allowed_hosts(fields),
         allowed_origins: allowed_origins(fields),

@@ -10,7 +10,7 @@ use portcullis_core::{
 use portcullis_credentials::CredentialKind;
 use serde::{Serialize, Serializer};
 
-use super::{BatchedMessage, CallerText};
+use super::{BatchedMessage, CallerText, Change};
 use crate::limits::ScopeKind;
 
 /// The door through which a governed request came.
@@ -321,6 +321,9 @@ pub struct AuditEvent {
     /// Each message of a batch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub batch: Vec<BatchedMessage>,
+    /// What it made, changed or ended of what administrators decide about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// The event could not be made durable in time, so the caller was denied the answer that
     /// `outcome` describes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -356,6 +359,7 @@ impl AuditEvent {
             revision: None,
             servers: Vec::new(),
             batch: Vec::new(),
+            changes: Vec::new(),
             withheld: false,
         }
     }

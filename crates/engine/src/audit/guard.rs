@@ -10,8 +10,9 @@ use portcullis_core::{Principal, RequestId, ServerId};
 use portcullis_credentials::CredentialKind;
 
 use super::batch::{Part, Parts};
+use super::change::MOST_CHANGES;
 use super::{
-    AuditEvent, AuditLog, AuditUnavailable, CallerText, Decision, Outcome, Resolution,
+    AuditEvent, AuditLog, AuditUnavailable, CallerText, Change, Decision, Outcome, Resolution,
     ServerOutcome, Surface, Target,
 };
 
@@ -189,6 +190,15 @@ impl AuditGuard {
                     server: server.clone(),
                     outcome,
                 });
+            }
+        });
+    }
+
+    /// Something was made, changed or ended: noted when it is done, whatever becomes of the rest.
+    pub fn changed(&mut self, change: Change) {
+        self.note(|event| {
+            if event.changes.len() < MOST_CHANGES {
+                event.changes.push(change);
             }
         });
     }

@@ -5,19 +5,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use async_trait::async_trait;
 use portcullis_core::{Clock, LevelKind, Principal, constant_time_eq};
 use portcullis_policy::Limits;
-use portcullis_store::{LimitRecord, LimitScope, LimitStore, StoreError};
+use portcullis_store::{Changes, LimitRecord, LimitScope, LimitStore, Reading, StoreError};
 
 use super::scopes::ScopeKind;
 use super::{Allowance, Allowances, AllowancesUnknown};
 use crate::audit::ChainMac;
-
-/// How many changes one question to the store asks for.
-const BATCH: usize = 1000;
-/// All limits are read again this often: a database that came back without its latest commits gives change
-/// numbers out twice.
-const READ_AGAIN: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// What the file says.
 #[derive(Clone, Debug, Default)]
@@ -36,12 +31,6 @@ pub struct LimitIndex {
     clock: Arc<dyn Clock>,
     tables: RwLock<Tables>,
     reading: tokio::sync::Mutex<Reading>,
-}
-
-#[derive(Default)]
-struct Reading {
-    begun: std::time::Duration,
-    position: u64,
 }
 
 #[derive(Default)]
@@ -141,23 +130,7 @@ impl LimitIndex {
     /// Takes in everything that changed since the last time, and every few minutes all there is.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let mut reading = self.reading.lock().await;
-        let now = self.clock.monotonic();
-        if now.saturating_sub(reading.begun) >= READ_AGAIN {
-            *reading = Reading {
-                begun: now,
-                position: 0,
-            };
-        }
-        loop {
-            let changes = self.store.changed_since(reading.position, BATCH).await?;
-            for (change, record) in &changes {
-                self.learn(record);
-                reading.position = *change;
-            }
-            if changes.len() < BATCH {
-                return Ok(());
-            }
-        }
+        reading.catch_up(self, self.clock.monotonic()).await
     }
 
     /// Takes in one row; one that is older than what is known changes nothing.
@@ -247,6 +220,20 @@ impl LimitIndex {
     }
 }
 
+#[async_trait]
+impl Changes for LimitIndex {
+    type Row = LimitRecord;
+
+    async fn since(&self, after: u64, limit: usize) -> Result<Vec<(u64, LimitRecord)>, StoreError> {
+        self.store.changed_since(after, limit).await
+    }
+
+    fn take(&self, row: &LimitRecord) -> Result<(), StoreError> {
+        self.learn(row);
+        Ok(())
+    }
+}
+
 /// The scopes of a caller, by the order of [`ScopeKind::OF_CALLERS`].
 fn scopes_of(principal: &Principal) -> [Option<&str>; ScopeKind::OF_CALLERS.len()] {
     [
@@ -254,6 +241,7 @@ fn scopes_of(principal: &Principal) -> [Option<&str>; ScopeKind::OF_CALLERS.len(
         principal.user_id.as_deref(),
         principal.team.as_deref(),
         principal.org.as_deref(),
+        end_user(principal),
     ]
 }
 
@@ -285,6 +273,13 @@ impl Tables {
         let limits = table.of(id).map_err(|()| AllowancesUnknown(kind))?;
         Ok(Arc::clone(limits))
     }
+}
+
+/// For whom the caller says that it asks.
+fn end_user(principal: &Principal) -> Option<&str> {
+    let mut levels = principal.levels.iter();
+    let level = levels.find(|level| level.kind == LevelKind::EndUser)?;
+    Some(&level.id)
 }
 
 impl Allowances for LimitIndex {

@@ -17,6 +17,8 @@ pub enum ScopeKind {
     Team,
     /// An organization.
     Organization,
+    /// Somebody for whom a caller says that it asks.
+    EndUser,
     /// An MCP server, for all callers together.
     Server,
     /// One of its tools, for all callers together.
@@ -25,7 +27,13 @@ pub enum ScopeKind {
 
 impl ScopeKind {
     /// The kinds that callers are in.
-    pub const OF_CALLERS: [Self; 4] = [Self::Key, Self::User, Self::Team, Self::Organization];
+    pub const OF_CALLERS: [Self; 5] = [
+        Self::Key,
+        Self::User,
+        Self::Team,
+        Self::Organization,
+        Self::EndUser,
+    ];
 
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +42,7 @@ impl ScopeKind {
             Self::User => "user",
             Self::Team => "team",
             Self::Organization => "organization",
+            Self::EndUser => "end_user",
             Self::Server => "server",
             Self::Tool => "tool",
         }

@@ -289,6 +289,18 @@ impl GatewayClient {
         self.success(answer)
     }
 
+    /// A PUT or DELETE whose answer must be a success.
+    pub async fn change(
+        &self,
+        method: Method,
+        path: &str,
+        fields: &[(&'static str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Value, CommandError> {
+        let answer = self.send(method, path, &[], fields, body).await?;
+        self.success(answer)
+    }
+
     /// Any request; an answer of any status is an answer.
     pub async fn send(
         &self,

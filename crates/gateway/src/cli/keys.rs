@@ -5,6 +5,7 @@ use portcullis_core::{Clock, SystemClock, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::exit::{CommandError, Exit};
+use super::limits::LimitOptions;
 use super::output::{Column, Output};
 use super::target::TargetArgs;
 use super::{Global, progress};
@@ -109,6 +110,9 @@ pub struct CreateArgs {
     /// When it stops working, for example 12h or 30d
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub expires: Option<String>,
+    /// How much it may do, of a gateway that runs.
+    #[command(flatten)]
+    pub limits: LimitOptions,
     /// The gateway.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -150,6 +154,7 @@ impl CreateArgs {
         if !self.scopes.is_empty() {
             body.insert("scopes".to_owned(), json!(self.scopes));
         }
+        self.limits.say(&mut body);
         Value::Object(body)
     }
 }

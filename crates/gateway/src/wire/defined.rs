@@ -15,8 +15,8 @@ use portcullis_config::{
 use portcullis_core::{Entropy, Principal, ServerId};
 use portcullis_identity::Followed;
 use portcullis_server::{
-    Approval, BookError, ChangedKey, ConfigurationDiff, DefinedServer, NewServer, Provenance,
-    ServerBook, Verdict,
+    Approval, BookError, ChangedKey, ChangedServer, ConfigurationDiff, DefinedServer, NewServer,
+    Provenance, ServerBook, Verdict,
 };
 use portcullis_store::{Defined, ServerStore, StoreError};
 use serde_json::{Map, Value};
@@ -202,7 +202,7 @@ impl Book {
     }
 
     /// Puts `kept` in the place of a state, and serves it.
-    async fn replaced(&self, before: &Opened, kept: Kept) -> Result<DefinedServer, BookError> {
+    async fn replaced(&self, before: &Opened, kept: Kept) -> Result<ChangedServer, BookError> {
         let vaults = &self.rooms.vaults;
         let version = version(&*vaults.entropy)?;
         let after = Opened {
@@ -216,7 +216,11 @@ impl Book {
             return Err(BookError::Changed);
         }
         self.settle().await?;
-        Ok(self.shown(&after))
+        Ok(ChangedServer {
+            server: self.shown(&after),
+            from: Some(before.version),
+            fields: differing(&before.kept, &after.kept),
+        })
     }
 
     /// A server without its secrets, and what its judge said when it was read last.
@@ -282,7 +286,7 @@ impl ServerBook for Book {
         Ok(opened.map(|one| self.shown(&one)))
     }
 
-    async fn define(&self, wish: NewServer, by: &Principal) -> Result<DefinedServer, BookError> {
+    async fn define(&self, wish: NewServer, by: &Principal) -> Result<ChangedServer, BookError> {
         let NewServer {
             id,
             entry,
@@ -337,7 +341,11 @@ impl ServerBook for Book {
         } else {
             self.settle().await?;
         }
-        Ok(self.shown(&opened))
+        Ok(ChangedServer {
+            server: self.shown(&opened),
+            from: None,
+            fields: opened.kept.entry.keys().cloned().collect(),
+        })
     }
 
     async fn change(
@@ -346,7 +354,7 @@ impl ServerBook for Book {
         changes: Map<String, Value>,
         seen: Option<u64>,
         by: &Principal,
-    ) -> Result<DefinedServer, BookError> {
+    ) -> Result<ChangedServer, BookError> {
         let before = self.seen(id, seen).await?;
         let mut kept = before.kept.clone();
         kept.entry = changed_server(&kept.entry, changes).map_err(BookError::Invalid)?;
@@ -361,7 +369,7 @@ impl ServerBook for Book {
         self.replaced(&before, kept).await
     }
 
-    async fn remove(&self, id: &ServerId, seen: Option<u64>) -> Result<(), BookError> {
+    async fn remove(&self, id: &ServerId, seen: Option<u64>) -> Result<u64, BookError> {
         let row = self.store().get(id).await.map_err(unavailable)?;
         // Also one that cannot be opened any more can be taken away.
         let row = row.ok_or(BookError::Unknown)?;
@@ -386,7 +394,8 @@ impl ServerBook for Book {
             ended = outcome.map_err(unavailable)?;
         }
         tracing::info!(mcp.server.id = %id, connections = ended, "a server was taken away");
-        settled
+        settled?;
+        Ok(row.version)
     }
 
     async fn review(
@@ -395,7 +404,7 @@ impl ServerBook for Book {
         verdict: Verdict,
         seen: Option<u64>,
         by: &Principal,
-    ) -> Result<DefinedServer, BookError> {
+    ) -> Result<ChangedServer, BookError> {
         let before = self.seen(id, seen).await?;
         let mut kept = before.kept.clone();
         let notes = match (verdict, kept.approval) {
@@ -490,6 +499,19 @@ impl ServerBook for Book {
             refused: None,
         })
     }
+}
+
+/// The keys of which an entry says something else than before, and what became of the server.
+fn differing(before: &Kept, after: &Kept) -> Vec<String> {
+    let (was, is) = (&before.entry, &after.entry);
+    let names = was
+        .keys()
+        .chain(is.keys().filter(|name| !was.contains_key(*name)));
+    let differ = names
+        .filter(|name| was.get(*name) != is.get(*name))
+        .cloned();
+    let status = (before.approval != after.approval).then(|| "approval_status".to_owned());
+    differ.chain(status).collect()
 }
 
 /// A state that there was not before.

@@ -53,6 +53,7 @@ pub(super) fn frontage(
             portcullis_config::DebugHeaders::Admin => DebugHeaders::Admin,
             portcullis_config::DebugHeaders::Authenticated => DebugHeaders::Authenticated,
         },
+        registry: config.server.registry,
         quotas: quotas(&config.server),
     }
 }

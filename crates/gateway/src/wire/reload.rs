@@ -273,6 +273,7 @@ pub(super) fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static s
         forwarded: _,
         inside: _,
         debug_headers: _,
+        registry: _,
         defined: _,
         strangers_per_minute: _,
         limits: _,

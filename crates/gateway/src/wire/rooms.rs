@@ -288,6 +288,9 @@ impl Rooms {
             .refresh()
             .await
             .context("the stored limits")?;
+        // What was made together with its limits is not known without them.
+        index.only_after(limiting.followed());
+        directory.only_after(limiting.followed());
         follow(
             vec![
                 Arc::clone(&index) as _,

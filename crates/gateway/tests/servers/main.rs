@@ -7,10 +7,14 @@ mod closed;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod replicas;
 #[cfg(test)]
 mod submissions;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod trail;
 #[cfg(test)]
 mod trying;

@@ -33,6 +33,15 @@ pub struct Shown<T> {
     pub changed_by: String,
 }
 
+/// An entry before and after a change.
+#[derive(Clone, Debug)]
+pub struct Changed<T> {
+    /// As it was.
+    pub before: Shown<T>,
+    /// As it is.
+    pub after: Shown<T>,
+}
+
 /// An entry as a list shows it.
 #[derive(Clone, Debug)]
 pub enum Listed<T> {
@@ -131,6 +140,23 @@ impl DirectoryAdmin {
         &self.directory
     }
 
+    /// Whether this may be defined now by this principal: what is found out before anything else is done for it.
+    /// Somebody else may define it in between.
+    pub async fn may_begin(
+        &self,
+        kind: EntryKind,
+        id: &str,
+        by: &Principal,
+    ) -> Result<(), DirectoryError> {
+        may_define(by)?;
+        speakable(id)?;
+        match self.standing(kind, id).await {
+            Ok(_) => Err(DirectoryError::IdTaken),
+            Err(DirectoryError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Defines a new entry, under an id of its own where none is given. The id of one that was deleted
     /// can be used again, and who named that one names this one.
     pub async fn define<T: Serialize>(
@@ -167,14 +193,14 @@ impl DirectoryAdmin {
 
     /// Changes an entry: what `seen` names, or what is there now where nobody says what they saw.
     /// `change` gives the name that it is to have.
-    pub async fn change<T: Serialize + DeserializeOwned>(
+    pub async fn change<T: Serialize + DeserializeOwned + Clone>(
         &self,
         kind: EntryKind,
         id: &str,
         seen: Option<u64>,
         by: &Principal,
         change: impl FnOnce(&mut T, &mut Option<String>) -> Result<(), DirectoryError>,
-    ) -> Result<Shown<T>, DirectoryError> {
+    ) -> Result<Changed<T>, DirectoryError> {
         may_define(by)?;
         self.not_of_file(kind, id, None)?;
         let record = self.sound(kind, id).await?;
@@ -183,6 +209,7 @@ impl DirectoryAdmin {
         }
         let mut body: T =
             serde_json::from_str(&record.body).map_err(|_| DirectoryError::Damaged)?;
+        let before = shown(record.clone(), body.clone());
         let mut name = record.name.clone();
         change(&mut body, &mut name)?;
         if let Some(name) = &name {
@@ -191,44 +218,45 @@ impl DirectoryAdmin {
         self.not_of_file(kind, id, name.as_deref())?;
         let id = record.id;
         let entered = self.enter(kind, id, name, record.version, Some(&body), by);
-        Ok(shown(entered.await?, body))
+        let after = shown(entered.await?, body);
+        Ok(Changed { before, after })
     }
 
-    /// Deletes an entry, damaged ones too: whoever names it is refused from then on.
+    /// Deletes an entry, damaged ones too: whoever names it is refused from then on. The version that it had.
     pub async fn delete(
         &self,
         kind: EntryKind,
         id: &str,
         seen: Option<u64>,
         by: &Principal,
-    ) -> Result<(), DirectoryError> {
-        may_define(by)?;
-        self.not_of_file(kind, id, None)?;
-        let record = self.store.get(kind, id).await?;
-        let record = record.filter(|record| !record.deleted);
-        let record = record.ok_or(DirectoryError::NotFound)?;
-        if seen.is_some_and(|seen| seen != record.version) {
-            return Err(DirectoryError::Stale);
-        }
-        let id = record.id;
-        let entered = self.enter::<()>(kind, id, None, record.version, None, by);
-        entered.await.map(drop)
+    ) -> Result<u64, DirectoryError> {
+        let version = self.is_there(kind, id, seen, by).await?;
+        let entered = self.enter::<()>(kind, id.to_owned(), None, version, None, by);
+        entered.await.map(|_| version)
     }
 
-    /// Whether there is something to delete under this id, for those who may.
+    /// Which version stands under this id, for those who may change or delete it; `seen` is the one that they saw.
     pub async fn is_there(
         &self,
         kind: EntryKind,
         id: &str,
+        seen: Option<u64>,
         by: &Principal,
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<u64, DirectoryError> {
         may_define(by)?;
-        self.not_of_file(kind, id, None)?;
-        match self.store.get(kind, id).await {
-            Ok(Some(record)) if !record.deleted => Ok(()),
-            Ok(_) => Err(DirectoryError::NotFound),
-            Err(error) => Err(error.into()),
+        let version = self.standing(kind, id).await?;
+        if seen.is_some_and(|seen| seen != version) {
+            return Err(DirectoryError::Stale);
         }
+        Ok(version)
+    }
+
+    /// The version that stands in the store under an id that is not the file's.
+    async fn standing(&self, kind: EntryKind, id: &str) -> Result<u64, DirectoryError> {
+        self.not_of_file(kind, id, None)?;
+        let record = self.store.get(kind, id).await?;
+        let record = record.filter(|record| !record.deleted);
+        Ok(record.ok_or(DirectoryError::NotFound)?.version)
     }
 
     /// One entry, for those who may read everything and for those whom it is about.
@@ -332,7 +360,8 @@ impl DirectoryAdmin {
         Ok(())
     }
 
-    fn new_id(&self) -> Result<String, DirectoryError> {
+    /// An id that nothing has.
+    pub fn new_id(&self) -> Result<String, DirectoryError> {
         let mut bytes = [0_u8; 16];
         let filled = self.entropy.fill(&mut bytes);
         filled.map_err(|_| DirectoryError::Entropy)?;

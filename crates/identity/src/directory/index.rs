@@ -2,25 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, RwLock};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use portcullis_core::{Clock, LevelKind, Toolsets};
-use portcullis_store::{DirectoryStore, EntryKind, EntryRecord, StoreError, UnreadableEntry};
+use portcullis_store::{
+    Changes, DirectoryStore, EntryKind, EntryRecord, ReadEntry, Reading, StoreError,
+    UnreadableEntry,
+};
 use portcullis_vault::KeyRing;
 
 use super::entry::{Defined, FileDirectory, Toolset};
 use super::level::{Found, entry_of};
 use super::seal::is_genuine;
 use crate::follow::{Followed, Freshness, FreshnessSettings};
-
-/// How many changes one question to the store asks for.
-const BATCH: usize = 1000;
-/// All entries are read again this often: a database that came back without its latest commits gives
-/// change numbers out twice, and what has one of them would never be asked for.
-const READ_AGAIN: Duration = Duration::from_mins(5);
 
 /// What is known of teams, organizations, people, end users and toolsets, from the store and the file.
 pub struct Directory {
@@ -31,19 +27,11 @@ pub struct Directory {
     tables: RwLock<Tables>,
     /// Those of both by their names, the file's before the store's.
     toolsets: ArcSwap<Toolsets>,
-    /// Held while reading so that two refreshes do not cross.
     reading: tokio::sync::Mutex<Reading>,
+    first: OnceLock<Arc<dyn Followed>>,
     /// How many times the store was asked.
     asked: AtomicU64,
     freshness: Freshness,
-}
-
-#[derive(Default)]
-struct Reading {
-    /// When they were last read from the first on.
-    begun: Duration,
-    /// The last change that was read.
-    position: u64,
 }
 
 #[derive(Default)]
@@ -80,6 +68,7 @@ impl Directory {
             tables: RwLock::default(),
             toolsets: ArcSwap::default(),
             reading: tokio::sync::Mutex::default(),
+            first: OnceLock::new(),
             asked: AtomicU64::new(0),
         };
         directory.follow_file(file);
@@ -103,6 +92,13 @@ impl Directory {
         self.toolsets.load_full()
     }
 
+    /// From now on no change of an entry is taken in before this is: limits that were written before their
+    /// entry was are known before the entry is.
+    pub fn only_after(&self, first: Arc<dyn Followed>) {
+        // Once and for all: a second one would be a defect of the wiring, and change nothing.
+        let _ = self.first.set(first);
+    }
+
     /// Takes in everything that changed since the last time, and every few minutes all there is.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         self.read(&mut *self.reading.lock().await).await
@@ -110,28 +106,8 @@ impl Directory {
 
     async fn read(&self, reading: &mut Reading) -> Result<(), StoreError> {
         self.asked.fetch_add(1, Ordering::AcqRel);
-        let now = self.clock.monotonic();
-        if now.saturating_sub(reading.begun) >= READ_AGAIN {
-            *reading = Reading {
-                begun: now,
-                position: 0,
-            };
-        }
-        let position = &mut reading.position;
         let asked = self.freshness.asking();
-        loop {
-            let changes = self.store.changed_since(*position, BATCH).await?;
-            for (change, read) in &changes {
-                match read {
-                    Ok(record) => self.learn(record)?,
-                    Err(unreadable) => self.refuse(unreadable)?,
-                }
-                *position = *change;
-            }
-            if changes.len() < BATCH {
-                break;
-            }
-        }
+        reading.catch_up(self, self.clock.monotonic()).await?;
         self.freshness.learned(asked);
         Ok(())
     }
@@ -267,6 +243,29 @@ impl Directory {
         let written = written.map(|(name, toolset)| (name.clone(), toolset.tools.clone()));
         self.toolsets
             .store(Arc::new(stored.chain(written).collect()));
+    }
+}
+
+#[async_trait]
+impl Changes for Directory {
+    type Row = ReadEntry;
+
+    async fn since(&self, after: u64, limit: usize) -> Result<Vec<(u64, ReadEntry)>, StoreError> {
+        self.store.changed_since(after, limit).await
+    }
+
+    async fn first(&self) -> Result<(), StoreError> {
+        match self.first.get() {
+            Some(first) => first.take_in().await,
+            None => Ok(()),
+        }
+    }
+
+    fn take(&self, row: &ReadEntry) -> Result<(), StoreError> {
+        match row {
+            Ok(record) => self.learn(record),
+            Err(unreadable) => self.refuse(unreadable),
+        }
     }
 }
 

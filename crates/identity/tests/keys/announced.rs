@@ -49,3 +49,38 @@ async fn a_key_that_was_revoked_elsewhere_is_refused_when_that_is_announced() {
     assert_eq!(refused, AuthnErrorKind::Revoked);
     token.cancel();
 }
+
+#[derive(Debug, Default)]
+struct Limits(std::sync::atomic::AtomicBool);
+
+#[async_trait::async_trait]
+impl portcullis_identity::Followed for Limits {
+    fn name(&self) -> &'static str {
+        "limits"
+    }
+
+    async fn take_in(&self) -> Result<(), portcullis_store::StoreError> {
+        if self.0.load(std::sync::atomic::Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(portcullis_store::StoreError::unavailable("limits", "cut"))
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_known_after_what_it_was_made_with_and_not_before() {
+    let house = House::open().await;
+    let there = house.replica(FreshnessSettings::default());
+    there.index.refresh().await.unwrap();
+    let limits = Arc::new(Limits::default());
+    there.index.only_after(limits.clone());
+    let (key, _) = house.mint(user_key()).await;
+    assert!(there.index.refresh().await.is_err());
+    assert_eq!(
+        there.knock(&key).await.unwrap_err(),
+        AuthnErrorKind::Unknown
+    );
+    limits.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    there.index.refresh().await.unwrap();
+    assert!(there.knock(&key).await.is_ok());
+}

@@ -6,7 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::Response;
 use portcullis_core::{ApprovalId, ErrorKind};
-use portcullis_engine::audit::Target;
+use portcullis_engine::audit::{Change, Target};
 use portcullis_engine::{ApprovalError, ApprovalState, Call, PageRequest, ShownApproval, Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -192,6 +192,8 @@ async fn decide(
     match decided {
         Ok(shown) => {
             call.audit.target(Target::approval(&shown.line()));
+            let decided = Change::of("approval", shown.id.as_str()).was("pending");
+            call.audit.changed(decided.now(shown.state.as_str()));
             done(call, &whole(&shown)).await
         }
         Err(error) => failed(call, &error).await,

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use portcullis_core::ErrorKind;
-use portcullis_engine::audit::Target;
+use portcullis_engine::audit::{Change, Target};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -65,6 +65,9 @@ pub(crate) async fn end(State(state): State<ServerState>, request: Request) -> R
     match ending.await {
         Ok(Ok(ended)) => {
             let client_id = wish.client_id;
+            let without = Change::of("client", client_id.split('?').next().unwrap_or_default());
+            call.audit
+                .changed(without.now("without grants").fields(["grants"]));
             let answer = EndedClient { client_id, ended };
             done(call, &answer).await
         }

@@ -16,7 +16,7 @@ use super::admit;
 use super::body::read;
 use super::problem::{done, problem, refuse_body, rule};
 use super::server_bodies::new_server;
-use super::servers::seen_through;
+use super::servers::{on_record, seen_through};
 use super::strict::StrictObject;
 use crate::openapi::Problem;
 use crate::server_book::{BookError, NewServer};
@@ -78,24 +78,32 @@ pub(crate) async fn import(State(state): State<ServerState>, request: Request) -
     };
     let by = Arc::clone(&call.principal);
     let work = async move {
-        let mut imported = Imported::default();
+        let (mut imported, mut changes) = (Imported::default(), Vec::new());
         for (name, entry) in servers {
             let defined = match wish(&name, entry) {
                 Ok(wish) => book.define(wish, &by).await,
                 Err(detail) => Err(BookError::Invalid(detail)),
             };
             match defined {
-                Ok(_) => imported.imported.push(name),
+                Ok(changed) => {
+                    changes.push(on_record(&changed));
+                    imported.imported.push(name);
+                }
                 Err(error) => imported.refused.push(RefusedImport {
                     server_name: name,
                     detail: error.to_string(),
                 }),
             }
         }
-        Ok(imported)
+        Ok((imported, changes))
     };
     match seen_through(&state, work).await {
-        Ok(imported) => done(call, &imported).await,
+        Ok((imported, changes)) => {
+            for change in changes {
+                call.audit.changed(change);
+            }
+            done(call, &imported).await
+        }
         Err(error) => super::servers::failed(call, &error).await,
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::limit_bodies::with_limits;
 use super::permission::{
     ObjectPermission, PermissionRow, given, given_object, object, resolved, shown,
 };
@@ -20,8 +21,8 @@ use super::permission::{
 /// The key that a `/key/generate` body asks for where no gateway runs that would limit it; `Err` says what
 /// is wrong with it.
 pub fn wish(body: Value) -> Result<NewKey, String> {
-    let wish: Generate = serde_json::from_value(body).map_err(|error| error.to_string())?;
-    if !wish.limits().is_empty() {
+    let mut wish: Generate = serde_json::from_value(body).map_err(|error| error.to_string())?;
+    if wish.take_limits().values().any(|limit| !limit.is_null()) {
         let detail = "a key is given limits by a running gateway: make it with --url";
         return Err(detail.to_owned());
     }
@@ -33,83 +34,69 @@ pub fn created(created: &CreatedKey) -> Value {
     json!(created_row(created))
 }
 
-/// Body of `/key/generate`. A member that would restrict the key and that we do not implement is
-/// refused, never ignored: a key must not be able to do more than was asked for.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = GenerateKey)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Generate {
-    key_alias: Option<String>,
-    user_id: Option<String>,
-    team_id: Option<String>,
-    organization_id: Option<String>,
-    /// `30s`, `5m`, `12h` or `30d`.
-    duration: Option<String>,
-    #[schema(value_type = Object)]
-    metadata: Map<String, Value>,
-    /// LiteLLM's words for `servers` and `access_groups`.
-    #[serde(deserialize_with = "object")]
-    object_permission: Option<ObjectPermission>,
-    /// Ours: servers, groups, scopes and role in plain words.
-    servers: Vec<String>,
-    access_groups: Vec<String>,
-    all_servers: bool,
-    toolsets: Vec<String>,
-    scopes: Vec<String>,
-    /// `user`, `viewer` or `admin`.
-    role: Option<String>,
-    /// Requests a minute.
-    #[schema(value_type = Option<u32>)]
-    rpm_limit: Option<Value>,
-    /// Calls at the same time.
-    #[schema(value_type = Option<u32>)]
-    max_parallel_requests: Option<Value>,
-    /// US dollars.
-    #[schema(value_type = Option<f64>)]
-    max_budget: Option<Value>,
-    /// `24h`, `7d`, `1w` or `1mo`.
-    #[schema(value_type = Option<String>)]
-    budget_duration: Option<Value>,
-    /// Requests a minute by server.
-    #[schema(value_type = Option<Object>)]
-    mcp_rpm_limit: Option<Value>,
-    /// Not available: refused with the reason.
-    #[schema(value_type = Option<u32>)]
-    tpm_limit: Option<Value>,
+with_limits! {
+    /// Body of `/key/generate`. A member that would restrict the key and that we do not implement is
+    /// refused, never ignored: a key must not be able to do more than was asked for.
+    #[derive(Debug, Default, Deserialize, ToSchema)]
+    #[schema(as = GenerateKey)]
+    #[serde(default, deny_unknown_fields)]
+    pub(super) struct Generate {
+        key_alias: Option<String>,
+        user_id: Option<String>,
+        team_id: Option<String>,
+        organization_id: Option<String>,
+        /// `30s`, `5m`, `12h` or `30d`.
+        duration: Option<String>,
+        #[schema(value_type = Object)]
+        metadata: Map<String, Value>,
+        /// LiteLLM's words for `servers` and `access_groups`.
+        #[serde(deserialize_with = "object")]
+        object_permission: Option<ObjectPermission>,
+        /// Ours: servers, groups, scopes and role in plain words.
+        servers: Vec<String>,
+        access_groups: Vec<String>,
+        all_servers: bool,
+        toolsets: Vec<String>,
+        scopes: Vec<String>,
+        /// `user`, `viewer` or `admin`.
+        role: Option<String>,
+    }
 }
 
-/// Body of `/key/update`: what is absent stays, `null` takes away what is. Strict in the same way.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = UpdateKey)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Update {
-    /// The key itself, or its id, as LiteLLM's clients send it.
-    pub(super) key: Option<String>,
-    pub(super) key_id: Option<String>,
-    /// The version that was seen.
-    pub(super) version: Option<String>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    key_alias: Option<Option<String>>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    user_id: Option<Option<String>>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    team_id: Option<Option<String>>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    organization_id: Option<Option<String>>,
-    /// From now on: `30s`, `5m`, `12h` or `30d`.
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    duration: Option<Option<String>>,
-    #[schema(value_type = Option<Object>)]
-    metadata: Option<Map<String, Value>>,
-    #[schema(value_type = Option<ObjectPermission>)]
-    #[serde(deserialize_with = "given_object")]
-    object_permission: Option<Option<ObjectPermission>>,
-    scopes: Option<Vec<String>>,
+with_limits! {
+    /// Body of `/key/update`: what is absent stays, `null` takes away what is. Strict in the same way.
+    #[derive(Debug, Default, Deserialize, ToSchema)]
+    #[schema(as = UpdateKey)]
+    #[serde(default, deny_unknown_fields)]
+    pub(super) struct Update {
+        /// The key itself, or its id, as LiteLLM's clients send it.
+        pub(super) key: Option<String>,
+        pub(super) key_id: Option<String>,
+        /// The version that was seen.
+        pub(super) version: Option<String>,
+        #[schema(value_type = Option<String>)]
+        #[serde(deserialize_with = "given")]
+        key_alias: Option<Option<String>>,
+        #[schema(value_type = Option<String>)]
+        #[serde(deserialize_with = "given")]
+        user_id: Option<Option<String>>,
+        #[schema(value_type = Option<String>)]
+        #[serde(deserialize_with = "given")]
+        team_id: Option<Option<String>>,
+        #[schema(value_type = Option<String>)]
+        #[serde(deserialize_with = "given")]
+        organization_id: Option<Option<String>>,
+        /// From now on: `30s`, `5m`, `12h` or `30d`.
+        #[schema(value_type = Option<String>)]
+        #[serde(deserialize_with = "given")]
+        duration: Option<Option<String>>,
+        #[schema(value_type = Option<Object>)]
+        metadata: Option<Map<String, Value>>,
+        #[schema(value_type = Option<ObjectPermission>)]
+        #[serde(deserialize_with = "given_object")]
+        object_permission: Option<Option<ObjectPermission>>,
+        scopes: Option<Vec<String>>,
+    }
 }
 
 impl Update {
@@ -142,22 +129,6 @@ pub(super) fn version(record: &ApiKeyRecord) -> String {
 }
 
 impl Generate {
-    /// The limits among the members, by LiteLLM's names.
-    pub(super) fn limits(&self) -> Map<String, Value> {
-        let members = [
-            ("rpm_limit", &self.rpm_limit),
-            ("max_parallel_requests", &self.max_parallel_requests),
-            ("max_budget", &self.max_budget),
-            ("budget_duration", &self.budget_duration),
-            ("mcp_rpm_limit", &self.mcp_rpm_limit),
-            ("tpm_limit", &self.tpm_limit),
-        ];
-        let members = members.into_iter();
-        members
-            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
-            .collect()
-    }
-
     pub(super) fn into_new_key(self) -> Result<NewKey, String> {
         let permission = self.object_permission.unwrap_or_default();
         let mut grants = permission.into_grants();
@@ -299,13 +270,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_implemented_is_refused_not_ignored() {
-        for member in [
-            "soft_budget",
-            "models",
-            "model_rpm_limit",
-            "allowed_routes",
-            "blocked",
-        ] {
+        for member in ["models", "allowed_routes", "blocked", "tpd_limit"] {
             let body = format!(r#"{{"{member}": 1}}"#);
             assert!(serde_json::from_str::<Generate>(&body).is_err(), "{member}");
         }

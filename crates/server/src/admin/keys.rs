@@ -1,10 +1,12 @@
 //! `/key/*`: virtual keys, in LiteLLM's shapes.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use portcullis_core::{ApiKey, ErrorKind};
-use portcullis_engine::audit::Target;
+use portcullis_engine::audit::{Change, Target};
 use portcullis_engine::{Call, Limits, ScopeKind};
 use portcullis_identity::{ApiKeyRecord, KeyAdminError, KeySelector, ListedKey, PageRequest};
 use serde::{Deserialize, Serialize};
@@ -12,8 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::admit;
 use super::body::read;
+use super::differing::differing;
 use super::key_bodies::{CreatedKeyRow, Generate, KeyRow, Update, created_row, record, version};
 use super::limit_bodies::{LimitsRow, known_servers};
+use super::limited::{Limiting, NotDone, on_record};
 use super::limits::{failed as limits_failed, row_of};
 use super::permission::resolved;
 use super::problem::{done, problem, refuse_body, rule};
@@ -44,11 +48,13 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Generate = match read(&state, &mut call, &parts, body).await {
+    let mut wish: Generate = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(refused) => return refuse_body(&state, call, &parts, &refused).await,
     };
-    let limits = wish.limits();
+    let mut limits = wish.take_limits();
+    // Of a new key there is nothing to take away.
+    limits.retain(|_, limit| !limit.is_null());
     let understood = Limits::read(&limits).map_err(|error| error.to_string());
     let understood = understood.and_then(|_| known_servers(&limits, &state.gateway.snapshot()));
     let new = understood
@@ -61,24 +67,31 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
         Ok(new) => new,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let created = match state.keys.create(new, &call.principal).await {
-        Ok(created) => created,
+    let by = Arc::clone(&call.principal);
+    let prepared = match state.keys.prepare(&new, &by) {
+        Ok(prepared) => prepared,
         Err(error) => return failed(call, &error).await,
     };
-    let id = &created.record.id;
-    call.audit.target(Target::keys([id]));
-    if !limits.is_empty() {
-        let limited = state
-            .limits
-            .change(ScopeKind::Key, id.as_str(), &limits, &call.principal);
-        if let Err(error) = limited.await {
-            // Nobody has seen the key, and nobody shall: it has no limits.
-            let selector = KeySelector::Id(id.clone());
-            if let Err(error) = state.keys.revoke(&selector, &call.principal).await {
-                tracing::error!(key.id = %id, error = %error, "a key without its limits is not revoked");
-            }
-            return limits_failed(call, &error).await;
-        }
+    let id = prepared.id().clone();
+    let limiting = Limiting {
+        limits: &state.limits,
+        scope: ScopeKind::Key,
+        id: id.as_str(),
+        members: &limits,
+        by: &by,
+    };
+    // No replica takes a key in before the limits that were written before it.
+    let (created, limited) = match limiting.around_new(state.keys.insert(prepared)).await {
+        Ok(made) => made,
+        Err(not_made) => return not_done(call, not_made).await,
+    };
+    call.audit.target(Target::keys([&id]));
+    let nothing: Option<&KeyRow> = None;
+    let row = record(&created.record);
+    let made = Change::of("key", id.as_str()).now(version(&created.record));
+    call.audit.changed(made.fields(differing(nothing, &row)));
+    if let Some(limited) = &limited {
+        call.audit.changed(on_record(limited));
     }
     match row_of(&state, ScopeKind::Key, id.as_str()).await {
         Ok(limits) => {
@@ -93,7 +106,7 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
 #[utoipa::path(
     post, path = "/key/update", tag = "keys", request_body = Update,
     responses(
-        (status = 200, description = "The key as it is now.", body = KeyRow),
+        (status = 200, description = "The key as it is now.", body = LimitedKey),
         (status = 404, description = "There is no such key.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It was changed or revoked meanwhile, or the alias is taken.", body = Problem, content_type = "application/problem+json"),
     ),
@@ -114,18 +127,68 @@ pub(crate) async fn update(State(state): State<ServerState>, request: Request) -
         _ => return problem(call, ErrorKind::Invalid, "say key_id, or key").await,
     };
     let seen = wish.version.take();
-    let change = match wish.into_change(&state.gateway.snapshot()) {
+    let limits = wish.take_limits();
+    let snapshot = state.gateway.snapshot();
+    let known = known_servers(&limits, &snapshot);
+    let change = match known.and_then(|()| wish.into_change(&snapshot)) {
         Ok(change) => change,
         Err(detail) => return problem(call, ErrorKind::Invalid, &detail).await,
     };
-    let as_seen = |record: &ApiKeyRecord| seen.is_none_or(|seen| seen == version(record));
-    let by = &call.principal;
-    match state.keys.change(&selector, as_seen, change, by).await {
-        Ok(changed) => {
-            call.audit.target(Target::keys([&changed.id]));
-            done(call, &record(&changed)).await
+    let as_seen = move |record: &ApiKeyRecord| {
+        let version = version(record);
+        seen.as_ref().is_none_or(|seen| *seen == version)
+    };
+    let by = Arc::clone(&call.principal);
+    let found = match state.keys.info(&selector, &by).await {
+        Ok(found) => found,
+        Err(error) => return failed(call, &error).await,
+    };
+    let id = found.id.clone();
+    call.audit.target(Target::keys([&id]));
+    if found.revoked_at.is_some() || !as_seen(&found) {
+        return failed(call, &KeyAdminError::Stale).await;
+    }
+    let (keys, limiting) = (state.keys.clone(), state.limits.clone());
+    let work = async move {
+        let limiting = Limiting {
+            limits: &limiting,
+            scope: ScopeKind::Key,
+            id: found.id.as_str(),
+            members: &limits,
+            by: &by,
+        };
+        let changing = keys.change(&selector, as_seen, change, &by);
+        limiting.around(changing).await
+    };
+    // Whoever asked may be gone between the limits and the key.
+    let (changed, limited) = match state.gateway.see_through(work).await {
+        Ok(Ok(changed)) => changed,
+        Ok(Err(not_changed)) => return not_done(call, not_changed).await,
+        Err(_) => return problem(call, ErrorKind::Unavailable, "the gateway is stopping").await,
+    };
+    let (before, row) = (record(&changed.before), record(&changed.after));
+    let told = Change::of("key", id.as_str()).was(version(&changed.before));
+    let told = told.now(version(&changed.after));
+    call.audit
+        .changed(told.fields(differing(Some(&before), &row)));
+    if let Some(limited) = &limited {
+        call.audit.changed(on_record(limited));
+    }
+    match row_of(&state, ScopeKind::Key, id.as_str()).await {
+        Ok(limits) => done(call, &LimitedKey { row, limits }).await,
+        Err(error) => limits_failed(call, &error).await,
+    }
+}
+
+async fn not_done(mut call: Call, not_done: NotDone<KeyAdminError>) -> Response<Body> {
+    match not_done {
+        NotDone::Limits(error) => limits_failed(call, &error).await,
+        NotDone::Rest { error, left } => {
+            if let Some(left) = &left {
+                call.audit.changed(on_record(left));
+            }
+            failed(call, &error).await
         }
-        Err(error) => failed(call, &error).await,
     }
 }
 
@@ -355,6 +418,10 @@ pub(crate) async fn delete(State(state): State<ServerState>, request: Request) -
     call.audit.target(Target::keys(doomed.ids()));
     if let Err(error) = state.keys.revoke_all(&doomed).await {
         return failed(call, &error).await;
+    }
+    for id in doomed.ids() {
+        let ended = Change::of("key", id.as_str()).now("revoked");
+        call.audit.changed(ended.fields(["revoked_at"]));
     }
     let deleted_keys = doomed.ids().iter().map(ToString::to_string).collect();
     done(call, &DeletedKeys { deleted_keys }).await

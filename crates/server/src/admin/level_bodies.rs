@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::limit_bodies::with_limits;
 use super::permission::{ObjectPermission, given, given_object, resolved, shown};
 
 /// What shall be different; what is absent stays.
@@ -22,6 +23,8 @@ pub(crate) struct Changes {
     pub(super) id: Option<String>,
     /// The version that was seen.
     pub(super) version: Option<u64>,
+    /// By LiteLLM's names.
+    pub(super) limits: Map<String, Value>,
     alias: Option<Option<String>>,
     email: Option<Option<String>>,
     organization: Option<Option<String>>,
@@ -96,147 +99,78 @@ pub(crate) trait Wish: for<'de> Deserialize<'de> + Send {
     fn into_changes(self) -> Changes;
 }
 
-/// What is left out stays, `null` takes away what is.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = Team)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct TeamWish {
-    team_id: Option<String>,
-    version: Option<u64>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    team_alias: Option<Option<String>>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    organization_id: Option<Option<String>>,
-    blocked: Option<bool>,
-    members_with_roles: Option<Vec<Member>>,
-    #[schema(value_type = Option<Object>)]
-    #[serde(deserialize_with = "given")]
-    metadata: Option<Option<Map<String, Value>>>,
-    #[schema(value_type = Option<ObjectPermission>)]
-    #[serde(deserialize_with = "given_object")]
-    object_permission: Option<Option<ObjectPermission>>,
-}
-
-impl Wish for TeamWish {
-    fn into_changes(self) -> Changes {
-        Changes {
-            id: self.team_id,
-            version: self.version,
-            alias: self.team_alias,
-            organization: self.organization_id,
-            blocked: self.blocked,
-            permission: self.object_permission,
-            members: self.members_with_roles,
-            metadata: self.metadata,
-            ..Changes::default()
+/// The body of one of the four: what all of them have, under the names that it has, and what it has besides.
+macro_rules! level {
+    (
+        $schema:ident, $name:ident, id: $id:ident, alias: $alias:ident,
+        { $($extra:tt)* }, |$wish:ident| { $($into:ident: $from:expr),* $(,)? }
+    ) => {
+        with_limits! {
+            /// What is left out stays, `null` takes away what is.
+            #[derive(Debug, Default, Deserialize, ToSchema)]
+            #[schema(as = $schema)]
+            #[serde(default, deny_unknown_fields)]
+            pub(crate) struct $name {
+                $id: Option<String>,
+                version: Option<u64>,
+                #[schema(value_type = Option<String>)]
+                #[serde(deserialize_with = "given")]
+                $alias: Option<Option<String>>,
+                $($extra)*
+                blocked: Option<bool>,
+                #[schema(value_type = Option<Object>)]
+                #[serde(deserialize_with = "given")]
+                metadata: Option<Option<Map<String, Value>>>,
+                #[schema(value_type = Option<ObjectPermission>)]
+                #[serde(deserialize_with = "given_object")]
+                object_permission: Option<Option<ObjectPermission>>,
+            }
         }
-    }
-}
 
-/// What is left out stays, `null` takes away what is.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = Organization)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct OrganizationWish {
-    organization_id: Option<String>,
-    version: Option<u64>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    organization_alias: Option<Option<String>>,
-    blocked: Option<bool>,
-    #[schema(value_type = Option<Object>)]
-    #[serde(deserialize_with = "given")]
-    metadata: Option<Option<Map<String, Value>>>,
-    #[schema(value_type = Option<ObjectPermission>)]
-    #[serde(deserialize_with = "given_object")]
-    object_permission: Option<Option<ObjectPermission>>,
-}
-
-impl Wish for OrganizationWish {
-    fn into_changes(self) -> Changes {
-        Changes {
-            id: self.organization_id,
-            version: self.version,
-            alias: self.organization_alias,
-            blocked: self.blocked,
-            permission: self.object_permission,
-            metadata: self.metadata,
-            ..Changes::default()
+        impl Wish for $name {
+            fn into_changes(mut self) -> Changes {
+                let limits = self.take_limits();
+                let $wish = self;
+                Changes {
+                    id: $wish.$id,
+                    version: $wish.version,
+                    limits,
+                    alias: $wish.$alias,
+                    blocked: $wish.blocked,
+                    permission: $wish.object_permission,
+                    metadata: $wish.metadata,
+                    $($into: $from,)*
+                    ..Changes::default()
+                }
+            }
         }
-    }
+    };
 }
 
-/// What is left out stays, `null` takes away what is.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = User)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct UserWish {
-    user_id: Option<String>,
-    version: Option<u64>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    user_alias: Option<Option<String>>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    user_email: Option<Option<String>>,
-    blocked: Option<bool>,
-    #[schema(value_type = Option<Object>)]
-    #[serde(deserialize_with = "given")]
-    metadata: Option<Option<Map<String, Value>>>,
-    #[schema(value_type = Option<ObjectPermission>)]
-    #[serde(deserialize_with = "given_object")]
-    object_permission: Option<Option<ObjectPermission>>,
-}
-
-impl Wish for UserWish {
-    fn into_changes(self) -> Changes {
-        Changes {
-            id: self.user_id,
-            version: self.version,
-            alias: self.user_alias,
-            email: self.user_email,
-            blocked: self.blocked,
-            permission: self.object_permission,
-            metadata: self.metadata,
-            ..Changes::default()
-        }
-    }
-}
-
-/// What is left out stays, `null` takes away what is.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = Customer)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct CustomerWish {
-    user_id: Option<String>,
-    version: Option<u64>,
-    #[schema(value_type = Option<String>)]
-    #[serde(deserialize_with = "given")]
-    alias: Option<Option<String>>,
-    blocked: Option<bool>,
-    #[schema(value_type = Option<Object>)]
-    #[serde(deserialize_with = "given")]
-    metadata: Option<Option<Map<String, Value>>>,
-    #[schema(value_type = Option<ObjectPermission>)]
-    #[serde(deserialize_with = "given_object")]
-    object_permission: Option<Option<ObjectPermission>>,
-}
-
-impl Wish for CustomerWish {
-    fn into_changes(self) -> Changes {
-        Changes {
-            id: self.user_id,
-            version: self.version,
-            alias: self.alias,
-            blocked: self.blocked,
-            permission: self.object_permission,
-            metadata: self.metadata,
-            ..Changes::default()
-        }
-    }
-}
+level!(
+    Team, TeamWish, id: team_id, alias: team_alias,
+    {
+        #[schema(value_type = Option<String>)]
+        #[serde(deserialize_with = "given")]
+        organization_id: Option<Option<String>>,
+        members_with_roles: Option<Vec<Member>>,
+    },
+    |wish| { organization: wish.organization_id, members: wish.members_with_roles }
+);
+level!(
+    Organization, OrganizationWish, id: organization_id, alias: organization_alias,
+    {}, |wish| {}
+);
+level!(
+    User, UserWish, id: user_id, alias: user_alias,
+    {
+        #[schema(value_type = Option<String>)]
+        #[serde(deserialize_with = "given")]
+        user_email: Option<Option<String>>,
+    },
+    |wish| { email: wish.user_email }
+);
+level!(Customer, CustomerWish, id: user_id, alias: alias, {}, |wish| {});
 
 /// How an entry is shown, under the names that its kind has.
 pub(super) fn record(entry: &Shown<Defined>, id: &str, alias: &str) -> Value {

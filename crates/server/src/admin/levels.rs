@@ -2,20 +2,27 @@
 //! the four of them, each with LiteLLM's paths and names.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Response;
 use axum::http::request::Parts;
 use portcullis_core::ErrorKind;
-use portcullis_engine::Call;
-use portcullis_engine::audit::Target;
-use portcullis_identity::{Defined, DirectoryError, EntryKind, Listed, PageRequest, Shown};
+use portcullis_engine::audit::{Change, Target};
+use portcullis_engine::{Call, LimitAdminError, LimitChange, ScopeKind};
+use portcullis_identity::{
+    Changed, Defined, DirectoryError, EntryKind, Listed, PageRequest, Shown,
+};
 use serde_json::{Value, json};
 
 use super::admit;
 use super::body::read;
+use super::differing::differing;
 use super::level_bodies::{Wish, record};
+use super::limit_bodies::{known_servers, members};
+use super::limited::{Limiting, NotDone, on_record};
+use super::limits::{failed as limits_failed, row_of};
 use super::preconditions::{seen, stale};
 use super::problem::{done, problem, refuse_body, rule};
 use crate::query::query;
@@ -28,6 +35,8 @@ const MOST_DELETED: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words {
     pub(super) kind: EntryKind,
+    /// Whose limits.
+    scope: ScopeKind,
     pub(super) id: &'static str,
     ids: &'static str,
     alias: &'static str,
@@ -39,6 +48,7 @@ pub(super) struct Words {
 
 pub(super) const TEAM: Words = Words {
     kind: EntryKind::Team,
+    scope: ScopeKind::Team,
     id: "team_id",
     ids: "team_ids",
     alias: "team_alias",
@@ -47,6 +57,7 @@ pub(super) const TEAM: Words = Words {
 };
 const ORGANIZATION: Words = Words {
     kind: EntryKind::Organization,
+    scope: ScopeKind::Organization,
     id: "organization_id",
     ids: "organization_ids",
     alias: "organization_alias",
@@ -55,6 +66,7 @@ const ORGANIZATION: Words = Words {
 };
 const USER: Words = Words {
     kind: EntryKind::User,
+    scope: ScopeKind::User,
     id: "user_id",
     ids: "user_ids",
     alias: "user_alias",
@@ -63,6 +75,7 @@ const USER: Words = Words {
 };
 const CUSTOMER: Words = Words {
     kind: EntryKind::EndUser,
+    scope: ScopeKind::EndUser,
     id: "user_id",
     ids: "user_ids",
     alias: "alias",
@@ -71,8 +84,30 @@ const CUSTOMER: Words = Words {
 };
 
 impl Words {
-    pub(super) fn shown(&self, entry: &Shown<Defined>) -> Value {
+    fn shown(&self, entry: &Shown<Defined>) -> Value {
         record(entry, self.id, self.alias)
+    }
+
+    /// The same with what it may do and what it spent.
+    pub(super) async fn limited(
+        &self,
+        state: &ServerState,
+        entry: &Shown<Defined>,
+    ) -> Result<Value, LimitAdminError> {
+        let limits = row_of(state, self.scope, &entry.id).await?;
+        let mut shown = self.shown(entry);
+        if let (Some(members), Value::Object(limits)) = (shown.as_object_mut(), json!(limits)) {
+            members.extend(limits);
+        }
+        Ok(shown)
+    }
+
+    /// Puts on record what became of an entry.
+    pub(super) fn record(&self, call: &mut Call, changed: &Changed<Defined>) {
+        let (before, after) = (&changed.before, &changed.after);
+        let names = differing(Some(&self.shown(before)), &self.shown(after));
+        let told = Change::of(self.kind.as_str(), &after.id).was(before.version);
+        call.audit.changed(told.now(after.version).fields(names));
     }
 
     fn target(&self, id: &str) -> Target {
@@ -243,29 +278,92 @@ async fn make<W: Wish>(
         Err(refused) => return refuse_body(state, call, &parts, &refused).await,
     };
     let mut changes = wish.into_changes();
+    let mut limits = std::mem::take(&mut changes.limits);
+    // Of what is new there is nothing to take away.
+    limits.retain(|_, limit| !limit.is_null());
+    let snapshot = state.gateway.snapshot();
+    if let Err(detail) = known_servers(&limits, &snapshot) {
+        return problem(call, ErrorKind::Invalid, &detail).await;
+    }
     let id = changes.id.take();
     let mut defined = Defined::default();
-    if let Err(error) = changes.apply(&mut defined, &state.gateway.snapshot()) {
+    if let Err(error) = changes.apply(&mut defined, &snapshot) {
         return failed(call, false, &error).await;
     }
-    if id.is_none() && words.kind == EntryKind::EndUser {
-        let detail = "say user_id: callers choose the ids of their end users";
-        return problem(call, ErrorKind::Invalid, detail).await;
-    }
-    if let Some(id) = &id {
-        call.audit.target(words.target(id));
-    }
-    let by = &call.principal;
-    match state
-        .defining
-        .define(words.kind, id, None, defined, by)
-        .await
-    {
-        Ok(entry) => {
-            call.audit.target(words.target(&entry.id));
-            done(call, &words.shown(&entry)).await
+    let id = match id {
+        Some(id) => Ok(id),
+        None if words.kind == EntryKind::EndUser => {
+            let detail = "say user_id: callers choose the ids of their end users";
+            return problem(call, ErrorKind::Invalid, detail).await;
         }
-        Err(error) => failed(call, false, &error).await,
+        None => state.defining.new_id(),
+    };
+    let id = match id {
+        Ok(id) => id,
+        Err(error) => return failed(call, false, &error).await,
+    };
+    call.audit.target(words.target(&id));
+    let by = Arc::clone(&call.principal);
+    if let Err(error) = state.defining.may_begin(words.kind, &id, &by).await {
+        return failed(call, false, &error).await;
+    }
+    let (defining, limiting) = (state.defining.clone(), state.limits.clone());
+    let work = async move {
+        let limiting = Limiting {
+            limits: &limiting,
+            scope: words.scope,
+            id: &id,
+            members: &limits,
+            by: &by,
+        };
+        let defined = defining.define(words.kind, Some(id.clone()), None, defined, &by);
+        limiting.around(defined).await
+    };
+    match state.gateway.see_through(work).await {
+        Ok(Ok((entry, limited))) => {
+            let nothing: Option<&Value> = None;
+            let names = differing(nothing, &words.shown(&entry));
+            let made = Change::of(words.kind.as_str(), &entry.id).now(entry.version);
+            call.audit.changed(made.fields(names));
+            told(words, state, call, &entry, limited.as_ref()).await
+        }
+        Ok(Err(not_done)) => refused(call, false, not_done).await,
+        Err(_) => problem(call, ErrorKind::Unavailable, STOPPING).await,
+    }
+}
+
+const STOPPING: &str = "the gateway is stopping";
+
+/// What stands now, in the answer.
+async fn told(
+    words: Words,
+    state: &ServerState,
+    mut call: Call,
+    entry: &Shown<Defined>,
+    limited: Option<&LimitChange>,
+) -> Response<Body> {
+    if let Some(limited) = limited {
+        call.audit.changed(on_record(limited));
+    }
+    match words.limited(state, entry).await {
+        Ok(shown) => done(call, &shown).await,
+        Err(error) => limits_failed(call, &error).await,
+    }
+}
+
+async fn refused(
+    mut call: Call,
+    by_header: bool,
+    not_done: NotDone<DirectoryError>,
+) -> Response<Body> {
+    match not_done {
+        NotDone::Limits(error) => limits_failed(call, &error).await,
+        NotDone::Rest { error, left } => {
+            if let Some(left) = &left {
+                call.audit.changed(on_record(left));
+            }
+            failed(call, by_header, &error).await
+        }
     }
 }
 
@@ -294,16 +392,38 @@ async fn change<W: Wish>(
         Ok(seen) => seen,
         Err(detail) => return problem(call, ErrorKind::Invalid, detail).await,
     };
+    let limits = std::mem::take(&mut changes.limits);
     let snapshot = state.gateway.snapshot();
-    let applied = |defined: &mut Defined, _: &mut Option<String>| changes.apply(defined, &snapshot);
-    let by = &call.principal;
-    let changed = state
-        .defining
-        .change(words.kind, &id, seen.version, by, applied)
-        .await;
-    match changed {
-        Ok(entry) => done(call, &words.shown(&entry)).await,
-        Err(error) => failed(call, seen.by_header, &error).await,
+    if let Err(detail) = known_servers(&limits, &snapshot) {
+        return problem(call, ErrorKind::Invalid, &detail).await;
+    }
+    let by = Arc::clone(&call.principal);
+    let there = state.defining.is_there(words.kind, &id, seen.version, &by);
+    if let Err(error) = there.await {
+        return failed(call, seen.by_header, &error).await;
+    }
+    let (defining, limiting) = (state.defining.clone(), state.limits.clone());
+    let work = async move {
+        let limiting = Limiting {
+            limits: &limiting,
+            scope: words.scope,
+            id: &id,
+            members: &limits,
+            by: &by,
+        };
+        let apply =
+            |defined: &mut Defined, _: &mut Option<String>| changes.apply(defined, &snapshot);
+        let changing = defining.change(words.kind, &id, seen.version, &by, apply);
+        limiting.around(changing).await
+    };
+    // Whoever asked may be gone between the limits and the rest.
+    match state.gateway.see_through(work).await {
+        Ok(Ok((changed, limited))) => {
+            words.record(&mut call, &changed);
+            told(words, state, call, &changed.after, limited.as_ref()).await
+        }
+        Ok(Err(not_done)) => refused(call, seen.by_header, not_done).await,
+        Err(_) => problem(call, ErrorKind::Unavailable, STOPPING).await,
     }
 }
 
@@ -337,7 +457,10 @@ async fn info(
     let by = &call.principal;
     match state.defining.info::<Defined>(words.kind, &id, by).await {
         Ok(entry) => {
-            let shown = words.shown(&entry);
+            let shown = match words.limited(state, &entry).await {
+                Ok(shown) => shown,
+                Err(error) => return limits_failed(call, &error).await,
+            };
             let document = match words.kind {
                 EntryKind::Team => json!({"team_id": entry.id, "team_info": shown}),
                 EntryKind::User => json!({"user_id": entry.id, "user_info": shown}),
@@ -368,7 +491,14 @@ async fn list(
     match state.defining.list::<Defined>(words.kind, &page, by).await {
         Ok(page) => {
             let rows = page.items.iter().map(|listed| match listed {
-                Listed::Sound(entry) => words.shown(entry),
+                Listed::Sound(entry) => {
+                    let mut row = words.shown(entry);
+                    let limits = state.limits.in_force(words.scope, &entry.id);
+                    if let (Some(row), Ok(limits)) = (row.as_object_mut(), limits) {
+                        row.extend(members(&limits));
+                    }
+                    row
+                }
                 Listed::Damaged(id) => json!({(words.id): id, "damaged": true}),
             });
             let rows: Vec<Value> = rows.collect();
@@ -410,20 +540,20 @@ async fn delete(
     };
     call.audit.target(words.target(&ids.join(",")));
     // A list with one mistake in it deletes nothing.
+    let by = Arc::clone(&call.principal);
     for id in ids {
-        let there = state
-            .defining
-            .is_there(words.kind, id, &call.principal)
-            .await;
-        if let Err(error) = there {
+        if let Err(error) = state.defining.is_there(words.kind, id, None, &by).await {
             return failed(call, false, &error).await;
         }
     }
-    call.audit.allowed(rule(call.principal.role));
+    call.audit.allowed(rule(by.role));
     for id in ids {
-        let by = &call.principal;
-        if let Err(error) = state.defining.delete(words.kind, id, None, by).await {
-            return failed(call, false, &error).await;
+        match state.defining.delete(words.kind, id, None, &by).await {
+            Ok(version) => {
+                let deleted = Change::of(words.kind.as_str(), id).was(version);
+                call.audit.changed(deleted);
+            }
+            Err(error) => return failed(call, false, &error).await,
         }
     }
     let document = json!({(words.deleted): ids});

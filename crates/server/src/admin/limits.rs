@@ -1,4 +1,4 @@
-//! `/v1/limits/{kind}/{id}`: what a key, user, team or organization may do.
+//! `/v1/limits/{kind}/{id}`: what a key, user, team, organization or end user may do.
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::admit;
 use super::body::read;
 use super::limit_bodies::{Change, LimitsRow, known_servers};
+use super::limited::on_record;
 use super::problem::{done, problem, refuse_body};
 use crate::openapi::Problem;
 use crate::state::ServerState;
@@ -23,17 +24,17 @@ type Whose = Result<Path<(String, String)>, PathRejection>;
 /// The limits of one of them.
 #[derive(Serialize, ToSchema)]
 struct ScopeLimits {
-    /// `key`, `user`, `team` or `organization`.
+    /// `key`, `user`, `team`, `organization` or `end_user`.
     kind: &'static str,
     id: String,
     limits: LimitsRow,
 }
 
-/// What a key, user, team or organization may do, and what it spent.
+/// What a key, user, team, organization or end user may do, and what it spent.
 #[utoipa::path(
     get, path = "/v1/limits/{kind}/{id}", tag = "limits",
     params(
-        ("kind" = String, Path, description = "`key`, `user`, `team` or `organization`."),
+        ("kind" = String, Path, description = "`key`, `user`, `team`, `organization` or `end_user`."),
         ("id" = String, Path, description = "Which one."),
     ),
     responses(
@@ -66,11 +67,11 @@ pub(crate) async fn show(
     told(&state, call, scope, id).await
 }
 
-/// Change what a key, user, team or organization may do.
+/// Change what a key, user, team, organization or end user may do.
 #[utoipa::path(
     post, path = "/v1/limits/{kind}/{id}", tag = "limits", request_body = Change,
     params(
-        ("kind" = String, Path, description = "`key`, `user`, `team` or `organization`."),
+        ("kind" = String, Path, description = "`key`, `user`, `team`, `organization` or `end_user`."),
         ("id" = String, Path, description = "Which one."),
     ),
     responses(
@@ -91,7 +92,7 @@ pub(crate) async fn change(
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let wish: Change = match read(&state, &mut call, &parts, body).await {
+    let mut wish: Change = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(refused) => return refuse_body(&state, call, &parts, &refused).await,
     };
@@ -102,13 +103,16 @@ pub(crate) async fn change(
         return problem(call, ErrorKind::NotFound, NO_KIND).await;
     };
     call.audit.target(Target::limits(scope, &id));
-    let members = wish.members();
+    let members = wish.take_limits();
     if let Err(detail) = known_servers(&members, &state.gateway.snapshot()) {
         return problem(call, ErrorKind::Invalid, &detail).await;
     }
     let changed = state.limits.change(scope, &id, &members, &call.principal);
     match changed.await {
-        Ok(()) => told(&state, call, scope, id).await,
+        Ok(changed) => {
+            call.audit.changed(on_record(&changed));
+            told(&state, call, scope, id).await
+        }
         Err(error) => failed(call, &error).await,
     }
 }
@@ -135,7 +139,7 @@ pub(super) async fn row_of(
     Ok(LimitsRow::of(&standing))
 }
 
-const NO_KIND: &str = "there are limits of key, user, team and organization";
+const NO_KIND: &str = "there are limits of key, user, team, organization and end_user";
 
 fn kind_of(kind: &str) -> Option<ScopeKind> {
     let mut kinds = ScopeKind::OF_CALLERS.into_iter();

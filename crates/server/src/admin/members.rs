@@ -13,6 +13,7 @@ use super::admit;
 use super::body::read;
 use super::level_bodies::{Member, named};
 use super::levels::{TEAM, failed};
+use super::limits::failed as limits_failed;
 use super::preconditions::seen;
 use super::problem::{done, problem, refuse_body};
 use crate::openapi::Problem;
@@ -179,7 +180,13 @@ where
         .change(EntryKind::Team, &id, seen.version, by, applied)
         .await;
     match changed {
-        Ok(entry) => done(call, &TEAM.shown(&entry)).await,
+        Ok(changed) => {
+            TEAM.record(&mut call, &changed);
+            match TEAM.limited(state, &changed.after).await {
+                Ok(shown) => done(call, &shown).await,
+                Err(error) => limits_failed(call, &error).await,
+            }
+        }
         Err(error) => failed(call, seen.by_header, &error).await,
     }
 }

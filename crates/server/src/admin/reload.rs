@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use portcullis_core::ErrorKind;
+use portcullis_engine::audit::Change;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,8 +58,21 @@ pub(crate) async fn reload(State(state): State<ServerState>, request: Request) -
         let detail = "this gateway has no configuration file";
         return problem(call, ErrorKind::Conflict, detail).await;
     };
+    let before = state.gateway.snapshot().generation();
+    // What differs is told by its names; a file that cannot be read is refused below.
+    let differing = match &state.servers {
+        Some(book) => book.configuration_diff().await.unwrap_or_default().changes,
+        None => Vec::new(),
+    };
     match reload.reload().await {
-        Ok(generation) => done(call, &Reloaded { generation }).await,
+        Ok(generation) => {
+            let told = Change::of("configuration", "file")
+                .was(before)
+                .now(generation);
+            let names = differing.iter().map(|key| key.path.as_str());
+            call.audit.changed(told.fields(names));
+            done(call, &Reloaded { generation }).await
+        }
         Err(NotReloaded::Refused(findings)) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             problem_with(call, status, ErrorKind::Invalid, &findings).await

@@ -7,7 +7,7 @@ use axum::http::Response;
 use axum::http::request::Parts;
 use portcullis_core::{ErrorKind, RevocationId};
 use portcullis_engine::Call;
-use portcullis_engine::audit::Target;
+use portcullis_engine::audit::{Change, Target};
 use portcullis_identity::{Altered, PageRequest, RevocationError};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -54,6 +54,8 @@ pub(crate) async fn add(State(state): State<ServerState>, request: Request) -> R
         Ok(record) => {
             call.audit
                 .target(Target::revocation(&record.id, &described(&record.target)));
+            let made = Change::of("revocation", record.id.as_str()).now("in force");
+            call.audit.changed(made);
             done(call, &row(&record)).await
         }
         Err(error) => failed(call, &error).await,
@@ -150,6 +152,8 @@ pub(crate) async fn lift(
         Ok(record) => {
             call.audit
                 .target(Target::revocation(&record.id, &described(&record.target)));
+            let lifted = Change::of("revocation", record.id.as_str()).was("in force");
+            call.audit.changed(lifted.now("lifted"));
             done(call, &row(&record)).await
         }
         Err(error) => failed(call, &error).await,

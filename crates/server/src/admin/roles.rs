@@ -105,6 +105,7 @@ pub(crate) const ROLES: &[(&str, &str, Least)] = &[
     ("GET", "/v1/mcp/toolset/{id}", Least::Caller),
     ("DELETE", "/v1/mcp/toolset/{id}", Least::Admin),
     ("GET", "/v1/mcp/access_groups", Least::Caller),
+    ("GET", "/v1/mcp/registry.json", Least::Caller),
     ("GET", "/v1/mcp/server", Least::Caller),
     ("POST", "/v1/mcp/server", Least::WholeAdmin),
     ("PUT", "/v1/mcp/server", Least::WholeAdmin),

@@ -9,7 +9,7 @@ use axum::http::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use portcullis_core::{ErrorKind, Role, ServerId};
-use portcullis_engine::audit::Target as OnRecord;
+use portcullis_engine::audit::{Change, Target as OnRecord};
 use portcullis_engine::{Call, ServerEntry, Target, View};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ use super::server_bodies::{changes, new_server};
 use super::server_rows::{ServerRow, version_text};
 use super::strict::StrictObject;
 use crate::openapi::Problem;
-use crate::server_book::{BookError, DefinedServer, ServerBook};
+use crate::server_book::{BookError, ChangedServer, DefinedServer, ServerBook};
 use crate::state::ServerState;
 
 /// The servers that the caller can see; for those who may read everything, also those that are not served.
@@ -267,7 +267,11 @@ pub(crate) async fn remove(
     let server_id = id.to_string();
     let removed = seen_through(&state, async move { book.remove(&id, seen).await }).await;
     match removed {
-        Ok(()) => done_with(call, StatusCode::ACCEPTED, &RemovedServer { server_id }).await,
+        Ok(version) => {
+            let removed = Change::of("server", &server_id).was(version_text(version));
+            call.audit.changed(removed);
+            done_with(call, StatusCode::ACCEPTED, &RemovedServer { server_id }).await
+        }
         Err(BookError::Changed) if seen.is_some() => precondition_failed(call).await,
         Err(error) => failed(call, &error).await,
     }
@@ -333,20 +337,22 @@ pub(super) async fn answered(
     state: &ServerState,
     call: Call,
     status: StatusCode,
-    outcome: Result<DefinedServer, BookError>,
+    outcome: Result<ChangedServer, BookError>,
 ) -> Response<Body> {
     answered_if(state, call, status, outcome, None).await
 }
 
 pub(super) async fn answered_if(
     state: &ServerState,
-    call: Call,
+    mut call: Call,
     status: StatusCode,
-    outcome: Result<DefinedServer, BookError>,
+    outcome: Result<ChangedServer, BookError>,
     seen: Option<u64>,
 ) -> Response<Body> {
     match outcome {
-        Ok(defined) => {
+        Ok(changed) => {
+            call.audit.changed(on_record(&changed));
+            let defined = changed.server;
             let snapshot = state.gateway.snapshot();
             let mut entries = snapshot.servers().iter();
             let entry = entries.find(|entry| is_of(&defined, entry));
@@ -355,6 +361,21 @@ pub(super) async fn answered_if(
         }
         Err(BookError::Changed) if seen.is_some() => precondition_failed(call).await,
         Err(error) => failed(call, &error).await,
+    }
+}
+
+/// What became of a server, as the record has it.
+pub(super) fn on_record(changed: &ChangedServer) -> Change {
+    let ChangedServer {
+        server,
+        from,
+        fields,
+    } = changed;
+    let told = Change::of("server", server.id.as_str()).now(version_text(server.version));
+    let told = told.fields(fields);
+    match from {
+        Some(from) => told.was(version_text(*from)),
+        None => told,
     }
 }
 

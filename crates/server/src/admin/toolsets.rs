@@ -13,7 +13,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{Response, StatusCode};
 use portcullis_core::{ErrorKind, Role};
 use portcullis_engine::Call;
-use portcullis_engine::audit::Target;
+use portcullis_engine::audit::{Change, Target};
 use portcullis_identity::{DirectoryError, EntryKind, Listed, PageRequest, Shown, Toolset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use super::admit;
 use super::body::read;
+use super::differing::differing;
 use super::levels::failed;
 use super::permission::{given, tools_by_server};
 use super::preconditions::seen;
@@ -117,7 +118,10 @@ pub(crate) async fn make(State(state): State<ServerState>, request: Request) -> 
     match state.defining.define(KIND, id, name, toolset, by).await {
         Ok(entry) => {
             call.audit.target(Target::entry("toolset", &entry.id));
-            done_with(call, StatusCode::CREATED, &whole(&entry)).await
+            let (nothing, row): (Option<&Value>, _) = (None, whole(&entry));
+            let made = Change::of("toolset", &entry.id).now(entry.version);
+            call.audit.changed(made.fields(differing(nothing, &row)));
+            done_with(call, StatusCode::CREATED, &row).await
         }
         Err(error) => failed(call, false, &error).await,
     }
@@ -159,7 +163,14 @@ pub(crate) async fn change(State(state): State<ServerState>, request: Request) -
         .change(KIND, &id, seen.version, by, applied)
         .await;
     match changed {
-        Ok(entry) => done(call, &whole(&entry)).await,
+        Ok(changed) => {
+            let (before, after) = (&changed.before, &changed.after);
+            let row = whole(after);
+            let told = Change::of("toolset", &after.id).was(before.version);
+            let names = differing(Some(&whole(before)), &row);
+            call.audit.changed(told.now(after.version).fields(names));
+            done(call, &row).await
+        }
         Err(error) => failed(call, seen.by_header, &error).await,
     }
 }
@@ -194,7 +205,10 @@ pub(crate) async fn remove(
     };
     let by = &call.principal;
     match state.defining.delete(KIND, &id, seen.version, by).await {
-        Ok(()) => done_with(call, StatusCode::ACCEPTED, &json!({"toolset_id": id})).await,
+        Ok(version) => {
+            call.audit.changed(Change::of("toolset", &id).was(version));
+            done_with(call, StatusCode::ACCEPTED, &json!({"toolset_id": id})).await
+        }
         Err(error) => failed(call, seen.by_header, &error).await,
     }
 }

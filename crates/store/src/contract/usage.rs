@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::Timestamp;
 
 use super::{CONTENDERS, at_once};
-use crate::{Stores, UsageRow};
+use crate::{Stores, UsageOf, UsageRow};
 
 const HOUR: i64 = 3_600_000;
 
@@ -71,6 +71,32 @@ pub(super) async fn sums_are_of_the_time_that_is_asked_about(stores: Stores) {
     let (ever, end) = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX));
     let some = stores.usage.sums(ever, end, None, 1).await.unwrap();
     assert_eq!(some.len(), 1);
+}
+
+pub(super) async fn what_somebody_spent_is_told_of_them_alone(stores: Stores) {
+    let of_team = UsageRow {
+        user_id: "bob".to_owned(),
+        team: "ops".to_owned(),
+        ..row(3, "j", "y")
+    };
+    let rows = [
+        row(1, "k", "x"),
+        row(2, "k", "y"),
+        row(2, "j", "x"),
+        of_team,
+    ];
+    stores.usage.add(&rows).await.unwrap();
+    for (of, spent) in [
+        (UsageOf::Key("k"), 10),
+        (UsageOf::Key("j"), 10),
+        (UsageOf::User("alice"), 15),
+        (UsageOf::User("bob"), 5),
+        (UsageOf::Team("ops"), 5),
+        (UsageOf::Team("k"), 0),
+        (UsageOf::Key("ops"), 0),
+    ] {
+        assert_eq!(stores.usage.spent(of).await.unwrap(), spent, "{of:?}");
+    }
 }
 
 pub(super) async fn purging_forgets_only_what_is_older(stores: Stores) {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use portcullis_core::Timestamp;
 
 use super::lock;
-use crate::{StoreError, UsageRow, UsageStore};
+use crate::{StoreError, UsageOf, UsageRow, UsageStore};
 
 /// Key, person, team and server.
 type Whose = (String, String, String, String);
@@ -64,6 +64,17 @@ impl UsageStore for MemoryUsage {
             }
         }
         Ok(sums.into_values().take(limit).collect())
+    }
+
+    async fn spent(&self, of: UsageOf<'_>) -> Result<u64, StoreError> {
+        let kept = lock(&self.rows, "usage.spent")?;
+        let theirs = kept.values().filter(|row| match of {
+            UsageOf::Key(id) => row.key_id == id,
+            UsageOf::User(id) => row.user_id == id,
+            UsageOf::Team(id) => row.team == id,
+        });
+        let spent = theirs.map(|row| row.spent_nano_usd);
+        Ok(spent.fold(0, u64::saturating_add))
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
