@@ -28,9 +28,7 @@ mod writer;
 pub use batch::BatchedMessage;
 pub use chain::{ChainMac, WriterId};
 pub use courier::{Courier, Undelivered, UndeliveredKind};
-pub use event::{
-    AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target, trace_id_of_traceparent,
-};
+pub use event::{AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target};
 pub use guard::AuditGuard;
 pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
 pub use question::TrailQuestion;
@@ -43,4 +41,4 @@ pub use trail::{AuditTrail, LatestEvents, TrailPage};
 pub use verify::{Finding, FindingKind, VerifyReport, verify, verify_with_keys};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,10 +6,12 @@ mod audit;
 mod name;
 mod requests;
 mod server;
+mod traces;
 
 pub use audit::{AuditMeters, SinkMeters};
 pub use name::MetricName;
 pub use server::{ServerMeters, TokenOutcome, UpstreamOutcome};
+pub use traces::TraceMeters;
 
 use std::time::Duration;
 
@@ -41,6 +43,8 @@ pub struct Metrics {
     generation: Gauge,
     /// The audit trail's own meters.
     pub audit: AuditMeters,
+    /// What becomes of spans.
+    pub traces: TraceMeters,
     /// Open event streams to clients.
     pub sse_streams: Gauge,
 }
@@ -52,6 +56,7 @@ impl Metrics {
         let requests = RequestMeters::register(&mut registry);
         let servers = ServerFamilies::register(&mut registry);
         let audit = AuditMeters::register(&mut registry);
+        let traces = TraceMeters::register(&mut registry);
         let auth_failures = Family::default();
         let reloads = Family::<Words<1>, Counter>::default();
         let generation = Gauge::default();
@@ -71,6 +76,7 @@ impl Metrics {
             reload_failed,
             generation,
             audit,
+            traces,
             sse_streams,
         }
     }

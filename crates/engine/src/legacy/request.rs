@@ -53,9 +53,10 @@ impl Gateway {
         headers: &HeaderMap,
     ) -> Answer {
         call.audit.revision(client.revision.as_str());
+        call.audit.traced_by(envelope);
         match envelope.kind {
             Kind::Response { .. } => {
-                call.audit.method(CallerText::new("response"));
+                call.audit.method(CallerText::fixed("response"));
                 if self.translation.questions.answered(view, client, envelope) {
                     return accepted(call).await;
                 }
@@ -254,7 +255,7 @@ impl Gateway {
             client.wish(prepared.entry.upstream.server().push)?,
             client.digest,
         );
-        let mut note = Note::default();
+        let mut note = Note::of(&call.audit);
         let exchange = self.exchange(
             &prepared.entry,
             &prepared.evidence,

@@ -54,6 +54,7 @@ impl Gateway {
         headers: &HeaderMap,
     ) -> Answer {
         call.audit.revision(meta.revision.as_str());
+        call.audit.traced_by(envelope);
         let Kind::Request { id, method } = envelope.kind else {
             // No client notification exists on this wire that a server could use.
             return accepted(call).await;
@@ -323,7 +324,7 @@ impl Gateway {
             watched.require_within(std::iter::once(&filter.entry.id))?;
             filter.watched = watched.ask(&filter.entry.id, &mut edits);
         }
-        let mut note = Note::default();
+        let mut note = Note::of(&call.audit);
         let exchange = self.exchange(
             &prepared.entry,
             &prepared.evidence,

@@ -12,8 +12,9 @@ use portcullis_credentials::{
     Broker, ConnectionDeps, Connections, CredentialBroker, SigningBroker,
 };
 use portcullis_egress::HttpClient;
-use portcullis_engine::audit::{AuditDeps, AuditLog, AuditTrail, WriterId};
+use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
+use portcullis_engine::traces::Tracer;
 use portcullis_engine::{Gateway, GatewayDeps, Quotas};
 use portcullis_identity::{
     Authentication, Directory, DirectoryAdmin, FailureThrottle, FileDirectory, FreshnessSettings,
@@ -43,6 +44,7 @@ use super::sinks;
 use super::standing::Standings;
 use super::storage::{self, PostgresStorage};
 use super::subjects::Subjects;
+use super::traces;
 use crate::cli::exit::CommandError;
 
 /// Name under which the key ring's canary is stored.
@@ -299,7 +301,8 @@ impl Rooms {
             stop,
         );
         let metrics = Arc::new(Metrics::new());
-        let audit = start_audit(config, &vaults, &client, &metrics, tracker).await?;
+        let tracer = traces::tracer(config, &vaults, &metrics, tracker)?;
+        let audit = start_audit(config, &vaults, &client, &metrics, tracker, tracer).await?;
         let signing = Signing {
             store: Arc::clone(&vaults.stores.signing_keys),
             ring: Arc::clone(&vaults.ring),
@@ -443,8 +446,12 @@ pub(super) async fn start_audit(
     client: &Arc<dyn HttpClient>,
     metrics: &Arc<Metrics>,
     tracker: &TaskTracker,
+    tracer: Option<Tracer>,
 ) -> anyhow::Result<AuditLog> {
-    let settings = sinks::settings(config, client, &vaults.clock)?;
+    let settings = AuditSettings {
+        tracer,
+        ..sinks::settings(config, client, &vaults.clock)?
+    };
     let deps = AuditDeps {
         store: Arc::clone(&vaults.stores.audit),
         mac: RingMac::new(&vaults.ring, MacPurpose::AuditChain),
