@@ -13,6 +13,7 @@ mod policy;
 mod secrets;
 mod servers;
 mod signer;
+mod telemetry;
 mod upstream_auth;
 
 use self::callers::identity;
@@ -21,7 +22,7 @@ use self::page::{Page, quoted, seconds, shown};
 use self::secrets::secrets;
 use self::servers::mcp_server;
 use crate::diagnostic::Notice;
-use crate::model::{Compat, Config, LogFormat};
+use crate::model::{Compat, Config};
 
 /// Renders the configuration; secrets appear as `(set)` or by where they were found.
 pub fn explain(config: &Config, notices: &[Notice]) -> String {
@@ -66,15 +67,7 @@ pub fn explain(config: &Config, notices: &[Notice]) -> String {
         page.value(2, "allow_unverified", redis.allow_unverified);
     }
     audit::explain(&mut page, &config.audit);
-    page.heading(0, "telemetry");
-    let format = match config.telemetry.log_format {
-        LogFormat::Auto => "auto",
-        LogFormat::Pretty => "pretty",
-        LogFormat::Json => "json",
-    };
-    page.value(2, "log_format", format);
-    page.value(2, "log_level", config.telemetry.log_level.as_str());
-    page.value(2, "metrics", config.telemetry.metrics);
+    telemetry::explain(&mut page, &config.telemetry);
     page.remarks("insecure choices", &config.insecure_choices);
     page.text
 }

@@ -17,6 +17,7 @@ pub(crate) mod redis;
 pub(crate) mod secrets;
 pub(crate) mod servers;
 pub(crate) mod signer;
+pub(crate) mod traces;
 
 /// A map with fixed keys.
 #[derive(Debug)]

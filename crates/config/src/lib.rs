@@ -49,7 +49,8 @@ pub use model::{
     Revision, Rfc8693, Secrets, Server, SignerAudience, SignerClaims, SignerScopes, Sourced,
     SpecPath, StaticHeader, StdioCommand, StdioProcesses, Store, StoreFault, SubjectIntrospection,
     SubjectSource, SyslogTransport, Telemetry, Tls, TokenExchange, TokenIssuer, TokenTypeName,
-    TokenVerification, ToolScopes, Transport, VaultAuth, VaultStore, WrittenLevel, WrittenToolset,
+    TokenVerification, ToolScopes, TraceSampler, Traces, Transport, VaultAuth, VaultStore,
+    WrittenLevel, WrittenToolset,
 };
 pub use place::{KeyPlace, place_of};
 pub use reference::reference_markdown;

@@ -17,6 +17,7 @@ mod redis;
 mod secrets;
 mod server;
 mod signer;
+mod traces;
 mod transport;
 
 pub use audit::{Audit, AuditReceiver, AuditSink, AuditSinkKind, AuditSpool, SyslogTransport};
@@ -49,6 +50,7 @@ pub use signer::{
     TokenVerification,
 };
 
+pub use traces::{TraceSampler, Traces};
 pub use transport::{
     EnvValue, EnvVar, OpenApiDocument, SpecPath, StdioCommand, StdioProcesses, Transport,
 };

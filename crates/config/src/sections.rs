@@ -32,5 +32,6 @@ pub(crate) mod secrets;
 pub(crate) mod server;
 pub(crate) mod signer;
 pub(crate) mod token_exchange;
+pub(crate) mod traces;
 pub(crate) mod transport;
 pub(crate) mod upstream_auth;

@@ -24,6 +24,7 @@ mod semantics;
 mod signer;
 mod strictness;
 mod table;
+mod traces;
 mod transports;
 mod values;
 

@@ -16,7 +16,7 @@ use crate::call::Call;
 use crate::catalog::{Kind, Page, bad_answer, failed, own_params, rpc_code};
 use crate::cursor::{self, Position};
 use crate::error::EngineError;
-use crate::exchange::Speech;
+use crate::exchange::{Note, Speech};
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::legacy::{LegacyClient, server_info};
@@ -82,6 +82,7 @@ impl Gateway {
                 method,
                 cursor.as_deref(),
                 asker,
+                called,
             );
             let result = tokio::time::timeout(limit, share)
                 .await
@@ -142,6 +143,7 @@ impl Gateway {
         method: Method,
         cursor: Option<&str>,
         asker: Asker<'_>,
+        call: &Call,
     ) -> Result<Share, EngineError> {
         let mut permit = view.authorize(entry, Operation::Use)?;
         if entry.auth.discovery.is_some() {
@@ -153,12 +155,14 @@ impl Gateway {
         }
         let evidence = permit.evidence();
         let own = self.speech_for(entry, evidence, asker).await?;
-        let asked = self.ask_page(entry, evidence, &own, method, cursor).await;
+        let note = || Note::of(&call.audit);
+        let asked = self.ask_page(entry, evidence, &own, method, cursor, note());
+        let asked = asked.await;
         let (text, speech) = match asked {
             // It opens no sessions: it is asked in the one era that it speaks.
             Err(EngineError::Upstream(error)) if error.kind == UpstreamErrorKind::Era => {
                 let speech = Speech::Modern;
-                let text = self.ask_page(entry, evidence, &speech, method, cursor);
+                let text = self.ask_page(entry, evidence, &speech, method, cursor, note());
                 (text.await?, speech)
             }
             asked => (asked?, own),
@@ -216,9 +220,10 @@ impl Gateway {
         speech: &Speech,
         method: Method,
         cursor: Option<&str>,
+        note: Note,
     ) -> Result<String, EngineError> {
         let params = own_params(matches!(speech, Speech::Modern), cursor);
-        self.ask(entry, evidence, speech, method, &params, None)
+        self.ask_noting(entry, evidence, speech, method, &params, None, note)
             .await
     }
 

@@ -31,9 +31,7 @@ pub use batch::BatchedMessage;
 pub use chain::{ChainMac, WriterId};
 pub use change::Change;
 pub use courier::{Carried, Courier, Undelivered, UndeliveredKind};
-pub use event::{
-    AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target, trace_id_of_traceparent,
-};
+pub use event::{AuditEvent, Decision, Outcome, ServerOutcome, Surface, Target};
 pub use guard::AuditGuard;
 pub use log::{AuditDeps, AuditLog, AuditSettings, AuditStartError, AuditUnavailable};
 pub use question::TrailQuestion;
@@ -46,4 +44,4 @@ pub use trail::{AuditTrail, LatestEvents, TrailPage};
 pub use verify::{Finding, FindingKind, VerifyReport, verify, verify_with_keys};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

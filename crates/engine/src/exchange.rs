@@ -26,6 +26,7 @@ use crate::gateway::Gateway;
 use crate::metrics::{ServerMeters, UpstreamOutcome};
 use crate::presenting::{Kept, Presenting};
 use crate::snapshot::ServerEntry;
+use crate::traces::Outbound;
 
 /// How long a server that was silent for too long may take to hear that nobody waits any more.
 const GIVING_UP: Duration = Duration::from_secs(2);
@@ -47,13 +48,21 @@ pub(crate) enum Opened {
 }
 
 impl Opened {
-    /// The HTTP status that came with it.
-    fn status(&self) -> u16 {
-        let reply = match self {
+    const fn reply(&self) -> &Reply {
+        match self {
             Self::Modern(reply) => reply,
             Self::Legacy(_, waiting) => &waiting.reply,
-        };
-        match reply {
+        }
+    }
+
+    /// Whether the answer is still to come.
+    const fn streams(&self) -> bool {
+        matches!(self.reply(), Reply::Stream(_))
+    }
+
+    /// The HTTP status that came with it.
+    fn status(&self) -> u16 {
+        match self.reply() {
             Reply::Accepted => 202,
             Reply::Message { status, .. } => status.as_u16(),
             Reply::Stream(_) => 200,
@@ -71,9 +80,19 @@ pub(crate) struct Note {
     pub(crate) sent: bool,
     /// What the answered request carried.
     pub(crate) presented: Option<UpstreamCredential>,
+    /// What it goes out under, where spans are told.
+    trace: Option<Outbound>,
 }
 
 impl Note {
+    /// Of what goes out because of this request.
+    pub(crate) fn of(audit: &AuditGuard) -> Self {
+        Self {
+            trace: audit.outbound(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn record(&self, audit: &mut AuditGuard) {
         if let Some(kind) = self.credential {
             audit.credential(kind);
@@ -103,8 +122,20 @@ impl Gateway {
             let credential = self.obtain(entry, evidence, errand_of(envelope)).await?;
             let opening = self.opening(entry, evidence, speech).await?;
             note.credential = Some(credential.kind());
-            let (edits, headers) = (edits.clone(), headers.clone());
+            let (mut edits, mut headers) = (edits.clone(), headers.clone());
             let watch = Watch::start(self, entry);
+            let told = note.trace.clone();
+            let told = told.as_ref().and_then(|trace| {
+                let told = trace.begin(
+                    entry,
+                    method_of(envelope),
+                    credential.kind(),
+                    self.clock.monotonic(),
+                )?;
+                told.put_on(&mut headers);
+                told.put_in(envelope, matches!(speech, Speech::Modern), &mut edits);
+                Some(told)
+            });
             let sent = attempt(
                 entry,
                 evidence,
@@ -122,6 +153,10 @@ impl Gateway {
             let (error, session) = match sent {
                 Ok(opened) => {
                     note.status = Some(opened.status());
+                    if let Some(told) = told {
+                        let now = self.clock.monotonic();
+                        told.answered(opened.status(), opened.streams(), now);
+                    }
                     note.presented = Some(credential);
                     watch.ended(UpstreamOutcome::Ok);
                     return Ok(opened);
@@ -137,6 +172,10 @@ impl Gateway {
             if error.kind.is_before_send() {
                 // Whatever went before it was refused unread.
                 note.sent = false;
+            }
+            if let Some(told) = told {
+                let now = self.clock.monotonic();
+                told.failed(error.error_kind(), note.status, now);
             }
             if let (Some(session), Some(ours)) = (session, error.unanswered) {
                 self.give_up(entry, evidence, &session, ours).await;
@@ -469,6 +508,13 @@ const fn errand_of<'a>(envelope: &Envelope<'a>) -> Errand<'a> {
     match envelope.kind {
         Kind::Request { method, .. } | Kind::Notification { method } => Errand::Method(method),
         Kind::Response { .. } => Errand::Session,
+    }
+}
+
+const fn method_of<'a>(envelope: &Envelope<'a>) -> &'a str {
+    match envelope.kind {
+        Kind::Request { method, .. } | Kind::Notification { method } => method,
+        Kind::Response { .. } => "",
     }
 }
 

@@ -42,6 +42,7 @@ mod routing;
 mod selection;
 mod snapshot;
 mod tasks;
+pub mod traces;
 mod try_out;
 mod uris;
 mod view;

@@ -7,11 +7,13 @@ mod name;
 mod pins;
 mod requests;
 mod server;
+mod traces;
 
 pub use audit::{AuditMeters, SinkMeters};
 pub use name::MetricName;
 pub use pins::{PinEvent, PinMeters};
 pub use server::{ServerMeters, TokenOutcome, UpstreamOutcome};
+pub use traces::TraceMeters;
 
 use std::time::Duration;
 
@@ -45,6 +47,8 @@ pub struct Metrics {
     pub audit: AuditMeters,
     /// What became of servers' tools.
     pub pins: PinMeters,
+    /// What becomes of spans.
+    pub traces: TraceMeters,
     /// Open event streams to clients.
     pub sse_streams: Gauge,
 }
@@ -57,6 +61,7 @@ impl Metrics {
         let servers = ServerFamilies::register(&mut registry);
         let audit = AuditMeters::register(&mut registry);
         let pins = PinMeters::register(&mut registry);
+        let traces = TraceMeters::register(&mut registry);
         let auth_failures = Family::default();
         let reloads = Family::<Words<1>, Counter>::default();
         let generation = Gauge::default();
@@ -77,6 +82,7 @@ impl Metrics {
             generation,
             audit,
             pins,
+            traces,
             sse_streams,
         }
     }

@@ -119,7 +119,7 @@ impl Gateway {
         headers: &HeaderMap,
     ) -> Result<String, EngineError> {
         call.audit
-            .method(CallerText::new(Method::ToolsCall.as_str()));
+            .method(CallerText::fixed(Method::ToolsCall.as_str()));
         self.count(call).await?;
         let (entry, own) = match self.resolve_name(view, Kind::Tools, name).await {
             Err(unknown @ EngineError::Unknown { .. }) => match view.named() {
@@ -161,7 +161,7 @@ impl Gateway {
             outward.insert("traceparent", trace.clone());
         }
         self.use_approval(call, &prepared).await?;
-        let mut note = Note::default();
+        let mut note = Note::of(&call.audit);
         let edits = Edits::of(&text);
         let asking = async {
             let (evidence, note) = (&prepared.evidence, &mut note);

@@ -147,6 +147,7 @@ mod tests {
                 log_format: Format::Json,
                 log_level: LogLevel::Debug,
                 metrics: true,
+                traces: None,
             });
             tracing::debug!("late detail");
         });

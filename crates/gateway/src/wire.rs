@@ -45,6 +45,7 @@ mod standing;
 mod storage;
 mod stored;
 mod subjects;
+mod traces;
 mod trail;
 mod unclaimed;
 

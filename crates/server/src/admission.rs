@@ -13,7 +13,7 @@ use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::{ErrorKind, PrincipalKind, RequestId, Side};
-use portcullis_engine::audit::{AuditGuard, Surface, trace_id_of_traceparent};
+use portcullis_engine::audit::{AuditGuard, Surface};
 use portcullis_engine::{Admission, Call, Quota};
 use portcullis_identity::authorization_server::{Addressed, Endpoint};
 use portcullis_identity::{
@@ -22,7 +22,6 @@ use portcullis_identity::{
 
 use crate::challenge::{Flaw, challenge};
 use crate::delegation::{Behind, addressed};
-use crate::headers::TRACEPARENT;
 use crate::listen::{PeerCertificate, peer};
 use crate::protected_resource;
 use crate::reply::text_error;
@@ -171,13 +170,9 @@ impl ServerState {
             .ok_or_else(unavailable)?;
         let log = self.gateway.audit();
         let mut audit = log.open(id, surface);
-        let trace = parts
-            .headers
-            .get(&TRACEPARENT)
-            .and_then(|value| value.to_str().ok())
-            .and_then(trace_id_of_traceparent);
         // Where the caller cannot be told, the record says at least who connected.
-        audit.client(address.or_else(|| peer(parts)), trace);
+        audit.client(address.or_else(|| peer(parts)));
+        audit.traced(&parts.headers);
         if log.required() && !log.is_available() {
             audit.denied("audit_unavailable");
             audit.finish(ErrorKind::Unavailable.into());

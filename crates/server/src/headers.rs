@@ -7,7 +7,6 @@ pub(crate) static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-pr
 pub(crate) static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(crate) static SERVERS: HeaderName = HeaderName::from_static("x-mcp-servers");
 pub(crate) static ACCESS_GROUPS: HeaderName = HeaderName::from_static("x-mcp-access-groups");
-pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(crate) static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");

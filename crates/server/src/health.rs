@@ -135,7 +135,7 @@ pub(crate) async fn metrics(State(state): State<ServerState>, request: Request) 
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    call.audit.method(CallerText::new("metrics"));
+    call.audit.method(CallerText::fixed("metrics"));
     if !least_of(&parts).is_some_and(|least| least.is_met_by(&call.principal)) {
         call.audit.denied(rule(call.principal.role));
         return if call.close(ErrorKind::Forbidden.into()).await {

@@ -161,7 +161,8 @@ async fn refused(state: &ServerState, id: RequestId, parts: &Parts, refusal: &Re
         return true;
     };
     let mut audit = state.gateway.audit().open(id, surface);
-    audit.client(state.client_address(parts).or_else(|| peer(parts)), None);
+    audit.client(state.client_address(parts).or_else(|| peer(parts)));
+    audit.traced(&parts.headers);
     match refusal.certificate {
         Some(reason) => audit.authn_failed(reason.as_str()),
         None => audit.denied("host_or_origin"),

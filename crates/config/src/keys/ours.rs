@@ -2,7 +2,7 @@
 
 use super::{
     Key, Kind, Section, audit, authorization_server, certificates, inert, issuers, limits, litellm,
-    login, people, policy, redis, secrets, servers, unavailable,
+    login, people, policy, redis, secrets, servers, traces, unavailable,
 };
 
 pub(crate) static ROOT: Section = Section {
@@ -68,7 +68,11 @@ pub(crate) static ROOT: Section = Section {
             Kind::Section(&AUDIT),
             "The record of every request.",
         ),
-        Key::new("telemetry", Kind::Section(&TELEMETRY), "Logs and metrics."),
+        Key::new(
+            "telemetry",
+            Kind::Section(&TELEMETRY),
+            "Logs, metrics and traces.",
+        ),
         Key::new(
             "general_settings",
             Kind::Section(&litellm::GENERAL_SETTINGS),
@@ -509,7 +513,7 @@ pub(crate) static AUDIT: Section = Section {
 
 pub(crate) static TELEMETRY: Section = Section {
     name: "telemetry",
-    doc: "Logs and metrics.",
+    doc: "Logs, metrics and traces.",
     keys: &[
         Key::new(
             "log_format",
@@ -524,5 +528,6 @@ pub(crate) static TELEMETRY: Section = Section {
         )
         .default("info"),
         Key::new("metrics", Kind::Flag, "Serve `/metrics` to admins.").default("true"),
+        Key::new("traces", Kind::Section(&traces::TRACES), "Where spans go."),
     ],
 };

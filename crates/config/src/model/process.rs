@@ -7,7 +7,7 @@ use std::time::Duration;
 use portcullis_core::{AddressRange, SecretValue, TrustedOrigin};
 use url::Url;
 
-use super::Sourced;
+use super::{Sourced, Traces};
 
 /// `server`
 #[derive(Clone, Debug)]
@@ -163,7 +163,7 @@ pub struct Postgres {
 }
 
 /// `telemetry`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telemetry {
     /// How log lines look.
     pub log_format: LogFormat,
@@ -171,6 +171,8 @@ pub struct Telemetry {
     pub log_level: LogLevel,
     /// Whether `/metrics` is served.
     pub metrics: bool,
+    /// Where spans go, if anywhere.
+    pub traces: Option<Traces>,
 }
 
 /// How log lines look.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fields::Fields;
 use crate::model::{LogFormat, LogLevel, Postgres, Store, Telemetry};
+use crate::tree::Node;
 
 pub(crate) fn store(fields: &Fields<'_, '_>) -> Store {
     Store {
@@ -52,6 +53,7 @@ fn postgres(fields: &Fields<'_, '_>) -> Option<Postgres> {
 }
 
 pub(crate) fn telemetry(fields: &Fields<'_, '_>) -> Telemetry {
+    let empty = Node::empty_map();
     Telemetry {
         log_format: match fields.choice("log_format") {
             Some("pretty") => LogFormat::Pretty,
@@ -66,5 +68,8 @@ pub(crate) fn telemetry(fields: &Fields<'_, '_>) -> Telemetry {
             _ => LogLevel::Info,
         },
         metrics: fields.flag("metrics").unwrap_or(true),
+        traces: fields
+            .section_or_empty("traces", &empty)
+            .and_then(|traces| super::traces::read(&traces)),
     }
 }

@@ -309,7 +309,7 @@ pub struct AuditEvent {
     /// The connection's peer: forwarded headers are not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,
-    /// The trace of the caller's `traceparent` (W3C Trace Context §3.2.2.3).
+    /// The trace of the caller's `traceparent` (W3C Trace Context §3.2.2.3), or the one that began here.
     #[serde(serialize_with = "hex_bytes", skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<[u8; 16]>,
     /// The MCP revision that was spoken.
@@ -374,28 +374,6 @@ impl AuditEvent {
         self.principal_kind = Some(principal.kind);
         self.key_id.clone_from(&principal.key_id);
     }
-}
-
-/// The trace id of a `traceparent` header (W3C Trace Context §3.2.2), if it is a valid one.
-pub fn trace_id_of_traceparent(header: &str) -> Option<[u8; 16]> {
-    let mut fields = header.split('-');
-    let (version, trace, parent) = (fields.next()?, fields.next()?, fields.next()?);
-    let lower_hex = |text: &str, length: usize| {
-        text.len() == length
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let valid = lower_hex(version, 2)
-        && version != "ff"
-        && lower_hex(trace, 32)
-        && lower_hex(parent, 16)
-        && parent.bytes().any(|byte| byte != b'0');
-    if !valid {
-        return None;
-    }
-    let id = u128::from_str_radix(trace, 16).ok()?;
-    (id != 0).then(|| id.to_be_bytes())
 }
 
 fn display<S: Serializer>(
@@ -490,25 +468,5 @@ mod tests {
         );
         assert_eq!(shown("file:///tmp/a@b"), "file:///tmp/a@b");
         assert_eq!(shown("memo://x"), "memo://x");
-    }
-
-    #[test]
-    fn only_a_valid_traceparent_names_a_trace() {
-        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(
-            trace_id_of_traceparent(valid).map(|id| hex(&id)),
-            Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned())
-        );
-        for bad in [
-            "",
-            "00-4bf9-00f067aa0ba902b7-01",
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        ] {
-            assert_eq!(trace_id_of_traceparent(bad), None, "{bad}");
-        }
     }
 }

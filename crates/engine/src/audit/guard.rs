@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use portcullis_core::{Principal, RequestId, ServerId};
 use portcullis_credentials::CredentialKind;
+use portcullis_mcp::Envelope;
 
 use super::batch::{Part, Parts};
 use super::change::MOST_CHANGES;
@@ -15,6 +17,7 @@ use super::{
     AuditEvent, AuditLog, AuditUnavailable, CallerText, Change, Decision, Outcome, Resolution,
     ServerOutcome, Surface, Target,
 };
+use crate::traces::{Outbound, RequestTrace, TraceContext};
 
 /// Most servers that one aggregate's event tells apart.
 const MOST_SERVERS: usize = 512;
@@ -34,6 +37,8 @@ pub struct AuditGuard {
     parts: Option<Parts>,
     /// This is one of them: it is told in the event of the whole.
     part_of: Option<Part>,
+    /// Where it stands in its trace, when spans are told to anybody.
+    trace: Option<Box<RequestTrace>>,
 }
 
 impl AuditGuard {
@@ -42,6 +47,9 @@ impl AuditGuard {
         let event = Box::new(AuditEvent::opened(clock.now(), request_id, surface));
         let started = clock.monotonic();
         log.metrics().request_opened(surface);
+        let trace = log
+            .tracer()
+            .and_then(|tracer| RequestTrace::begin(tracer, started));
         Self {
             log,
             event: Some(event),
@@ -49,6 +57,7 @@ impl AuditGuard {
             watched: None,
             parts: None,
             part_of: None,
+            trace,
         }
     }
 
@@ -63,6 +72,7 @@ impl AuditGuard {
             watched: self.watched.clone(),
             parts: None,
             part_of: Some(self.parts.get_or_insert_default().next()),
+            trace: self.trace.clone(),
         }
     }
 
@@ -88,11 +98,42 @@ impl AuditGuard {
     }
 
     /// Where the request came from.
-    pub fn client(&mut self, ip: Option<IpAddr>, trace_id: Option<[u8; 16]>) {
-        self.note(|event| {
-            event.client_ip = ip;
-            event.trace_id = trace_id;
-        });
+    pub fn client(&mut self, ip: Option<IpAddr>) {
+        self.note(|event| event.client_ip = ip);
+    }
+
+    /// What its headers say of the trace that it belongs to (W3C Trace Context). Where spans are told, a
+    /// request without a valid `traceparent` begins a trace.
+    pub fn traced(&mut self, headers: &HeaderMap) {
+        let id = match &mut self.trace {
+            Some(trace) => {
+                trace.arrived_with(headers);
+                Some(trace.trace_id())
+            }
+            None => TraceContext::of(headers).map(|context| context.trace_id),
+        };
+        self.note(|event| event.trace_id = id);
+    }
+
+    /// What the message itself says of it (2026-07-28 `_meta.traceparent`), where spans are told. Those of a
+    /// batch are in the one trace of their request.
+    pub(crate) fn traced_by(&mut self, envelope: &Envelope<'_>) {
+        let Some(trace) = self.trace.as_mut().filter(|_| self.part_of.is_none()) else {
+            return;
+        };
+        let Ok(Some(meta)) = envelope.meta() else {
+            return;
+        };
+        let (parent, state) = (meta.string("traceparent"), meta.string("tracestate"));
+        trace.told(parent.as_deref(), state.as_deref());
+        let id = trace.trace_id();
+        self.note(|event| event.trace_id = Some(id));
+    }
+
+    /// What requests to servers go out under because of this one, where spans are told.
+    pub(crate) fn outbound(&self) -> Option<Outbound> {
+        let (trace, event) = (self.trace.as_ref()?, self.event.as_ref()?);
+        Some(trace.outbound(event))
     }
 
     /// Who asks, once verified.
@@ -256,6 +297,9 @@ impl AuditGuard {
             .metrics()
             .request_closed(event.surface, outcome, latency);
         self.log.tell(&event);
+        if let Some(trace) = self.trace.take() {
+            trace.finish(&event, self.started.saturating_add(latency));
+        }
         Some(event)
     }
 }

@@ -17,6 +17,7 @@ use super::sinks::{FileSink, RemoteSink, Sink, SinkState};
 use super::writer::{Item, Writer};
 use super::{AuditEvent, AuditGuard, ChainMac, Surface, WriterId};
 use crate::metrics::Metrics;
+use crate::traces::Tracer;
 
 /// How the trail is kept.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct AuditSettings {
     pub remotes: Vec<RemoteSink>,
     /// Also one line of the log for each event.
     pub log: bool,
+    /// Also a span for each event.
+    pub tracer: Option<Tracer>,
 }
 
 impl Default for AuditSettings {
@@ -68,6 +71,7 @@ impl Default for AuditSettings {
             stdout: false,
             remotes: Vec::new(),
             log: false,
+            tracer: None,
         }
     }
 }
@@ -126,6 +130,8 @@ pub struct AuditLog(Arc<Inner>);
 struct Inner {
     required: bool,
     log: bool,
+    tracer: Option<Tracer>,
+    close_timeout: Duration,
     queue: mpsc::Sender<Item>,
     wake: Arc<Notify>,
     available: watch::Receiver<bool>,
@@ -154,6 +160,7 @@ impl AuditLog {
         let sinks = sinks(&settings, &deps)?;
         let copies = sinks.iter().map(Sink::state).collect();
         let (required, log) = (settings.required, settings.log);
+        let (tracer, close_timeout) = (settings.tracer.clone(), settings.close_timeout);
         let mut writer = Writer::new(
             settings,
             deps.store,
@@ -177,6 +184,8 @@ impl AuditLog {
         Ok(Self(Arc::new(Inner {
             required,
             log,
+            tracer,
+            close_timeout,
             queue,
             wake,
             available,
@@ -265,11 +274,14 @@ impl AuditLog {
         answer.await.map_err(|_| AuditUnavailable)
     }
 
-    /// Takes no more events, stores what is queued and ends the chain in order. `Err` when the
+    /// Takes no more events, stores what is queued, ends the chain in order and offers the last spans. `Err` when the
     /// store did not take everything within `close_timeout`.
     pub async fn close(&self) -> Result<(), AuditUnavailable> {
         self.0.closing.cancel();
         self.0.closed.cancelled().await;
+        if let Some(tracer) = &self.0.tracer {
+            tracer.close(self.0.close_timeout).await;
+        }
         if self.0.complete.load(Ordering::SeqCst) {
             Ok(())
         } else {
@@ -296,6 +308,10 @@ impl AuditLog {
         if self.0.log {
             super::access::tell(event);
         }
+    }
+
+    pub(super) fn tracer(&self) -> Option<&Tracer> {
+        self.0.tracer.as_ref()
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

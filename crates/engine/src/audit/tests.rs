@@ -1,6 +1,6 @@
 //! Stories about the trail.
 
-pub(super) mod fixture;
+pub(crate) mod fixture;
 mod guard;
 mod manipulation;
 mod property;

@@ -41,6 +41,14 @@ impl CallerText {
         Self(Cow::Owned(safe))
     }
 
+    /// The text, where it is a name of our own.
+    pub(crate) const fn as_fixed(&self) -> Option<&'static str> {
+        match self.0 {
+            Cow::Borrowed(text) => Some(text),
+            Cow::Owned(_) => None,
+        }
+    }
+
     /// The text as it is recorded.
     pub fn as_str(&self) -> &str {
         &self.0

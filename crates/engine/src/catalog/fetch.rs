@@ -112,6 +112,22 @@ impl Gateway {
         params: &str,
         named: Option<(&str, HeaderMap)>,
     ) -> Result<String, EngineError> {
+        let note = Note::default();
+        self.ask_noting(entry, evidence, speech, method, params, named, note)
+            .await
+    }
+
+    /// The same because of somebody's request.
+    pub(crate) async fn ask_noting(
+        self: &Arc<Self>,
+        entry: &Arc<ServerEntry>,
+        evidence: &Evidence,
+        speech: &Speech,
+        method: Method,
+        params: &str,
+        named: Option<(&str, HeaderMap)>,
+        mut note: Note,
+    ) -> Result<String, EngineError> {
         let text = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"{}","params":{params}}}"#,
             method.as_str()
@@ -131,7 +147,6 @@ impl Gateway {
                 HeaderValue::from_static(method.as_str()),
             );
         }
-        let mut note = Note::default();
         let opened = self
             .exchange(
                 entry,

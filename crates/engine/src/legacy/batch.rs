@@ -67,7 +67,7 @@ impl Gateway {
                 Box::pin(messages) as Messages
             })
             .collect();
-        call.audit.method(CallerText::new("batch"));
+        call.audit.method(CallerText::fixed("batch"));
         call.audit.revision(client.revision.as_str());
         let mut batch = Batch {
             gateway: Arc::clone(self),

@@ -131,7 +131,7 @@ impl Gateway {
                 let permit = view.authorize(entry, Operation::Use)?;
                 call.audit.allowed(permit.evidence().rule());
                 let wish = client.wish(entry.upstream.server().push)?;
-                let mut note = Note::default();
+                let mut note = Note::of(&call.audit);
                 let opened = match self.translates(entry, permit.evidence()).await {
                     Ok(true) => Ok(None),
                     Ok(false) => {

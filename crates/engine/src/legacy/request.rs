@@ -53,9 +53,10 @@ impl Gateway {
         headers: &HeaderMap,
     ) -> Answer {
         call.audit.revision(client.revision.as_str());
+        call.audit.traced_by(envelope);
         match envelope.kind {
             Kind::Response { .. } => {
-                call.audit.method(CallerText::new("response"));
+                call.audit.method(CallerText::fixed("response"));
                 if self.translation.questions.answered(view, client, envelope) {
                     return accepted(call).await;
                 }
@@ -256,7 +257,7 @@ impl Gateway {
             client.digest,
         );
         self.use_approval(call, &prepared).await?;
-        let mut note = Note::default();
+        let mut note = Note::of(&call.audit);
         let exchange = self.exchange(
             &prepared.entry,
             &prepared.evidence,

@@ -32,7 +32,7 @@ impl Gateway {
         client: &LegacyClient,
         last_event_id: Option<&str>,
     ) -> Answer {
-        call.audit.method(CallerText::new("GET"));
+        call.audit.method(CallerText::fixed("GET"));
         call.audit.revision(client.revision.as_str());
         let call = match last_event_id {
             Some(id) if is_ours(id) => match self.replay(call, view, client, id) {
@@ -153,7 +153,7 @@ impl Gateway {
 
     /// Ends a session.
     pub async fn legacy_delete(self: &Arc<Self>, mut call: Call, client: &LegacyClient) -> Answer {
-        call.audit.method(CallerText::new("DELETE"));
+        call.audit.method(CallerText::fixed("DELETE"));
         let Some(digest) = client.digest else {
             return not_found(call).await;
         };

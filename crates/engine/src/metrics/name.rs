@@ -46,11 +46,17 @@ pub enum MetricName {
     AuditSinkFailures,
     /// `audit_spooled_bytes{sink}`
     AuditSpooledBytes,
+    /// `trace_spans_exported_total`
+    TraceSpansExported,
+    /// `trace_spans_dropped_total{reason}`
+    TraceSpansDropped,
+    /// `trace_export_failures_total`
+    TraceExportFailures,
 }
 
 impl MetricName {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Requests,
         Self::RequestDuration,
         Self::RequestsInFlight,
@@ -72,6 +78,9 @@ impl MetricName {
         Self::AuditLinesDelivered,
         Self::AuditSinkFailures,
         Self::AuditSpooledBytes,
+        Self::TraceSpansExported,
+        Self::TraceSpansDropped,
+        Self::TraceExportFailures,
     ];
 
     /// The name as it is registered.
@@ -98,6 +107,9 @@ impl MetricName {
             Self::AuditLinesDelivered => "audit_lines_delivered",
             Self::AuditSinkFailures => "audit_sink_failures",
             Self::AuditSpooledBytes => "audit_spooled_bytes",
+            Self::TraceSpansExported => "trace_spans_exported",
+            Self::TraceSpansDropped => "trace_spans_dropped",
+            Self::TraceExportFailures => "trace_export_failures",
         }
     }
 
@@ -127,6 +139,9 @@ impl MetricName {
                 "Failed attempts to write or to deliver a copy of audit rows"
             }
             Self::AuditSpooledBytes => "Bytes of audit lines on disk for a receiver elsewhere",
+            Self::TraceSpansExported => "Spans that the trace collector has taken",
+            Self::TraceSpansDropped => "Spans that never reached the trace collector, by reason",
+            Self::TraceExportFailures => "Deliveries to the trace collector that failed",
         }
     }
 }

@@ -138,7 +138,7 @@ impl Gateway {
         let owner = self.parked.next_owner();
         self.use_approval(call, prepared).await?;
         let speech = Speech::Legacy(wish.clone(), Some(owner));
-        let mut note = Note::default();
+        let mut note = Note::of(&call.audit);
         let opened = {
             let exchange = std::pin::pin!(self.exchange(
                 entry,
@@ -268,7 +268,7 @@ impl Gateway {
         wish: &SessionWish,
         asking: &Asking<'_>,
     ) -> Result<Across, EngineError> {
-        let mut note = Note::default();
+        let mut note = Note::of(&call.audit);
         let opening = Box::pin(self.session(entry, evidence, wish, &mut note));
         let session = self
             .while_standing(&call.principal, &call.admission, opening)

@@ -54,6 +54,7 @@ impl Gateway {
         headers: &HeaderMap,
     ) -> Answer {
         call.audit.revision(meta.revision.as_str());
+        call.audit.traced_by(envelope);
         let Kind::Request { id, method } = envelope.kind else {
             // No client notification exists on this wire that a server could use.
             return accepted(call).await;
@@ -328,7 +329,7 @@ impl Gateway {
             filter.watched = watched.ask(&filter.entry.id, &mut edits);
         }
         self.use_approval(call, &prepared).await?;
-        let mut note = Note::default();
+        let mut note = Note::of(&call.audit);
         let exchange = self.exchange(
             &prepared.entry,
             &prepared.evidence,

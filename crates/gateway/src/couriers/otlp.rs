@@ -38,7 +38,7 @@ impl Courier for OtlpLogs {
     async fn carry(&self, lines: &[String]) -> Result<Carried, Undelivered> {
         let records: Vec<Value> = lines.iter().map(|line| record(line)).collect();
         let body = json!({"resourceLogs": [{
-            "resource": otlp::resource(),
+            "resource": otlp::resource(otlp::SERVICE),
             "scopeLogs": [{"scope": {"name": "portcullis.audit"}, "logRecords": records}],
         }]});
         let body = Bytes::from(body.to_string());

@@ -4,10 +4,13 @@
 use portcullis_core::Timestamp;
 use serde_json::{Value, json};
 
+/// What logs come from, and traces unless the operator calls it something else.
+pub(crate) const SERVICE: &str = "portcullis";
+
 /// What sends.
-pub(crate) fn resource() -> Value {
+pub(crate) fn resource(service: &str) -> Value {
     json!({"attributes": [
-        text("service.name", "portcullis"),
+        text("service.name", service),
         text("service.version", env!("CARGO_PKG_VERSION")),
     ]})
 }

@@ -38,7 +38,7 @@ impl Desk {
         let tracker = TaskTracker::new();
         let client = outbound::client(config.server.ca_file.clone())?;
         let metrics = Arc::new(Metrics::new());
-        let log = start_audit(&config, vaults, &client, &metrics, &tracker).await?;
+        let log = start_audit(&config, vaults, &client, &metrics, &tracker, None).await?;
         anyhow::ensure!(
             !log.required() || log.is_available(),
             "the audit trail cannot be written, and audit.required lets nothing be done without it"

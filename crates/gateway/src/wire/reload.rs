@@ -292,6 +292,7 @@ pub(super) fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static s
     } = server;
     let Telemetry {
         metrics,
+        traces,
         // The running log follows.
         log_format: _,
         log_level: _,
@@ -340,6 +341,7 @@ pub(super) fn fixed_differences(before: &Config, now: &Config) -> Vec<&'static s
         ("redis", *redis == now.redis),
         ("audit", *audit == now.audit),
         ("telemetry.metrics", *metrics == now.telemetry.metrics),
+        ("telemetry.traces", *traces == now.telemetry.traces),
     ]
     .into_iter()
     .filter_map(|(what, same)| (!same).then_some(what))

@@ -12,8 +12,9 @@ use portcullis_credentials::{
     Broker, ConnectionDeps, Connections, CredentialBroker, SigningBroker,
 };
 use portcullis_egress::HttpClient;
-use portcullis_engine::audit::{AuditDeps, AuditLog, AuditTrail, WriterId};
+use portcullis_engine::audit::{AuditDeps, AuditLog, AuditSettings, AuditTrail, WriterId};
 use portcullis_engine::metrics::Metrics;
+use portcullis_engine::traces::Tracer;
 use portcullis_engine::{Gateway, GatewayDeps, Quotas};
 use portcullis_identity::{
     Authentication, Directory, DirectoryAdmin, FailureThrottle, FileDirectory, FreshnessSettings,
@@ -44,6 +45,7 @@ use super::sinks;
 use super::standing::Standings;
 use super::storage::{self, PostgresStorage};
 use super::subjects::Subjects;
+use super::traces;
 use crate::cli::exit::CommandError;
 
 /// Name under which the key ring's canary is stored.
@@ -304,7 +306,8 @@ impl Rooms {
             &closing,
         );
         let metrics = Arc::new(Metrics::new());
-        let audit = start_audit(config, &vaults, &client, &metrics, tracker).await?;
+        let tracer = traces::tracer(config, &vaults, &metrics, tracker)?;
+        let audit = start_audit(config, &vaults, &client, &metrics, tracker, tracer).await?;
         let pins = pins::of(&vaults, &audit, &metrics, tracker, &closing).await?;
         let signing = Signing {
             store: Arc::clone(&vaults.stores.signing_keys),
@@ -452,8 +455,12 @@ pub(super) async fn start_audit(
     client: &Arc<dyn HttpClient>,
     metrics: &Arc<Metrics>,
     tracker: &TaskTracker,
+    tracer: Option<Tracer>,
 ) -> anyhow::Result<AuditLog> {
-    let settings = sinks::settings(config, client, &vaults.clock)?;
+    let settings = AuditSettings {
+        tracer,
+        ..sinks::settings(config, client, &vaults.clock)?
+    };
     let deps = AuditDeps {
         store: Arc::clone(&vaults.stores.audit),
         mac: RingMac::new(&vaults.ring, MacPurpose::AuditChain),

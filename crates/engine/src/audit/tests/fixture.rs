@@ -23,10 +23,10 @@ use crate::audit::{
 use crate::metrics::Metrics;
 
 #[derive(Debug)]
-pub(in crate::audit) struct TestMac(hmac::Key);
+pub(crate) struct TestMac(hmac::Key);
 
 impl TestMac {
-    pub(in crate::audit) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(hmac::Key::new(
             hmac::HMAC_SHA256,
             b"a key that no store has",
@@ -46,7 +46,7 @@ impl ChainMac for TestMac {
 
 /// How the next appends go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::audit) enum Mood {
+pub(crate) enum Mood {
     Well,
     Down,
     /// Stores, and then says that it did not.
@@ -56,16 +56,16 @@ pub(in crate::audit) enum Mood {
 }
 
 #[derive(Debug)]
-pub(in crate::audit) struct TestStore {
-    pub(in crate::audit) rows: Mutex<Vec<AuditRow>>,
-    pub(in crate::audit) kept_prunings: Mutex<BTreeMap<String, AuditPruning>>,
-    pub(in crate::audit) kept_heads: Mutex<BTreeMap<String, AuditHead>>,
+pub(crate) struct TestStore {
+    pub(crate) rows: Mutex<Vec<AuditRow>>,
+    pub(crate) kept_prunings: Mutex<BTreeMap<String, AuditPruning>>,
+    pub(crate) kept_heads: Mutex<BTreeMap<String, AuditHead>>,
     mood: Mutex<Mood>,
-    pub(in crate::audit) appends: AtomicUsize,
+    pub(crate) appends: AtomicUsize,
 }
 
 impl TestStore {
-    pub(in crate::audit) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             rows: Mutex::default(),
             kept_prunings: Mutex::default(),
@@ -75,7 +75,7 @@ impl TestStore {
         })
     }
 
-    pub(in crate::audit) fn be(&self, mood: Mood) {
+    pub(crate) fn be(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 
@@ -83,7 +83,7 @@ impl TestStore {
         *self.mood.lock().unwrap()
     }
 
-    pub(in crate::audit) fn events(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
         let mut rows = self.rows.lock().unwrap().clone();
         rows.sort_by(|a, b| (&a.writer, a.seq).cmp(&(&b.writer, b.seq)));
         rows.iter()
@@ -91,13 +91,13 @@ impl TestStore {
             .collect()
     }
 
-    pub(in crate::audit) fn of_kind(&self, kind: &str) -> Vec<serde_json::Value> {
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<serde_json::Value> {
         let mut events = self.events();
         events.retain(|event| event["event"] == kind);
         events
     }
 
-    pub(in crate::audit) async fn verify(&self) -> VerifyReport {
+    pub(crate) async fn verify(&self) -> VerifyReport {
         verify(self, &TestMac::new()).await.unwrap()
     }
 }
@@ -205,15 +205,15 @@ impl AuditStore for TestStore {
 }
 
 /// One process's life on a store.
-pub(in crate::audit) struct Process {
-    pub(in crate::audit) log: AuditLog,
-    pub(in crate::audit) clock: Arc<ManualClock>,
-    pub(in crate::audit) metrics: Arc<Metrics>,
+pub(crate) struct Process {
+    pub(crate) log: AuditLog,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) metrics: Arc<Metrics>,
     entropy: SeededEntropy,
 }
 
 /// Real time only bounds how long a test takes; no test depends on how fast anything is.
-pub(in crate::audit) fn quick() -> AuditSettings {
+pub(crate) fn quick() -> AuditSettings {
     AuditSettings {
         poll: Duration::from_millis(1),
         retry_first: Duration::from_millis(1),
@@ -224,11 +224,7 @@ pub(in crate::audit) fn quick() -> AuditSettings {
 
 impl Process {
     /// `life` tells processes apart and orders them.
-    pub(in crate::audit) async fn begin(
-        store: &Arc<TestStore>,
-        life: u32,
-        settings: AuditSettings,
-    ) -> Self {
+    pub(crate) async fn begin(store: &Arc<TestStore>, life: u32, settings: AuditSettings) -> Self {
         let clock = Arc::new(ManualClock::at_millis(
             1_795_247_580_000 + i64::from(life) * 1_000,
         ));
@@ -256,23 +252,23 @@ impl Process {
     }
 
     /// Waits until everything is stored; a trail that never gets there fails instead of hanging.
-    pub(in crate::audit) async fn stored(&self) {
+    pub(crate) async fn stored(&self) {
         let flushed = tokio::time::timeout(Duration::from_secs(30), self.log.flush()).await;
         flushed.unwrap().unwrap();
     }
 
-    pub(in crate::audit) fn request_id(&self) -> RequestId {
+    pub(crate) fn request_id(&self) -> RequestId {
         RequestId::generate(self.clock.now(), &self.entropy).unwrap()
     }
 
-    pub(in crate::audit) fn event(&self, outcome: Outcome) -> Box<AuditEvent> {
+    pub(crate) fn event(&self, outcome: Outcome) -> Box<AuditEvent> {
         let mut event = AuditEvent::opened(self.clock.now(), self.request_id(), Surface::Mcp);
         event.outcome = outcome;
         Box::new(event)
     }
 }
 
-pub(in crate::audit) fn alice() -> Principal {
+pub(crate) fn alice() -> Principal {
     Principal {
         id: "key:alice".into(),
         subject: "alice".into(),

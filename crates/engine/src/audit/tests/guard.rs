@@ -3,11 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::{ErrorKind, ServerId};
 use portcullis_credentials::CredentialKind;
 
 use super::fixture::{Mood, Process, TestStore, alice, quick};
 use crate::audit::{AuditGuard, AuditSettings, CallerText, Outcome, Surface, Target};
+
+fn traceparent(text: &'static str) -> HeaderMap {
+    let name = HeaderName::from_static("traceparent");
+    HeaderMap::from_iter([(name, HeaderValue::from_static(text))])
+}
 
 fn outcomes(store: &TestStore) -> Vec<String> {
     store
@@ -23,7 +29,10 @@ async fn an_answered_request_tells_who_asked_for_what_and_why_it_was_allowed() {
     let process = Process::begin(&store, 1, quick()).await;
     let id = process.request_id();
     let mut guard = process.log.open(id, Surface::Mcp);
-    guard.client(Some([192, 0, 2, 7].into()), Some([0xab; 16]));
+    guard.client(Some([192, 0, 2, 7].into()));
+    guard.traced(&traceparent(
+        "00-abababababababababababababababab-00f067aa0ba902b7-01",
+    ));
     guard.principal(&alice());
     guard.method(CallerText::fixed("tools/call"));
     guard.revision("2025-06-18");

@@ -31,7 +31,7 @@ impl Gateway {
         view: &View,
         messages: &str,
     ) -> Answer {
-        call.audit.method(CallerText::new("GET"));
+        call.audit.method(CallerText::fixed("GET"));
         let (label, expires) = (view.label(), SseSession::end(self.clock.now()));
         let handle = match self.seal_handle(&call.principal, &label, expires) {
             Ok(handle) => handle,

@@ -203,7 +203,10 @@ impl Conversation {
             (text, self.headers(&envelope))
         };
         let outgoing = Envelope::parse(text.as_bytes()).map_err(|_| bad_answer(&entry))?;
-        let mut note = Note::default();
+        let mut note = self
+            .call
+            .as_ref()
+            .map_or_else(Note::default, |call| Note::of(&call.audit));
         let opened = gateway
             .exchange(
                 &entry,

@@ -44,7 +44,7 @@ impl Gateway {
             HeaderName::from_static("mcp-method"),
             HeaderValue::from_static(Method::Discover.as_str()),
         );
-        let mut note = Note::default();
+        let mut note = Note::of(&call.audit);
         let asking = async {
             let note = &mut note;
             let edits = Edits::of(&text);
