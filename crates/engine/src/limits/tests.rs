@@ -92,6 +92,10 @@ impl UsageStore for Slow {
         self.inner.sums(from, until, key_id, limit).await
     }
 
+    async fn spent(&self, of: UsageOf<'_>) -> Result<u64, StoreError> {
+        self.inner.spent(of).await
+    }
+
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge(before).await
     }
