@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use portcullis_core::{ManualClock, SeededEntropy, Timestamp};
-use portcullis_store::{Stores, UsageRow, memory};
+use portcullis_store::{Stores, UsageOf, UsageRow, memory};
 use tokio::sync::Semaphore;
 
 use super::held::{Held, Holding, Shared};

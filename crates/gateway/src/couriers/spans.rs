@@ -39,7 +39,7 @@ impl SpanCourier for OtlpSpans {
         }]});
         let body = Bytes::from(body.to_string());
         let answer = self.receiver.post(JSON, self.headers.clone(), body).await?;
-        Ok(otlp::rejected(&answer, "rejectedSpans"))
+        Ok(otlp::rejected(&answer, "rejectedSpans").0)
     }
 }
 
