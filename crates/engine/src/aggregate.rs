@@ -330,7 +330,9 @@ fn show(
         _ => return Some(raw.get().to_owned()),
     };
     let is_shown = match kind {
-        Kind::Tools => filter.admits(raw) && showing.lists(raw),
+        Kind::Tools => filter
+            .admits(raw)
+            .is_some_and(|name| showing.lists(&name, raw)),
         _ => !has_tools_only(view.caller(), &filter.entry.policy),
     };
     if !is_shown {

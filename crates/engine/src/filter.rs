@@ -200,7 +200,10 @@ impl AnswerFilter {
         let mut showing = gateway.pins.showing(&self.entry, &self.principal.id);
         let kept: Vec<&str> = tools
             .iter()
-            .filter(|tool| self.admits(tool) && showing.lists(tool))
+            .filter(|tool| {
+                let name = self.admits(tool);
+                name.is_some_and(|name| showing.lists(&name, tool))
+            })
             .map(|tool| tool.get())
             .collect();
         showing.end();
@@ -217,20 +220,17 @@ impl AnswerFilter {
         }
     }
 
-    /// Whether a listed tool may be shown: the same decision that a call of it gets.
-    pub(crate) fn admits(&self, tool: &RawValue) -> bool {
-        let Ok(members) = Members::of(tool) else {
-            return false;
+    /// The name of a listed tool, if it may be shown: the same decision that a call of it gets.
+    pub(crate) fn admits<'t>(&self, tool: &'t RawValue) -> Option<Cow<'t, str>> {
+        let members = Members::of(tool).ok()?;
+        let name = members.string("name")?;
+        let is_usable = if self.modern {
+            param_headers(&members).is_ok()
+        } else {
+            // The tasks of a server of sessions are not offered.
+            !answers_with_tasks_only(&members)
         };
-        members
-            .string("name")
-            .is_some_and(|name| shows_tool(self.caller(), &self.entry.policy, &name))
-            && if self.modern {
-                param_headers(&members).is_ok()
-            } else {
-                // The tasks of a server of sessions are not offered.
-                !answers_with_tasks_only(&members)
-            }
+        (shows_tool(self.caller(), &self.entry.policy, &name) && is_usable).then_some(name)
     }
 
     fn modern_result(

@@ -31,25 +31,21 @@ pub(crate) struct Showing<'p> {
 
 impl Showing<'_> {
     /// Whether a tool may be listed as it stands there.
-    pub(crate) fn lists(&mut self, tool: &RawValue) -> bool {
+    pub(crate) fn lists(&mut self, name: &str, tool: &RawValue) -> bool {
         let (pins, entry) = (self.pins, self.entry);
         if entry.on_drift == OnDrift::Allow {
             return true;
         }
-        let members = Members::of(tool).ok();
-        let Some(name) = members.as_ref().and_then(|members| members.string("name")) else {
-            return false;
-        };
-        let read = self.read.iter().find_map(|listing| listing.get(&name));
+        let read = self.read.iter().find_map(|listing| listing.get(name));
         // Nearly every list says what the registry has read.
         let digest = match read {
             Some(item) if item.raw.get() == tool.get() => item.digest,
             _ => digest_of(tool),
         };
-        let standing = pins.standing(&entry.id, &name, Some(&digest));
+        let standing = pins.standing(&entry.id, name, Some(&digest));
         let in_other_words = || {
             read.is_some_and(|item| {
-                let same = pins.standing(&entry.id, &name, Some(&item.digest));
+                let same = pins.standing(&entry.id, name, Some(&item.digest));
                 matches!(same, Standing::Sound | Standing::Doubtful)
                     && is_told_in_another_revision(tool, &item.raw)
             })

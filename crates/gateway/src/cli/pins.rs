@@ -204,7 +204,6 @@ async fn approve(args: ApprovePinArgs, out: &mut Output) -> Result<Exit, Command
         (Some(tool), None) => {
             let looking = client.pin(server, &tool);
             let shown = progress::during("asking the gateway", looking).await?;
-            out.json(&shown)?;
             show(&shown, out)?;
             let what = "nothing was approved: say --hash with the hash of what you looked at";
             return Err(CommandError::Usage(what.to_owned()));

@@ -1,13 +1,17 @@
 //! `/v1/pins`: what servers' tools looked like when they were first seen, and what became of them. Viewers look;
 //! administrators approve, for what they approve holds for every caller.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::Response;
 use portcullis_core::{ErrorKind, ServerId, hex};
 use portcullis_engine::audit::Target;
-use portcullis_engine::{Call, PageRequest, PinError, PinState, ShownObjects, ShownPin};
+use portcullis_engine::{
+    Call, PageRequest, PinError, PinState, ServerEntry, ShownObjects, ShownPin,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -107,7 +111,7 @@ pub(crate) async fn show(
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let Some((server, tool)) = noted(&mut call, which) else {
+    let Some((server, tool)) = noted(&state, &mut call, which) else {
         return failed(call, &PinError::Unknown).await;
     };
     told(&state, call, &server, &tool).await
@@ -143,7 +147,7 @@ pub(crate) async fn approve(
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let which = noted(&mut call, which);
+    let which = noted(&state, &mut call, which);
     let wish: PinApproval = match read(&state, &mut call, &parts, body).await {
         Ok(wish) => wish,
         Err(refusal) => return refuse_body(&state, call, &parts, &refusal).await,
@@ -184,7 +188,7 @@ pub(crate) async fn forget(
         Ok(call) => call,
         Err(refusal) => return *refusal,
     };
-    let Some((server, tool)) = noted(&mut call, which) else {
+    let Some((server, tool)) = noted(&state, &mut call, which) else {
         return failed(call, &PinError::Unknown).await;
     };
     let by = call.principal.clone();
@@ -198,12 +202,14 @@ pub(crate) async fn forget(
 }
 
 /// Server and tool of a path, on record whatever becomes of it. `None`: they are not UTF-8, and no names.
-fn noted(call: &mut Call, which: Which) -> Option<(ServerId, String)> {
+fn noted(state: &ServerState, call: &mut Call, which: Which) -> Option<(ServerId, String)> {
     let Path((server, tool)) = which.ok()?;
     call.audit.target(Target::pin(&tool));
-    let server = ServerId::from(server);
-    call.audit.server(&server);
-    Some((server, tool))
+    // What is on record as a server is one.
+    if let Some(entry) = entry(state, &server) {
+        call.audit.server(&entry.id);
+    }
+    Some((ServerId::from(server), tool))
 }
 
 async fn told(state: &ServerState, call: Call, server: &ServerId, tool: &str) -> Response<Body> {
@@ -300,12 +306,15 @@ struct Forgotten {
     tool: String,
 }
 
-fn row(state: &ServerState, pin: &ShownPin) -> PinRow {
+/// The server of this id, if it is served. An alias is no id.
+fn entry(state: &ServerState, id: &str) -> Option<Arc<ServerEntry>> {
     let snapshot = state.gateway.snapshot();
-    let entry = snapshot
-        .servers()
-        .iter()
-        .find(|entry| entry.id == pin.server);
+    let (_, entry) = snapshot.named(id)?;
+    (entry.id.as_str() == id).then(|| Arc::clone(entry))
+}
+
+fn row(state: &ServerState, pin: &ShownPin) -> PinRow {
+    let entry = entry(state, pin.server.as_str());
     PinRow {
         server: pin.server.to_string(),
         tool: pin.tool.clone(),
