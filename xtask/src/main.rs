@@ -11,6 +11,7 @@ use steps::Measured;
 
 mod authorization_suite;
 mod book;
+mod cases;
 mod client_suite;
 mod command;
 mod conformance;

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::{
-    book,
+    book, cases,
     command::{cargo_with, read, root},
     rules::{self, BANNED, Edges},
 };
@@ -61,6 +61,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let files = tracked_files()?;
     findings.extend(forbidden_words(&files));
     findings.extend(book::findings(&files));
+    findings.extend(cases::findings());
     print_longest(&files);
     if findings.is_empty() {
         return Ok(());

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod issuers {
+    mod ends;
     mod opaque;
 
     use std::sync::Arc;

@@ -5,6 +5,8 @@ mod aggregate;
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod breaking_off;
+#[cfg(test)]
 mod capable;
 #[cfg(test)]
 mod catalogue;
@@ -12,6 +14,8 @@ mod catalogue;
 mod changed_lists;
 #[cfg(test)]
 mod consent;
+#[cfg(test)]
+mod downgrades;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -50,6 +54,8 @@ mod shared_names;
 mod shared_resources;
 #[cfg(test)]
 mod signer;
+#[cfg(test)]
+mod silent_hosts;
 #[cfg(test)]
 mod slow_readers;
 #[cfg(test)]
