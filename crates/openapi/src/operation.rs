@@ -119,11 +119,13 @@ impl<'d> Compiler<'d> {
         Ok(())
     }
 
-    fn find(&mut self, node: &Node, message: String) {
+    fn find(&mut self, node: &Node, mut message: String) {
         if self.findings.len() < MAX_FINDINGS {
+            message.truncate(beginning(&message, MAX_FINDING).len());
+            message.shrink_to_fit();
             self.findings.push(Finding {
                 line: node.line,
-                message: beginning(&message, MAX_FINDING).to_owned(),
+                message,
             });
         }
     }
