@@ -91,6 +91,19 @@ impl Body {
         }
     }
 
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let fields: &[(String, Field)] = match &self.kind {
+            Kind::Form(fields) | Kind::Multipart(fields) => fields,
+            Kind::Json | Kind::Text | Kind::Bytes => &[],
+        };
+        let fields = fields.iter().map(|(name, field)| {
+            let media_type = field.media_type.as_ref().map_or(0, String::len);
+            size_of::<(String, Field)>() + name.len() + media_type
+        });
+        self.media_type.len() + fields.sum::<usize>()
+    }
+
     /// The bytes and their media type. An error says what would be right.
     pub(crate) fn write(&self, raw: &RawValue) -> Result<(Bytes, String), String> {
         let own = self.media_type.clone();

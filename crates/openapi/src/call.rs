@@ -57,6 +57,20 @@ impl Plan {
             .map(QueryName::decoded)
     }
 
+    /// About how much memory it takes. Its texts are its own, however many operations refer to the same ones.
+    pub(crate) fn bytes(&self) -> usize {
+        let parts = self.path.iter().map(|part| match part {
+            Part::Literal(text) | Part::Expression(text) => size_of::<Part>() + text.len(),
+        });
+        let parameters = self.parameters.iter().map(|parameter| {
+            size_of::<Parameter>() + parameter.name.len() + parameter.argument.len()
+        });
+        let query = self.query.as_ref().map_or(0, String::len);
+        let body = self.body.as_ref().map_or(0, Body::bytes);
+        let all = parts.chain(parameters).chain([query, body]).sum::<usize>();
+        self.base.url.as_str().len().saturating_add(all)
+    }
+
     /// The request of these arguments.
     pub(crate) fn request(&self, arguments: Option<&RawValue>) -> Result<ApiRequest, BadArguments> {
         let arguments = match arguments {

@@ -6,6 +6,9 @@ pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 /// Values in a document after YAML's aliases are expanded: what an anchor bomb runs into.
 pub(crate) const MAX_NODES: usize = 1_000_000;
 
+/// Text that YAML's anchors and aliases may copy in all: one long text is few values.
+pub(crate) const MAX_COPIED_BYTES: usize = 64 * 1024 * 1024;
+
 /// Collections within collections in a document.
 pub(crate) const MAX_DEPTH: usize = 64;
 
@@ -24,7 +27,7 @@ pub(crate) const MAX_SCHEMA_BYTES: usize = 64 * 1024;
 /// Most bytes that the definitions of all tools' schemas take together.
 pub(crate) const MAX_SCHEMAS_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most bytes that all tools take in a list: what is inlined from elsewhere counts each time.
+/// Most bytes that all tools take, in a list and for their requests: what is inlined from elsewhere counts each time.
 pub(crate) const MAX_LISTED_BYTES: usize = 32 * 1024 * 1024;
 
 /// Schemas that are looked into for one answer about a schema that is made of others.
@@ -45,6 +48,9 @@ pub const MAX_TOOL_NAME: usize = 64;
 /// Longest argument name: what model providers accept.
 pub(crate) const MAX_ARGUMENT_NAME: usize = 64;
 
+/// Longest address of a server: each operation has one of its own.
+pub(crate) const MAX_ADDRESS: usize = 8 * 1024;
+
 /// Levels of an object in a query parameter of style `deepObject`.
 pub(crate) const MAX_DEEP_OBJECT: usize = 6;
 
@@ -56,6 +62,9 @@ pub(crate) const MAX_STRUCTURED_DEPTH: usize = 56;
 
 /// Most findings that are kept of one document.
 pub(crate) const MAX_FINDINGS: usize = 100;
+
+/// Longest finding: names of a document stand in it.
+pub(crate) const MAX_FINDING: usize = 1024;
 
 /// The beginning of a text, at most `most` bytes of it and no half characters.
 pub(crate) fn beginning(text: &str, most: usize) -> &str {

@@ -10,7 +10,7 @@ use crate::body::{essence, is_json};
 use crate::call::Plan;
 use crate::error::{DocumentError, Finding};
 use crate::limits::{
-    MAX_DESCRIPTION, MAX_FINDINGS, MAX_LISTED_BYTES, MAX_OPERATIONS, MAX_PARAMETERS,
+    MAX_DESCRIPTION, MAX_FINDING, MAX_FINDINGS, MAX_LISTED_BYTES, MAX_OPERATIONS, MAX_PARAMETERS,
     MAX_SCHEMAS_BYTES, MAX_TOOL_NAME, beginning,
 };
 use crate::name::{Names, of_tool};
@@ -119,8 +119,10 @@ impl<'d> Compiler<'d> {
         Ok(())
     }
 
-    fn find(&mut self, node: &Node, message: String) {
+    fn find(&mut self, node: &Node, mut message: String) {
         if self.findings.len() < MAX_FINDINGS {
+            message.truncate(beginning(&message, MAX_FINDING).len());
+            message.shrink_to_fit();
             self.findings.push(Finding {
                 line: node.line,
                 message,
@@ -174,7 +176,8 @@ impl<'d> Compiler<'d> {
         self.lost(writer.lost);
         let structured = output.is_some();
         let listed = listing(&name, operation, input, output);
-        self.listed = self.listed.saturating_add(listed.len());
+        let bytes = listed.len().saturating_add(plan.bytes());
+        self.listed = self.listed.saturating_add(bytes);
         self.tools.push(Tool {
             name,
             listed,
@@ -188,7 +191,10 @@ impl<'d> Compiler<'d> {
         let room = MAX_FINDINGS.saturating_sub(self.findings.len());
         let told = lost.into_iter().take(room).map(|(line, what)| Finding {
             line,
-            message: format!("the schema {what}: it accepts anything"),
+            message: format!(
+                "the schema {}: it accepts anything",
+                beginning(&what, MAX_FINDING)
+            ),
         });
         self.findings.extend(told);
     }

@@ -4,7 +4,7 @@ mod json;
 mod yaml;
 
 use crate::error::DocumentError;
-use crate::limits::{MAX_DOCUMENT_BYTES, MAX_NODES};
+use crate::limits::{MAX_COPIED_BYTES, MAX_DOCUMENT_BYTES, MAX_NODES};
 use crate::node::{Map, Node};
 
 /// Reads a document's text.
@@ -21,18 +21,31 @@ pub(crate) fn tree(text: &str) -> Result<Node, DocumentError> {
     }
 }
 
-/// Counts values, so that none is made beyond the bound.
+/// Counts values and what copies of them take, so that none is made beyond the bounds.
 #[derive(Debug, Default)]
-struct Count(usize);
+struct Count {
+    nodes: usize,
+    copied: usize,
+}
 
 impl Count {
     fn spend(&mut self, nodes: usize, line: usize) -> Result<(), DocumentError> {
-        self.0 = self.0.saturating_add(nodes);
-        if self.0 > MAX_NODES {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > MAX_NODES {
             let message = format!("more than {MAX_NODES} values");
             return Err(DocumentError::new(Some(line), message));
         }
         Ok(())
+    }
+
+    /// One more copy of what stands in the document already: few values may be much text.
+    fn copy(&mut self, nodes: usize, bytes: usize, line: usize) -> Result<(), DocumentError> {
+        self.copied = self.copied.saturating_add(bytes);
+        if self.copied > MAX_COPIED_BYTES {
+            let message = format!("aliases stand for more than {MAX_COPIED_BYTES} bytes");
+            return Err(DocumentError::new(Some(line), message));
+        }
+        self.spend(nodes, line)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use crate::limits::MAX_ADDRESS;
 use crate::node::Node;
 
 /// The address that an operation's path is put behind.
@@ -39,8 +40,8 @@ pub(crate) fn base(known: Known<'_>, levels: &[&Node]) -> Result<Base, String> {
     let said = levels
         .iter()
         .rev()
-        .find_map(|level| said(level, known.document.is_some()));
-    let url = match (said, known.document) {
+        .find_map(|level| said(level, known.document.is_some()).transpose());
+    let url = match (said.transpose()?, known.document) {
         (Some(said), Some(document)) => document
             .join(&said)
             .map_err(|error| format!("its server {said:?} is no address ({error}): write `url`"))?,
@@ -74,34 +75,96 @@ fn callable(mut url: Url, chosen_by: ChosenBy) -> Result<Base, String> {
 }
 
 /// What a level says: the first of `servers` with its variables' defaults (OpenAPI 3), or `host`,
-/// `basePath` and `schemes` (Swagger 2).
-fn said(level: &Node, fetched: bool) -> Option<String> {
+/// `basePath` and `schemes` (Swagger 2). Every operation has an address of its own, so none is long.
+fn said(level: &Node, fetched: bool) -> Result<Option<String>, String> {
     if let Some(server) = level.get("servers").and_then(|list| list.items().next()) {
-        let mut url = server.text_of("url")?.to_owned();
-        for (name, variable) in server.get("variables").into_iter().flat_map(Node::entries) {
-            if let Some(default) = variable.get("default").and_then(Node::words) {
-                url = url.replace(&format!("{{{name}}}"), default);
-            }
-        }
-        return Some(url);
+        let default = |name: &str| {
+            let variable = server.get("variables")?.get(name)?;
+            variable.get("default").and_then(Node::words)
+        };
+        return server
+            .text_of("url")
+            .map(|template| filled(template, default))
+            .transpose();
     }
-    level.get("swagger")?;
+    if level.get("swagger").is_none() {
+        return Ok(None);
+    }
     let path = level.text_of("basePath").unwrap_or("/");
     let Some(host) = level.text_of("host") else {
-        return level.get("basePath").map(|_| path.to_owned());
+        return level.get("basePath").map(|_| joined(&[path])).transpose();
     };
-    let schemes: Vec<&str> = level
+    let mut schemes = level
         .get("schemes")
         .into_iter()
         .flat_map(Node::items)
-        .filter_map(Node::text)
-        .collect();
-    let scheme = match schemes.as_slice() {
+        .filter_map(Node::text);
+    let scheme = match schemes.next() {
         // Swagger 2: that of the document itself.
-        [] if fetched => return Some(format!("//{host}{path}")),
-        [] => "https",
-        some if some.contains(&"https") => "https",
-        [first, ..] => first,
+        None if fetched => return joined(&["//", host, path]).map(Some),
+        None => "https",
+        Some(first) if first == "https" || schemes.any(|scheme| scheme == "https") => "https",
+        Some(first) => first,
     };
-    Some(format!("{scheme}://{host}{path}"))
+    joined(&[scheme, "://", host, path]).map(Some)
+}
+
+/// A template with its variables' values. One pass: what a value holds is no variable again, so nothing grows out
+/// of itself.
+fn filled<'a>(
+    template: &'a str,
+    value: impl Fn(&str) -> Option<&'a str>,
+) -> Result<String, String> {
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('{')
+        && let Some((name, after)) = behind.split_once('}')
+        && rest.len() <= MAX_ADDRESS
+    {
+        parts.push(before);
+        match value(name) {
+            Some(value) => parts.push(value),
+            // As it stands: it is no address then, which whoever reads it is told.
+            None => parts.extend(["{", name, "}"]),
+        }
+        rest = after;
+    }
+    parts.push(rest);
+    joined(&parts)
+}
+
+/// These texts behind each other, unless that is no address any more.
+fn joined(parts: &[&str]) -> Result<String, String> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    if length > MAX_ADDRESS {
+        return Err(format!(
+            "its server's address is longer than {MAX_ADDRESS} bytes: write `url`"
+        ));
+    }
+    Ok(parts.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_within_a_variable_is_no_variable() {
+        let value = |name: &str| match name {
+            "a" => Some("{b}{b}"),
+            "b" => Some("x"),
+            _ => None,
+        };
+        let url = filled("https://{b}.example/{a}/{c}/{", value);
+        assert_eq!(url.unwrap(), "https://x.example/{b}{b}/{c}/{");
+    }
+
+    #[test]
+    fn an_address_that_many_variables_make_long_is_refused_before_it_is_made() {
+        let long = "x".repeat(MAX_ADDRESS);
+        let once = filled("https://a.example/{v}", |_| Some(&long));
+        assert!(once.unwrap_err().contains("8192"));
+        let empty = format!("https://a.example/{}", "{v}".repeat(1_000_000));
+        assert!(filled(&empty, |_| Some("")).is_err());
+    }
 }

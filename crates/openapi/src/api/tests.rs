@@ -132,6 +132,72 @@ fn a_server_is_where_its_variables_lead_by_default() {
     assert_eq!(request.chosen_by, crate::ChosenBy::File);
 }
 
+/// Each variable holds the next twice: replaced again and again, thirty of them were a gigabyte.
+#[test]
+fn an_address_does_not_grow_out_of_its_own_variables() {
+    let variables: Vec<String> = (0..10)
+        .map(|at| format!(r#""v{at}":{{"default":"{{v{0}}}{{v{0}}}"}}"#, at + 1))
+        .collect();
+    let document = |url: &str| {
+        format!(
+            r#"{{"openapi":"3.1.0","servers":[{{"url":"{url}","variables":{{{}}}}}],"paths":{{"/a":{{"get":{{}}}}}}}}"#,
+            variables.join(",")
+        )
+    };
+    let api = Api::read(&document("https://a.example/{v0}"), &origin()).unwrap();
+    let request = api.tools()[0].request(None).unwrap();
+    assert!(request.uri.to_string().len() < 100, "{}", request.uri);
+    // Nor is one made that is long in itself.
+    let long = format!("https://a.example/{}", "x".repeat(9000));
+    let api = Api::read(&document(&long), &origin());
+    let told = format!("{api:?}");
+    assert!(told.contains("longer than 8192 bytes"), "{told}");
+    assert!(!told.contains("xxxx"), "{told}");
+}
+
+/// What many operations refer to is written out for each of them.
+#[test]
+fn a_long_name_that_every_operation_shares_does_not_fill_the_memory() {
+    let long = "x".repeat(512 * 1024);
+    let paths = |shared: &str| {
+        let paths = (0..100).map(|at| format!(r#""/p{at}":{{"post":{{{shared}}}}}"#));
+        paths.collect::<Vec<_>>().join(",")
+    };
+    let document = |components: &str, shared: &str| {
+        format!(
+            r#"{{"openapi":"3.1.0","servers":[{{"url":"https://a.example"}}],"components":{components},"paths":{{{}}}}}"#,
+            paths(shared)
+        )
+    };
+    for (components, shared) in [
+        (
+            format!(r#"{{"parameters":{{"p":{{"name":"{long}","in":"query"}}}}}}"#),
+            r##""parameters":[{"$ref":"#/components/parameters/p"}]"##,
+        ),
+        (
+            format!(r#"{{"requestBodies":{{"b":{{"content":{{"text/plain;a={long}":{{}}}}}}}}}}"#),
+            r##""requestBody":{"$ref":"#/components/requestBodies/b"}"##,
+        ),
+        (
+            format!(r#"{{"schemas":{{"s":{{"properties":{{"{long}":{{"type":"string"}}}}}}}}}}"#),
+            r##""requestBody":{"content":{"application/x-www-form-urlencoded":{"schema":{"$ref":"#/components/schemas/s"}}}}"##,
+        ),
+    ] {
+        let api = Api::read(&document(&components, shared), &origin()).unwrap();
+        let tools = api.tools().len();
+        assert!((1..80).contains(&tools), "{tools} of {shared}");
+        let findings = api.findings();
+        assert!(
+            findings
+                .iter()
+                .any(|one| one.message.contains("too large together")),
+            "{shared}"
+        );
+        let most = findings.iter().map(|one| one.message.len()).max();
+        assert!(most.unwrap() <= 2048, "{most:?} {shared}");
+    }
+}
+
 #[test]
 fn the_operators_address_wins_and_a_fetched_document_speaks_for_its_own_origin() {
     let one = r#"{"openapi":"3.1.0","servers":[{"url":"SERVER"}],"paths":{"/a":{"get":{}}}}"#;

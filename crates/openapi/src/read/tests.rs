@@ -98,6 +98,22 @@ fn a_bomb_of_aliases_is_refused_before_it_is_built() {
     assert!(error(&merging).contains("more than 1000000 values"));
 }
 
+/// A long text is one value, and so is every alias of it.
+#[test]
+fn a_bomb_of_one_long_text_is_refused_before_it_is_built() {
+    let long = "x".repeat(1024 * 1024);
+    let aliases = "  - *a\n".repeat(100);
+    let text = format!("a: &a {long}\nb:\n{aliases}");
+    assert!(error(&text).contains("aliases stand for more than"));
+    let few = format!("a: &a {long}\nb:\n  - *a\n  - *a\n");
+    assert!(tree(&few).is_ok());
+    // A name is text too.
+    let names = format!("a: &a {{? {long}\n: 1}}\nb:\n{aliases}");
+    assert!(error(&names).contains("aliases stand for more than"));
+    let merged = format!("a: &a {{k: {long}}}\nb:\n{}", "  - {<<: *a}\n".repeat(100));
+    assert!(error(&merged).contains("aliases stand for more than"));
+}
+
 #[test]
 fn a_document_that_is_too_large_is_not_read() {
     let text = " ".repeat(MAX_DOCUMENT_BYTES + 1);

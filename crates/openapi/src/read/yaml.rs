@@ -38,8 +38,8 @@ pub(super) fn read(text: &str) -> Result<Node, DocumentError> {
 
 struct Reader<'t> {
     events: Parser<'t, StrInput<'t>>,
-    /// What aliases may name, with how many values it is.
-    anchors: BTreeMap<usize, (Node, usize)>,
+    /// What aliases may name, with how many values it is, and how much text.
+    anchors: BTreeMap<usize, (Node, usize, usize)>,
     count: Count,
 }
 
@@ -58,7 +58,7 @@ impl<'t> Reader<'t> {
 
     fn node(&mut self, event: Event<'t>, span: &Span, depth: usize) -> Result<Node, DocumentError> {
         let line = span.start.line();
-        let before = self.count.0;
+        let before = self.count.nodes;
         self.count.spend(1, line)?;
         if depth > MAX_DEPTH {
             return Err(too_deep(line));
@@ -86,12 +86,12 @@ impl<'t> Reader<'t> {
             }
             Event::MappingStart(_, anchor, _) => (self.mapping(depth)?, anchor),
             Event::Alias(id) => {
-                let Some((target, nodes)) = self.anchors.get(&id) else {
+                let Some((target, nodes, bytes)) = self.anchors.get(&id) else {
                     let message = "an alias to a value that contains it";
                     return Err(DocumentError::new(Some(line), message));
                 };
                 // Counted before it is copied.
-                self.count.spend(*nodes, line)?;
+                self.count.copy(*nodes, *bytes, line)?;
                 let copy = target.clone();
                 if depth + levels(&copy) > MAX_DEPTH {
                     return Err(too_deep(line));
@@ -105,9 +105,10 @@ impl<'t> Reader<'t> {
         };
         let node = Node { value, line };
         if anchor > 0 {
-            let nodes = self.count.0.saturating_sub(before);
-            self.count.spend(nodes, line)?;
-            self.anchors.insert(anchor, (node.clone(), nodes));
+            let nodes = self.count.nodes.saturating_sub(before);
+            let bytes = bytes(&node);
+            self.count.copy(nodes, bytes, line)?;
+            self.anchors.insert(anchor, (node.clone(), nodes, bytes));
         }
         Ok(node)
     }
@@ -145,7 +146,8 @@ impl<'t> Reader<'t> {
             for source in sources {
                 for (name, value) in source.entries() {
                     if known.insert(name.into()) {
-                        self.count.spend(size(value), value.line)?;
+                        let bytes = name.len() + bytes(value);
+                        self.count.copy(size(value), bytes, value.line)?;
                         entries.push((name.into(), value.clone()));
                     }
                 }
@@ -158,6 +160,13 @@ impl<'t> Reader<'t> {
 fn size(node: &Node) -> usize {
     1 + node.items().map(size).sum::<usize>()
         + node.entries().map(|(_, node)| size(node)).sum::<usize>()
+}
+
+/// Text in a value, names of members among it.
+fn bytes(node: &Node) -> usize {
+    let own = node.words().map_or(0, str::len);
+    let members = node.entries().map(|(name, node)| name.len() + bytes(node));
+    own + node.items().map(bytes).sum::<usize>() + members.sum::<usize>()
 }
 
 fn levels(node: &Node) -> usize {
