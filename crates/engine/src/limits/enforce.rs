@@ -298,7 +298,11 @@ impl Limiter {
 
     /// Takes places of the store, or here where it cannot give any. What is held says at every moment what
     /// may have been taken.
-    async fn seated(&self, holding: &mut Holding, slots: &[Slot]) -> Result<Seated, StoreError> {
+    pub(super) async fn seated(
+        &self,
+        holding: &mut Holding,
+        slots: &[Slot],
+    ) -> Result<Seated, StoreError> {
         let holder = Arc::clone(&holding.holder);
         let now = self.clock.now();
         if self.asks_the_store() {
