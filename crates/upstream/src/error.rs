@@ -237,3 +237,32 @@ impl UpstreamError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_never_left_is_before_the_sending() {
+        for (kind, before) in [
+            (
+                UpstreamErrorKind::Unreachable(EgressErrorKind::Connect),
+                true,
+            ),
+            (UpstreamErrorKind::NotStarted, true),
+            (UpstreamErrorKind::Resting, true),
+            (UpstreamErrorKind::TooManyProcesses, true),
+            (UpstreamErrorKind::TooManySessions, true),
+            (UpstreamErrorKind::NotPresented, true),
+            (UpstreamErrorKind::Broken, false),
+            (UpstreamErrorKind::TooLarge, false),
+            (UpstreamErrorKind::BadAnswer, false),
+            (UpstreamErrorKind::Revealing, false),
+            (UpstreamErrorKind::SessionLost, false),
+            (UpstreamErrorKind::Timeout, false),
+            (UpstreamErrorKind::Status(500), false),
+        ] {
+            assert_eq!(kind.is_before_send(), before, "{kind}");
+        }
+    }
+}

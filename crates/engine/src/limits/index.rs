@@ -90,6 +90,11 @@ impl Tables {
         let place = ScopeKind::OF_CALLERS.iter().position(|one| *one == kind)?;
         self.0.get_mut(place)
     }
+
+    fn of(&self, kind: ScopeKind) -> Option<&Table> {
+        let place = ScopeKind::OF_CALLERS.iter().position(|one| *one == kind)?;
+        self.0.get(place)
+    }
 }
 
 impl LimitIndex {
@@ -214,8 +219,8 @@ impl LimitIndex {
     /// The latest version of a stored scope that was heard of, perhaps of a database that has come back
     /// without it since.
     pub(super) fn version_of(&self, kind: ScopeKind, id: &str) -> u64 {
-        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
-        let known = tables.table(kind).and_then(|table| table.stored.get(id));
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let known = tables.of(kind).and_then(|table| table.stored.get(id));
         known.map_or(0, |known| known.version)
     }
 }
@@ -266,8 +271,7 @@ impl Tables {
     }
 
     fn in_force(&self, kind: ScopeKind, id: &str) -> Result<Arc<Limits>, AllowancesUnknown> {
-        let place = ScopeKind::OF_CALLERS.iter().position(|one| *one == kind);
-        let Some(table) = place.and_then(|place| self.0.get(place)) else {
+        let Some(table) = self.of(kind) else {
             return Ok(Arc::default());
         };
         let limits = table.of(id).map_err(|()| AllowancesUnknown(kind))?;

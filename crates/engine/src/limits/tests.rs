@@ -257,3 +257,53 @@ async fn usage_is_written_down_though_whoever_wanted_to_see_it_left() {
     };
     eventually(calls).await;
 }
+
+#[tokio::test]
+async fn what_went_out_costs_whatever_came_of_it_and_what_was_refused_before_does_not() {
+    use portcullis_core::ErrorKind;
+    let stage = stage();
+    let refused = [
+        ErrorKind::Unauthenticated,
+        ErrorKind::Forbidden,
+        ErrorKind::Invalid,
+        ErrorKind::RateLimited,
+        ErrorKind::Unavailable,
+        ErrorKind::UpstreamUnreachable,
+        ErrorKind::UpstreamRefused,
+        ErrorKind::Timeout,
+        ErrorKind::Internal,
+    ];
+    let refused = refused.map(Outcome::Kind).map(|outcome| (outcome, false));
+    let doubtful = [Outcome::Ok, Outcome::ToolError, Outcome::Abandoned];
+    let doubtful = doubtful.map(|outcome| (outcome, true));
+    for (outcome, costs) in refused.into_iter().chain(doubtful) {
+        for (attempts, costs) in [
+            (&[][..], costs),
+            (&[false], costs),
+            (&[true], true),
+            // A second attempt that found nobody does not take the first one back.
+            (&[true, false], true),
+        ] {
+            let mut held = stage.holding();
+            held.holding().unwrap().cost_nano_usd = 5;
+            for sent in attempts {
+                held.sent(*sent);
+            }
+            held.give_back(outcome).await;
+            let spent: u64 = stage
+                .limiter
+                .tally
+                .take()
+                .iter()
+                .map(|row| row.spent_nano_usd)
+                .sum();
+            assert_eq!(spent, if costs { 5 } else { 0 }, "{outcome:?} {attempts:?}");
+        }
+    }
+    let mut held = stage.holding();
+    held.holding().unwrap().cost_nano_usd = 5;
+    held.sent(true);
+    held.costs_nothing();
+    drop(held);
+    assert!(stage.limiter.tally.take().is_empty());
+}
