@@ -76,7 +76,24 @@ impl OwnServer {
             self.data().display(),
             self.folder.join("log").display()
         );
-        done(as_owner(Path::new("sh")).args(["-c", &script]));
+        let start = || {
+            let mut command = as_owner(Path::new("sh"));
+            command.args(["-c", &script]);
+            command
+        };
+        // The memory and the port of one that was killed a moment ago may be taken still.
+        for _ in 0..40 {
+            let mut starting = start();
+            let started = starting
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            if started.is_ok_and(|status| status.success()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        done(&mut start());
     }
 
     /// Ends it as a machine that loses its power does.
