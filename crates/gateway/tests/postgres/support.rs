@@ -32,7 +32,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "general_settings:\n  master_key: \"{MASTER}\"\n\
-             store: {{database_url: '{}', database_connections: 4, acquire_timeout: 1s, statement_timeout: 1s}}\n\
+             store: {{database_url: '{}', database_connections: 4, acquire_timeout: 3s, statement_timeout: 3s}}\n\
              audit: {{required: {audit_required}}}\n\
              identity:\n  keys:\n  - {{id: ci, key: {CI}, servers: [support]}}\n\
              mcp_servers:\n{}",

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::{REQUIRE, Schema};
 
@@ -66,7 +67,7 @@ impl OwnServer {
         };
         let options = format!(
             "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-             -c max_connections=60 -c min_wal_size=2MB -c max_wal_size=8MB",
+             -c autovacuum=off -c max_connections=60 -c min_wal_size=2MB -c max_wal_size=8MB",
             self.port
         );
         let script = format!(
@@ -75,7 +76,24 @@ impl OwnServer {
             self.data().display(),
             self.folder.join("log").display()
         );
-        done(as_owner(Path::new("sh")).args(["-c", &script]));
+        let start = || {
+            let mut command = as_owner(Path::new("sh"));
+            command.args(["-c", &script]);
+            command
+        };
+        // The memory and the port of one that was killed a moment ago may be taken still.
+        for _ in 0..40 {
+            let mut starting = start();
+            let started = starting
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            if started.is_ok_and(|status| status.success()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        done(&mut start());
     }
 
     /// Ends it as a machine that loses its power does.
@@ -87,7 +105,7 @@ impl OwnServer {
         // Its port and its memory are free when all of them are gone.
         for id in ids {
             while stat(id).is_some_and(|(state, _)| state != "Z") {
-                std::thread::yield_now();
+                std::thread::sleep(Duration::from_millis(5));
             }
         }
     }

@@ -2,10 +2,9 @@
 
 use portcullis_core::{Timestamp, sha256};
 use portcullis_store::{AuditFilter, AuditHead, AuditRow, PageRequest, StoreError, Stores};
-use portcullis_store_sql::PostgresStores;
 use portcullis_store_sql::testing::{OwnServer, Room};
 
-use super::{impatient, refused, until_it_works, within};
+use super::{patient, refused, until_it_works, within};
 
 async fn append(stores: &Stores, seq: u64) -> Result<(), StoreError> {
     let row = AuditRow {
@@ -50,8 +49,7 @@ async fn what_finds_no_room_is_refused_as_a_whole_and_goes_on_when_there_is_some
         return;
     };
     let schema = server.migrated().await;
-    let database = PostgresStores::open(&schema.url(), &impatient(2)).await;
-    let stores = database.unwrap().stores();
+    let stores = patient(&schema).await;
     let mut seq = 0;
     let error = loop {
         match append(&stores, seq + 1).await {

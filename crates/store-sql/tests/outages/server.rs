@@ -3,13 +3,26 @@
 use std::time::Duration;
 
 use portcullis_store::Redeemed;
-use portcullis_store_sql::PostgresStores;
-use portcullis_store_sql::testing::{OwnServer, Room};
+use portcullis_store_sql::testing::{OwnServer, Room, Schema};
+use portcullis_store_sql::{PostgresSettings, PostgresStores};
 use tokio::task::JoinSet;
 
-use super::{every_place_is_there, impatient, record, redeem, refused, until_it_works, within};
+use super::{
+    every_place_is_there, impatient, patient, record, redeem, refused, until_it_works, within,
+};
 
 const CONNECTIONS: u32 = 4;
+
+async fn opened(schema: &Schema, settings: &PostgresSettings) -> PostgresStores {
+    let opening = async {
+        loop {
+            if let Ok(database) = PostgresStores::open(&schema.url(), settings).await {
+                return database;
+            }
+        }
+    };
+    within(opening).await
+}
 
 /// hung, not gone. Its machine still takes whatever is sent.
 #[tokio::test(flavor = "multi_thread")]
@@ -18,11 +31,11 @@ async fn a_server_that_stands_still_is_not_waited_for_and_is_used_again_when_it_
         return;
     };
     let schema = server.migrated().await;
+    let waits = patient(&schema).await;
+    assert!(waits.one_time.put(&record(1)).await.unwrap());
     let settings = impatient(CONNECTIONS);
-    let database = PostgresStores::open(&schema.url(), &settings).await;
-    let database = database.unwrap();
+    let database = opened(&schema, &settings).await;
     let stores = database.stores();
-    assert!(stores.one_time.put(&record(1)).await.unwrap());
     every_place_is_there(&stores, CONNECTIONS as usize).await;
 
     server.stand_still();
@@ -52,12 +65,13 @@ async fn a_server_that_stands_still_is_not_waited_for_and_is_used_again_when_it_
     until_it_works(&stores).await;
     every_place_is_there(&stores, CONNECTIONS as usize).await;
     // The step whose answer nobody waited for was taken or was not; that there is one value is sure.
-    let first = redeem(&stores, 1).await.unwrap();
+    let waits = patient(&schema).await;
+    let first = redeem(&waits, 1).await.unwrap();
     assert!(
         matches!(first, Redeemed::Value(_) | Redeemed::AlreadyUsed(_)),
         "{first:?}"
     );
-    let again = redeem(&stores, 1).await.unwrap();
+    let again = redeem(&waits, 1).await.unwrap();
     assert_eq!(again, Redeemed::AlreadyUsed(record(1).sealed));
     // A server that stands still keeps nobody from ending either.
     server.stand_still();
@@ -71,27 +85,28 @@ async fn a_server_that_is_killed_is_used_again_when_it_is_back_with_all_that_it_
         return;
     };
     let schema = server.migrated().await;
-    let settings = impatient(CONNECTIONS);
-    let database = PostgresStores::open(&schema.url(), &settings).await;
-    let stores = database.unwrap().stores();
+    let waits = patient(&schema).await;
     for number in [1, 2] {
-        assert!(stores.one_time.put(&record(number)).await.unwrap());
+        assert!(waits.one_time.put(&record(number)).await.unwrap());
     }
     assert_eq!(
-        redeem(&stores, 1).await.unwrap(),
+        redeem(&waits, 1).await.unwrap(),
         Redeemed::Value(record(1).sealed)
     );
+    let stores = opened(&schema, &impatient(CONNECTIONS)).await.stores();
+    until_it_works(&stores).await;
     server.kill();
     refused(redeem(&stores, 2).await);
     refused(within(stores.one_time.put(&record(3))).await);
     server.begin();
     until_it_works(&stores).await;
     every_place_is_there(&stores, CONNECTIONS as usize).await;
-    let used = redeem(&stores, 1).await.unwrap();
+    let waits = patient(&schema).await;
+    let used = redeem(&waits, 1).await.unwrap();
     assert_eq!(used, Redeemed::AlreadyUsed(record(1).sealed));
-    let kept = redeem(&stores, 2).await.unwrap();
+    let kept = redeem(&waits, 2).await.unwrap();
     assert_eq!(kept, Redeemed::Value(record(2).sealed));
-    let never = redeem(&stores, 3).await.unwrap();
+    let never = redeem(&waits, 3).await.unwrap();
     assert_eq!(never, Redeemed::Unknown);
 }
 
@@ -103,9 +118,7 @@ async fn of_connections_that_are_ended_again_and_again_none_is_lent_twice() {
         return;
     };
     let schema = server.migrated().await;
-    let settings = impatient(CONNECTIONS);
-    let database = PostgresStores::open(&schema.url(), &settings).await;
-    let stores = database.unwrap().stores();
+    let stores = patient(&schema).await;
     for _ in 0..5 {
         every_place_is_there(&stores, CONNECTIONS as usize).await;
         schema

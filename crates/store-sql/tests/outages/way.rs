@@ -7,15 +7,23 @@ use portcullis_store_sql::PostgresStores;
 use portcullis_store_sql::testing::Schema;
 
 use super::proxy::Proxy;
-use super::{every_place_is_there, impatient, record, redeem, refused, until_it_works, within};
+use super::{
+    every_place_is_there, impatient, patient, record, redeem, refused, until_it_works, within,
+};
 
 /// One that reads and one that writes: the first place that is lost is missed.
 const CONNECTIONS: u32 = 2;
 
 async fn by(proxy: &Proxy, schema: &Schema) -> Stores {
-    let settings = impatient(CONNECTIONS);
-    let database = PostgresStores::open(&schema.url_by(proxy.port), &settings).await;
-    database.unwrap().stores()
+    let (url, settings) = (schema.url_by(proxy.port), impatient(CONNECTIONS));
+    let opening = async {
+        loop {
+            if let Ok(database) = PostgresStores::open(&url, &settings).await {
+                return database.stores();
+            }
+        }
+    };
+    within(opening).await
 }
 
 /// at whatever moment the old server is lost, the new one is used by everybody soon.
@@ -73,10 +81,10 @@ async fn an_answer_that_got_lost_gives_nobody_a_value_twice() {
         return;
     };
     let proxy = Proxy::before(schema.port()).await;
-    let stores = by(&proxy, &schema).await;
+    let (stores, waits) = (by(&proxy, &schema).await, patient(&schema).await);
     for number in 0..8 {
         until_it_works(&stores).await;
-        assert!(stores.one_time.put(&record(number)).await.unwrap());
+        assert!(waits.one_time.put(&record(number)).await.unwrap());
         // At another point of the step each time; some of them come through.
         proxy.falls_silent_after(i64::from(number));
         let mut given = 0;
@@ -88,12 +96,12 @@ async fn an_answer_that_got_lost_gives_nobody_a_value_twice() {
         proxy.is_well();
         until_it_works(&stores).await;
         for _ in 0..2 {
-            if let Redeemed::Value(_) = redeem(&stores, number).await.unwrap() {
+            if let Redeemed::Value(_) = redeem(&waits, number).await.unwrap() {
                 given += 1;
             }
         }
         assert!(given <= 1, "{number} was given {given} times");
-        let now = redeem(&stores, number).await.unwrap();
+        let now = redeem(&waits, number).await.unwrap();
         assert_eq!(now, Redeemed::AlreadyUsed(record(number).sealed));
     }
 }
