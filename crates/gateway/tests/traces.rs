@@ -94,7 +94,7 @@ mod traces {
             assert_eq!(call.header("baggage"), None);
             let in_message = call.text(&["params", "_meta", "traceparent"]);
             let is_modern = call.header("mcp-method").is_some();
-            assert_eq!(in_message.as_deref().is_some(), is_modern);
+            assert_eq!(in_message.is_some(), is_modern);
             assert!(
                 in_message.is_none_or(|told| Some(told.as_str()) == call.header("traceparent"))
             );
