@@ -28,6 +28,10 @@ pub struct Change {
     pub fields: Vec<CallerText>,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "numbers and texts, as callers have them"
+)]
 impl Change {
     /// A change of one thing.
     pub fn of(kind: &'static str, id: &str) -> Self {

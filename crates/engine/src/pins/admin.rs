@@ -130,7 +130,7 @@ impl Pins {
             .filter(|(id, _)| server.is_none_or(|server| id.as_str() == server))
             .filter(|(id, _)| after.is_none_or(|(last, _)| id.as_str() >= last))
             .collect();
-        servers.sort_by(|(one, _), (other, _)| one.cmp(other));
+        servers.sort_by_key(|(id, _)| *id);
         let tools = servers.into_iter().flat_map(|(id, tools)| {
             let from = match after {
                 Some((last, tool)) if last == id.as_str() => Bound::Excluded(tool),

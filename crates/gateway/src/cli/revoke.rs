@@ -210,7 +210,7 @@ pub(super) async fn run(
                 Some(client) => {
                     progress::during("asking the gateway", client.revoke(&body)).await?
                 }
-                None => wire::revoke(args.through.store(config), &body).await?,
+                None => Box::pin(wire::revoke(args.through.store(config), &body)).await?,
             };
             out.json(&made)?;
             let row = row(&made);
@@ -243,7 +243,9 @@ pub(super) async fn run(
                     let lifting = client.lift_revocation(&id, altered);
                     progress::during("asking the gateway", lifting).await?
                 }
-                None => wire::lift_revocation(through.store(config), &id, altered).await?,
+                None => {
+                    Box::pin(wire::lift_revocation(through.store(config), &id, altered)).await?
+                }
             };
             out.json(&lifted)?;
             out.line(&format!("lifted {id}: what it named works again"))?;

@@ -76,10 +76,10 @@ fn a_litellm_option_that_protects_is_refused_rather_than_ignored() {
 
 #[tokio::test]
 async fn options_of_serve_before_another_verb_are_a_usage_error() {
-    let error = run(
+    let error = Box::pin(run(
         parse("portcullis --port 4000 schema"),
         LogControl::default(),
-    )
+    ))
     .await
     .unwrap_err();
     assert_eq!(error.number(), 2);

@@ -20,7 +20,7 @@ impl House {
         let url = format!("http://{}", gateway.address());
         Self {
             folder,
-            gateway: gateway,
+            gateway,
             url,
             mock,
         }

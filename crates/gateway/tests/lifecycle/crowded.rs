@@ -60,11 +60,9 @@ async fn a_crowd_of_silent_servers_holds_up_neither_the_start_nor_the_others() {
             kept.push(connection);
         }
     });
-    let entries: String = (0..150)
-        .map(|number| {
-            format!("  silent{number}:\n    url: \"http://{address}/mcp\"\n    timeout: 2s\n")
-        })
-        .collect();
+    let entry =
+        |number| format!("  silent{number}:\n    url: \"http://{address}/mcp\"\n    timeout: 2s\n");
+    let entries = (0..150).map(entry).collect::<Vec<String>>().concat();
     let servers = format!("{entries}{}", mock.entry("support"));
     write(folder.path(), &config(&servers, ""));
     let mut gateway = serve(folder.path());

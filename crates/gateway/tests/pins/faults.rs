@@ -81,7 +81,7 @@ async fn without_a_store(on_drift: &str) -> Stage {
 
 #[tokio::test]
 async fn what_cannot_be_pinned_is_withheld_where_that_was_asked_for() {
-    let stage = without_a_store("block").await;
+    let stage = Box::pin(without_a_store("block")).await;
     let before = stage.upstream.count("tools/call");
     for door in Door::ALL {
         assert!(!door.lists(&stage.alice, "fresh").await, "{door:?}");
@@ -98,7 +98,7 @@ async fn what_cannot_be_pinned_is_withheld_where_that_was_asked_for() {
 
 #[tokio::test]
 async fn what_cannot_be_pinned_is_served_where_changes_are() {
-    let stage = without_a_store("warn").await;
+    let stage = Box::pin(without_a_store("warn")).await;
     for door in Door::ALL {
         assert!(door.calls(&stage.alice, "fresh").await, "{door:?}");
         assert!(door.lists(&stage.alice, "fresh").await, "{door:?}");

@@ -122,15 +122,12 @@ impl Door {
     }
 
     pub(crate) async fn call(self, actor: &Actor, own: &str) -> Reply {
-        match self {
-            Self::Rest => {
-                let body = json!({"server_id": "a", "name": own, "arguments": {"m": "x"}});
-                actor.ask(Ask::post("/mcp-rest/tools/call", &body)).await
-            }
-            _ => {
-                let params = json!({"name": self.tool(own), "arguments": {"m": "x"}});
-                self.request(actor, "tools/call", &params).await
-            }
+        if self == Self::Rest {
+            let body = json!({"server_id": "a", "name": own, "arguments": {"m": "x"}});
+            actor.ask(Ask::post("/mcp-rest/tools/call", &body)).await
+        } else {
+            let params = json!({"name": self.tool(own), "arguments": {"m": "x"}});
+            self.request(actor, "tools/call", &params).await
         }
     }
 
@@ -147,17 +144,14 @@ impl Door {
     pub(crate) async fn refuses(self, actor: &Actor, own: &str) -> Reply {
         let reply = self.call(actor, own).await;
         let told = reply.json();
-        let (code, message) = match self {
-            Self::Rest => {
-                assert_eq!(reply.status, 403, "{reply:?}");
-                (&told["error"], &told["message"])
-            }
-            _ => {
-                assert_eq!(told["error"]["code"], -32600, "{self:?} {reply:?}");
-                assert_eq!(told["error"]["data"]["tool"], own, "{reply:?}");
-                assert_eq!(told["error"]["data"]["server"], "a", "{reply:?}");
-                (&told["error"]["data"]["error"], &told["error"]["message"])
-            }
+        let (code, message) = if self == Self::Rest {
+            assert_eq!(reply.status, 403, "{reply:?}");
+            (&told["error"], &told["message"])
+        } else {
+            assert_eq!(told["error"]["code"], -32600, "{self:?} {reply:?}");
+            assert_eq!(told["error"]["data"]["tool"], own, "{reply:?}");
+            assert_eq!(told["error"]["data"]["server"], "a", "{reply:?}");
+            (&told["error"]["data"]["error"], &told["error"]["message"])
         };
         assert_eq!(code, "tool_changed", "{self:?} {reply:?}");
         let message = message.as_str().unwrap();

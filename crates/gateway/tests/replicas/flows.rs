@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use portcullis_testkit::eventually;
-use portcullis_testkit::gateway::{Actor, Ask, Browser, Reply, form_token};
+use portcullis_testkit::gateway::{Actor, Ask, Browser, Process, Reply, form_token};
 use portcullis_testkit::upstream::FakeUpstream;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -35,7 +35,7 @@ impl Stage {
     async fn set() -> Option<Self> {
         let upstream = FakeUpstream::legacy().await;
         let cluster = Cluster::of(&[server("a", &upstream)]).await?;
-        let replicas: Vec<SocketAddr> = cluster.replicas.iter().map(|it| it.address()).collect();
+        let replicas: Vec<SocketAddr> = cluster.replicas.iter().map(Process::address).collect();
         let metadata = json!({
             "redirect_uris": [CALLBACK], "client_name": "Tool", "token_endpoint_auth_method": "none",
         });

@@ -68,7 +68,7 @@ pub(super) async fn the_pinned_object_stays_until_another_is_written(stores: Sto
         seen: Some("{\"name\":\"a\",\"x\":1}".to_owned()),
         ..change("a", 2)
     };
-    assert_eq!(put(&stores, &[drifted.clone()]).await, [true]);
+    assert_eq!(put(&stores, std::slice::from_ref(&drifted)).await, [true]);
     let objects = async || stores.pins.get(&place("a")).await.unwrap().unwrap().1;
     let both = objects().await;
     assert_eq!(both.pinned, change("a", 1).pinned.unwrap());

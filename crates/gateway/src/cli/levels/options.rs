@@ -7,7 +7,7 @@ use super::{ChangeArgs, Words};
 use crate::cli::limits::LimitOptions;
 
 /// Options that become members of a body.
-pub(in crate::cli) trait Said {
+pub trait Said {
     /// Puts what was said.
     fn say(&self, body: &mut Map<String, Value>);
 }
