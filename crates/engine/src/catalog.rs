@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use portcullis_core::Sha256;
 use portcullis_mcp::{Method, ParamHeaders};
+use portcullis_policy::OnDrift;
 use portcullis_upstream::{UpstreamError, UpstreamErrorKind};
 use serde_json::value::RawValue;
 
@@ -137,6 +138,8 @@ struct Shelf {
     read: AtomicU64,
     /// Rises when what callers may see of it became another.
     shown: AtomicU64,
+    /// Held while a listing is held against the pins, in the order of listings.
+    sighting: tokio::sync::Mutex<()>,
 }
 
 /// Which list it is, of all that a server had.
@@ -389,7 +392,9 @@ impl Gateway {
         fetching.covered = Some(changes);
         shelf.failed.store(fetched.is_err(), Ordering::Release);
         let items = fetched?;
-        if kind == Kind::Tools {
+        // What is withheld has to be known before it is listed.
+        let withholds = entry.on_drift == OnDrift::Block;
+        if kind == Kind::Tools && withholds {
             Box::pin(self.sighted(lister, &items)).await;
         }
         let read = digest(items.iter());
@@ -423,7 +428,22 @@ impl Gateway {
         }
         *kept = Some(Arc::clone(&listing));
         drop(kept);
+        if kind == Kind::Tools && !withholds {
+            self.sight_behind(lister, &listing);
+        }
         Ok(listing)
+    }
+
+    /// Where nothing is withheld, nobody waits for what is written down of a listing.
+    fn sight_behind(self: &Arc<Self>, lister: &Lister, listing: &Arc<Listing>) {
+        let (gateway, lister, listing) = (Arc::clone(self), lister.clone(), Arc::clone(listing));
+        self.tracker.spawn(async move {
+            let _one_at_a_time = lister.catalog.shelf(Kind::Tools).sighting.lock().await;
+            let latest = lister.catalog.seen(Kind::Tools);
+            if latest.is_some_and(|latest| Arc::ptr_eq(&latest, &listing)) {
+                gateway.sighted(&lister, &listing.items).await;
+            }
+        });
     }
 
     /// Whether the server's rules let callers see an item.

@@ -1,6 +1,6 @@
 //! One server.
 
-use portcullis_policy::{ApprovalRules, OnDrift};
+use portcullis_policy::ApprovalRules;
 
 use super::forwarding;
 use super::limits;
@@ -103,8 +103,9 @@ pub(super) fn mcp_server(page: &mut Page<'_>, server: &McpServer) {
         }
     }
     approval(page, &server.approval);
-    let on_drift = server.on_drift.map(OnDrift::as_str);
-    page.optional(4, "on_drift", on_drift.as_ref());
+    if let Some(on_drift) = server.on_drift {
+        page.value(4, "on_drift", on_drift.as_str());
+    }
     if let Some(scopes) = &server.scopes {
         page.heading(4, "tool_scopes");
         for (tool, needed) in &scopes.tools {

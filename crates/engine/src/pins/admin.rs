@@ -187,14 +187,14 @@ impl Pins {
     /// Pins what waits, if it is what was looked at: its digest in hexadecimal.
     ///
     /// Approving what is pinned already changes nothing but
-    /// that nothing waits any more, until it is seen again. Only an administrator may.
+    /// that nothing waits any more, until it is seen again. Only an administrator may. Gives what was pinned before.
     pub async fn approve(
         &self,
         server: &ServerId,
         tool: &str,
         hash: &str,
         by: &Principal,
-    ) -> Result<(), PinError> {
+    ) -> Result<Option<[u8; 32]>, PinError> {
         if by.role < Role::Admin {
             return Err(PinError::Forbidden);
         }
@@ -217,16 +217,17 @@ impl Pins {
         self.settle(&change).await?;
         self.deps.metrics.pins.count(server, PinEvent::Approved, 1);
         tracing::info!(mcp.server.id = %server, mcp.tool.name = ?tool, principal.id = %by.id, "what a tool became is approved");
-        Ok(())
+        Ok(record.pinned)
     }
 
-    /// Forgets what is pinned: the next sight of the tool is the first. Only an administrator may.
+    /// Forgets what is pinned: the next sight of the tool is the first. Only an administrator may. Gives what was
+    /// pinned.
     pub async fn forget(
         &self,
         server: &ServerId,
         tool: &str,
         by: &Principal,
-    ) -> Result<(), PinError> {
+    ) -> Result<Option<[u8; 32]>, PinError> {
         if by.role < Role::Admin {
             return Err(PinError::Forbidden);
         }
@@ -242,7 +243,7 @@ impl Pins {
         self.settle(&change).await?;
         self.deps.metrics.pins.count(server, PinEvent::Forgotten, 1);
         tracing::info!(mcp.server.id = %server, mcp.tool.name = ?tool, principal.id = %by.id, "a pin is forgotten");
-        Ok(())
+        Ok(record.pinned)
     }
 
     /// Whether a row and what it is about are as they were written.

@@ -318,6 +318,34 @@ async fn own_credentials(
     }
 }
 
+async fn pins(trail: &mut Trail<'_>, admin: &Actor) {
+    let path = "/v1/pins/support/echo";
+    let listed = admin.ask(Ask::get("/mcp-rest/tools/list?server_id=support"));
+    assert_eq!(listed.await.status, 200);
+    let mut pinned = Value::Null;
+    portcullis_testkit::eventually("the tool is pinned", async || {
+        let reply = admin.ask(Ask::get(path)).await;
+        if reply.status == 200 {
+            pinned = reply.json();
+        }
+        reply.status == 200
+    })
+    .await;
+    let (operation, at) = (
+        "POST /v1/pins/{server}/{tool}/approve",
+        format!("{path}/approve"),
+    );
+    let wish = json!({"hash": pinned["hash"]});
+    let (_, change) = trail.of(admin, operation, &at, &wish, "pin").await;
+    let expected = json!({
+        "kind": "pin", "id": "support/echo", "from": pinned["hash"], "to": pinned["hash"],
+    });
+    assert_eq!(change, expected);
+    let operation = "DELETE /v1/pins/{server}/{tool}";
+    let (_, change) = trail.of(admin, operation, path, &json!({}), "pin").await;
+    assert_eq!(change["to"], "forgotten");
+}
+
 /// Of a gateway with a file: which keys of it differ.
 async fn reload(mock: &MockServer) -> &'static str {
     let folder = tempfile::tempdir().unwrap();
@@ -382,6 +410,7 @@ async fn every_operation_that_changes_something_says_on_record_what() {
     own_credentials(&mut trail, &authorization, &upstream).await;
     toolsets(&mut trail, &admin).await;
     levels(&mut trail, &admin).await;
+    pins(&mut trail, &admin).await;
     let events = gateway.events().await;
     let changing = events.iter().filter(|event| event["changes"].is_array());
     assert_eq!(

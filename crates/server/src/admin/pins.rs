@@ -8,7 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::Response;
 use portcullis_core::{ErrorKind, ServerId, hex};
-use portcullis_engine::audit::Target;
+use portcullis_engine::audit::{Change, Target};
 use portcullis_engine::{
     Call, PageRequest, PinError, PinState, ServerEntry, ShownObjects, ShownPin,
 };
@@ -161,7 +161,11 @@ pub(crate) async fn approve(
         .pins()
         .approve(&server, &tool, &wish.hash, &by);
     match approved.await {
-        Ok(()) => told(&state, call, &server, &tool).await,
+        Ok(before) => {
+            let told_of = changed(&server, &tool, before).now(&wish.hash);
+            call.audit.changed(told_of);
+            told(&state, call, &server, &tool).await
+        }
         Err(error) => failed(call, &error).await,
     }
 }
@@ -193,12 +197,20 @@ pub(crate) async fn forget(
     };
     let by = call.principal.clone();
     match state.gateway.pins().forget(&server, &tool, &by).await {
-        Ok(()) => {
+        Ok(before) => {
+            call.audit
+                .changed(changed(&server, &tool, before).now("forgotten"));
             let server = server.to_string();
             done(call, &Forgotten { server, tool }).await
         }
         Err(error) => failed(call, &error).await,
     }
+}
+
+/// What became of a pin, for the record; `None`: its row was damaged.
+fn changed(server: &ServerId, tool: &str, before: Option<[u8; 32]>) -> Change {
+    let before = before.map_or_else(|| "damaged".to_owned(), |digest| hex(&digest));
+    Change::of("pin", &format!("{server}/{tool}")).was(before)
 }
 
 /// Server and tool of a path, on record whatever becomes of it. `None`: they are not UTF-8, and no names.
