@@ -211,8 +211,9 @@ fn pool(size: u32, settings: &Settings) -> SqlitePoolOptions {
 /// Makes the file with mode 0600, or takes others' access away. SQLite gives the mode of the file to
 /// the `-wal` and `-shm` that it makes; those that a crash left behind are closed to others here.
 ///
-/// An existing file is never opened here: closing a second descriptor would drop the locks that
-/// SQLite holds on the same file in this process (POSIX advisory locks belong to the process).
+/// An existing file is never opened here, and a new one never closed: closing a second descriptor would
+/// drop the locks that SQLite holds on the same file in this process (POSIX advisory locks belong to the
+/// process), and another replica in it may have opened the new file already.
 fn make_private(path: &Path) -> Result<(), OpenError> {
     for companion in ["-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
@@ -229,7 +230,11 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
         .mode(0o600)
         .open(path);
     match created {
-        Ok(_) => Ok(()),
+        Ok(file) => {
+            // One descriptor for each database that this process made.
+            std::mem::forget(file);
+            Ok(())
+        }
         Err(source) if source.kind() == ErrorKind::AlreadyExists => {
             close_to_others(path).map_err(refused(path))
         }
