@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_core::{ServerId, Shares};
 use portcullis_mcp::{ClientCapabilities, Members, Method, digest_of};
-use portcullis_policy::{Acting, Evidence, Operation, Party, authorize_service};
+use portcullis_policy::{Acting, Evidence, OnDrift, Operation, Party, authorize_service};
 use portcullis_upstream::{SessionWish, UpstreamErrorKind};
 use serde_json::value::RawValue;
 
@@ -150,22 +150,26 @@ impl Gateway {
         Ok(Some(wish).filter(|wish| wish.capabilities != ClientCapabilities::none()))
     }
 
-    /// Pins what the registry does not know, and holds it against its pin.
-    async fn sighted_in_session(&self, entry: &ServerEntry, named: &[(String, &RawValue)]) {
+    /// Pins what the registry does not know, and holds it against its pin. Where what is not pinned is
+    /// withheld, what cannot be held against anything is not there.
+    async fn sighted_in_session(
+        &self,
+        entry: &ServerEntry,
+        named: &[(String, &RawValue)],
+    ) -> Result<(), EngineError> {
         let known = entry.catalog.seen(Kind::Tools);
-        let is_known = |name: &str| {
-            known
-                .as_ref()
-                .is_some_and(|known| known.get(name).is_some())
+        let is_known = |one: &Sighted<'_>| {
+            let item = known.as_ref().and_then(|known| known.get(one.name));
+            item.is_some_and(|item| item.digest == one.digest)
         };
         let seen: Vec<Sighted<'_>> = named
             .iter()
-            .filter(|(name, _)| !is_known(name))
             .map(|(name, raw)| Sighted {
                 name,
                 raw,
                 digest: digest_of(raw),
             })
+            .filter(|one| !is_known(one))
             .collect();
         let written = self
             .pins
@@ -176,7 +180,11 @@ impl Gateway {
                 error = &error as &dyn std::error::Error,
                 "what a server lists in a session is not compared with what is pinned"
             );
+            if entry.on_drift == OnDrift::Block {
+                return Err(EngineError::PinsUnavailable);
+            }
         }
+        Ok(())
     }
 
     async fn names_in_session(
@@ -208,7 +216,7 @@ impl Gateway {
                     Some((tool.string("name")?.into_owned(), raw))
                 })
                 .collect();
-            self.sighted_in_session(entry, &named).await;
+            self.sighted_in_session(entry, &named).await?;
             names.extend(named.into_iter().map(|(name, _)| name));
             let bytes: usize = names.iter().map(String::len).sum();
             if names.len() > MOST_NAMES || bytes > MOST_BYTES {

@@ -140,6 +140,8 @@ struct Shelf {
     shown: AtomicU64,
     /// Held while a listing is held against the pins, in the order of listings.
     sighting: tokio::sync::Mutex<()>,
+    /// Somebody waits to do that with the listing that is the latest by then.
+    sighting_due: AtomicBool,
 }
 
 /// Which list it is, of all that a server had.
@@ -429,19 +431,28 @@ impl Gateway {
         *kept = Some(Arc::clone(&listing));
         drop(kept);
         if kind == Kind::Tools && !withholds {
-            self.sight_behind(lister, &listing);
+            self.sight_behind(lister);
         }
         Ok(listing)
     }
 
     /// Where nothing is withheld, nobody waits for what is written down of a listing.
-    fn sight_behind(self: &Arc<Self>, lister: &Lister, listing: &Arc<Listing>) {
-        let (gateway, lister, listing) = (Arc::clone(self), lister.clone(), Arc::clone(listing));
+    fn sight_behind(self: &Arc<Self>, lister: &Lister) {
+        if lister
+            .catalog
+            .shelf(Kind::Tools)
+            .sighting_due
+            .swap(true, Ordering::AcqRel)
+        {
+            return;
+        }
+        let (gateway, lister) = (Arc::clone(self), lister.clone());
         self.tracker.spawn(async move {
-            let _one_at_a_time = lister.catalog.shelf(Kind::Tools).sighting.lock().await;
-            let latest = lister.catalog.seen(Kind::Tools);
-            if latest.is_some_and(|latest| Arc::ptr_eq(&latest, &listing)) {
-                gateway.sighted(&lister, &listing.items).await;
+            let shelf = lister.catalog.shelf(Kind::Tools);
+            let _one_at_a_time = shelf.sighting.lock().await;
+            shelf.sighting_due.store(false, Ordering::Release);
+            if let Some(latest) = lister.catalog.seen(Kind::Tools) {
+                gateway.sighted(&lister, &latest.items).await;
             }
         });
     }

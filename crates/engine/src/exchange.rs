@@ -364,7 +364,7 @@ impl Gateway {
         }
     }
 
-    async fn obtain(
+    pub(crate) async fn obtain(
         &self,
         entry: &ServerEntry,
         evidence: &Evidence,

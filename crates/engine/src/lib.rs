@@ -66,7 +66,8 @@ pub use limits::{
     budget_scope,
 };
 pub use pins::{
-    Difference, DifferenceKind, PinDeps, PinError, PinState, Pins, ShownObjects, ShownPin,
+    Difference, DifferenceKind, Differences, PinDeps, PinError, PinState, Pins, ShownObjects,
+    ShownPin,
 };
 pub use portcullis_core::Rate;
 pub use portcullis_policy::{Limits, OnDrift, usd};

@@ -7,3 +7,4 @@ mod mirrored;
 mod request;
 
 pub(crate) use across::{Ears, ParkedCalls, wish};
+pub(crate) use listen::farewell;

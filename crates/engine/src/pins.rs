@@ -28,7 +28,7 @@ use crate::audit::{AuditLog, ChainMac};
 use crate::metrics::Metrics;
 
 pub use admin::{PinError, PinState, ShownObjects, ShownPin};
-pub use diff::{Difference, DifferenceKind};
+pub use diff::{Difference, DifferenceKind, Differences};
 pub(crate) use lists::Showing;
 pub(crate) use sight::{Listed, Sighted};
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use portcullis_mcp::{Edits, Envelope, Members, Method, RpcError, Subject, code};
-use portcullis_policy::{Approval, Denied, DeniedRule, Evidence, Operation, has_tools_only};
+use portcullis_policy::{
+    Approval, Denied, DeniedRule, Described, Evidence, Operation, has_tools_only,
+};
 use serde_json::value::RawValue;
 
 use crate::aggregate::Asker;
@@ -87,11 +89,11 @@ impl Gateway {
         {
             call.audit.arguments(raw.get().as_bytes());
         }
-        let operation = match method {
+        let operation = |described: Described| match method {
             Method::ToolsCall => Operation::CallTool {
                 tool: &own,
                 arguments: arguments.map(RawValue::get),
-                described: entry.described(view, &own),
+                described,
             },
             Method::PromptsGet
             | Method::ResourcesRead
@@ -108,11 +110,21 @@ impl Gateway {
             }
             _ => Operation::Use,
         };
-        let decided = view.authorize(&entry, operation);
+        let mut described = match method {
+            Method::ToolsCall => entry.described(view, &own),
+            _ => Described::default(),
+        };
+        let mut decided = view.authorize(&entry, operation(described));
         match method {
             // Nobody is asked to approve a call that is refused anyway.
             Method::ToolsCall if may_come_to_a_call(&decided) => {
-                self.require_pinned(call, view, &entry, &own).await?;
+                let pinned = self.require_pinned(call, view, &entry, &own).await?;
+                // What was held against its pin decides whether somebody has to approve the call, not what
+                // was listed before.
+                if let Some(pinned) = pinned.filter(|pinned| *pinned != described) {
+                    described = pinned;
+                    decided = view.authorize(&entry, operation(described));
+                }
             }
             Method::ToolsList if decided.is_ok() => {
                 self.know_what_is_pinned(view, &entry).await;
@@ -141,7 +153,7 @@ impl Gateway {
                     granted = Some(Box::new(found));
                     approval
                 };
-                view.authorize_approved(&entry, operation, &approval)
+                view.authorize_approved(&entry, operation(described), &approval)
             }
             decided => decided,
         };

@@ -22,6 +22,7 @@ use crate::exchange::Opened;
 use crate::filter::{AnswerFilter, is_tool_error};
 use crate::gateway::Gateway;
 use crate::legacy::NOBODY;
+use crate::modern::farewell;
 use crate::pulse::{Pulse, STANDING};
 use crate::resuming::Resuming;
 use crate::snapshot::ServerEntry;
@@ -73,6 +74,11 @@ impl Relay {
                 && let Some(kind) = self.must_end()
             {
                 return self.end(Outcome::Kind(kind), None).await;
+            }
+            // A stop waits for answers, not for news.
+            if self.filter.method == Method::Listen && self.gateway.vigil.is_closing() {
+                let last = self.count(farewell(&self.client_id));
+                return self.end(Outcome::Ok, Some(last)).await;
             }
             let item = tokio::select! {
                 item = tokio::time::timeout(STANDING, self.source.next()) => item,

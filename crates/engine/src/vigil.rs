@@ -63,7 +63,8 @@ impl Vigil {
         watched.streams.values().cloned().collect()
     }
 
-    fn is_closing(&self) -> bool {
+    /// Whether whoever only listens is let go.
+    pub(crate) fn is_closing(&self) -> bool {
         self.watched().closing
     }
 }

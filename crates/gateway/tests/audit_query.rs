@@ -111,6 +111,13 @@ mod audit_query {
         for number in 0..4 {
             made_up(number).await;
         }
+        // What servers list is pinned behind the answers.
+        portcullis_testkit::eventually("the tools of both servers are pinned", async || {
+            let series = series().await;
+            let pins = series.iter().filter(|name| name.contains("tool_pins"));
+            pins.count() == 2
+        })
+        .await;
         let before = series().await;
         assert!(before.len() > 100);
         for number in 4..1_000 {

@@ -19,7 +19,7 @@ use crate::json::{Members, check_depth};
 pub fn digest_without(members: &Members<'_>, left_out: &[&str]) -> [u8; 32] {
     let kept = members.iter().filter(|(name, _)| !left_out.contains(name));
     of_object(
-        kept.map(|(name, raw)| (Cow::Borrowed(name), of_text(raw.get())))
+        kept.map(|(name, raw)| (Name::Text(Cow::Borrowed(name)), of_text(raw.get())))
             .collect(),
     )
 }
@@ -45,13 +45,36 @@ fn of_text(json: &str) -> [u8; 32] {
     }
 }
 
-fn of_object(mut members: Vec<(Cow<'_, str>, [u8; 32])>) -> [u8; 32] {
+/// The name of a member: its text, or how it is written where that is no text (a lone surrogate).
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Name<'a> {
+    Text(Cow<'a, str>),
+    Literal(&'a str),
+}
+
+impl<'a> Name<'a> {
+    fn of(read: Result<Cow<'a, str>, &'a str>) -> Self {
+        match read {
+            Ok(text) => Self::Text(text),
+            Err(literal) => Self::Literal(literal),
+        }
+    }
+
+    fn part(&self, hash: Sha256) -> Sha256 {
+        match self {
+            Self::Text(text) => hash.part(b"name").part(text.as_bytes()),
+            Self::Literal(literal) => hash.part(b"literal").part(literal.as_bytes()),
+        }
+    }
+}
+
+fn of_object(mut members: Vec<(Name<'_>, [u8; 32])>) -> [u8; 32] {
     // Stable: of members with the same name, which comes last matters to readers.
     members.sort_by(|(one, _), (other, _)| one.cmp(other));
     let start = Sha256::new().part(b"object");
-    let all = members.into_iter().fold(start, |hash, (name, value)| {
-        hash.part(name.as_bytes()).part(&value)
-    });
+    let all = members
+        .into_iter()
+        .fold(start, |hash, (name, value)| name.part(hash).part(&value));
     all.finish()
 }
 
@@ -87,10 +110,7 @@ impl<'a> Reader<'a> {
         let mut members = Vec::new();
         self.take(1)?;
         while self.goes_on(b'}')? {
-            let name = match self.string()? {
-                Ok(text) => text,
-                Err(literal) => Cow::Borrowed(literal),
-            };
+            let name = Name::of(self.string()?);
             self.peek()?;
             self.rest = self.rest.strip_prefix(':')?;
             members.push((name, self.value()?));

@@ -116,6 +116,7 @@ impl UpstreamErrorKind {
             self,
             Self::Unreachable(_)
                 | Self::NotStarted
+                | Self::Document
                 | Self::Resting
                 | Self::TooManyProcesses
                 | Self::TooManySessions

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_core::{ApprovalId, ErrorKind, Principal, PrincipalKind, Sha256, Timestamp, hex};
-use portcullis_mcp::{Members, code, digest_without};
+use portcullis_credentials::Errand;
+use portcullis_mcp::{Members, Method, code, digest_without};
 use portcullis_policy::Approval;
 use portcullis_store::{ApprovalRecord, ApprovalRoom, ApprovalState, Asked};
 use serde_json::value::RawValue;
@@ -99,7 +100,8 @@ impl Gateway {
         Err(self.hold_back(call, waiting, &record, &subject))
     }
 
-    /// Uses up the approval of a call that is about to go out, if it needs one and is the first to.
+    /// Uses up the approval of a call that is about to go out, if it needs one and is the first to. Without a
+    /// credential for the server it would not go out, and keeps its approval.
     pub(crate) async fn use_approval(
         &self,
         call: &mut Call,
@@ -121,6 +123,9 @@ impl Gateway {
         let Granted {
             record, subject, ..
         } = granted;
+        let errand = Errand::Method(Method::ToolsCall.as_str());
+        self.obtain(&prepared.entry, &prepared.evidence, errand)
+            .await?;
         let now = self.clock.now();
         if now < granted.until {
             let redeemed = self.approvals.store.redeem(&record.id, subject, now).await;
@@ -130,6 +135,7 @@ impl Gateway {
         }
         // Another call was faster, and took it. This one does not go out.
         call.held.give_back(ErrorKind::RateLimited.into()).await;
+        require_the_one_meant(call, None)?;
         let waiting = Waiting {
             entry: &prepared.entry,
             tool: &prepared.subject,

@@ -215,6 +215,7 @@ impl Gateway {
                 ));
             }
             Method::SetLevel if view.named().is_none() => {
+                self.count(call).await?;
                 if let Ok(level) = level_of(envelope) {
                     let states = &self.translation.states;
                     states.set_level(&call.principal.id, client, level);

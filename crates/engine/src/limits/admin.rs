@@ -240,6 +240,15 @@ impl LimitAdmin {
         Ok(Some(record))
     }
 
+    /// What stands of a scope that is new: nothing was spent, and nothing is asked of a store.
+    pub fn begun(&self, kind: ScopeKind, id: &str) -> LimitStanding {
+        LimitStanding {
+            limits: self.index.in_force(kind, id).unwrap_or_default(),
+            spent_nano_usd: Some(0),
+            resets_at: None,
+        }
+    }
+
     /// What is in force for a scope, without what was spent.
     pub fn in_force(&self, kind: ScopeKind, id: &str) -> Result<Arc<Limits>, LimitAdminError> {
         let limits = self.index.in_force(kind, id);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_mcp::{
     ClientCapabilities, Edits, Envelope, Kind, Members, ModernMeta, SseEvent, meta_key,
@@ -242,11 +243,6 @@ impl Gateway {
                 "notifications": union(sources.iter().map(|source| &source.honoured)),
             },
         });
-        let farewell = json!({
-            "jsonrpc": "2.0",
-            "id": id,
-            "result": {"resultType": "complete", "_meta": {meta_key::SUBSCRIPTION_ID: id}},
-        });
         let (messages, receiver) = backlog();
         for source in sources {
             let (gateway, messages) = (Arc::clone(self), messages.clone());
@@ -254,7 +250,7 @@ impl Gateway {
             self.tracker
                 .spawn(async move { pump(&gateway, source, &client_id, &messages).await });
         }
-        let farewell = encode(&SseEvent::message(farewell.to_string()));
+        let farewell = farewell(client_id);
         let first = encode(&SseEvent::message(acknowledgement.to_string()));
         OpenStream::new(self, call, receiver, Some(farewell), named).into_stream(first)
     }
@@ -382,4 +378,15 @@ async fn pump(gateway: &Gateway, mut source: Source, client_id: &str, messages: 
             return;
         }
     }
+}
+
+/// The answer to `subscriptions/listen` when nothing more will be told.
+pub(crate) fn farewell(client_id: &str) -> Bytes {
+    let id: serde_json::Value = serde_json::from_str(client_id).unwrap_or_default();
+    let complete = json!({
+        "jsonrpc": "2.0",
+        "id": id,
+        "result": {"resultType": "complete", "_meta": {meta_key::SUBSCRIPTION_ID: id}},
+    });
+    encode(&SseEvent::message(complete.to_string()))
 }

@@ -9,7 +9,7 @@ use portcullis_store::{Page, PageRequest, PinChange, PinObjects, PinRecord, Stor
 use serde_json::value::RawValue;
 
 use super::Pins;
-use super::diff::{Difference, differences};
+use super::diff::{Differences, differences};
 use super::index::{Digests, Known};
 use super::sight::place;
 use crate::metrics::PinEvent;
@@ -71,7 +71,7 @@ pub struct ShownObjects {
     /// What waits; `None`: nothing does, or it is too long to be kept.
     pub seen: Option<String>,
     /// What became of it, place by place.
-    pub differences: Vec<Difference>,
+    pub differences: Differences,
 }
 
 /// A wish about pins that was not fulfilled.
@@ -173,7 +173,7 @@ impl Pins {
         let seen = objects.seen.as_deref().and_then(raw);
         let differences = match (raw(&objects.pinned), seen) {
             (Some(pinned), Some(seen)) => differences(&pinned, &seen),
-            _ => Vec::new(),
+            _ => Differences::default(),
         };
         let objects = ShownObjects {
             changed_by: Some(record.changed_by).filter(|by| !by.is_empty()),

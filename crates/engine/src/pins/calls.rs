@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_policy::OnDrift;
+use portcullis_policy::{Described, OnDrift};
 
 use super::index::Standing;
 use crate::call::Call;
@@ -13,20 +13,31 @@ use crate::metrics::PinEvent;
 use crate::snapshot::ServerEntry;
 use crate::view::View;
 
+/// One tool, as it is listed at this moment.
+struct Found {
+    standing: Standing,
+    described: Described,
+    /// The list is the caller's own, and has it.
+    shown_to_caller: bool,
+}
+
 impl Gateway {
     /// Refuses a call of a tool that is withheld until somebody has approved what became of it. What the
-    /// registry has read may be old: before a call is refused, the list is read anew.
+    /// registry has read may be old: before a call is refused, the list is read anew. Gives what is known of
+    /// the tool by the very object that was held against its pin, where that is asked for.
     pub(crate) async fn require_pinned(
         self: &Arc<Self>,
         call: &mut Call,
         view: &View,
         entry: &Arc<ServerEntry>,
         tool: &str,
-    ) -> Result<(), EngineError> {
-        if entry.on_drift == OnDrift::Allow
-            || self.tool_stands(view, entry, tool) == Standing::Sound
-        {
-            return Ok(());
+    ) -> Result<Option<Described>, EngineError> {
+        if entry.on_drift == OnDrift::Allow {
+            return Ok(None);
+        }
+        let found = self.tool_stands(view, entry, tool);
+        if found.standing == Standing::Sound {
+            return Ok(Some(found.described).filter(|_| entry.on_drift == OnDrift::Block));
         }
         // Boxed: every call would carry its room otherwise.
         Box::pin(self.require_approved(call, view, entry, tool)).await
@@ -38,22 +49,23 @@ impl Gateway {
         view: &View,
         entry: &Arc<ServerEntry>,
         tool: &str,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<Described>, EngineError> {
         let pins = &self.pins.deps.metrics.pins;
         if entry.on_drift != OnDrift::Block {
-            if let Standing::Changed { .. } = self.tool_stands(view, entry, tool) {
+            if let Standing::Changed { .. } = self.tool_stands(view, entry, tool).standing {
                 pins.count(&entry.id, PinEvent::Served, 1);
                 tracing::info!(mcp.server.id = %entry.id, mcp.tool.name = ?tool, "a tool is called that is not what it was");
             }
-            return Ok(());
+            return Ok(None);
         }
         if let Err(error) = self.refresh_tools_of(view, entry).await {
             tracing::info!(mcp.server.id = %entry.id, error = %error, "catalogue not refreshed");
         }
-        let refused = match self.tool_stands(view, entry, tool) {
-            Standing::Sound => return Ok(()),
+        let found = self.tool_stands(view, entry, tool);
+        let refused = match found.standing {
+            Standing::Sound => return Ok(Some(found.described)),
             // Callers whom it shows what is pinned are not concerned by what it showed others.
-            Standing::Doubtful if entry.may_list_to_callers(view) => return Ok(()),
+            Standing::Doubtful if found.shown_to_caller => return Ok(Some(found.described)),
             Standing::Doubtful | Standing::Changed { .. } => {
                 call.audit.denied("on_drift:block");
                 EngineError::ToolChanged {
@@ -82,10 +94,17 @@ impl Gateway {
         }
     }
 
-    fn tool_stands(&self, view: &View, entry: &ServerEntry, tool: &str) -> Standing {
-        let listing = entry.catalog_of(view).seen(Kind::Tools);
+    fn tool_stands(&self, view: &View, entry: &ServerEntry, tool: &str) -> Found {
+        let catalog = entry.catalog_of(view);
+        let listing = catalog.seen(Kind::Tools);
         let item = listing.as_deref().and_then(|listing| listing.get(tool));
         let digest = item.map(|item| &item.digest);
-        self.pins.standing(&entry.id, tool, digest)
+        Found {
+            standing: self.pins.standing(&entry.id, tool, digest),
+            described: Described {
+                read_only: item.is_some_and(|item| item.read_only),
+            },
+            shown_to_caller: item.is_some() && !Arc::ptr_eq(&catalog, &entry.catalog),
+        }
     }
 }

@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 
 /// Most differences that are told.
 const MOST: usize = 500;
+/// Most bytes of paths and values that are told.
+const MOST_BYTES: usize = 1024 * 1024;
 
 /// How something differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,52 +48,102 @@ pub struct Difference {
     pub new: Option<Box<RawValue>>,
 }
 
-/// All differences, or the first five hundred.
-pub(super) fn differences(old: &RawValue, new: &RawValue) -> Vec<Difference> {
-    let mut found = Vec::new();
+/// Where two objects differ, as far as there is room.
+#[derive(Clone, Debug, Default)]
+pub struct Differences {
+    /// The first five hundred, of a megabyte at most.
+    pub told: Vec<Difference>,
+    /// There are more: only the objects themselves show all of it.
+    pub truncated: bool,
+    bytes: usize,
+}
+
+impl Differences {
+    /// Whether there is no room; asked before anything is made of a place, since a server chooses how long its
+    /// path is and how many there are.
+    const fn is_full(&mut self) -> bool {
+        let full = self.told.len() >= MOST || self.bytes >= MOST_BYTES;
+        self.truncated |= full;
+        full
+    }
+
+    fn note(&mut self, path: String, old: Option<&RawValue>, new: Option<&RawValue>) {
+        let size = |raw: Option<&RawValue>| raw.map_or(0, |raw| raw.get().len());
+        let bytes = path.len() + size(old) + size(new);
+        if self.is_full() || self.bytes + bytes > MOST_BYTES {
+            self.truncated = true;
+            return;
+        }
+        self.bytes += bytes;
+        let kind = match (old, new) {
+            (None, _) => DifferenceKind::Added,
+            (_, None) => DifferenceKind::Removed,
+            _ => DifferenceKind::Changed,
+        };
+        self.told.push(Difference {
+            path,
+            kind,
+            old: old.map(ToOwned::to_owned),
+            new: new.map(ToOwned::to_owned),
+        });
+    }
+}
+
+/// All differences, or the first of them.
+pub(super) fn differences(old: &RawValue, new: &RawValue) -> Differences {
+    let mut found = Differences::default();
     compare("", old, new, &mut found);
     found
 }
 
-fn compare(path: &str, old: &RawValue, new: &RawValue, found: &mut Vec<Difference>) {
-    if found.len() >= MOST || digest_of(old) == digest_of(new) {
+fn compare(path: &str, old: &RawValue, new: &RawValue, found: &mut Differences) {
+    if digest_of(old) == digest_of(new) {
         return;
     }
     match (Parts::of(old), Parts::of(new)) {
         (Some(Parts::Object(old)), Some(Parts::Object(new))) => {
             members(path, &old, &new, found);
         }
-        (Some(Parts::Array(old)), Some(Parts::Array(new))) => {
-            let common = old.len().min(new.len());
-            for (at, (old, new)) in old.iter().zip(&new).enumerate() {
-                compare(&format!("{path}/{at}"), old, new, found);
-            }
-            for (at, old) in old.iter().enumerate().skip(common) {
-                note(format!("{path}/{at}"), Some(old), None, found);
-            }
-            for (at, new) in new.iter().enumerate().skip(common) {
-                note(format!("{path}/{at}"), None, Some(new), found);
-            }
+        (Some(Parts::Array(old)), Some(Parts::Array(new))) => items(path, &old, &new, found),
+        _ => found.note(path.to_owned(), Some(old), Some(new)),
+    }
+}
+
+fn items(path: &str, old: &[&RawValue], new: &[&RawValue], found: &mut Differences) {
+    for at in 0..old.len().max(new.len()) {
+        if found.is_full() {
+            return;
         }
-        _ => note(path.to_owned(), Some(old), Some(new), found),
+        match (old.get(at), new.get(at)) {
+            (Some(old), Some(new)) if digest_of(old) == digest_of(new) => {}
+            (Some(old), Some(new)) => compare(&format!("{path}/{at}"), old, new, found),
+            (old, new) => found.note(format!("{path}/{at}"), old.copied(), new.copied()),
+        }
     }
 }
 
 /// A member that stands twice is compared with the one that stands in the same turn.
-fn members(path: &str, old: &Listed<'_>, new: &Listed<'_>, found: &mut Vec<Difference>) {
+fn members(path: &str, old: &Listed<'_>, new: &Listed<'_>, found: &mut Differences) {
     let at = |name: &str| format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
     let (old, new) = (in_turns(old), in_turns(new));
     let later: HashMap<(&str, usize), &RawValue> = new.iter().copied().collect();
     let before: HashMap<(&str, usize), &RawValue> = old.iter().copied().collect();
     for ((name, turn), value) in old {
+        if found.is_full() {
+            return;
+        }
         match later.get(&(name, turn)) {
+            Some(new) if digest_of(value) == digest_of(new) => {}
             Some(new) => compare(&at(name), value, new, found),
-            None => note(at(name), Some(value), None, found),
+            None => found.note(at(name), Some(value), None),
         }
     }
     for ((name, turn), value) in new {
+        if found.is_full() {
+            return;
+        }
         if !before.contains_key(&(name, turn)) {
-            note(at(name), None, Some(value), found);
+            found.note(at(name), None, Some(value));
         }
     }
 }
@@ -104,23 +156,6 @@ fn in_turns<'l>(members: &'l Listed<'_>) -> Vec<((&'l str, usize), &'l RawValue)
         ((name.as_str(), *turn), *value)
     });
     numbered.collect()
-}
-
-fn note(path: String, old: Option<&RawValue>, new: Option<&RawValue>, found: &mut Vec<Difference>) {
-    if found.len() >= MOST {
-        return;
-    }
-    let kind = match (old, new) {
-        (None, _) => DifferenceKind::Added,
-        (_, None) => DifferenceKind::Removed,
-        _ => DifferenceKind::Changed,
-    };
-    found.push(Difference {
-        path,
-        kind,
-        old: old.map(ToOwned::to_owned),
-        new: new.map(ToOwned::to_owned),
-    });
 }
 
 enum Parts<'a> {
@@ -171,7 +206,7 @@ mod tests {
 
     fn told(old: &str, new: &str) -> Vec<String> {
         let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        let found = differences(&raw(old), &raw(new));
+        let found = differences(&raw(old), &raw(new)).told;
         let text = |raw: &Option<Box<RawValue>>| {
             let text = raw.as_ref().map(|raw| raw.get().to_owned());
             text.unwrap_or_else(|| "-".to_owned())
@@ -220,5 +255,22 @@ mod tests {
         let many: Vec<String> = (0..2 * MOST).map(|number| number.to_string()).collect();
         let many = format!("[{}]", many.join(","));
         assert_eq!(told("[]", &many).len(), MOST);
+    }
+
+    /// Whoever approves must know that there is more than is told, and looking must cost little.
+    #[test]
+    fn what_is_left_out_is_said_and_long_names_do_not_multiply() {
+        let raw = |text: String| RawValue::from_string(text).unwrap();
+        let object = |value: &str| {
+            let values = vec![value; 50_000].join(",");
+            let name = "k".repeat(100_000);
+            raw(format!("{{\"{name}\":[{values}],\"description\":{value}}}"))
+        };
+        let found = differences(&object("0"), &object("1"));
+        assert!(found.truncated);
+        let bytes: usize = found.told.iter().map(|one| one.path.len()).sum();
+        assert!(bytes <= MOST_BYTES, "{bytes}");
+        let few = differences(&raw("[1]".to_owned()), &raw("[2]".to_owned()));
+        assert!(!few.truncated);
     }
 }

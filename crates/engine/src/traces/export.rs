@@ -226,7 +226,7 @@ impl Exporter {
         let mut pause = self.pace.pause;
         for attempt in 1..=ATTEMPTS {
             let carried = timeout(self.pace.delivery, self.courier.carry(spans)).await;
-            let late = || Undelivered::from(UndeliveredKind::Unreachable("timeout"));
+            let late = || Undelivered::from(UndeliveredKind::Late);
             let error = match carried.unwrap_or_else(|_| Err(late())) {
                 Ok(rejected) => {
                     self.taken(spans.len(), rejected);
@@ -255,6 +255,11 @@ impl Exporter {
     fn taken(&mut self, offered: usize, rejected: u64) {
         let taken = (offered as u64).saturating_sub(rejected);
         self.meters.exported.inc_by(taken);
+        // One refusal does not mean small portions for ever.
+        self.most = self
+            .most
+            .saturating_add(self.most / 4 + 1)
+            .min(MOST_AT_ONCE);
         if rejected > 0 {
             self.meters.rejected.inc_by(rejected);
             tracing::warn!(rejected, "the trace collector rejected spans");
@@ -279,6 +284,8 @@ impl Exporter {
 const fn may_pass(why: UndeliveredKind) -> bool {
     matches!(
         why,
-        UndeliveredKind::Unreachable(_) | UndeliveredKind::Refused(429 | 502 | 503 | 504)
+        UndeliveredKind::Unreachable(_)
+            | UndeliveredKind::Late
+            | UndeliveredKind::Refused(429 | 502 | 503 | 504)
     )
 }

@@ -155,6 +155,44 @@ pub fn printable(text: &str) -> String {
     text.chars().map(tame).collect()
 }
 
+/// The same on one line, with everything that could not be seen written out: what is approved by looking at
+/// it must look like what it is.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_unseen(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Characters without a form of their own (Unicode's default-ignorable ones, and other formats).
+const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 fn cell(row: &Value, pointer: &str) -> String {
     let text = match row.pointer(pointer) {
         None | Some(Value::Null) => String::new(),
@@ -169,5 +207,6 @@ fn cell(row: &Value, pointer: &str) -> String {
             .join(", "),
         Some(other) => other.to_string(),
     };
-    printable(&text)
+    // A row is one line, whatever somebody called something.
+    printable(&text).replace(['\n', '\t'], " ")
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::client::GatewayClient;
 use super::exit::{CommandError, Exit};
-use super::output::{Column, Output, printable};
+use super::output::{Column, Output, visible};
 use super::progress;
 use super::target::TargetArgs;
 
@@ -149,30 +149,37 @@ async fn waiting(
 
 /// What became of a tool, for people.
 fn show(pin: &Value, out: &mut Output) -> Result<(), CommandError> {
-    let text = |at| pin.pointer(at).and_then(Value::as_str).map(printable);
+    let text = |at| pin.pointer(at).and_then(Value::as_str).map(visible);
     out.table(&COLUMNS, std::slice::from_ref(pin), "")?;
     if let Some(by) = text("/changed_by") {
         out.line(&format!("approved by: {by}"))?;
     }
     let differences = pin.pointer("/differences").and_then(Value::as_array);
     for one in differences.into_iter().flatten() {
-        let member = |name| one.get(name).and_then(Value::as_str).map(printable);
-        let path = member("path").filter(|path| !path.is_empty());
-        let kind = member("kind").unwrap_or_default();
+        let member = |name| one.get(name).and_then(Value::as_str);
+        let path = member("path").filter(|path| !path.is_empty()).map(visible);
+        let kind = member("kind").map(visible).unwrap_or_default();
         out.heading(&format!(
             "{} {kind}",
             path.as_deref().unwrap_or("(all of it)")
         ))?;
         for (mark, value) in [('-', member("old")), ('+', member("new"))] {
-            for line in value.iter().flat_map(|value| value.lines()) {
-                out.line(&format!("{mark} {line}"))?;
+            for line in value.into_iter().flat_map(str::lines) {
+                out.line(&format!("{mark} {}", visible(line)))?;
             }
+        }
+    }
+    let whole = |at| pin.pointer(at).and_then(Value::as_str);
+    if pin.get("truncated") == Some(&Value::Bool(true)) {
+        out.heading("there are more differences than these: this is all that it became")?;
+        for line in whole("/seen").into_iter().flat_map(str::lines) {
+            out.line(&format!("+ {}", visible(line)))?;
         }
     }
     match text("/seen_hash") {
         None => {
-            if let Some(pinned) = text("/pinned") {
-                out.line(&pinned)?;
+            for line in whole("/pinned").into_iter().flat_map(str::lines) {
+                out.line(&visible(line))?;
             }
         }
         Some(hash) => {
@@ -221,7 +228,7 @@ async fn approve(args: ApprovePinArgs, out: &mut Output) -> Result<Exit, Command
     for (tool, hash) in &wanted {
         let approving = client.approve_pin(server, tool, hash);
         approved.push(progress::during("asking the gateway", approving).await?);
-        out.line(&format!("approved: {}", printable(tool)))?;
+        out.line(&format!("approved: {}", visible(tool)))?;
     }
     out.json(&json!({"approved": approved}))?;
     if wanted.is_empty() {
@@ -246,5 +253,14 @@ mod tests {
         ] {
             assert_eq!(quoted(word), expected);
         }
+    }
+
+    /// A server chooses names and values.
+    #[test]
+    fn what_a_server_writes_stays_on_its_line_and_is_seen() {
+        let forged = "x changed\n\nto approve this: portcullis pins approve a b --hash 0";
+        assert!(!visible(forged).contains('\n'));
+        assert_eq!(visible("a\u{200b}b\u{e0041}"), "a\\u{200b}b\\u{e0041}");
+        assert_eq!(visible("grüße 数据 🗝"), "grüße 数据 🗝");
     }
 }

@@ -3,7 +3,7 @@
 use portcullis_testkit::eventually;
 use portcullis_testkit::upstream::Era;
 
-use super::support::{Door, FIRST, OTHER, POISONED, Stage};
+use super::support::{Door, FIRST, OTHER, POISONED, READS_ONLY, Stage};
 
 /// What changed is neither listed nor called anywhere until it is approved.
 async fn is_withheld(era: Era) {
@@ -138,4 +138,23 @@ async fn what_is_again_as_it_was_is_served_again() {
     }
     assert!(!stage.told("v1/pins:changed_back").await.is_empty());
     stage.gateway.stands().await;
+}
+
+/// Whether somebody has to approve a call is decided by what was held against the pin, not by what was
+/// listed a moment before.
+#[tokio::test]
+async fn a_tool_that_says_for_a_moment_that_it_only_reads_is_called_with_an_approval_all_the_same()
+{
+    let stage = Stage::of(
+        Era::Legacy,
+        &["on_drift: block", "require_approval: destructive"],
+    )
+    .await;
+    stage.is_seen_as("echo", "pinned").await;
+    stage.becomes(&[READS_ONLY, OTHER]).await;
+    stage.is_seen_as("echo", "changed").await;
+    stage.becomes(&[FIRST, OTHER]).await;
+    let reply = Door::Rest.call(&stage.alice, "echo").await;
+    assert_eq!(reply.status, 202, "{reply:?}");
+    assert_eq!(stage.upstream.count("tools/call"), 0);
 }

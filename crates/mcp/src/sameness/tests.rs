@@ -19,6 +19,14 @@ fn layout_order_and_spelling_do_not_count() {
     }
 }
 
+/// A name that is no text and one that spells it out are two names.
+#[test]
+fn names_that_are_no_text_are_told_from_texts() {
+    let lone = serde_json::from_str::<&RawValue>(r#"{"\ud800":1}"#).unwrap();
+    let spelled = serde_json::from_str::<&RawValue>(r#"{"\"\\ud800\"":1}"#).unwrap();
+    assert_ne!(digest_of(lone), digest_of(spelled));
+}
+
 #[test]
 fn everything_else_does() {
     let texts = [

@@ -93,13 +93,18 @@ pub(crate) async fn generate(State(state): State<ServerState>, request: Request)
     if let Some(limited) = &limited {
         call.audit.changed(on_record(limited));
     }
-    match row_of(&state, ScopeKind::Key, id.as_str()).await {
-        Ok(limits) => {
-            let key = created_row(&created);
-            done(call, &MadeKey { key, limits }).await
-        }
-        Err(error) => limits_failed(call, &error).await,
-    }
+    // The key is told nowhere else: whatever else cannot be told does not keep it back.
+    let limits = row_of(&state, ScopeKind::Key, id.as_str()).await;
+    let limits = limits.unwrap_or_else(|error| {
+        tracing::warn!(
+            request.id = %call.id,
+            error = &error as &dyn std::error::Error,
+            "what was spent cannot be read: of a new key it is nothing"
+        );
+        LimitsRow::of(&state.limits.begun(ScopeKind::Key, id.as_str()))
+    });
+    let key = created_row(&created);
+    done(call, &MadeKey { key, limits }).await
 }
 
 /// Change a key. What is left out stays, `null` takes away what is.

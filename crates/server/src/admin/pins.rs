@@ -293,8 +293,10 @@ pub(crate) struct WholePin {
     pinned: String,
     /// What it became: the text that its server wrote. `null`: nothing else was seen, or it is too long to be kept.
     seen: Option<String>,
-    /// Where that differs; at most 500 places.
+    /// Where that differs; at most 500 places and a megabyte.
     differences: Vec<PinDifference>,
+    /// `differences` leaves some out: `seen` has all of it.
+    truncated: bool,
 }
 
 /// A place at which two objects differ.
@@ -349,12 +351,17 @@ fn whole(state: &ServerState, pin: &ShownPin, objects: ShownObjects) -> WholePin
         changed_at,
     } = row(state, pin);
     let text = |raw: Option<Box<serde_json::value::RawValue>>| raw.map(|raw| raw.get().to_owned());
-    let differences = objects.differences.into_iter().map(|one| PinDifference {
-        path: one.path,
-        kind: one.kind.as_str(),
-        old: text(one.old),
-        new: text(one.new),
-    });
+    let truncated = objects.differences.truncated;
+    let differences = objects
+        .differences
+        .told
+        .into_iter()
+        .map(|one| PinDifference {
+            path: one.path,
+            kind: one.kind.as_str(),
+            old: text(one.old),
+            new: text(one.new),
+        });
     WholePin {
         server,
         tool,
@@ -367,5 +374,6 @@ fn whole(state: &ServerState, pin: &ShownPin, objects: ShownObjects) -> WholePin
         pinned: objects.pinned,
         seen: objects.seen,
         differences: differences.collect(),
+        truncated,
     }
 }

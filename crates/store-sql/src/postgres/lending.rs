@@ -108,13 +108,21 @@ impl Lending {
         idle.pop()
     }
 
-    /// As often as it takes while the server starts: the caller's wait has an end.
+    /// As often as it takes while the server starts, or is another's copy that only reads, as the old one is
+    /// for a while after a failover: the caller's wait has an end.
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         loop {
             match self.0.options.connect().await {
-                Err(error) if comes(&error) => sleep(PAUSE).await,
-                connected => return connected,
+                Err(error) if comes(&error) => {}
+                Err(error) => return Err(error),
+                Ok(mut connection) => {
+                    let asking = sqlx::query_scalar("SELECT pg_is_in_recovery()");
+                    if !asking.fetch_one(&mut connection).await? {
+                        return Ok(connection);
+                    }
+                }
             }
+            sleep(PAUSE).await;
         }
     }
 
@@ -211,13 +219,15 @@ impl Drop for Lent {
 }
 
 /// Whether nothing can be asked of the connection any more: all but what the server answered, and of that
-/// what it says when it ends a connection (classes 08 and 57P of `SQLSTATE`).
+/// what it says when it ends a connection (classes 08 and 57P of `SQLSTATE`), or may not write any more.
 fn breaks(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(refusal) => {
             let code = refusal.code();
             let code = code.as_deref().unwrap_or_default();
-            code.is_empty() || code.starts_with("08") || code.starts_with("57P")
+            let is_over = code.is_empty() || code.starts_with("08") || code.starts_with("57P");
+            // A server that was the main one and only reads now, and a session that it has ended.
+            is_over || matches!(code, "25006" | "25P04")
         }
         sqlx::Error::RowNotFound => false,
         _ => true,

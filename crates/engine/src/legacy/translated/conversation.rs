@@ -59,6 +59,8 @@ pub(super) struct Conversation {
     /// Whoever waits for how the answer begins, until it has begun.
     pub(super) begun: Option<oneshot::Sender<Beginning>>,
     pub(super) told: Told,
+    /// Of what went out last, known also when nobody waits for it any more.
+    pub(super) note: Note,
 }
 
 impl Conversation {
@@ -86,6 +88,9 @@ impl Conversation {
                 }
             }
         };
+        if let Some(call) = &mut self.call {
+            call.held.sent(self.note.sent);
+        }
         match ended {
             Some(Ok(text)) => {
                 let outcome = outcome_of(self.request.method, &text);
@@ -203,7 +208,7 @@ impl Conversation {
             (text, self.headers(&envelope))
         };
         let outgoing = Envelope::parse(text.as_bytes()).map_err(|_| bad_answer(&entry))?;
-        let mut note = self
+        self.note = self
             .call
             .as_ref()
             .map_or_else(Note::default, |call| Note::of(&call.audit));
@@ -215,14 +220,14 @@ impl Conversation {
                 &outgoing,
                 Edits::of(&text),
                 headers,
-                &mut note,
+                &mut self.note,
             )
             .await;
         if let Some(call) = &mut self.call {
-            note.record(&mut call.audit);
-            call.held.sent(note.sent);
+            self.note.record(&mut call.audit);
+            call.held.sent(self.note.sent);
         }
-        self.filter.presented.add(note.presented);
+        self.filter.presented.add(self.note.presented.take());
         match opened? {
             Opened::Modern(Reply::Message { body, .. }) => {
                 let text = std::str::from_utf8(&body).map_err(|_| bad_answer(&entry))?;

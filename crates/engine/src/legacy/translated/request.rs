@@ -18,6 +18,7 @@ use super::told::Told;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::error::EngineError;
+use crate::exchange::Note;
 use crate::filter::AnswerFilter;
 use crate::gateway::Gateway;
 use crate::presented::Presented;
@@ -142,6 +143,7 @@ impl Gateway {
             recording,
             begun: Some(begun),
             told: Told::default(),
+            note: Note::default(),
         };
         self.tracker.spawn(conversation.run());
         match begins.await {

@@ -193,6 +193,7 @@ async fn a_collector_that_wants_fewer_gets_fewer_and_what_it_rejects_is_counted(
     let (tracer, meters) = tracer(&collector, Sampler::millionths(ALL));
     tracer.hand_over(spans(8));
     tracer.close(LIMIT).await;
-    assert_eq!(collector.offered(), [8, 4, 2, 2, 2, 2]);
+    // One refusal does not mean small portions for ever.
+    assert_eq!(collector.offered(), [8, 4, 2, 3, 3]);
     assert_eq!((meters.exported.get(), meters.rejected.get()), (7, 1));
 }
