@@ -284,7 +284,7 @@ impl KeyAdmin {
         }
         match self.store.replace(&after, &before.seal).await? {
             Replaced::Stored => {
-                self.index.learn(&after)?;
+                self.index.learn_own(&after).await?;
                 Ok(ChangedKey { before, after })
             }
             Replaced::Stale => Err(KeyAdminError::Stale),
@@ -397,7 +397,8 @@ impl KeyAdmin {
     pub async fn revoke_all(&self, keys: &Revocable) -> Result<(), KeyAdminError> {
         for id in keys.ids() {
             let revoked = self.store.revoke(id, self.clock.now()).await?;
-            self.index.learn(&revoked.ok_or(KeyAdminError::NotFound)?)?;
+            let revoked = revoked.ok_or(KeyAdminError::NotFound)?;
+            self.index.learn_own(&revoked).await?;
         }
         Ok(())
     }

@@ -217,6 +217,13 @@ impl KeyIndex {
         })
     }
 
+    /// Takes in what was stored here just now: behind a reading that is under way, which may have found what
+    /// stood before and would put it back.
+    pub(crate) async fn learn_own(&self, record: &ApiKeyRecord) -> Result<(), StoreError> {
+        let _behind = self.reading.lock().await;
+        self.learn(record)
+    }
+
     /// Takes in one key. A revocation that is known is never forgotten, in whatever order news
     /// arrives.
     pub(crate) fn learn(&self, record: &ApiKeyRecord) -> Result<(), StoreError> {

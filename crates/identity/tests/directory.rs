@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use async_trait::async_trait;
 
 use portcullis_core::{
     Clock, CredentialMarks, LevelKind, ManualClock, Principal, PrincipalKind, Role, ScopeSet,
@@ -13,8 +16,12 @@ use portcullis_identity::{
     AuthnErrorKind, Defined, Directory, DirectoryAdmin, DirectoryError, EntryKind, FileDirectory,
     FreshnessSettings, MasterKey, Toolset, entry_seal,
 };
-use portcullis_store::{DirectoryStore, Entered, EntryRecord, memory};
+use portcullis_store::{
+    DirectoryStore, Entered, EntryChange, EntryRecord, Page, PageRequest, ReadEntry, StoreError,
+    memory,
+};
 use portcullis_vault::KeyRing;
+use tokio::sync::Notify;
 
 /// One store, and replicas that read it.
 struct House {
@@ -260,4 +267,87 @@ async fn whoever_is_limited_defines_nothing() {
         "{refused:?}"
     );
     assert!(define(MasterKey::principal()).await.is_ok());
+}
+
+/// Says what stood when it was asked, once it may.
+#[derive(Debug)]
+struct Slow {
+    inner: Arc<dyn DirectoryStore>,
+    holds: AtomicBool,
+    asked: Notify,
+    may: Notify,
+}
+
+#[async_trait]
+impl DirectoryStore for Slow {
+    async fn enter(&self, record: &EntryRecord) -> Result<Entered, StoreError> {
+        self.inner.enter(record).await
+    }
+
+    async fn get(&self, kind: EntryKind, id: &str) -> Result<Option<EntryRecord>, StoreError> {
+        self.inner.get(kind, id).await
+    }
+
+    async fn list(
+        &self,
+        kind: EntryKind,
+        page: &PageRequest,
+    ) -> Result<Page<ReadEntry>, StoreError> {
+        self.inner.list(kind, page).await
+    }
+
+    async fn changed_since(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<EntryChange>, StoreError> {
+        let changes = self.inner.changed_since(after, limit).await;
+        if self.holds.swap(false, Ordering::SeqCst) {
+            self.asked.notify_one();
+            self.may.notified().await;
+        }
+        changes
+    }
+}
+
+/// A reading that began before a deletion found the entry still there.
+#[tokio::test]
+async fn what_was_deleted_does_not_come_back_with_a_reading_that_was_under_way() {
+    let slow = Arc::new(Slow {
+        inner: memory::stores().directory,
+        holds: AtomicBool::new(true),
+        asked: Notify::new(),
+        may: Notify::new(),
+    });
+    let house = House {
+        store: Arc::clone(&slow) as _,
+        ..House::open()
+    };
+    let (directory, admin) = house.replica(FileDirectory::default());
+    let by = MasterKey::principal();
+    let id = Some("helpers".to_owned());
+    let defined = admin.define(EntryKind::Team, id, None, first(), &by);
+    defined.await.unwrap();
+    let deleting = async {
+        slow.asked.notified().await;
+        admin.delete(EntryKind::Team, "helpers", None, &by).await
+    };
+    let letting_go = async {
+        let is_gone = async || {
+            let record = slow.inner.get(EntryKind::Team, "helpers").await.unwrap();
+            record.unwrap().deleted
+        };
+        while !is_gone().await {
+            tokio::task::yield_now().await;
+        }
+        slow.may.notify_one();
+    };
+    let (read, deleted, ()) = tokio::join!(directory.refresh(), deleting, letting_go);
+    read.unwrap();
+    deleted.unwrap();
+    let placed = directory.place(somebody(Some("helpers")), None);
+    assert_eq!(
+        placed.unwrap_err(),
+        AuthnErrorKind::Undefined(LevelKind::Team)
+    );
 }

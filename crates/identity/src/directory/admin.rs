@@ -337,7 +337,7 @@ impl DirectoryAdmin {
         record.seal = entry_seal(&self.ring, &record);
         match self.store.enter(&record).await? {
             Entered::Stored => {
-                self.directory.learn(&record)?;
+                self.directory.learn_own(&record).await?;
                 Ok(record)
             }
             Entered::Stale => Err(DirectoryError::Stale),

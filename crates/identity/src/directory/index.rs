@@ -160,6 +160,13 @@ impl Directory {
         }
     }
 
+    /// Takes in what was stored here just now: behind a reading that is under way, which may have found what
+    /// stood before and would put it back.
+    pub(super) async fn learn_own(&self, record: &EntryRecord) -> Result<(), StoreError> {
+        let _behind = self.reading.lock().await;
+        self.learn(record)
+    }
+
     /// Takes in one entry.
     pub(super) fn learn(&self, record: &EntryRecord) -> Result<(), StoreError> {
         if !is_genuine(&self.ring, record) {
